@@ -1,0 +1,226 @@
+//! The environment of both functions and the command, checked at the door.
+
+use crate::delivery::Order;
+use crate::format::Format;
+
+/// What a bad variable is told with: its name, what was found, what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: found {found}, allowed is {allowed}")]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What was found.
+    pub found: String,
+    /// What would have been accepted.
+    pub allowed: &'static str,
+}
+
+/// What both functions need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `QUEUE_URL`: where messages go.
+    pub queue_url: String,
+    /// `MESSAGE_FORMAT`: `bridge` (default) or `s3`.
+    pub format: Format,
+    /// `ORDER`: default `key` on a FIFO queue, `none` on a standard one.
+    pub order: Order,
+    /// `KEY_PREFIX`: only keys that begin so; default all.
+    pub key_prefix: String,
+    /// `KEY_SUFFIX`: only keys that end so; default all.
+    pub key_suffix: String,
+    /// `AWS_REGION`: fills `awsRegion` of the `s3` format.
+    pub region: String,
+}
+
+/// What only the reseed function needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReseedConfig {
+    /// The common part.
+    pub common: Config,
+    /// `BUCKET_NAME`: the bucket whose history is replayed.
+    pub bucket: String,
+    /// `CHECKPOINT_TABLE`: the `DynamoDB` table of the jobs.
+    pub table: String,
+    /// `PLAN_BUCKET`: where plans are kept.
+    pub plan_bucket: String,
+}
+
+/// Reads variables; in tests, from a map.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Config {
+    /// Reads and checks the common variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        let queue_url = required(lookup, "QUEUE_URL", "the URL of an SQS queue")?;
+        check_queue_url("QUEUE_URL", &queue_url)?;
+        let order = match text(lookup, "ORDER").as_deref() {
+            None => Order::default_of(&queue_url),
+            Some(word) => parse_order(word, &queue_url).map_err(|allowed| ConfigError {
+                variable: "ORDER",
+                found: format!("{word:?}"),
+                allowed,
+            })?,
+        };
+        Ok(Self {
+            order,
+            format: match text(lookup, "MESSAGE_FORMAT").as_deref() {
+                None | Some("bridge") => Format::Bridge,
+                Some("s3") => Format::S3,
+                Some(other) => {
+                    return Err(ConfigError {
+                        variable: "MESSAGE_FORMAT",
+                        found: format!("{other:?}"),
+                        allowed: "bridge or s3",
+                    });
+                }
+            },
+            key_prefix: text(lookup, "KEY_PREFIX").unwrap_or_default(),
+            key_suffix: text(lookup, "KEY_SUFFIX").unwrap_or_default(),
+            region: text(lookup, "AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            queue_url,
+        })
+    }
+}
+
+impl ReseedConfig {
+    /// Reads and checks all variables of the reseed function.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            common: Config::read(lookup)?,
+            bucket: required(lookup, "BUCKET_NAME", "the name of a bucket")?,
+            table: required(lookup, "CHECKPOINT_TABLE", "the name of a DynamoDB table")?,
+            plan_bucket: required(lookup, "PLAN_BUCKET", "the name of a bucket")?,
+        })
+    }
+}
+
+/// An order by its word, if `queue_url` can keep it.
+///
+/// # Errors
+/// What would have been allowed.
+pub fn parse_order(word: &str, queue_url: &str) -> Result<Order, &'static str> {
+    let order = match word {
+        "key" => Order::Key,
+        "bucket" => Order::Bucket,
+        "none" => Order::None,
+        _ => return Err("key, bucket or none"),
+    };
+    if order != Order::None && !is_fifo(queue_url) {
+        return Err(
+            "none: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)",
+        );
+    }
+    Ok(order)
+}
+
+/// A FIFO queue's name ends in `.fifo`.
+///
+/// Source: Amazon SQS Developer Guide, "FIFO queue and message identifiers".
+#[must_use]
+pub fn is_fifo(queue_url: &str) -> bool {
+    std::path::Path::new(queue_url)
+        .extension()
+        .is_some_and(|e| e == "fifo")
+}
+
+/// Refuses what cannot be a queue's URL.
+///
+/// # Errors
+/// [`ConfigError`] naming `variable`.
+pub fn check_queue_url(variable: &'static str, url: &str) -> Result<(), ConfigError> {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    if rest.is_some_and(|r| r.contains('/') && !r.ends_with('/')) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        variable,
+        found: format!("{url:?}"),
+        allowed: "the URL of an SQS queue, https://…/account/name (not its ARN or name)",
+    })
+}
+
+fn required(
+    lookup: Lookup<'_>,
+    variable: &'static str,
+    allowed: &'static str,
+) -> Result<String, ConfigError> {
+    text(lookup, variable).ok_or(ConfigError {
+        variable,
+        found: "nothing".to_owned(),
+        allowed,
+    })
+}
+
+/// An empty variable counts as absent: templates pass empty defaults.
+fn text(lookup: Lookup<'_>, variable: &str) -> Option<String> {
+    lookup(variable).filter(|v| !v.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIFO: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/q.fifo";
+    const STANDARD: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/q";
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(&|name| {
+            variables
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        })
+        .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn order_defaults_to_what_the_queue_can_keep() {
+        assert_eq!(read(&[("QUEUE_URL", FIFO)]).unwrap().order, Order::Key);
+        assert_eq!(read(&[("QUEUE_URL", STANDARD)]).unwrap().order, Order::None);
+    }
+
+    #[test]
+    fn a_bad_variable_is_named_with_what_was_found_and_what_is_allowed() {
+        for (variables, expected) in [
+            (
+                &[][..],
+                "QUEUE_URL: found nothing, allowed is the URL of an SQS queue",
+            ),
+            (
+                &[("QUEUE_URL", "arn:aws:sqs:eu-west-1:1:q")],
+                "QUEUE_URL: found \"arn:aws:sqs:eu-west-1:1:q\", allowed is the URL of an SQS \
+                 queue, https://…/account/name (not its ARN or name)",
+            ),
+            (
+                &[("QUEUE_URL", FIFO), ("MESSAGE_FORMAT", "xml")],
+                "MESSAGE_FORMAT: found \"xml\", allowed is bridge or s3",
+            ),
+            (
+                &[("QUEUE_URL", FIFO), ("ORDER", "time")],
+                "ORDER: found \"time\", allowed is key, bucket or none",
+            ),
+            (
+                &[("QUEUE_URL", STANDARD), ("ORDER", "key")],
+                "ORDER: found \"key\", allowed is none: a standard queue keeps no order; use a \
+                 FIFO queue (its name ends in .fifo)",
+            ),
+        ] {
+            assert_eq!(read(variables).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn the_reseed_function_also_needs_bucket_table_and_plan_bucket() {
+        let error = ReseedConfig::read(&|name| (name == "QUEUE_URL").then(|| FIFO.to_owned()))
+            .unwrap_err();
+        assert_eq!(error.variable, "BUCKET_NAME");
+    }
+}

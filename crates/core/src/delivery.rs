@@ -1,0 +1,108 @@
+//! Sending messages in order, and trying again until it is done or out of time.
+//!
+//! - [`message`]: what goes into a queue, and how it is made from an event
+//! - [`pending`]: what waits in a lane, and what the next request may hold (pure)
+//! - [`lane`]: one ordered sender; [`once`]: a handful of messages, for the realtime path
+//! - [`backoff`]: how long to wait before trying again
+//!
+//! The rule that keeps the order (strict mode): no request carries two messages of one group,
+//! and a group's next request waits for the last one's success.
+
+pub mod backoff;
+pub mod lane;
+pub mod message;
+pub mod once;
+pub mod pending;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::config::is_fifo;
+pub use message::Message;
+
+/// Entries a batch request may hold.
+/// Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
+pub const MAX_ENTRIES: usize = 10;
+
+/// Bytes a batch request may hold, all its messages with their attributes.
+/// Source: the same page, since August 2025.
+pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// What order the queue keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// One message group a key.
+    Key,
+    /// One group for the bucket: a total order.
+    Bucket,
+    /// A standard queue: none.
+    None,
+}
+
+impl Order {
+    /// `key` on a FIFO queue, `none` on a standard one.
+    #[must_use]
+    pub fn default_of(queue_url: &str) -> Self {
+        if is_fifo(queue_url) {
+            Self::Key
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Why an entry, or a whole request, was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {code}: {message}")]
+pub struct Refusal {
+    /// What to do about it.
+    pub kind: RefusalKind,
+    /// SQS's error code.
+    pub code: String,
+    /// SQS's message.
+    pub message: String,
+}
+
+/// What to do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Too fast: slow down and send it again.
+    Throttled,
+    /// A fault of the service, the network or time: send it again.
+    Unavailable,
+    /// The message or the caller is at fault: sending it again changes nothing.
+    Rejected,
+}
+
+impl std::fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Rejected => "rejected",
+        })
+    }
+}
+
+/// One answer an entry, in the request's order.
+pub type EntryResult = Result<(), Refusal>;
+
+/// Port: a queue.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Sends up to [`MAX_ENTRIES`] messages in one request. The answer has one result an entry,
+    /// in the request's order; `Err` when the request as a whole failed, in which case any of
+    /// its messages may or may not have arrived. It does not retry, and ends within
+    /// [`Queue::request_timeout`].
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal>;
+
+    /// Messages waiting in the queue (approximate).
+    async fn depth(&self) -> Result<u64, Refusal>;
+
+    /// The queue's own `MaximumMessageSize`, bytes.
+    async fn max_message_bytes(&self) -> Result<usize, Refusal>;
+
+    /// The longest that [`Queue::send`] can take.
+    fn request_timeout(&self) -> std::time::Duration;
+}

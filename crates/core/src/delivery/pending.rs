@@ -1,0 +1,212 @@
+//! What waits to be sent, and what the next request may hold. No I/O.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Refusal, RefusalKind};
+
+/// How far behind its front a lane looks for messages of other groups to fill a request.
+const LOOK_AHEAD: usize = 256;
+
+/// Messages in order. What is in a request has left; what failed comes back to its old place.
+#[derive(Debug, Default)]
+pub struct Pending {
+    waiting: VecDeque<Message>,
+}
+
+/// What came of a request.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Numbers of the messages SQS has.
+    pub acknowledged: Vec<u64>,
+    /// Messages that no repetition will help.
+    pub rejected: Vec<(Message, Refusal)>,
+    /// The worst reason for what goes back to wait.
+    pub again: Option<Refusal>,
+}
+
+impl Pending {
+    /// Adds a message behind all others.
+    pub fn push(&mut self, message: Message) {
+        self.waiting.push_back(message);
+    }
+
+    /// Messages that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes the next request: at most 10 entries and 1 MiB, at most one of a group, and of each
+    /// group the first that waits.
+    pub fn next_request(&mut self) -> Vec<Message> {
+        let mut request: Vec<Message> = Vec::new();
+        let mut bytes = 0;
+        let mut passed_over = HashSet::new();
+        let mut index = 0;
+        while index < self.waiting.len().min(LOOK_AHEAD) && request.len() < MAX_ENTRIES {
+            let message = &self.waiting[index];
+            let group_is_busy = message.group.as_ref().is_some_and(|group| {
+                passed_over.contains(group)
+                    || request.iter().any(|m| m.group.as_ref() == Some(group))
+            });
+            let fits = request.is_empty() || bytes + message.bytes() <= MAX_REQUEST_BYTES;
+            if group_is_busy || !fits {
+                if let Some(group) = &message.group {
+                    passed_over.insert(group.clone());
+                }
+                index += 1;
+                continue;
+            }
+            bytes += message.bytes();
+            if let Some(message) = self.waiting.remove(index) {
+                request.push(message);
+            }
+        }
+        request
+    }
+
+    /// Puts back what failed and tells what came of the rest. A request that failed as a whole
+    /// goes back as a whole: SQS's deduplication drops what had arrived.
+    pub fn settle(
+        &mut self,
+        request: Vec<Message>,
+        answer: Result<Vec<EntryResult>, Refusal>,
+    ) -> Settled {
+        let results = match answer {
+            Ok(results) => results,
+            Err(refusal) => vec![Err(refusal); request.len()],
+        };
+        debug_assert_eq!(results.len(), request.len(), "one result an entry");
+        let mut settled = Settled::default();
+        // Last first, so that pushing to the front restores the order.
+        for (message, result) in request.into_iter().zip(results).rev() {
+            match result {
+                Ok(()) => settled.acknowledged.push(message.number),
+                Err(refusal) if refusal.kind == RefusalKind::Rejected => {
+                    settled.rejected.push((message, refusal));
+                }
+                Err(refusal) => {
+                    let worse = settled
+                        .again
+                        .as_ref()
+                        .is_none_or(|worst| worst.kind == RefusalKind::Throttled);
+                    if worse {
+                        settled.again = Some(refusal);
+                    }
+                    self.waiting.push_front(message);
+                }
+            }
+        }
+        settled
+    }
+
+    /// Takes out all messages of `group`.
+    pub fn take_group(&mut self, group: &str) -> Vec<Message> {
+        let (taken, kept) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<Vec<_>, _>(|m| m.group.as_deref() == Some(group));
+        self.waiting = kept.into();
+        taken
+    }
+
+    /// Takes out everything.
+    pub fn drain(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.waiting).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(number: u64, group: u8, bytes: usize) -> Message {
+        Message {
+            number,
+            body: "x".repeat(bytes),
+            group: Some(group.to_string()),
+            deduplication_id: Some(number.to_string()),
+            attributes: vec![],
+        }
+    }
+
+    fn refusal(kind: RefusalKind) -> Refusal {
+        Refusal {
+            kind,
+            code: "Code".to_owned(),
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_request_holds_ten_entries_and_one_mebibyte() {
+        let mut pending = Pending::default();
+        for number in 0..12 {
+            pending.push(message(number, u8::try_from(number).unwrap(), 1));
+        }
+        assert_eq!(pending.next_request().len(), 10);
+
+        let mut pending = Pending::default();
+        for number in 0..3 {
+            pending.push(message(number, u8::try_from(number).unwrap(), 500 * 1024));
+        }
+        assert_eq!(pending.next_request().len(), 2);
+    }
+
+    #[test]
+    fn a_large_message_is_not_overtaken_by_its_own_group() {
+        let mut pending = Pending::default();
+        pending.push(message(0, 0, 900 * 1024));
+        pending.push(message(1, 1, 900 * 1024));
+        pending.push(message(2, 1, 1));
+        pending.push(message(3, 2, 1));
+        let numbers: Vec<_> = pending.next_request().iter().map(|m| m.number).collect();
+        assert_eq!(numbers, [0, 3]);
+    }
+
+    proptest! {
+        /// Whatever fails, each group arrives in order, nothing is lost, nothing twice.
+        #[test]
+        fn groups_keep_their_order_whatever_fails(
+            groups in prop::collection::vec(0u8..6, 1..80), faults in prop::collection::vec(0u8..4, 400)
+        ) {
+            let mut pending = Pending::default();
+            for (number, group) in groups.iter().enumerate() {
+                pending.push(message(number as u64, *group, 1));
+            }
+            let mut faults = faults.into_iter();
+            let mut arrived: Vec<u64> = vec![];
+            while !pending.is_empty() {
+                let request = pending.next_request();
+                let in_request: HashSet<_> = request.iter().map(|m| m.group.clone()).collect();
+                prop_assert_eq!(in_request.len(), request.len(), "two of one group");
+                // The request fails as a whole, or entry by entry, until the faults run out.
+                let answer = if faults.next() == Some(0) {
+                    Err(refusal(RefusalKind::Throttled))
+                } else {
+                    Ok(request.iter().map(|m| if faults.next() == Some(1) {
+                        Err(refusal(RefusalKind::Unavailable))
+                    } else {
+                        arrived.push(m.number);
+                        Ok(())
+                    }).collect())
+                };
+                pending.settle(request, answer);
+            }
+            for group in 0..6 {
+                let of_group: Vec<_> =
+                    arrived.iter().filter(|n| groups[usize::try_from(**n).unwrap()] == group).collect();
+                prop_assert!(of_group.is_sorted());
+            }
+            arrived.sort_unstable();
+            prop_assert_eq!(arrived, (0..groups.len() as u64).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a consumer reads: one object version, or one live notification.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::time::Millis;
+
+/// Which of the two paths an event took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// S3 notification → Lambda → SQS.
+    Realtime,
+    /// A replay of history by a job.
+    Reseed,
+}
+
+impl Source {
+    /// The value of the message attribute `source`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Realtime => "realtime",
+            Self::Reseed => "reseed",
+        }
+    }
+}
+
+/// Whether a change brought an object version or took one away (by a delete marker or for good).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// `ObjectCreated:*`
+    Created,
+    /// `ObjectRemoved:*` and `LifecycleExpiration:*`
+    Removed,
+}
+
+impl Change {
+    /// The kind of an S3 event name without its `s3:` prefix; `None` for names that tell of no
+    /// change of an object's versions (restores, tags, ACLs, replication).
+    ///
+    /// Source: Amazon S3 User Guide, "Supported event types for SQS, SNS, and Lambda".
+    #[must_use]
+    pub fn of_event_name(name: &str) -> Option<Self> {
+        match name.split_once(':')?.0 {
+            "ObjectCreated" => Some(Self::Created),
+            "ObjectRemoved" | "LifecycleExpiration" => Some(Self::Removed),
+            _ => None,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// One event, in the shape of `format = bridge`: the JSON of a message.
+///
+/// Absent facts are absent fields. Unknown fields are ignored when read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// See [`event_id`]: the same on both paths.
+    pub event_id: String,
+    /// Which path.
+    pub source: Source,
+    /// S3's name of the event, without `s3:`.
+    pub event_name: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The object key, decoded.
+    pub key: String,
+    /// The version id; `"null"` for an object that has none.
+    pub version_id: String,
+    /// Realtime: when S3 saw the change. Reseed: the version's `LastModified`.
+    pub event_time: Millis,
+    /// Orders events of one key; realtime only, as listings have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<String>,
+    /// Object size in bytes; absent for removals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Entity tag without quotes; absent for removals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e_tag: Option<String>,
+    /// Whether it was the key's latest version when the bucket was listed; reseed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_latest: Option<bool>,
+    /// The job; reseed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The event's number in the job, 1..N; reseed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+/// The id of a change: 32 hexadecimal digits, the first half of SHA-256 over
+/// `bucket NUL key NUL versionId NUL created|removed`. Bucket names and version ids hold no NUL,
+/// so two changes never share the text.
+#[must_use]
+pub fn event_id(bucket: &str, key: &str, version_id: &str, change: Change) -> String {
+    let mut hash = Sha256::new();
+    for part in [bucket, "\0", key, "\0", version_id, "\0", change.as_str()] {
+        hash.update(part.as_bytes());
+    }
+    half_hex(&hash.finalize())
+}
+
+/// The SQS message group of a key: 32 hexadecimal digits, the first half of SHA-256 of the key.
+/// A digest, because keys may be longer (1,024 bytes) than a group id (128 characters) and hold
+/// characters that a group id may not.
+#[must_use]
+pub fn key_group(key: &str) -> String {
+    half_hex(&Sha256::digest(key.as_bytes()))
+}
+
+/// A short name for `text`: 8 hexadecimal digits of its SHA-256.
+#[must_use]
+pub fn short_digest(text: &str) -> String {
+    let mut hex = half_hex(&Sha256::digest(text.as_bytes()));
+    hex.truncate(8);
+    hex
+}
+
+fn half_hex(digest: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let half = &digest[..16];
+    let mut text = String::with_capacity(32);
+    for byte in half {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_change_is_what_the_documentation_says() {
+        // printf 'ledger\0a\0v1\0created' | sha256sum | cut -c1-32
+        assert_eq!(
+            event_id("ledger", "a", "v1", Change::Created),
+            "82815c18a9c47f1bd3ce54888a035d61"
+        );
+        assert_ne!(
+            event_id("ledger", "a", "v1", Change::Created),
+            event_id("ledger", "a", "v1", Change::Removed)
+        );
+    }
+
+    #[test]
+    fn lifecycle_expirations_are_removals_and_tags_are_no_change() {
+        assert_eq!(
+            Change::of_event_name("LifecycleExpiration:DeleteMarkerCreated"),
+            Some(Change::Removed)
+        );
+        assert_eq!(Change::of_event_name("ObjectTagging:Put"), None);
+        assert_eq!(Change::of_event_name("ObjectCreated"), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! What the realtime function is handed, as events.
+//!
+//! A *document* is what one source says at once: an S3 notification, an `EventBridge` event, a
+//! test event, or an SNS envelope around one of them. An *input* is a document handed over
+//! directly, or a batch of SQS messages that hold one each.
+
+mod eventbridge;
+mod s3;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::event::Event;
+
+/// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.
+const MAX_ENVELOPES: usize = 3;
+
+/// What one document says.
+#[derive(Debug, Default, PartialEq)]
+pub struct Document {
+    /// Changes to deliver, in the document's order.
+    pub events: Vec<Event>,
+    /// What needs no delivery, and why.
+    pub skipped: Vec<Skipped>,
+    /// Records that could not be read; the rest of the document is good.
+    pub unreadable: Vec<NotificationError>,
+}
+
+/// A record that asks for no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Skipped {
+    /// S3 sends one when a notification is configured.
+    TestEvent {
+        /// The bucket that was configured.
+        bucket: String,
+    },
+    /// A restore, tag, ACL or replication event: no version came or went.
+    NoChange {
+        /// S3's name of it.
+        event_name: String,
+        /// Decoded key.
+        key: String,
+    },
+    /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
+    Filtered {
+        /// Decoded key.
+        key: String,
+    },
+}
+
+impl Skipped {
+    /// The reason, for logs and counts.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TestEvent { .. } => "test-event",
+            Self::NoChange { .. } => "no-change",
+            Self::Filtered { .. } => "filtered",
+        }
+    }
+}
+
+/// Input that is no notification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotificationError {
+    /// Not JSON at all.
+    #[error("the message body is not JSON: {0}")]
+    NotJson(String),
+    /// JSON of another kind.
+    #[error(
+        "not an S3 notification, EventBridge event, SNS envelope or SQS batch: found {found}; \
+         see docs/EVENTS.md for what is understood"
+    )]
+    Unknown {
+        /// The fields found, or the JSON type.
+        found: String,
+    },
+    /// A major version this program does not know.
+    #[error("S3 event version {found:?} is not supported; 2.x is")]
+    Version {
+        /// The version found.
+        found: String,
+    },
+    /// A record that lacks a fact or has it in the wrong shape.
+    #[error("{what}: {reason}")]
+    Malformed {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One invocation's input.
+#[derive(Debug)]
+pub enum Input {
+    /// Handed over by S3, SNS or `EventBridge`: all or nothing.
+    Direct(Document),
+    /// Handed over by an SQS event source: each message succeeds or fails by itself.
+    Batch(Vec<BatchMessage>),
+}
+
+/// One SQS message of a batch.
+#[derive(Debug)]
+pub struct BatchMessage {
+    /// The id to report as a batch item failure.
+    pub message_id: String,
+    /// What it holds.
+    pub document: Result<Document, NotificationError>,
+}
+
+#[derive(Deserialize)]
+struct SqsRecord {
+    #[serde(rename = "messageId")]
+    message_id: String,
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct SnsRecord {
+    #[serde(rename = "Sns")]
+    sns: SnsMessage,
+}
+
+#[derive(Deserialize)]
+struct SnsMessage {
+    #[serde(rename = "Message")]
+    message: String,
+}
+
+/// Reads what Lambda handed over.
+///
+/// # Errors
+/// [`NotificationError`] when it is none of the known shapes. What is wrong inside a batch or
+/// with single records is told by [`BatchMessage::document`] and [`Document::unreadable`].
+pub fn parse_input(input: &Value) -> Result<Input, NotificationError> {
+    let Some(records) = input.get("Records").and_then(Value::as_array) else {
+        return parse_document(input).map(Input::Direct);
+    };
+    if !records.iter().any(|r| source_of(r) == Some("aws:sqs")) {
+        return parse_document(input).map(Input::Direct);
+    }
+    records
+        .iter()
+        .map(|record| {
+            let SqsRecord { message_id, body } = read(record, "SQS record")?;
+            let document = parse_text(&body, 1);
+            Ok(BatchMessage {
+                message_id,
+                document,
+            })
+        })
+        .collect::<Result<_, _>>()
+        .map(Input::Batch)
+}
+
+/// Reads one document: S3, `EventBridge`, test event, or SNS around one of them.
+///
+/// # Errors
+/// [`NotificationError`] when it is none of them.
+pub fn parse_document(value: &Value) -> Result<Document, NotificationError> {
+    parse_nested(value, 0)
+}
+
+fn parse_text(text: &str, depth: usize) -> Result<Document, NotificationError> {
+    let value = serde_json::from_str(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
+    parse_nested(&value, depth)
+}
+
+fn parse_nested(value: &Value, depth: usize) -> Result<Document, NotificationError> {
+    if depth > MAX_ENVELOPES {
+        return Err(NotificationError::Malformed {
+            what: "SNS envelope",
+            reason: format!("more than {MAX_ENVELOPES} envelopes inside each other"),
+        });
+    }
+    let mut document = Document::default();
+    if let Some(records) = value.get("Records").and_then(Value::as_array) {
+        for record in records {
+            if record.get("Sns").is_some() {
+                let SnsRecord { sns } = read(record, "SNS record")?;
+                document.append(parse_text(&sns.message, depth + 1)?);
+            } else if record.get("s3").is_some() {
+                document.add(s3::parse_record(record));
+            } else {
+                return Err(unknown(record));
+            }
+        }
+    } else if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
+        let bucket = value.get("Bucket").and_then(Value::as_str);
+        document.skipped.push(Skipped::TestEvent {
+            bucket: bucket.unwrap_or_default().to_owned(),
+        });
+    } else if value.get("source").and_then(Value::as_str) == Some("aws.s3") {
+        document.add(eventbridge::parse_event(value));
+    } else if value.get("Type").and_then(Value::as_str) == Some("Notification") {
+        let sns: SnsMessage = read(value, "SNS notification")?;
+        return parse_text(&sns.message, depth + 1);
+    } else {
+        return Err(unknown(value));
+    }
+    Ok(document)
+}
+
+impl Document {
+    fn add(&mut self, record: Result<Record, NotificationError>) {
+        match record {
+            Ok(Record::Change(event)) => self.events.push(*event),
+            Ok(Record::Skipped(skipped)) => self.skipped.push(skipped),
+            Err(error) => self.unreadable.push(error),
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.skipped.extend(other.skipped);
+        self.unreadable.extend(other.unreadable);
+    }
+
+    /// Moves events whose key is outside the filter to the skipped ones.
+    pub fn keep_keys(&mut self, prefix: &str, suffix: &str) {
+        let (kept, dropped) = std::mem::take(&mut self.events)
+            .into_iter()
+            .partition(|e| e.key.starts_with(prefix) && e.key.ends_with(suffix));
+        self.events = kept;
+        let dropped: Vec<Event> = dropped;
+        self.skipped
+            .extend(dropped.into_iter().map(|e| Skipped::Filtered { key: e.key }));
+    }
+}
+
+/// One record: a change, or something that asks for no message.
+enum Record {
+    Change(Box<Event>),
+    Skipped(Skipped),
+}
+
+fn source_of(record: &Value) -> Option<&str> {
+    record.get("eventSource").and_then(Value::as_str)
+}
+
+fn read<'a, T: Deserialize<'a>>(
+    value: &'a Value,
+    what: &'static str,
+) -> Result<T, NotificationError> {
+    T::deserialize(value).map_err(|e| NotificationError::Malformed {
+        what,
+        reason: e.to_string(),
+    })
+}
+
+fn unknown(value: &Value) -> NotificationError {
+    let found = match value {
+        Value::Object(map) if map.is_empty() => "an empty object".to_owned(),
+        Value::Object(map) => {
+            let names: Vec<_> = map.keys().take(8).map(String::as_str).collect();
+            format!("an object with {}", names.join(", "))
+        }
+        Value::Array(_) => "an array".to_owned(),
+        Value::String(_) => "a string".to_owned(),
+        other => other.to_string(),
+    };
+    NotificationError::Unknown { found }
+}
+
+#[cfg(test)]
+mod tests;

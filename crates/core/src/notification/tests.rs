@@ -1,0 +1,201 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn fixture(name: &str) -> Value {
+    let path = format!(
+        "{}/tests/fixtures/notifications/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn direct(value: &Value) -> Document {
+    match parse_input(value).unwrap() {
+        Input::Direct(document) => document,
+        Input::Batch(_) => panic!("an SQS batch"),
+    }
+}
+
+/// (event name, key, version id) of each event.
+fn facts(document: &Document) -> Vec<(&str, &str, &str)> {
+    assert_eq!(document.unreadable, vec![]);
+    document
+        .events
+        .iter()
+        .map(|e| (e.event_name.as_str(), e.key.as_str(), e.version_id.as_str()))
+        .collect()
+}
+
+#[test]
+fn every_direct_shape_gives_its_events() {
+    for (value, expected) in [
+        (
+            fixture("put"),
+            vec![("ObjectCreated:Put", "accounts/1.json", "a1")],
+        ),
+        (
+            fixture("delete-marker"),
+            vec![("ObjectRemoved:DeleteMarkerCreated", "accounts/1.json", "a2")],
+        ),
+        (
+            fixture("permanent-delete"),
+            vec![("ObjectRemoved:Delete", "accounts/1.json", "a1")],
+        ),
+        (
+            fixture("encoded-key"),
+            vec![
+                ("ObjectCreated:Copy", "reports/red flower+50%.jpg", "c1"),
+                (
+                    "ObjectCreated:CompleteMultipartUpload",
+                    "reports/ünï/日本 & <tag>.txt",
+                    "d2",
+                ),
+            ],
+        ),
+        (
+            fixture("unversioned"),
+            vec![("ObjectCreated:Put", "plain.txt", "null")],
+        ),
+        (
+            fixture("unknown-fields"),
+            vec![("ObjectCreated:Put", "n.txt", "n1")],
+        ),
+        (
+            fixture("eventbridge-created"),
+            vec![("ObjectCreated:Put", "reports/red flower+50%.jpg", "c1")],
+        ),
+        (
+            fixture("eventbridge-deleted"),
+            vec![("ObjectRemoved:DeleteMarkerCreated", "accounts/1.json", "a2")],
+        ),
+        (
+            fixture("sns-to-lambda"),
+            vec![("ObjectCreated:Put", "accounts/1.json", "a1")],
+        ),
+    ] {
+        assert_eq!(facts(&direct(&value)), expected);
+    }
+}
+
+#[test]
+fn one_change_has_one_id_whatever_way_it_came() {
+    let s3 = &direct(&fixture("encoded-key")).events[0];
+    let bridge = &direct(&fixture("eventbridge-created")).events[0];
+    assert_eq!(s3.event_id, bridge.event_id);
+}
+
+#[test]
+fn created_and_permanently_deleted_are_two_changes_of_one_version() {
+    let put = &direct(&fixture("put")).events[0];
+    let deleted = &direct(&fixture("permanent-delete")).events[0];
+    assert_eq!(put.version_id, deleted.version_id);
+    assert_ne!(put.event_id, deleted.event_id);
+}
+
+#[test]
+fn the_test_event_is_skipped_with_its_reason() {
+    let document = direct(&fixture("test-event"));
+    assert_eq!(document.events, vec![]);
+    assert_eq!(document.skipped[0].reason(), "test-event");
+}
+
+#[test]
+fn an_sqs_batch_fails_message_by_message() {
+    let Input::Batch(messages) = parse_input(&fixture("sqs-to-lambda")).unwrap() else {
+        panic!("not read as a batch");
+    };
+    let told: Vec<_> = messages
+        .iter()
+        .map(|m| match &m.document {
+            Ok(d) => format!("{}: {} events, {} skipped", m.message_id, d.events.len(), d.skipped.len()),
+            Err(e) => format!("{}: {e}", m.message_id),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "00000001-d6ee: 1 events, 0 skipped",
+            "00000002-d6ee: 1 events, 0 skipped",
+            "00000003-d6ee: the message body is not JSON: expected ident at line 1 column 2",
+            "00000004-d6ee: 0 events, 1 skipped",
+        ]
+    );
+}
+
+#[test]
+fn keys_outside_the_filter_are_skipped_not_lost() {
+    let mut document = direct(&fixture("encoded-key"));
+    document.keep_keys("reports/", ".jpg");
+    assert_eq!(document.events.len(), 1);
+    assert_eq!(
+        document.skipped,
+        [Skipped::Filtered {
+            key: "reports/ünï/日本 & <tag>.txt".to_owned()
+        }]
+    );
+}
+
+#[test]
+fn what_is_not_understood_is_named() {
+    for (value, part) in [
+        (json!({"hello": 1}), "an object with hello"),
+        (json!([1]), "an array"),
+        (json!({}), "an empty object"),
+        (json!({"Records": [{"dynamodb": {}}]}), "an object with dynamodb"),
+    ] {
+        let error = parse_input(&value).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_bad_record_does_not_hide_the_good_ones_beside_it() {
+    let mut value = fixture("encoded-key");
+    value["Records"][0]["eventVersion"] = json!("3.0");
+    value["Records"][1]["s3"]["object"]["key"] = json!("%FF");
+    value["Records"]
+        .as_array_mut()
+        .unwrap()
+        .push(fixture("put")["Records"][0].clone());
+    let document = direct(&value);
+    assert_eq!(document.events.len(), 1);
+    assert_eq!(
+        document.unreadable[0],
+        NotificationError::Version {
+            found: "3.0".to_owned()
+        }
+    );
+    assert!(document.unreadable[1].to_string().contains("%FF"));
+}
+
+#[test]
+fn tag_events_are_no_change() {
+    let mut value = fixture("put");
+    value["Records"][0]["eventName"] = json!("ObjectTagging:Put");
+    assert_eq!(direct(&value).skipped[0].reason(), "no-change");
+}
+
+#[test]
+fn envelopes_without_end_are_refused() {
+    let mut text = "{}".to_owned();
+    for _ in 0..8 {
+        text = json!({"Type": "Notification", "Message": text}).to_string();
+    }
+    let error = parse_document(&serde_json::from_str(&text).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("envelopes"), "{error}");
+}
+
+proptest! {
+    /// Any damage to a good document gives an answer, never a panic.
+    #[test]
+    fn damaged_documents_never_panic(position in 0usize..4000, byte: u8) {
+        let mut text = include_bytes!("../../tests/fixtures/notifications/sqs-to-lambda.json").to_vec();
+        let position = position % text.len();
+        text[position] = byte;
+        if let Ok(value) = serde_json::from_slice::<Value>(&text) {
+            let _ = parse_input(&value);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One entry of `ListObjectVersions`, and its place in the order of a whole bucket.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Change, Event, Source, event_id};
+use crate::time::Millis;
+
+/// A version or a delete marker, as the bucket lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectVersion {
+    /// Decoded key.
+    pub key: String,
+    /// Version id; `null` for objects from before versioning.
+    pub version_id: String,
+    /// As listed: one-second resolution on S3.
+    pub last_modified: Millis,
+    /// Whether this entry hides all others of its key.
+    pub is_latest: bool,
+    /// Delete markers have no size and no entity tag.
+    pub is_delete_marker: bool,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Without quotes.
+    pub e_tag: Option<String>,
+}
+
+/// The total order of a plan: effective time, then key (bytes), then rank.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Position {
+    /// `LastModified`, raised where needed so that it never goes back within a key.
+    pub effective_time: Millis,
+    /// Decoded key.
+    pub key: String,
+    /// The version's number within its key, oldest 0.
+    pub rank: u64,
+}
+
+/// One row of a plan: an object version with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedVersion {
+    /// See [`Position::effective_time`].
+    pub effective_time: Millis,
+    /// See [`Position::rank`].
+    pub rank: u64,
+    /// What was listed.
+    pub version: ObjectVersion,
+}
+
+impl PlannedVersion {
+    /// The row's place in the order.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            effective_time: self.effective_time,
+            key: self.version.key.clone(),
+            rank: self.rank,
+        }
+    }
+
+    /// The order without cloning the key.
+    #[must_use]
+    pub fn order_key(&self) -> (Millis, &str, u64) {
+        (self.effective_time, &self.version.key, self.rank)
+    }
+
+    /// Created, or removed by a delete marker.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        if self.version.is_delete_marker {
+            Change::Removed
+        } else {
+            Change::Created
+        }
+    }
+
+    /// The event that tells of this version as number `sequence` of `job_id`.
+    ///
+    /// A listing does not say how a version came to be (put, copy, multipart upload), so every
+    /// creation is called `ObjectCreated:Put`.
+    #[must_use]
+    pub fn into_event(self, bucket: &str, job_id: &str, sequence: u64) -> Event {
+        let change = self.change();
+        let version = self.version;
+        Event {
+            event_id: event_id(bucket, &version.key, &version.version_id, change),
+            source: Source::Reseed,
+            event_name: match change {
+                Change::Created => "ObjectCreated:Put",
+                Change::Removed => "ObjectRemoved:DeleteMarkerCreated",
+            }
+            .to_owned(),
+            bucket: bucket.to_owned(),
+            key: version.key,
+            version_id: version.version_id,
+            event_time: version.last_modified,
+            sequencer: None,
+            size: version.size,
+            e_tag: version.e_tag,
+            is_latest: Some(version.is_latest),
+            job_id: Some(job_id.to_owned()),
+            sequence: Some(sequence),
+        }
+    }
+}
