@@ -1,0 +1,55 @@
+//! The frozen, sorted list of what a job will send: sorted runs and their manifest.
+//!
+//! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md)
+//! - [`manifest`]: which runs there are, and what is still to be listed
+
+pub mod manifest;
+pub mod run;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use manifest::Manifest;
+
+/// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`); an object is written once.
+#[async_trait]
+pub trait PlanStore: Send + Sync {
+    /// Writes a whole object.
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError>;
+
+    /// Reads the bytes of `range`, or all.
+    async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
+}
+
+/// Why a plan cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The store's refusal.
+    #[error("{doing} plan object {name}: {reason}")]
+    Store {
+        /// `reading` or `writing`.
+        doing: &'static str,
+        /// The object.
+        name: String,
+        /// The store's reason.
+        reason: String,
+        /// A fault of the store or the network: the next segment may have better luck.
+        retryable: bool,
+    },
+    /// An object that is not what the manifest says it is.
+    #[error("plan object {name} is damaged: {reason}")]
+    Damaged {
+        /// The object.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The job belongs to another segment now, or cannot be written.
+    #[error("the plan could not be committed: {0}")]
+    Commit(String),
+    /// The job has been taken over: this segment has no say any more.
+    #[error("the job was taken over by another segment")]
+    Fenced,
+}

@@ -1,0 +1,302 @@
+//! Listing the bucket into sorted runs, checkpointed.
+//!
+//! - [`page`]: one page of `ListObjectVersions`, in document order
+//! - [`order`]: the bucket's own order within a key: ranks and effective times
+//! - [`keyspace`]: ranges listed at the same time, and their cursors
+//! - [`filter`]: which versions a reseed tells of
+//!
+//! A key is taken into a run only when all its versions are known, so a checkpoint is the list of
+//! ranges still to be read, beside the runs that hold the rest.
+
+pub mod filter;
+pub mod keyspace;
+pub mod order;
+pub mod page;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::delivery::backoff::Backoff;
+use crate::plan::{Manifest, PlanError, PlanStore, run};
+use crate::version::PlannedVersion;
+use filter::Filter;
+use keyspace::{Keyspace, PageRequest};
+use page::{Marker, PageError, parse_page};
+
+/// Port: a versioned bucket.
+#[async_trait]
+pub trait Lister: Send + Sync {
+    /// One page of `ListObjectVersions` as the response document, with `encoding-type=url` asked
+    /// for. It retries nothing.
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError>;
+}
+
+/// Why a page could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ListError {
+    /// Throttling, a fault of the server or the network: ask again.
+    pub retryable: bool,
+    /// The server asks for fewer requests.
+    pub throttled: bool,
+    /// S3's error code.
+    pub code: String,
+    /// S3's message.
+    pub message: String,
+}
+
+/// Why a scan cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The server's refusal.
+    #[error("listing bucket {bucket} after {marker}: {error}")]
+    List {
+        /// The bucket.
+        bucket: String,
+        /// Where the page would have begun.
+        marker: String,
+        /// The reason.
+        error: ListError,
+    },
+    /// A page that cannot be trusted.
+    #[error("listing bucket {bucket} after {marker}: {error}")]
+    Page {
+        /// The bucket.
+        bucket: String,
+        /// Where the page began.
+        marker: String,
+        /// The reason.
+        error: PageError,
+    },
+    /// A run or manifest that could not be written, or whose commit was refused.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// Who makes a manifest the job's own. The scan tells it whenever runs and cursors agree.
+#[async_trait]
+pub trait Commit: Send + Sync {
+    /// Writes the manifest and points the job at it.
+    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError>;
+}
+
+/// How to scan.
+#[derive(Debug, Clone)]
+pub struct ScanSettings {
+    /// Pages asked for at the same time, at most.
+    pub listers: usize,
+    /// Bytes of versions held in memory before a run is written.
+    pub memory_budget: usize,
+    /// A run is written at least this often, so that a crash costs little.
+    pub commit_every: Duration,
+    /// Without any page for this long (throttling aside) the scan gives up.
+    pub patience: Duration,
+    /// Between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for ScanSettings {
+    fn default() -> Self {
+        Self {
+            listers: 16,
+            memory_budget: 128 * 1024 * 1024,
+            commit_every: Duration::from_mins(1),
+            patience: Duration::from_mins(5),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// A scan in progress.
+pub struct Scan<'a> {
+    /// Where from.
+    pub lister: Arc<dyn Lister>,
+    /// Where to.
+    pub store: &'a dyn PlanStore,
+    /// Who keeps the manifest.
+    pub commit: &'a dyn Commit,
+    /// Which versions.
+    pub filter: &'a Filter,
+    /// How.
+    pub settings: &'a ScanSettings,
+    /// Unique to this segment: the first part of its runs' names.
+    pub run_prefix: String,
+    /// Once cancelled, the pages in flight are the last; then what is in memory is written.
+    pub stop: CancellationToken,
+    /// Jitter.
+    pub random: fastrand::Rng,
+}
+
+/// What came of one page request.
+struct Answer {
+    request: PageRequest,
+    result: Result<Bytes, ListError>,
+}
+
+impl Scan<'_> {
+    /// Lists what `manifest` says is still to be listed. It ends with a commit; the manifest says
+    /// whether the scan is complete.
+    ///
+    /// # Errors
+    /// [`ScanError`]; what was committed before stays good.
+    pub async fn run(mut self, manifest: &mut Manifest) -> Result<(), ScanError> {
+        let mut keyspace = Keyspace::new(manifest.ranges.clone());
+        let mut buffer = Buffer::default();
+        let mut in_flight: JoinSet<Answer> = JoinSet::new();
+        let mut allowed = self.settings.listers;
+        let mut failures = 0;
+        let mut last_page = Instant::now();
+        let mut last_commit = Instant::now();
+        loop {
+            while in_flight.len() < allowed && !self.stop.is_cancelled() {
+                let Some(request) = keyspace.next_request() else {
+                    break;
+                };
+                in_flight.spawn(self.ask(request, failures));
+            }
+            let Some(joined) = in_flight.join_next().await else {
+                break;
+            };
+            // A task is never aborted, and a panic in it is a panic here.
+            let Answer { request, result } = joined.unwrap_or_else(|e| {
+                std::panic::resume_unwind(e.into_panic());
+            });
+            match result {
+                Ok(document) => {
+                    failures = 0;
+                    last_page = Instant::now();
+                    allowed = (allowed + 1).min(self.settings.listers);
+                    manifest.pages += 1;
+                    self.take_in(&mut keyspace, request, &document, manifest, &mut buffer)?;
+                }
+                Err(error) if error.retryable => {
+                    failures += 1;
+                    if error.throttled {
+                        last_page = Instant::now();
+                        allowed = (allowed / 2).max(1);
+                    }
+                    if last_page.elapsed() >= self.settings.patience {
+                        return Err(list_error(manifest, &request, error));
+                    }
+                    tracing::warn!(%error, failures, allowed, "a page could not be had; asking again");
+                    keyspace.give_back(request.range);
+                }
+                Err(error) => return Err(list_error(manifest, &request, error)),
+            }
+            let due = last_commit.elapsed() >= self.settings.commit_every;
+            if buffer.bytes >= self.settings.memory_budget || (due && !buffer.rows.is_empty()) {
+                self.flush(&keyspace, manifest, &mut buffer).await?;
+                last_commit = Instant::now();
+            }
+        }
+        self.flush(&keyspace, manifest, &mut buffer).await
+    }
+
+    /// One page, after a wait when requests have been failing.
+    fn ask(&mut self, request: PageRequest, failures: u32) -> impl Future<Output = Answer> + use<> {
+        let lister = Arc::clone(&self.lister);
+        let prefix = self.filter.prefix.clone();
+        let wait = match failures {
+            0 => Duration::ZERO,
+            n => self.settings.backoff.wait(n, &mut self.random),
+        };
+        async move {
+            sleep(wait).await;
+            let result = lister.list(&prefix, request.marker.as_ref()).await;
+            Answer { request, result }
+        }
+    }
+
+    fn take_in(
+        &self,
+        keyspace: &mut Keyspace,
+        request: PageRequest,
+        document: &[u8],
+        manifest: &mut Manifest,
+        buffer: &mut Buffer,
+    ) -> Result<(), ScanError> {
+        let chains = parse_page(document)
+            .and_then(|page| keyspace.accept(request.range, page))
+            .map_err(|error| ScanError::Page {
+                bucket: manifest.bucket.clone(),
+                marker: describe(request.marker.as_ref()),
+                error,
+            })?;
+        for chain in chains {
+            manifest.listed += chain.len() as u64;
+            for planned in order::rank(chain) {
+                if self.filter.keeps(&planned) {
+                    buffer.push(planned);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is in memory as a run and commits it with the cursors that belong to it.
+    async fn flush(
+        &self,
+        keyspace: &Keyspace,
+        manifest: &mut Manifest,
+        buffer: &mut Buffer,
+    ) -> Result<(), ScanError> {
+        if !buffer.rows.is_empty() {
+            let mut rows = std::mem::take(buffer).rows;
+            rows.sort_unstable_by(|a, b| a.order_key().cmp(&b.order_key()));
+            let name = format!("{}-{:06}.parquet", self.run_prefix, manifest.runs.len());
+            let written = run::write(self.store, name, &rows).await?;
+            manifest.summary.add_all(&rows);
+            manifest.runs.push(written);
+        }
+        manifest.ranges = keyspace.remaining();
+        self.commit.commit(manifest).await?;
+        Ok(())
+    }
+
+}
+
+fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> ScanError {
+    ScanError::List {
+        bucket: manifest.bucket.clone(),
+        marker: describe(request.marker.as_ref()),
+        error,
+    }
+}
+
+/// What has been listed and is in no run yet.
+#[derive(Default)]
+struct Buffer {
+    rows: Vec<PlannedVersion>,
+    bytes: usize,
+}
+
+impl Buffer {
+    fn push(&mut self, planned: PlannedVersion) {
+        let version = &planned.version;
+        self.bytes += size_of::<PlannedVersion>()
+            + version.key.len()
+            + version.version_id.len()
+            + version.e_tag.as_ref().map_or(0, String::len);
+        self.rows.push(planned);
+    }
+}
+
+fn describe(marker: Option<&Marker>) -> String {
+    match marker {
+        None => "the beginning".to_owned(),
+        Some(Marker {
+            key,
+            version_id: None,
+        }) => format!("{key:?}"),
+        Some(Marker {
+            key,
+            version_id: Some(version),
+        }) => format!("{key:?} version {version}"),
+    }
+}

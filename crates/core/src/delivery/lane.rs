@@ -53,6 +53,9 @@ pub struct Lane {
     pub backoff: Backoff,
     /// Without any success for this long (throttling aside) the lane gives up.
     pub patience: Duration,
+    /// The queue's `MaximumMessageSize`: checked here, since one message that is too long fails
+    /// a whole request.
+    pub max_message_bytes: usize,
     /// Jitter.
     pub random: fastrand::Rng,
 }
@@ -79,7 +82,7 @@ impl Lane {
                     item = items.recv() => item,
                 };
                 match item {
-                    Some(item) => pending.push(write(item)),
+                    Some(item) => pending.push(self.checked(write(item))?),
                     None => return Ok(()),
                 }
                 last_success = Instant::now();
@@ -88,7 +91,7 @@ impl Lane {
             while pending.len() < 4 * MAX_ENTRIES
                 && let Ok(item) = items.try_recv()
             {
-                pending.push(write(item));
+                pending.push(self.checked(write(item))?);
             }
             if self.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
@@ -127,6 +130,27 @@ impl Lane {
                 () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
             }
         }
+    }
+}
+
+impl Lane {
+    fn checked(&self, message: Message) -> Result<Message, DeliveryError> {
+        let bytes = message.bytes();
+        if bytes <= self.max_message_bytes {
+            return Ok(message);
+        }
+        Err(DeliveryError::Rejected {
+            number: message.number,
+            bytes,
+            refusal: Refusal {
+                kind: RefusalKind::Rejected,
+                code: "MessageTooLong".to_owned(),
+                message: format!(
+                    "the queue takes {} bytes; raise its MaximumMessageSize and resume the job",
+                    self.max_message_bytes
+                ),
+            },
+        })
     }
 }
 

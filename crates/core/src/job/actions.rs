@@ -1,0 +1,125 @@
+//! What the interface's actions do to jobs.
+
+use serde_json::{Value, json};
+
+use super::request::StartRequest;
+use super::state::{Job, Options, Wish, digest_of};
+use super::{JobError, JobStoreError, Ports};
+use crate::config::ReseedConfig;
+
+/// How often a write that lost a race is tried again.
+const ATTEMPTS: usize = 5;
+
+/// Starts a job, unless one that was asked for the same is still at work: then that one is the
+/// answer, so that a doubled start does no harm.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn start(
+    ports: &Ports,
+    config: &ReseedConfig,
+    request: &StartRequest,
+) -> Result<Job, JobError> {
+    let now = ports.clock.now();
+    let options = request.resolve(&config.common, now)?;
+    let digest = digest_of(&asked(request, &options)?.to_string());
+    let jobs = ports.jobs.list().await?;
+    if let Some(job) = jobs.iter().find(|job| job.is_active() && job.digest == digest) {
+        tracing::info!(job = job.job_id, "this job is already at work");
+        return Ok(job.clone());
+    }
+    // Two starts at the same moment count to the same number, and only one of them can create it.
+    let stem = format!("{}-{digest}", now.day());
+    let count = jobs
+        .iter()
+        .filter_map(|job| job.job_id.strip_prefix(&stem)?.strip_prefix('-')?.parse::<u64>().ok())
+        .max()
+        .unwrap_or(0);
+    let job_id = format!("{stem}-{}", count + 1);
+    let job = Job::new(job_id.clone(), &config.bucket, options, digest, now);
+    match ports.jobs.create(&job).await {
+        Ok(()) => {
+            continue_soon(ports, &job).await;
+            Ok(job)
+        }
+        Err(JobStoreError::Conflict { .. }) => find(ports, &job_id).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What makes two starts the same: everything but the moment filled in for `until`.
+fn asked(request: &StartRequest, options: &Options) -> Result<Value, JobError> {
+    let bad = |e: serde_json::Error| JobError::BadRequest(e.to_string());
+    let mut options = serde_json::to_value(options).map_err(bad)?;
+    options["filter"]["until"] = json!(request.until);
+    Ok(options)
+}
+
+/// A job.
+///
+/// # Errors
+/// [`JobError::NoSuchJob`], or the store's.
+pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
+    ports
+        .jobs
+        .load(job_id)
+        .await?
+        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))
+}
+
+/// All jobs, the newest first.
+///
+/// # Errors
+/// The store's.
+pub async fn list(ports: &Ports) -> Result<Vec<Job>, JobError> {
+    let mut jobs = ports.jobs.list().await?;
+    jobs.sort_by(|a, b| (b.created_at, &b.job_id).cmp(&(a.created_at, &a.job_id)));
+    Ok(jobs)
+}
+
+/// Pauses or cancels a job.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn wish(ports: &Ports, job_id: &str, wish: Wish) -> Result<Job, JobError> {
+    change(ports, job_id, |job| job.wished(wish, ports.clock.now())).await
+}
+
+/// Lets a paused or failed job go on. One that is at work already is left so.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn resume(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
+    let job = find(ports, job_id).await?;
+    if job.is_active() && job.wish.is_none() {
+        return Ok(job);
+    }
+    let job = change(ports, job_id, |job| job.resumed(ports.clock.now())).await?;
+    continue_soon(ports, &job).await;
+    Ok(job)
+}
+
+/// Changes a job, again if somebody else wrote in between.
+async fn change(
+    ports: &Ports,
+    job_id: &str,
+    next: impl Fn(&Job) -> Result<Job, JobError>,
+) -> Result<Job, JobError> {
+    let mut attempt = 1;
+    loop {
+        let job = find(ports, job_id).await?;
+        let changed = next(&job)?;
+        match ports.jobs.replace(&changed, job.stamp()).await {
+            Ok(()) => return Ok(changed),
+            Err(JobStoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Asks for the first segment. If that fails the job is not lost: the sweep asks again.
+async fn continue_soon(ports: &Ports, job: &Job) {
+    if let Err(error) = ports.continuation.invoke(&job.job_id, job.epoch).await {
+        tracing::warn!(job = job.job_id, %error, "the sweep will start this job");
+    }
+}

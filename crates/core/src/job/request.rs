@@ -1,0 +1,261 @@
+//! The reseed function's input (contract 6).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::JobError;
+use super::state::Options;
+use crate::config::{self, Config};
+use crate::delivery::Order;
+use crate::format::Format;
+use crate::scan::filter::{Events, Filter};
+use crate::time::Millis;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Start a job; `{}` alone starts a full reseed.
+    Start(StartRequest),
+    /// Tell about a job.
+    Status(JobRef),
+    /// Tell about all jobs.
+    List,
+    /// Stop a job; it may go on.
+    Pause(JobRef),
+    /// Go on.
+    Resume(JobRef),
+    /// Stop a job for good.
+    Cancel(JobRef),
+    /// Internal: work on a job.
+    Continue(ContinueRequest),
+    /// Internal: continue jobs whose segment died.
+    Sweep,
+    /// Whether everything the function needs is there.
+    Health,
+}
+
+/// Names a job.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobRef {
+    /// The job.
+    pub job_id: String,
+}
+
+/// Names a job and the epoch it was left at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContinueRequest {
+    /// The job.
+    pub job_id: String,
+    /// The epoch of the segment that asks.
+    pub epoch: u64,
+}
+
+/// The options of a reseed; absent ones are the stack's defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct StartRequest {
+    /// Keys that begin so.
+    pub prefix: Option<String>,
+    /// Effective time not before.
+    pub from: Option<Millis>,
+    /// Effective time before; default the job's start.
+    pub until: Option<Millis>,
+    /// `key`, `bucket` or `none`.
+    pub order: Option<String>,
+    /// `bridge` or `s3`.
+    pub format: Option<Format>,
+    /// Only latest versions that are not deleted.
+    pub current_only: bool,
+    /// `all`, `created` or `removed`.
+    pub events: Events,
+    /// Another queue than the stack's.
+    pub queue_url: Option<String>,
+    /// Events a second, at most.
+    pub max_rate: Option<u64>,
+    /// Wait while more messages than this are in the queue.
+    pub pause_above_depth: Option<u64>,
+    /// Plan only.
+    pub dry_run: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Request {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// [`JobError::BadRequest`], naming the unknown action or field.
+    pub fn parse(input: Value) -> Result<Self, JobError> {
+        let Value::Object(mut fields) = input else {
+            return Err(bad(format!(
+                "the input must be a JSON object such as {{\"action\":\"start\"}}, found {input}"
+            )));
+        };
+        let action = match fields.remove("action") {
+            None => "start".to_owned(),
+            Some(Value::String(action)) => action,
+            Some(other) => return Err(bad(format!("action: found {other}, allowed is a text"))),
+        };
+        let rest = Value::Object(fields);
+        Ok(match action.as_str() {
+            "start" => Self::Start(read(rest, &action)?),
+            "status" => Self::Status(read(rest, &action)?),
+            "pause" => Self::Pause(read(rest, &action)?),
+            "resume" => Self::Resume(read(rest, &action)?),
+            "cancel" => Self::Cancel(read(rest, &action)?),
+            "continue" => Self::Continue(read(rest, &action)?),
+            "list" => read(rest, &action).map(|Nothing {}| Self::List)?,
+            "sweep" => read(rest, &action).map(|Nothing {}| Self::Sweep)?,
+            "health" => read(rest, &action).map(|Nothing {}| Self::Health)?,
+            other => {
+                return Err(bad(format!(
+                    "action: found {other:?}, allowed is start, status, list, pause, resume, \
+                     cancel or health"
+                )));
+            }
+        })
+    }
+}
+
+impl StartRequest {
+    /// Fills in the stack's defaults and checks what was asked.
+    ///
+    /// # Errors
+    /// [`JobError::BadRequest`], naming the field.
+    pub fn resolve(&self, config: &Config, now: Millis) -> Result<Options, JobError> {
+        let queue_url = match &self.queue_url {
+            None => config.queue_url.clone(),
+            Some(url) => {
+                config::check_queue_url("queueUrl", url).map_err(|e| bad(e.to_string()))?;
+                url.clone()
+            }
+        };
+        let order = match (&self.order, &self.queue_url) {
+            (None, None) => config.order,
+            (None, Some(url)) => Order::default_of(url),
+            (Some(word), _) => config::parse_order(word, &queue_url)
+                .map_err(|allowed| bad(format!("order: found {word:?}, allowed is {allowed}")))?,
+        };
+        if self.max_rate == Some(0) {
+            return Err(bad("maxRate: found 0, allowed is 1 or more events a second".to_owned()));
+        }
+        let until = self.until.unwrap_or(now);
+        if let Some(from) = self.from.filter(|from| *from >= until) {
+            return Err(bad(format!(
+                "from: found {from}, allowed is a time before until ({until})"
+            )));
+        }
+        Ok(Options {
+            filter: Filter {
+                prefix: self.prefix.clone().unwrap_or_else(|| config.key_prefix.clone()),
+                suffix: config.key_suffix.clone(),
+                from: self.from,
+                until: Some(until),
+                events: self.events,
+                current_only: self.current_only,
+            },
+            order,
+            format: self.format.unwrap_or(config.format),
+            queue_url,
+            max_rate: self.max_rate,
+            pause_above_depth: self.pause_above_depth,
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(rest: Value, action: &str) -> Result<T, JobError> {
+    serde_json::from_value(rest).map_err(|e| bad(format!("action {action:?}: {e}")))
+}
+
+fn bad(text: String) -> JobError {
+    JobError::BadRequest(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn config() -> Config {
+        Config::read(&|name| {
+            (name == "QUEUE_URL").then(|| "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned())
+        })
+        .unwrap()
+    }
+
+    fn refused(input: Value) -> String {
+        let now = Millis(1_700_000_000_000);
+        match Request::parse(input) {
+            Err(error) => error.to_string(),
+            Ok(Request::Start(start)) => start.resolve(&config(), now).unwrap_err().to_string(),
+            Ok(other) => panic!("accepted as {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_input_starts_a_full_reseed_up_to_now() {
+        let Request::Start(start) = Request::parse(json!({})).unwrap() else {
+            panic!("not a start");
+        };
+        let options = start.resolve(&config(), Millis(5)).unwrap();
+        assert_eq!(options.filter.until, Some(Millis(5)));
+        assert_eq!(options.order, Order::Key);
+        assert!(!options.dry_run);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_is_allowed() {
+        for (input, parts) in [
+            (json!({"action": "begin"}), ["action", "\"begin\"", "start, status"]),
+            (json!({"prefx": "a"}), ["prefx", "unknown field", "`prefix`"]),
+            (json!({"action": "list", "jobId": "x"}), ["list", "unknown field", "jobId"]),
+            (json!({"action": "status"}), ["status", "missing field", "jobId"]),
+            (json!({"from": "yesterday"}), ["\"yesterday\"", "time", "2024"]),
+            (json!({"order": "time"}), ["order", "\"time\"", "key, bucket or none"]),
+            (json!({"format": "xml"}), ["xml", "bridge", "s3"]),
+            (json!({"maxRate": 0}), ["maxRate", "0", "1 or more"]),
+            (json!({"queueUrl": "q"}), ["queueUrl", "\"q\"", "URL"]),
+            (
+                json!({"queueUrl": "https://sqs.x/1/q", "order": "key"}),
+                ["order", "standard queue", "none"],
+            ),
+            (
+                json!({"from": "2024-05-02T00:00:00Z", "until": "2024-05-01T00:00:00Z"}),
+                ["from", "2024-05-02", "before until"],
+            ),
+            (json!([1]), ["JSON object", "[1]", "start"]),
+        ] {
+            let error = refused(input);
+            for part in parts {
+                assert!(error.contains(part), "{part:?} is not in: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_queue_brings_its_own_default_order() {
+        let start = StartRequest {
+            queue_url: Some("https://sqs.x/1/standard".to_owned()),
+            ..StartRequest::default()
+        };
+        assert_eq!(start.resolve(&config(), Millis(5)).unwrap().order, Order::None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_input_never_panics(text in "\\PC{0,60}") {
+            let _ = Request::parse(json!({"action": text.clone()}));
+            let _ = Request::parse(json!({text.clone(): text.clone(), "action": "start"}));
+            if let Ok(value) = serde_json::from_str(&text) {
+                let _ = Request::parse(value);
+            }
+        }
+    }
+}

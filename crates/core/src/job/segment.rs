@@ -1,0 +1,352 @@
+//! One segment: takes a job, works until it is done or time is up, and hands it on.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::keeper::{KeepError, Keeper};
+use super::sending::{SendError, SendSettings, Sending, lock};
+use super::state::{Job, NotTaken, Phase, Wish};
+use super::watermark::Watermark;
+use super::{JobError, JobStoreError, Ports};
+use crate::delivery::lane::{DeliveryError, Gate};
+use crate::delivery::RefusalKind;
+use crate::merge::Merge;
+use crate::plan::{Manifest, PlanError};
+use crate::scan::{Scan, ScanError, ScanSettings};
+
+/// How a segment works.
+#[derive(Debug, Clone)]
+pub struct SegmentSettings {
+    /// How long a lease lasts unless renewed.
+    pub lease: Duration,
+    /// How often it is renewed and the checkpoint written.
+    pub heartbeat: Duration,
+    /// The first half.
+    pub scan: ScanSettings,
+    /// The second half.
+    pub send: SendSettings,
+    /// For `awsRegion`.
+    pub region: String,
+    /// Jitter; the same seed gives the same waits.
+    pub seed: u64,
+}
+
+impl SegmentSettings {
+    /// The contract's values.
+    #[must_use]
+    pub fn new(region: String, seed: u64) -> Self {
+        Self {
+            lease: Duration::from_mins(1),
+            heartbeat: Duration::from_secs(3),
+            scan: ScanSettings::default(),
+            send: SendSettings::default(),
+            region,
+            seed,
+        }
+    }
+}
+
+/// How a segment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentEnd {
+    /// The job has no more work, now.
+    Ended(Phase),
+    /// The next segment has been asked for.
+    HandedOn {
+        /// At which epoch.
+        epoch: u64,
+    },
+    /// A fault that may pass: the sweep continues the job.
+    LeftToSweep(String),
+    /// There was nothing to do here.
+    LeftAlone(NotTaken),
+    /// Another segment took the job while this one worked.
+    Fenced,
+}
+
+/// Why the work of a segment stopped early.
+#[derive(Debug)]
+enum Trouble {
+    /// Another segment has the job.
+    Fenced,
+    /// It may pass.
+    Fault(String),
+    /// It will not pass by itself.
+    Failure(String),
+}
+
+/// Works on a job until it is done or `budget` is used up.
+///
+/// # Errors
+/// [`JobError`] when the job does not exist or cannot be read; Lambda will retry.
+pub async fn run(
+    ports: &Ports,
+    settings: &SegmentSettings,
+    job_id: &str,
+    expected_epoch: Option<u64>,
+    owner: &str,
+    budget: Duration,
+) -> Result<SegmentEnd, JobError> {
+    let deadline = Instant::now() + budget;
+    let stored = ports
+        .jobs
+        .load(job_id)
+        .await?
+        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))?;
+    let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
+    let job = match stored.take_over(owner, expected_epoch, ports.clock.now(), lease_ms) {
+        Ok(job) => job,
+        Err(reason) => return Ok(SegmentEnd::LeftAlone(reason)),
+    };
+    match ports.jobs.replace(&job, stored.stamp()).await {
+        Ok(()) => {}
+        Err(JobStoreError::Conflict { .. }) => {
+            return Ok(SegmentEnd::LeftAlone(NotTaken::OtherEpoch {
+                found: job.epoch,
+                expected: stored.epoch,
+            }));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let span = tracing::info_span!("segment", job = job_id, epoch = job.epoch);
+    let segment = Segment::new(ports, settings, job);
+    Ok(segment.work(deadline).instrument(span).await)
+}
+
+struct Segment<'a> {
+    ports: &'a Ports,
+    settings: &'a SegmentSettings,
+    keeper: Arc<Keeper>,
+    watermark: Arc<Mutex<Watermark>>,
+    stop: CancellationToken,
+    random: fastrand::Rng,
+}
+
+impl<'a> Segment<'a> {
+    fn new(ports: &'a Ports, settings: &'a SegmentSettings, job: Job) -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
+            random: fastrand::Rng::with_seed(settings.seed ^ job.epoch),
+            keeper: Arc::new(Keeper::new(
+                job,
+                Arc::clone(&ports.jobs),
+                Arc::clone(&ports.plans),
+                Arc::clone(&ports.clock),
+                settings.lease,
+                stop.clone(),
+            )),
+            ports,
+            settings,
+            stop,
+        }
+    }
+
+    async fn work(mut self, deadline: Instant) -> SegmentEnd {
+        let (keeper, watermark) = (Arc::clone(&self.keeper), Arc::clone(&self.watermark));
+        let (stop, every) = (self.stop.clone(), self.settings.heartbeat);
+        let alarm = async {
+            sleep_until(deadline).await;
+            stop.cancel();
+        };
+        let beside = async { tokio::join!(heartbeat(&keeper, &watermark, every), alarm) };
+        tokio::pin!(beside);
+        let worked = {
+            let work = self.scan_and_send();
+            tokio::pin!(work);
+            tokio::select! {
+                worked = &mut work => worked,
+                // Both are over when the segment is fenced and late: only the draining is left.
+                _ = &mut beside => work.await,
+            }
+        };
+        self.finish(worked).await
+    }
+
+    /// `Ok(true)` when nothing is left to do.
+    async fn scan_and_send(&mut self) -> Result<bool, Trouble> {
+        let job = self.keeper.job().await;
+        let mut manifest = match &job.manifest {
+            Some(name) => Manifest::load(&*self.ports.plans, name).await?,
+            None => Manifest::new(&job.job_id, &job.bucket),
+        };
+        if job.phase == Phase::Scanning {
+            self.scan(&job, &mut manifest).await?;
+            if !manifest.is_complete() {
+                return Ok(false);
+            }
+            let summary = manifest.summary.clone();
+            tracing::info!(events = summary.events, pages = manifest.pages, runs = manifest.runs.len(), "the plan is complete");
+            self.keeper
+                .update(move |job| {
+                    job.phase = Phase::Sending;
+                    job.planned = Some(summary.clone());
+                })
+                .await?;
+        }
+        let job = self.keeper.job().await;
+        if job.options.dry_run {
+            return Ok(true);
+        }
+        let planned = job.planned.as_ref().map_or(0, |summary| summary.events);
+        self.send(job, &manifest).await?;
+        Ok(lock(&self.watermark).checkpoint().sequence == planned)
+    }
+
+    async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), Trouble> {
+        let scan = Scan {
+            lister: Arc::clone(&self.ports.lister),
+            store: &*self.ports.plans,
+            commit: &*self.keeper,
+            filter: &job.options.filter,
+            settings: &self.settings.scan,
+            run_prefix: format!("jobs/{}/runs/{:06}", job.job_id, job.epoch),
+            stop: self.stop.clone(),
+            random: self.random.fork(),
+        };
+        Ok(scan.run(manifest).await?)
+    }
+
+    async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), Trouble> {
+        let after = job.checkpoint.position.clone();
+        let merge = Merge::open(Arc::clone(&self.ports.plans), manifest, after.as_ref()).await?;
+        let sending = Sending {
+            queue: self.ports.queues.open(&job.options.queue_url),
+            gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
+            stop: self.stop.clone(),
+            watermark: Arc::clone(&self.watermark),
+            region: self.settings.region.clone(),
+            settings: self.settings.send.clone(),
+            random: self.random.fork(),
+            job,
+        };
+        Ok(sending.run(merge).await?)
+    }
+
+    /// Writes down how far it came and what is to become of the job.
+    async fn finish(&self, worked: Result<bool, Trouble>) -> SegmentEnd {
+        let before = self.keeper.job().await;
+        let checkpoint = lock(&self.watermark).checkpoint();
+        let progress = checkpoint.sequence > before.checkpoint.sequence;
+        let clock = &self.ports.clock;
+        let written = self
+            .keeper
+            .update(|job| {
+                job.checkpoint = checkpoint.clone();
+                let now = clock.now();
+                if progress {
+                    job.counts.failures = 0;
+                }
+                match (&worked, job.wish) {
+                    (Ok(true), _) => job.end_as(Phase::Done, now),
+                    (_, Some(Wish::Cancel)) => job.end_as(Phase::Cancelled, now),
+                    (_, Some(Wish::Pause)) => job.end_as(Phase::Paused, now),
+                    (Ok(false), None) => job.release(),
+                    (Err(Trouble::Failure(error)), None) => {
+                        job.last_error = Some(error.clone());
+                        job.end_as(Phase::Failed, now);
+                    }
+                    (Err(Trouble::Fault(error)), None) => {
+                        job.release_after_fault(error.clone(), now);
+                    }
+                    (Err(Trouble::Fenced), None) => {}
+                }
+            })
+            .await;
+        match written {
+            Err(KeepError::Fenced) => return SegmentEnd::Fenced,
+            // The lease will lapse, and the sweep will continue the job.
+            Err(KeepError::Store(error)) => return SegmentEnd::LeftToSweep(error.to_string()),
+            Ok(()) => {}
+        }
+        let job = self.keeper.job().await;
+        match worked {
+            _ if !job.is_active() => SegmentEnd::Ended(job.phase),
+            Err(Trouble::Fault(error) | Trouble::Failure(error)) => SegmentEnd::LeftToSweep(error),
+            Err(Trouble::Fenced) => SegmentEnd::Fenced,
+            Ok(_) => self.hand_on(&job).await,
+        }
+    }
+
+    async fn hand_on(&self, job: &Job) -> SegmentEnd {
+        let invoked = timeout(
+            Duration::from_secs(5),
+            self.ports.continuation.invoke(&job.job_id, job.epoch),
+        );
+        match invoked.await {
+            Ok(Ok(())) => SegmentEnd::HandedOn { epoch: job.epoch },
+            Ok(Err(error)) => SegmentEnd::LeftToSweep(format!("the continuation failed: {error}")),
+            Err(_) => SegmentEnd::LeftToSweep("the continuation did not answer".to_owned()),
+        }
+    }
+}
+
+/// Renews the lease and writes the checkpoint, until the segment is fenced.
+async fn heartbeat(keeper: &Keeper, watermark: &Mutex<Watermark>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let checkpoint = lock(watermark).checkpoint();
+        let beat = keeper.update(|job| job.checkpoint = checkpoint.clone()).await;
+        match beat {
+            Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
+            Err(KeepError::Fenced) => return,
+            // The gate closes by itself when the lease cannot be renewed.
+            Err(KeepError::Store(error)) => tracing::warn!(%error, "the checkpoint was not written"),
+        }
+    }
+}
+
+impl From<KeepError> for Trouble {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Fenced => Self::Fenced,
+            KeepError::Store(error) => Self::Fault(error.to_string()),
+        }
+    }
+}
+
+impl From<PlanError> for Trouble {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Fenced => Self::Fenced,
+            PlanError::Commit(_)
+            | PlanError::Store {
+                retryable: true, ..
+            } => Self::Fault(error.to_string()),
+            PlanError::Store { .. } | PlanError::Damaged { .. } => Self::Failure(error.to_string()),
+        }
+    }
+}
+
+impl From<ScanError> for Trouble {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Plan(error) => error.into(),
+            ScanError::List { error: ref cause, .. } if cause.retryable => {
+                Self::Fault(error.to_string())
+            }
+            // A page cut short by a broken connection may come whole next time.
+            ScanError::Page { .. } => Self::Fault(error.to_string()),
+            ScanError::List { .. } => Self::Failure(error.to_string()),
+        }
+    }
+}
+
+impl From<SendError> for Trouble {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Plan(error) => error.into(),
+            SendError::Queue { ref refusal, .. } if refusal.kind != RefusalKind::Rejected => {
+                Self::Fault(error.to_string())
+            }
+            SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(error.to_string()),
+            SendError::Delivery(DeliveryError::Rejected { .. }) | SendError::Queue { .. } => {
+                Self::Failure(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! A job, and what may become of it. No I/O: each change is a value to be written conditionally.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::JobError;
+use crate::delivery::Order;
+use crate::event::short_digest;
+use crate::format::Format;
+use crate::plan::manifest::Summary;
+use crate::scan::filter::Filter;
+use crate::time::Millis;
+use crate::version::Position;
+
+/// How long a lease must have lapsed before another segment takes the job: the clocks of two
+/// machines differ by less.
+const CLOCK_SKEW_MS: i64 = 2_000;
+
+/// How long a finished job stays in the table.
+const KEPT_MS: i64 = 90 * 24 * 3_600_000;
+
+/// Segments in a row that may fail without progress before the job does.
+const MAX_FAILURES: u32 = 10;
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Listing the bucket into runs.
+    Scanning,
+    /// Sending the plan.
+    Sending,
+    /// Stopped by the operator; `resume` goes on.
+    Paused,
+    /// Everything is acknowledged.
+    Done,
+    /// Stopped by an error; `resume` goes on.
+    Failed,
+    /// Stopped for good by the operator.
+    Cancelled,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scanning => "scanning",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// What an operator wants of a job that a segment is working on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// Stop; may go on later.
+    Pause,
+    /// Stop for good.
+    Cancel,
+}
+
+/// The right to work on a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The segment that holds it (its invocation's request id).
+    pub owner: String,
+    /// Until when, unless renewed.
+    pub until: Millis,
+}
+
+/// Everything up to it is acknowledged by SQS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkpoint {
+    /// The last such sequence; 0 at the beginning.
+    pub sequence: u64,
+    /// Its position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// What a job was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Options {
+    /// Which versions.
+    pub filter: Filter,
+    /// Which order the queue keeps.
+    pub order: Order,
+    /// How messages are written.
+    pub format: Format,
+    /// Where to.
+    pub queue_url: String,
+    /// Events a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<u64>,
+    /// Wait while more messages than this are in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_above_depth: Option<u64>,
+    /// Plan only.
+    pub dry_run: bool,
+}
+
+/// What has been counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Segments that worked on the job.
+    pub segments: u64,
+    /// Pages listed.
+    pub pages: u64,
+    /// Object versions listed.
+    pub listed: u64,
+    /// Segments in a row that failed without progress.
+    pub failures: u32,
+}
+
+/// Tells whether a stored job is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// See [`Job::epoch`].
+    pub epoch: u64,
+    /// See [`Job::revision`].
+    pub revision: u64,
+}
+
+/// One replay of history: one item of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// `20240501-1a2b3c4d-1`: day, digest of what was asked, count.
+    pub job_id: String,
+    /// Where it is.
+    pub phase: Phase,
+    /// The fencing number: one higher at every takeover.
+    pub epoch: u64,
+    /// One higher at every write.
+    pub revision: u64,
+    /// Who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// What the operator wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
+    /// The bucket.
+    pub bucket: String,
+    /// What was asked.
+    pub options: Options,
+    /// Digest of what was asked, without what was filled in.
+    pub digest: String,
+    /// How far it is.
+    pub checkpoint: Checkpoint,
+    /// The plan's current manifest, in the plan store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// What the plan holds, once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Summary>,
+    /// What has been counted.
+    pub counts: Counts,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it was started.
+    pub created_at: Millis,
+    /// When it was written last.
+    pub updated_at: Millis,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Millis>,
+    /// When the table may forget it, seconds since 1970 (`DynamoDB` TTL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// Why a segment leaves a job alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// There is nothing to do.
+    #[error("the job is {0}")]
+    NotActive(Phase),
+    /// Another segment works on it.
+    #[error("another segment holds the lease until {until}")]
+    LeaseHeld {
+        /// Until when.
+        until: Millis,
+    },
+    /// The invocation is a duplicate or came late.
+    #[error("the job is at epoch {found}, this continuation is for {expected}")]
+    OtherEpoch {
+        /// The job's.
+        found: u64,
+        /// The invocation's.
+        expected: u64,
+    },
+}
+
+impl Job {
+    /// A job that has not begun.
+    #[must_use]
+    pub fn new(job_id: String, bucket: &str, options: Options, digest: String, now: Millis) -> Self {
+        Self {
+            job_id,
+            phase: Phase::Scanning,
+            epoch: 0,
+            revision: 0,
+            lease: None,
+            wish: None,
+            bucket: bucket.to_owned(),
+            options,
+            digest,
+            checkpoint: Checkpoint::default(),
+            manifest: None,
+            planned: None,
+            counts: Counts::default(),
+            last_error: None,
+            created_at: now,
+            updated_at: now,
+            finished_at: None,
+            expires_at: None,
+        }
+    }
+
+    /// What must still be stored for a write to go through.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            epoch: self.epoch,
+            revision: self.revision,
+        }
+    }
+
+    /// Whether there is work to do.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Scanning | Phase::Sending)
+    }
+
+    /// Whether a segment may be at work.
+    #[must_use]
+    pub fn is_leased(&self, now: Millis) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+    }
+
+    /// A copy to be changed and written.
+    #[must_use]
+    pub fn next(&self, now: Millis) -> Self {
+        let mut next = self.clone();
+        next.revision += 1;
+        next.updated_at = now;
+        next
+    }
+
+    /// The job as its next segment will hold it.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when there is nothing to do or somebody else does it.
+    pub fn take_over(
+        &self,
+        owner: &str,
+        expected_epoch: Option<u64>,
+        now: Millis,
+        lease_ms: i64,
+    ) -> Result<Self, NotTaken> {
+        if !self.is_active() {
+            return Err(NotTaken::NotActive(self.phase));
+        }
+        if let Some(expected) = expected_epoch.filter(|e| *e != self.epoch) {
+            return Err(NotTaken::OtherEpoch {
+                found: self.epoch,
+                expected,
+            });
+        }
+        if let Some(lease) = self.lease.as_ref().filter(|_| self.is_leased(now)) {
+            return Err(NotTaken::LeaseHeld { until: lease.until });
+        }
+        let mut next = self.next(now);
+        next.epoch += 1;
+        next.counts.segments += 1;
+        next.lease = Some(Lease {
+            owner: owner.to_owned(),
+            until: now.plus(lease_ms),
+        });
+        Ok(next)
+    }
+
+    /// The job after an operator's wish: carried out at once when nobody works on it, else left
+    /// for the segment, which sees it within seconds.
+    ///
+    /// # Errors
+    /// [`JobError::WrongPhase`] when the job has ended.
+    pub fn wished(&self, wish: Wish, now: Millis) -> Result<Self, JobError> {
+        let (action, goal) = match wish {
+            Wish::Pause => ("pause", Phase::Paused),
+            Wish::Cancel => ("cancel", Phase::Cancelled),
+        };
+        let may = self.is_active()
+            || self.phase == goal
+            || (wish == Wish::Cancel && matches!(self.phase, Phase::Paused | Phase::Failed));
+        if !may {
+            return Err(JobError::WrongPhase {
+                job_id: self.job_id.clone(),
+                phase: self.phase,
+                action,
+            });
+        }
+        let mut next = self.next(now);
+        if self.is_active() && self.is_leased(now) {
+            next.wish = Some(wish);
+        } else {
+            next.epoch += 1;
+            next.end_as(goal, now);
+        }
+        Ok(next)
+    }
+
+    /// The job ready to go on from its checkpoint.
+    ///
+    /// # Errors
+    /// [`JobError::WrongPhase`] when it is done or cancelled.
+    pub fn resumed(&self, now: Millis) -> Result<Self, JobError> {
+        if !matches!(self.phase, Phase::Paused | Phase::Failed) {
+            return Err(JobError::WrongPhase {
+                job_id: self.job_id.clone(),
+                phase: self.phase,
+                action: "resume",
+            });
+        }
+        let mut next = self.next(now);
+        next.phase = match self.planned {
+            Some(_) => Phase::Sending,
+            None => Phase::Scanning,
+        };
+        next.epoch += 1;
+        next.lease = None;
+        next.wish = None;
+        next.last_error = None;
+        next.finished_at = None;
+        next.expires_at = None;
+        next.counts.failures = 0;
+        Ok(next)
+    }
+
+    /// Leaves the job to the next segment.
+    pub fn release(&mut self) {
+        self.lease = None;
+        self.counts.failures = 0;
+        self.last_error = None;
+    }
+
+    /// Leaves the job to the sweep after a fault that may pass; after too many, it fails.
+    pub fn release_after_fault(&mut self, error: String, now: Millis) {
+        self.lease = None;
+        self.last_error = Some(error);
+        self.counts.failures += 1;
+        if self.counts.failures >= MAX_FAILURES {
+            self.end_as(Phase::Failed, now);
+        }
+    }
+
+    /// Stops the job. A paused or failed one is kept until somebody decides.
+    pub fn end_as(&mut self, phase: Phase, now: Millis) {
+        self.phase = phase;
+        self.lease = None;
+        self.wish = None;
+        if matches!(phase, Phase::Done | Phase::Cancelled) {
+            self.finished_at = Some(now);
+            self.expires_at = Some(now.plus(KEPT_MS).0 / 1000);
+        }
+    }
+}
+
+/// The digest of a start request: the same for two requests that ask for the same.
+#[must_use]
+pub fn digest_of(request_json: &str) -> String {
+    short_digest(request_json)
+}
+
+#[cfg(test)]
+mod tests;
