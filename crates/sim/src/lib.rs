@@ -1,0 +1,13 @@
+//! Dev only: simulated ports for tests of the promises.
+//!
+//! - [`bucket`]: a versioned bucket that answers with listing documents
+//! - [`queue`]: a FIFO queue that keeps SQS's rules: groups, deduplication, batch answers
+//! - [`store`]: plans and jobs in memory, with conditional writes
+//! - [`faults`]: what goes wrong, and when: one seed, one trace
+//! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
+
+pub mod bucket;
+pub mod faults;
+pub mod queue;
+pub mod store;
+pub mod world;

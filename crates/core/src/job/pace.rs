@@ -62,7 +62,7 @@ mod tests {
     async fn a_delay_is_not_followed_by_a_burst() {
         let mut pace = Pace::new(Some(10));
         pace.wait().await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let begin = Instant::now();
         for _ in 0..11 {
             pace.wait().await;

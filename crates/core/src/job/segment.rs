@@ -129,6 +129,9 @@ struct Segment<'a> {
 impl<'a> Segment<'a> {
     fn new(ports: &'a Ports, settings: &'a SegmentSettings, job: Job) -> Self {
         let stop = CancellationToken::new();
+        if job.wish.is_some() {
+            stop.cancel(); // left by a segment that died before it saw the wish
+        }
         Self {
             watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
             random: fastrand::Rng::with_seed(settings.seed ^ job.epoch),

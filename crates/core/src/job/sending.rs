@@ -186,7 +186,7 @@ impl Sending {
             let Some(row) = merge.next().await? else {
                 return self.check_complete();
             };
-            let place = async {
+            let may_go = async {
                 if Instant::now() >= depth_due {
                     self.wait_for_room().await;
                     depth_due = Instant::now() + self.settings.depth_every;
@@ -196,7 +196,7 @@ impl Sending {
             };
             let permit = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                permit = place => permit,
+                permit = may_go => permit,
             };
             // The semaphore is never closed; the permit comes back when the checkpoint advances.
             let Ok(permit) = permit else { return Ok(()) };

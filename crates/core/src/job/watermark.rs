@@ -92,7 +92,7 @@ mod tests {
             for sequence in order {
                 acknowledged.insert(sequence);
                 advanced += watermark.acknowledge(&[start + sequence]) as u64;
-                let gapless = (1..).take_while(|s| acknowledged.contains(s)).count() as u64;
+                let gapless = (1..=60u64).take_while(|s| acknowledged.contains(s)).count() as u64;
                 let checkpoint = watermark.checkpoint();
                 prop_assert_eq!(checkpoint.sequence, start + gapless);
                 prop_assert_eq!(advanced, gapless);

@@ -1,0 +1,198 @@
+//! A versioned bucket in memory that answers `ListObjectVersions` with a document.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bridge_core::scan::page::Marker;
+use bridge_core::scan::{ListError, Lister};
+use bridge_core::time::Millis;
+use bridge_core::version::{ObjectVersion, Position};
+use bytes::Bytes;
+
+use crate::faults::{Faults, Strike};
+
+/// How a server writes its pages.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Entries a page.
+    pub page_size: usize,
+    /// Keys percent-encoded, and the answer says so.
+    pub url_encoded: bool,
+    /// All delete markers after all versions, as some servers do.
+    pub markers_apart: bool,
+}
+
+/// A bucket whose history is written by [`Bucket::put`] and [`Bucket::delete`].
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// By key, oldest first.
+    entries: BTreeMap<String, Vec<ObjectVersion>>,
+    versions: u64,
+}
+
+impl Bucket {
+    /// Writes a version. S3 cuts times to the second: so does the caller, if it wants to.
+    pub fn put(&mut self, key: &str, last_modified: Millis) {
+        self.add(key, last_modified, false);
+    }
+
+    /// Writes a delete marker.
+    pub fn delete(&mut self, key: &str, last_modified: Millis) {
+        self.add(key, last_modified, true);
+    }
+
+    fn add(&mut self, key: &str, last_modified: Millis, is_delete_marker: bool) {
+        self.versions += 1;
+        let number = self.versions;
+        let of_key = self.entries.entry(key.to_owned()).or_default();
+        if let Some(latest) = of_key.last_mut() {
+            latest.is_latest = false;
+        }
+        of_key.push(ObjectVersion {
+            key: key.to_owned(),
+            // Ids that do not sort by age, as S3's do not.
+            version_id: format!("{:04x}.{number}", number.wrapping_mul(40_503) & 0xffff),
+            last_modified,
+            is_latest: true,
+            is_delete_marker,
+            size: (!is_delete_marker).then_some(number),
+            e_tag: (!is_delete_marker).then(|| format!("{number:032x}")),
+        });
+    }
+
+    /// Versions and delete markers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The history in the order of contract 2, straight from how it was written: no page, no
+    /// parsing, no merging.
+    #[must_use]
+    pub fn history(&self) -> Vec<(Position, ObjectVersion)> {
+        let mut history = Vec::with_capacity(self.len());
+        for versions in self.entries.values() {
+            let mut effective_time = Millis(i64::MIN);
+            for (rank, version) in (0u64..).zip(versions) {
+                effective_time = effective_time.max(version.last_modified);
+                let position = Position {
+                    effective_time,
+                    key: version.key.clone(),
+                    rank,
+                };
+                history.push((position, version.clone()));
+            }
+        }
+        history.sort_by(|a, b| a.0.cmp(&b.0));
+        history
+    }
+
+    /// One page as a server of this style writes it.
+    #[must_use]
+    pub fn page(&self, prefix: &str, marker: Option<&Marker>, style: Style) -> String {
+        let mut rest = self
+            .entries
+            .range(marker.map_or(String::new(), |m| m.key.clone())..)
+            .filter(|(key, _)| key.starts_with(prefix))
+            .flat_map(|(_, versions)| versions.iter().rev())
+            .skip_while(|entry| {
+                marker.is_some_and(|marker| match &marker.version_id {
+                    None => entry.key == marker.key,
+                    Some(id) => entry.key == marker.key && entry.version_id != *id,
+                })
+            });
+        if marker.is_some_and(|m| m.version_id.is_some()) {
+            rest.next();
+        }
+        let mut page: Vec<_> = rest.by_ref().take(style.page_size).collect();
+        let truncated = rest.next().is_some();
+        let last = page.last().copied();
+        if style.markers_apart {
+            page.sort_by_key(|entry| entry.is_delete_marker); // stable
+        }
+        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListVersionsResult>");
+        if style.url_encoded {
+            xml.push_str("<EncodingType>url</EncodingType>");
+        }
+        let _ = write!(xml, "<IsTruncated>{truncated}</IsTruncated>");
+        if let Some(last) = last.filter(|_| truncated) {
+            let _ = write!(
+                xml,
+                "<NextKeyMarker>{}</NextKeyMarker><NextVersionIdMarker>{}</NextVersionIdMarker>",
+                encode(&last.key, style.url_encoded),
+                last.version_id
+            );
+        }
+        for entry in page {
+            write_entry(&mut xml, entry, style.url_encoded);
+        }
+        xml.push_str("</ListVersionsResult>");
+        xml
+    }
+}
+
+fn write_entry(xml: &mut String, entry: &ObjectVersion, url_encoded: bool) {
+    let element = if entry.is_delete_marker {
+        "DeleteMarker"
+    } else {
+        "Version"
+    };
+    let _ = write!(
+        xml,
+        "<{element}><Key>{}</Key><VersionId>{}</VersionId><IsLatest>{}</IsLatest>\
+         <LastModified>{}</LastModified>",
+        encode(&entry.key, url_encoded),
+        entry.version_id,
+        entry.is_latest,
+        entry.last_modified,
+    );
+    if let (Some(size), Some(e_tag)) = (entry.size, &entry.e_tag) {
+        let _ = write!(xml, "<ETag>&quot;{e_tag}&quot;</ETag><Size>{size}</Size>");
+    }
+    let _ = write!(xml, "</{element}>");
+}
+
+fn encode(key: &str, url_encoded: bool) -> String {
+    if url_encoded {
+        return bridge_core::format::encode_key(key);
+    }
+    key.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\r', "&#13;")
+}
+
+/// The port to a bucket.
+#[derive(Debug)]
+pub struct SimLister {
+    /// What is listed.
+    pub bucket: Arc<Bucket>,
+    /// How.
+    pub style: Style,
+    /// What goes wrong.
+    pub faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl Lister for SimLister {
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        let strike = self.faults.strike().await;
+        if strike != Strike::None {
+            return Err(ListError {
+                retryable: true,
+                throttled: strike == Strike::Throttled,
+                code: "SlowDown".to_owned(),
+                message: "simulated".to_owned(),
+            });
+        }
+        Ok(Bytes::from(self.bucket.page(prefix, marker, self.style)))
+    }
+}

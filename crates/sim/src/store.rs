@@ -1,0 +1,141 @@
+//! Plans and jobs in memory, with conditional writes.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bridge_core::job::{Job, JobStore, JobStoreError, Stamp};
+use bridge_core::plan::{PlanError, PlanStore};
+use bytes::Bytes;
+
+use crate::faults::{Faults, Strike};
+
+/// Plan objects by name.
+pub struct SimPlans {
+    objects: Mutex<BTreeMap<String, Bytes>>,
+    faults: Arc<Faults>,
+}
+
+impl SimPlans {
+    /// An empty store.
+    #[must_use]
+    pub fn new(faults: Arc<Faults>) -> Self {
+        Self {
+            objects: Mutex::default(),
+            faults,
+        }
+    }
+
+    /// All objects, to look at or to damage.
+    pub fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn error(doing: &'static str, name: &str, reason: &str, retryable: bool) -> PlanError {
+        PlanError::Store {
+            doing,
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+            retryable,
+        }
+    }
+}
+
+#[async_trait]
+impl PlanStore for SimPlans {
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
+        let strike = self.faults.strike().await;
+        if matches!(strike, Strike::None | Strike::After) {
+            self.objects().insert(name.to_owned(), bytes);
+        }
+        match strike {
+            Strike::None => Ok(()),
+            _ => Err(Self::error("writing", name, "simulated", true)),
+        }
+    }
+
+    async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
+        if self.faults.strike().await != Strike::None {
+            return Err(Self::error("reading", name, "simulated", true));
+        }
+        let missing = || Self::error("reading", name, "there is none", false);
+        let object = self.objects().get(name).cloned().ok_or_else(missing)?;
+        let Some(range) = range else {
+            return Ok(object);
+        };
+        let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX).min(object.len());
+        Ok(object.slice(at(range.start)..at(range.end)))
+    }
+}
+
+/// Jobs by id.
+pub struct SimJobs {
+    jobs: Mutex<BTreeMap<String, Job>>,
+    faults: Arc<Faults>,
+}
+
+impl SimJobs {
+    /// An empty store.
+    #[must_use]
+    pub fn new(faults: Arc<Faults>) -> Self {
+        Self {
+            jobs: Mutex::default(),
+            faults,
+        }
+    }
+
+    /// All jobs, past all faults.
+    pub fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(
+        &self,
+        job: &Job,
+        may: impl Fn(Option<&Job>) -> bool + Send,
+    ) -> Result<(), JobStoreError> {
+        let strike = self.faults.strike().await;
+        let unavailable = || JobStoreError::Unavailable("simulated".to_owned());
+        if matches!(strike, Strike::Before | Strike::Throttled) {
+            return Err(unavailable());
+        }
+        let mut jobs = self.jobs();
+        if !may(jobs.get(&job.job_id)) {
+            return Err(JobStoreError::Conflict {
+                job_id: job.job_id.clone(),
+            });
+        }
+        jobs.insert(job.job_id.clone(), job.clone());
+        match strike {
+            Strike::None => Ok(()),
+            _ => Err(unavailable()),
+        }
+    }
+}
+
+#[async_trait]
+impl JobStore for SimJobs {
+    async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
+        self.write(job, |stored| stored.is_none()).await
+    }
+
+    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+        match self.faults.strike().await {
+            Strike::None => Ok(self.jobs().get(job_id).cloned()),
+            _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
+        }
+    }
+
+    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+        self.write(job, |stored| stored.is_some_and(|s| s.stamp() == expected))
+            .await
+    }
+
+    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
+        match self.faults.strike().await {
+            Strike::None => Ok(self.jobs().values().cloned().collect()),
+            _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
+        }
+    }
+}

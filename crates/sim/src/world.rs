@@ -1,0 +1,200 @@
+//! A whole stack on simulated time: segments, continuations that are lost or doubled, kills at
+//! any moment, and the sweep that picks up the pieces.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_core::clock::Clock;
+use bridge_core::job::segment::{SegmentSettings, run};
+use bridge_core::job::sweep::sweep;
+use bridge_core::job::{Continuation, Phase, Ports};
+use bridge_core::time::Millis;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::bucket::{Bucket, SimLister, Style};
+use crate::faults::Faults;
+use crate::queue::{OneQueue, SimQueue};
+use crate::store::{SimJobs, SimPlans};
+
+/// When simulated time begins.
+pub const BEGIN: Millis = Millis(1_800_000_000_000);
+
+/// The time of day on tokio's (paused) clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SimClock {
+    begin: Instant,
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Millis {
+        BEGIN.plus(i64::try_from(self.begin.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Continuations that wait to be run.
+pub struct SimContinuation {
+    waiting: Mutex<VecDeque<(String, u64)>>,
+    faults: Arc<Faults>,
+    /// Of 10 invocations: the first so many are lost, the next so many come twice.
+    lost: u64,
+    doubled: u64,
+}
+
+#[async_trait]
+impl Continuation for SimContinuation {
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String> {
+        let lot = self.faults.below(10);
+        let times = if lot < self.lost {
+            0
+        } else if lot < self.lost + self.doubled {
+            2
+        } else {
+            1
+        };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..times {
+            waiting.push_back((job_id.to_owned(), epoch));
+        }
+        Ok(())
+    }
+}
+
+/// How rough a world is.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// Of 1,000 calls to a port, how many go wrong.
+    pub faults_per_mille: u32,
+    /// Of 10 segments, how many are killed at some moment.
+    pub killed_of_ten: u64,
+    /// Of 10 continuations, how many are lost.
+    pub lost_of_ten: u64,
+    /// Of 10 continuations, how many come twice.
+    pub doubled_of_ten: u64,
+    /// How long a segment may work.
+    pub segment: Duration,
+}
+
+/// A stack.
+pub struct World {
+    /// The ports, to act on jobs.
+    pub ports: Ports,
+    /// Where events arrive.
+    pub queue: Arc<SimQueue>,
+    /// The jobs, past all faults.
+    pub jobs: Arc<SimJobs>,
+    /// The plans, past all faults.
+    pub plans: Arc<SimPlans>,
+    /// How segments work.
+    pub settings: SegmentSettings,
+    continuation: Arc<SimContinuation>,
+    faults: Arc<Faults>,
+    weather: Weather,
+}
+
+impl World {
+    /// A stack over `bucket`. Must be called on a paused tokio clock.
+    #[must_use]
+    pub fn new(bucket: Arc<Bucket>, style: Style, weather: Weather, seed: u64) -> Self {
+        let faults = Arc::new(Faults::new(seed, weather.faults_per_mille));
+        let clock = Arc::new(SimClock {
+            begin: Instant::now(),
+        });
+        let queue = Arc::new(SimQueue::new(Arc::clone(&faults), clock.clone()));
+        let jobs = Arc::new(SimJobs::new(Arc::clone(&faults)));
+        let plans = Arc::new(SimPlans::new(Arc::clone(&faults)));
+        let continuation = Arc::new(SimContinuation {
+            waiting: Mutex::default(),
+            faults: Arc::clone(&faults),
+            lost: weather.lost_of_ten,
+            doubled: weather.doubled_of_ten,
+        });
+        let mut settings = SegmentSettings::new("eu-west-1".to_owned(), seed);
+        settings.send.lanes = 4;
+        settings.send.window = 200;
+        settings.scan.listers = 3;
+        Self {
+            ports: Ports {
+                lister: Arc::new(SimLister {
+                    bucket,
+                    style,
+                    faults: Arc::clone(&faults),
+                }),
+                plans: plans.clone(),
+                queues: Arc::new(OneQueue(Arc::clone(&queue))),
+                jobs: jobs.clone(),
+                continuation: continuation.clone(),
+                clock,
+            },
+            queue,
+            jobs,
+            plans,
+            settings,
+            continuation,
+            faults,
+            weather,
+        }
+    }
+
+    /// Lets the world turn until every job has stopped, or for `limit` of simulated time. Tells
+    /// whether all have.
+    pub async fn turn(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        let mut segments = JoinSet::new();
+        let mut next_sweep = Instant::now() + Duration::from_mins(1);
+        while Instant::now() < end {
+            let waiting = std::mem::take(
+                &mut *self
+                    .continuation
+                    .waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+            for (job_id, epoch) in waiting {
+                segments.spawn(self.segment(job_id, epoch));
+            }
+            if Instant::now() >= next_sweep {
+                next_sweep += Duration::from_mins(1);
+                // A sweep that fails is followed by another.
+                let _ = sweep(&self.ports).await;
+            }
+            while segments.try_join_next().is_some() {}
+            let at_rest = self.jobs.jobs().values().all(|job| !job.is_active());
+            if at_rest && segments.is_empty() {
+                return true;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// One segment, which may be killed at some moment.
+    fn segment(&self, job_id: String, epoch: u64) -> impl Future<Output = ()> + use<> {
+        let (ports, settings) = (self.ports.clone(), self.settings.clone());
+        let (weather, faults) = (self.weather, Arc::clone(&self.faults));
+        async move {
+            let owner = format!("segment-{}", faults.below(u64::MAX));
+            let work = run(&ports, &settings, &job_id, Some(epoch), &owner, weather.segment);
+            let killed = faults.below(10) < weather.killed_of_ten;
+            let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
+            let moment = Duration::from_millis(faults.below(life));
+            tokio::select! {
+                _ = work => {}
+                () = sleep(moment), if killed => {}
+            }
+        }
+    }
+
+    /// The phase of the only job.
+    ///
+    /// # Panics
+    /// When there is not exactly one.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        let jobs = self.jobs.jobs();
+        assert_eq!(jobs.len(), 1, "one job");
+        jobs.values().next().expect("there is one").phase
+    }
+}

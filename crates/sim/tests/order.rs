@@ -1,0 +1,278 @@
+//! Contract 2: any history, cut into pages anywhere, read by any number of listers into runs of
+//! any size, interrupted anywhere, gives the one expected sequence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_core::merge::Merge;
+use bridge_core::plan::{Manifest, PlanError, PlanStore};
+use bridge_core::scan::filter::Filter;
+use bridge_core::scan::{Commit, Scan, ScanSettings};
+use bridge_core::time::Millis;
+use bridge_core::version::{ObjectVersion, Position};
+use bridge_sim::bucket::{Bucket, SimLister, Style};
+use bridge_sim::faults::Faults;
+use bridge_sim::store::SimPlans;
+use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+/// One step of a history: which key, whether it is deleted, and how much later (in steps of 250 ms).
+type Step = (usize, bool, i64);
+
+const KEYS: [&str; 14] = [
+    "a",
+    "a/",
+    "a/1",
+    "a/10",
+    "a/2",
+    "accounts/1.json",
+    "logs/2024/05/01/app.log",
+    "red flower+50%.jpg",
+    "ünï/日本 & <tag>.txt",
+    "z~",
+    "\u{7f}",
+    "\u{10ffff}",
+    "\"quoted\"",
+    " leading and  double ",
+];
+
+fn history(steps: &[Step], whole_seconds: bool) -> Bucket {
+    let mut bucket = Bucket::default();
+    let mut millis = 1_714_564_800_000;
+    for (key, deleted, later) in steps {
+        millis += later * 250;
+        let time = if whole_seconds {
+            Millis(millis - millis % 1000)
+        } else {
+            Millis(millis)
+        };
+        if *deleted {
+            bucket.delete(KEYS[*key], time);
+        } else {
+            bucket.put(KEYS[*key], time);
+        }
+    }
+    bucket
+}
+
+/// Commits nothing anywhere: the manifest in hand is the checkpoint.
+struct InHand;
+
+#[async_trait]
+impl Commit for InHand {
+    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
+        manifest.generation += 1;
+        // What is written down is what is read again.
+        let json = serde_json::to_string(manifest).unwrap();
+        *manifest = serde_json::from_str(&json).unwrap();
+        Ok(())
+    }
+}
+
+struct How {
+    style: Style,
+    listers: usize,
+    memory_budget: usize,
+    /// The scan is stopped and begun again after so many milliseconds, again and again.
+    interrupted_after: Option<u64>,
+    faults_per_mille: u32,
+}
+
+/// The sequence a reseed would send, read through pages, runs and merge.
+async fn sequence(bucket: &Arc<Bucket>, how: &How) -> (Vec<(Position, ObjectVersion)>, Manifest) {
+    let faults = Arc::new(Faults::new(7, how.faults_per_mille));
+    let store: Arc<dyn PlanStore> = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
+    let settings = ScanSettings {
+        listers: how.listers,
+        memory_budget: how.memory_budget,
+        ..ScanSettings::default()
+    };
+    let mut manifest = Manifest::new("job", "ledger");
+    let mut segment = 0;
+    while !manifest.is_complete() {
+        segment += 1;
+        let stop = CancellationToken::new();
+        let scan = Scan {
+            lister: Arc::new(SimLister {
+                bucket: Arc::clone(bucket),
+                style: how.style,
+                faults: Arc::clone(&faults),
+            }),
+            store: &*store,
+            commit: &InHand,
+            filter: &Filter::default(),
+            settings: &settings,
+            run_prefix: format!("runs/{segment}"),
+            stop: stop.clone(),
+            random: fastrand::Rng::with_seed(segment),
+        };
+        let alarm = async {
+            if let Some(millis) = how.interrupted_after {
+                // Longer each time, so that a long chain of versions comes through at last.
+                tokio::time::sleep(Duration::from_millis(millis * segment)).await;
+                stop.cancel();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = scan.run(&mut manifest) => result.unwrap(),
+            () = alarm => {}
+        }
+    }
+    (merged(&store, &manifest, None).await, manifest)
+}
+
+async fn merged(
+    store: &Arc<dyn PlanStore>,
+    manifest: &Manifest,
+    after: Option<&Position>,
+) -> Vec<(Position, ObjectVersion)> {
+    let mut merge = Merge::open(Arc::clone(store), manifest, after).await.unwrap();
+    let mut rows = Vec::new();
+    while let Some(row) = merge.next().await.unwrap() {
+        rows.push((row.position(), row.version));
+    }
+    rows
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_history_read_in_any_way_gives_the_one_sequence(
+        steps in prop::collection::vec((0..KEYS.len(), any::<bool>(), 0i64..6), 1..150),
+        page_size in 1usize..40,
+        url_encoded: bool,
+        listers in prop::sample::select(vec![1usize, 2, 7, 64]),
+        memory_budget in prop::sample::select(vec![1usize, 2_000, 1 << 20]),
+        interrupted_after in prop::option::of(5u64..60),
+        faults_per_mille in prop::sample::select(vec![0u32, 100]),
+    ) {
+        let bucket = Arc::new(history(&steps, true));
+        let how = How {
+            style: Style { page_size, url_encoded, markers_apart: false },
+            listers,
+            memory_budget,
+            interrupted_after,
+            faults_per_mille,
+        };
+        let (found, manifest) = block_on(sequence(&bucket, &how));
+        prop_assert_eq!(manifest.summary.events, bucket.len() as u64);
+        prop_assert_eq!(found, bucket.history());
+    }
+
+    /// A server that lists markers apart from versions, with times fine enough to tell them
+    /// apart. One page holds all: only a page's own content can prove how the server lists.
+    #[test]
+    fn markers_listed_apart_give_the_same_sequence_where_times_decide(
+        steps in prop::collection::vec((0..KEYS.len(), any::<bool>(), 1i64..6), 1..60),
+    ) {
+        let bucket = Arc::new(history(&steps, false));
+        let how = How {
+            style: Style { page_size: 1000, url_encoded: false, markers_apart: true },
+            listers: 1,
+            memory_budget: 1 << 20,
+            interrupted_after: None,
+            faults_per_mille: 0,
+        };
+        let document = bucket.page("", None, how.style);
+        let (found, _) = block_on(sequence(&bucket, &how));
+        prop_assume!(proves_itself(&document));
+        prop_assert_eq!(found, bucket.history());
+    }
+}
+
+/// Whether a page shows that markers are listed apart (contract 2), told from the text alone.
+fn proves_itself(document: &str) -> bool {
+    let page = bridge_core::scan::page::parse_page(document.as_bytes()).unwrap();
+    let mut begun: Vec<&str> = Vec::new();
+    page.entries.iter().any(|entry| {
+        let first = !begun.contains(&entry.key.as_str());
+        let comes_back = !first && begun.last() != Some(&entry.key.as_str());
+        if first {
+            begun.push(&entry.key);
+        }
+        comes_back || (!first && entry.is_latest)
+    })
+}
+
+#[test]
+fn a_resume_begins_right_behind_its_position_in_every_run() {
+    let steps: Vec<Step> = (0..60_000).map(|i| (i % KEYS.len(), i % 5 == 0, 1)).collect();
+    let bucket = Arc::new(history(&steps, true));
+    block_on(async {
+        let store: Arc<dyn PlanStore> = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
+        let mut manifest = Manifest::new("job", "ledger");
+        let history = bucket.history();
+        for (number, part) in history.chunks(25_000).enumerate() {
+            let rows: Vec<_> = part.iter().map(planned).collect();
+            let run = bridge_core::plan::run::write(&*store, format!("runs/{number}"), &rows);
+            manifest.runs.push(run.await.unwrap());
+        }
+        for at in [0, 1, 8_191, 8_192, 24_999, 25_000, 41_234, 59_999] {
+            let rest = merged(&store, &manifest, Some(&history[at].0)).await;
+            assert!(rest == history[at + 1..], "after row {at}");
+        }
+    });
+}
+
+fn planned((position, version): &(Position, ObjectVersion)) -> bridge_core::version::PlannedVersion {
+    bridge_core::version::PlannedVersion {
+        effective_time: position.effective_time,
+        rank: position.rank,
+        version: version.clone(),
+    }
+}
+
+#[test]
+fn a_damaged_run_is_an_error_and_never_a_panic() {
+    let steps: Vec<Step> = (0..500).map(|i| (i % KEYS.len(), i % 7 == 0, 1)).collect();
+    let bucket = history(&steps, true);
+    block_on(async {
+        let store = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
+        let rows: Vec<_> = bucket.history().iter().map(planned).collect();
+        let run = bridge_core::plan::run::write(&*store, "run".to_owned(), &rows);
+        let mut manifest = Manifest::new("job", "ledger");
+        manifest.runs.push(run.await.unwrap());
+        let whole = store.objects()["run"].clone();
+        let mut random = fastrand::Rng::with_seed(11);
+        let mut refused = 0;
+        for _ in 0..3_000 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..=random.usize(0..3) {
+                let at = random.usize(0..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            if random.u8(0..4) == 0 {
+                bytes.truncate(random.usize(0..bytes.len()));
+            }
+            store.objects().insert("run".to_owned(), bytes.into());
+            let plans: Arc<dyn PlanStore> = store.clone();
+            let Ok(mut merge) = Merge::open(plans, &manifest, None).await else {
+                refused += 1;
+                continue;
+            };
+            loop {
+                match merge.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => {
+                        refused += 1;
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(refused > 1_000, "only {refused} damaged files were noticed");
+    });
+}
