@@ -68,32 +68,30 @@ async fn start(world: &World, request: &StartRequest) -> Job {
     }
 }
 
-/// Checks what arrived against the history itself. `strictly_once`: no event came twice.
+/// Checks what arrived against the history itself. `strictly_once`: no event came twice. Without
+/// it, an event may come again (a resume later than SQS remembers deduplication ids), but what
+/// comes first comes in order.
 fn check(world: &World, bucket: &Bucket, strictly_once: bool, case: &str) {
     let arrived = world.queue.arrived();
     assert_eq!(arrived.violations, Vec::<String>::new(), "{case}");
-    let events: Vec<Event> = arrived
-        .messages
-        .iter()
-        .map(|m| serde_json::from_str(&m.body).unwrap())
-        .collect();
-    let mut last_of_key: HashMap<&str, u64> = HashMap::new();
-    let mut by_sequence: HashMap<u64, &Event> = HashMap::new();
-    for event in &events {
+    let mut last_of_key: HashMap<String, u64> = HashMap::new();
+    let mut by_sequence: HashMap<u64, Event> = HashMap::new();
+    for message in &arrived.messages {
+        let event: Event = serde_json::from_str(&message.body).unwrap();
         let sequence = event.sequence.unwrap();
-        let last = last_of_key.insert(&event.key, sequence).unwrap_or(0);
-        if strictly_once {
-            assert!(sequence > last, "{case}: {} got {sequence} after {last}", event.key);
-        }
-        if let Some(earlier) = by_sequence.insert(sequence, event) {
+        if let Some(earlier) = by_sequence.get(&sequence) {
             assert!(!strictly_once, "{case}: sequence {sequence} came twice");
-            assert_eq!(earlier, event, "{case}: one sequence, two events");
+            assert_eq!(*earlier, event, "{case}: one sequence, two events");
+            continue;
         }
+        let last = last_of_key.insert(event.key.clone(), sequence).unwrap_or(0);
+        assert!(sequence > last, "{case}: {} got {sequence} after {last}", event.key);
+        by_sequence.insert(sequence, event);
     }
     let history = bucket.history();
     assert_eq!(by_sequence.len(), history.len(), "{case}: events delivered");
     for (sequence, (position, version)) in (1..).zip(&history) {
-        let event = by_sequence[&sequence];
+        let event = &by_sequence[&sequence];
         assert_eq!((&event.key, &event.version_id), (&position.key, &version.version_id), "{case}");
         assert_eq!(event.event_name.starts_with("ObjectRemoved"), version.is_delete_marker);
     }
@@ -123,14 +121,15 @@ fn storm(seed: u64) {
     block_on(async {
         let world = World::new(Arc::clone(&bucket), STYLE, weather, seed);
         start(&world, &StartRequest::default()).await;
+        let begin = tokio::time::Instant::now();
         let rested = world.turn(Duration::from_hours(24)).await;
         let job = world.jobs.jobs().values().next().cloned().unwrap();
         assert!(rested, "{case}: the job never ended: {job:?}");
         assert_eq!(job.phase, Phase::Done, "{case}: {:?}", job.last_error);
         assert_eq!(job.checkpoint.sequence, bucket.len() as u64, "{case}");
-        // A dead segment's lease outlasts its last requests by less than the five minutes in
-        // which SQS drops repetitions, so even kills repeat nothing.
-        check(&world, &bucket, true, &case);
+        // Within the five minutes in which SQS drops repetitions, even kills repeat nothing.
+        let strictly_once = begin.elapsed() < Duration::from_mins(5);
+        check(&world, &bucket, strictly_once, &case);
     });
 }
 
@@ -149,7 +148,7 @@ fn whatever_fails_every_event_arrives_once_and_in_order() {
 fn segments_shorter_than_the_job_hand_it_on() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(1), 3_000);
     block_on(async {
-        let weather = Weather { segment: Duration::from_millis(800), ..CALM };
+        let weather = Weather { segment: Duration::from_millis(300), ..CALM };
         let world = World::new(Arc::clone(&bucket), STYLE, weather, 1);
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(1)).await);

@@ -16,6 +16,9 @@ use crate::delivery::lane::Gate;
 use crate::plan::{Manifest, PlanError, PlanStore};
 use crate::scan::Commit;
 
+/// The longest that one call of the job store may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the job could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeepError {
@@ -94,7 +97,7 @@ impl Keeper {
                 *until = now.plus(self.lease_ms);
             }
             change(&mut next);
-            match self.replace_in_time(&next, &job).await {
+            match in_time(self.store.replace(&next, job.stamp())).await {
                 Ok(()) => {
                     let until = next.lease.as_ref().map_or(0, |lease| lease.until.0);
                     self.lease_until.store(until, Ordering::SeqCst);
@@ -102,7 +105,7 @@ impl Keeper {
                     return Ok(());
                 }
                 Err(JobStoreError::Conflict { .. }) => {
-                    let stored = self.store.load(&job.job_id).await?;
+                    let stored = in_time(self.store.load(&job.job_id)).await?;
                     // The same holder at the same epoch: an operator's wish, or our own write
                     // whose answer was lost. Changes are absolute, so doing it again is right.
                     let ours = stored.filter(|s| {
@@ -124,23 +127,22 @@ impl Keeper {
         }
     }
 
-    /// A store that hangs must not keep a segment past its lease.
-    async fn replace_in_time(&self, next: &Job, stored: &Job) -> Result<(), JobStoreError> {
-        let limit = Duration::from_millis(self.lease_ms.unsigned_abs() / 4);
-        timeout(limit, self.store.replace(next, stored.stamp()))
-            .await
-            .unwrap_or_else(|_| {
-                Err(JobStoreError::Unavailable(format!(
-                    "no answer within {} ms",
-                    limit.as_millis()
-                )))
-            })
-    }
-
     fn fence(&self) {
         self.fenced.store(true, Ordering::SeqCst);
         self.stop.cancel();
     }
+}
+
+/// A store that hangs must not keep a segment past its lease.
+async fn in_time<T>(
+    call: impl Future<Output = Result<T, JobStoreError>>,
+) -> Result<T, JobStoreError> {
+    timeout(STORE_TIMEOUT, call).await.unwrap_or_else(|_| {
+        Err(JobStoreError::Unavailable(format!(
+            "no answer within {} s",
+            STORE_TIMEOUT.as_secs()
+        )))
+    })
 }
 
 impl Gate for Keeper {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -152,21 +152,24 @@ impl<'a> Segment<'a> {
     async fn work(mut self, deadline: Instant) -> SegmentEnd {
         let (keeper, watermark) = (Arc::clone(&self.keeper), Arc::clone(&self.watermark));
         let (stop, every) = (self.stop.clone(), self.settings.heartbeat);
-        let alarm = async {
-            sleep_until(deadline).await;
-            stop.cancel();
+        let done = CancellationToken::new();
+        let work = async {
+            let worked = self.scan_and_send().await;
+            done.cancel();
+            worked
         };
-        let beside = async { tokio::join!(heartbeat(&keeper, &watermark, every), alarm) };
-        tokio::pin!(beside);
-        let worked = {
-            let work = self.scan_and_send();
-            tokio::pin!(work);
+        let alarm = async {
             tokio::select! {
-                worked = &mut work => worked,
-                // Both are over when the segment is fenced and late: only the draining is left.
-                _ = &mut beside => work.await,
+                () = sleep_until(deadline) => stop.cancel(),
+                () = done.cancelled() => {}
             }
         };
+        // The heartbeat is never dropped in mid-write: it holds the job while it writes.
+        let (worked, (), ()) = tokio::join!(
+            work,
+            heartbeat(&keeper, &watermark, every, &done),
+            alarm
+        );
         self.finish(worked).await
     }
 
@@ -288,10 +291,18 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Renews the lease and writes the checkpoint, until the segment is fenced.
-async fn heartbeat(keeper: &Keeper, watermark: &Mutex<Watermark>, every: Duration) {
+/// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
+async fn heartbeat(
+    keeper: &Keeper,
+    watermark: &Mutex<Watermark>,
+    every: Duration,
+    done: &CancellationToken,
+) {
     loop {
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = done.cancelled() => return,
+            () = sleep(every) => {}
+        }
         let checkpoint = lock(watermark).checkpoint();
         let beat = keeper.update(|job| job.checkpoint = checkpoint.clone()).await;
         match beat {
