@@ -1,14 +1,24 @@
-pub fn add(left: u64, right: u64) -> u64 {
-    left + right
-}
+//! The AWS adapters of the ports in `bridge-core`.
+//!
+//! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
+//! - [`queue`]: the queue, SQS
+//! - [`logging`]: structured JSON logs
+//!
+//! With the feature `reseed`:
+//!
+//! - [`lister`]: `ListObjectVersions` as the response document, past the SDK's parser
+//! - [`plans`]: runs and manifests in S3
+//! - [`jobs`]: job states in `DynamoDB`, every write conditional
+//! - [`continuation`]: the next segment, by an asynchronous invocation
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_works() {
-        let result = add(2, 2);
-        assert_eq!(result, 4);
-    }
-}
+#[cfg(feature = "reseed")]
+pub mod continuation;
+#[cfg(feature = "reseed")]
+pub mod jobs;
+#[cfg(feature = "reseed")]
+pub mod lister;
+pub mod logging;
+#[cfg(feature = "reseed")]
+pub mod plans;
+pub mod queue;
+pub mod sdk;

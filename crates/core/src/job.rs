@@ -110,3 +110,16 @@ pub enum JobError {
     #[error(transparent)]
     Store(#[from] JobStoreError),
 }
+
+impl JobError {
+    /// The error type that Lambda reports.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "BadRequest",
+            Self::NoSuchJob(_) => "NoSuchJob",
+            Self::WrongPhase { .. } => "WrongPhase",
+            Self::Store(_) => "JobStore",
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::event::Event;
 const MAX_ENVELOPES: usize = 3;
 
 /// What one document says.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     /// Changes to deliver, in the document's order.
     pub events: Vec<Event>,

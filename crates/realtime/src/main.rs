@@ -1,3 +1,33 @@
-fn main() {
-    println!("Hello, world!");
+//! Lambda `realtime`: wires and runs [`handler`].
+
+mod handler;
+
+use bridge_aws::queue::SqsQueue;
+use bridge_aws::{logging, sdk};
+use bridge_core::config::Config;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use handler::{Forwarder, budget};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    logging::init();
+    let config = Config::read(&|name| std::env::var(name).ok())
+        .inspect_err(|error| tracing::error!(%error, "bad configuration"))?;
+    let client = aws_sdk_sqs::Client::new(&sdk::load().await);
+    let queue = SqsQueue::new(client, config.queue_url.clone());
+    let forwarder = Forwarder::new(config, queue);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        let forwarder = &forwarder;
+        async move {
+            let budget = budget(event.context.deadline());
+            let answer = forwarder.handle(&event.payload, budget).await;
+            answer.map_err(|error| Diagnostic {
+                error_type: error.kind().to_owned(),
+                error_message: error.to_string(),
+            })
+        }
+    }))
+    .await
 }

@@ -1,7 +1,7 @@
 //! The reseed function's input (contract 6).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::JobError;
 use super::state::Options;
@@ -43,13 +43,21 @@ pub struct JobRef {
 }
 
 /// Names a job and the epoch it was left at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContinueRequest {
     /// The job.
     pub job_id: String,
     /// The epoch of the segment that asks.
     pub epoch: u64,
+}
+
+impl ContinueRequest {
+    /// The input that asks for it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json!({ "action": "continue", "jobId": self.job_id, "epoch": self.epoch }).to_string()
+    }
 }
 
 /// The options of a reseed; absent ones are the stack's defaults.
@@ -179,8 +187,6 @@ fn bad(text: String) -> JobError {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
 
     fn config() -> Config {

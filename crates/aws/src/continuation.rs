@@ -1,0 +1,45 @@
+//! Port `Continuation`: the next segment, by an asynchronous invocation of this function itself.
+
+use async_trait::async_trait;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use bridge_core::job::Continuation;
+use bridge_core::job::request::ContinueRequest;
+
+use crate::sdk::Fault;
+
+/// Invokes a function.
+#[derive(Debug, Clone)]
+pub struct LambdaContinuation {
+    client: Client,
+    function: String,
+}
+
+impl LambdaContinuation {
+    /// Continues by invoking `function` (name or ARN).
+    #[must_use]
+    pub fn new(client: Client, function: String) -> Self {
+        Self { client, function }
+    }
+}
+
+#[async_trait]
+impl Continuation for LambdaContinuation {
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String> {
+        let payload = ContinueRequest {
+            job_id: job_id.to_owned(),
+            epoch,
+        }
+        .to_json();
+        self.client
+            .invoke()
+            .function_name(&self.function)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| format!("invoking {}: {}", self.function, Fault::of(&e)))
+    }
+}

@@ -1,0 +1,163 @@
+//! Port `Queue`: SQS.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry,
+};
+use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
+
+use crate::sdk::{Fault, REQUEST_TIMEOUT};
+
+/// One SQS queue.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    /// The queue at `url`.
+    #[must_use]
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    async fn attribute(&self, name: QueueAttributeName) -> Result<u64, Refusal> {
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(|e| refusal(&e))?;
+        answer
+            .attributes()
+            .and_then(|attributes| attributes.get(&name)?.parse().ok())
+            .ok_or_else(|| Refusal {
+                kind: RefusalKind::Unavailable,
+                code: "NoAttribute".to_owned(),
+                message: format!("the answer for {} has no {}", self.url, name.as_str()),
+            })
+    }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        let entries = messages
+            .iter()
+            .enumerate()
+            .map(|(index, message)| entry(index, message))
+            .collect();
+        let answer = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .map_err(|e| refusal(&e))?;
+        // An entry that the answer does not mention was not confirmed.
+        let mut results: Vec<EntryResult> = vec![
+            Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                code: "NotMentioned".to_owned(),
+                message: "the answer does not say what became of the entry".to_owned(),
+            });
+            messages.len()
+        ];
+        let at = |id: &str| id.parse::<usize>().ok().filter(|i| *i < messages.len());
+        for done in answer.successful() {
+            if let Some(index) = at(done.id()) {
+                results[index] = Ok(());
+            }
+        }
+        for failed in answer.failed() {
+            if let Some(index) = at(failed.id()) {
+                results[index] = Err(Refusal {
+                    kind: entry_kind(failed.code(), failed.sender_fault()),
+                    code: failed.code().to_owned(),
+                    message: failed.message().unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        Ok(results)
+    }
+
+    async fn depth(&self) -> Result<u64, Refusal> {
+        self.attribute(QueueAttributeName::ApproximateNumberOfMessages)
+            .await
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        let bytes = self.attribute(QueueAttributeName::MaximumMessageSize).await?;
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    fn request_timeout(&self) -> Duration {
+        REQUEST_TIMEOUT
+    }
+}
+
+fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
+    let mut builder = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(&message.body)
+        .set_message_group_id(message.group.clone())
+        .set_message_deduplication_id(message.deduplication_id.clone());
+    for (name, value) in &message.attributes {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value)
+            .build()
+            .expect("a data type is set");
+        builder = builder.message_attributes(*name, value);
+    }
+    builder.build().expect("id and body are set")
+}
+
+/// A throttled entry of a batch is marked as the sender's fault, like a malformed one.
+fn entry_kind(code: &str, sender_fault: bool) -> RefusalKind {
+    if code.contains("Throttl") || code.contains("OverLimit") {
+        RefusalKind::Throttled
+    } else if sender_fault {
+        RefusalKind::Rejected
+    } else {
+        RefusalKind::Unavailable
+    }
+}
+
+fn refusal<E>(error: &SdkError<E>) -> Refusal
+where
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let fault = Fault::of(error);
+    Refusal {
+        kind: if fault.throttled {
+            RefusalKind::Throttled
+        } else if fault.retryable {
+            RefusalKind::Unavailable
+        } else {
+            RefusalKind::Rejected
+        },
+        code: fault.code,
+        message: fault.message,
+    }
+}
+
+/// Port `Queues`: any queue of SQS by its URL.
+#[cfg(feature = "reseed")]
+#[derive(Debug, Clone)]
+pub struct SqsQueues(pub Client);
+
+#[cfg(feature = "reseed")]
+impl bridge_core::job::Queues for SqsQueues {
+    fn open(&self, url: &str) -> std::sync::Arc<dyn Queue> {
+        std::sync::Arc::new(SqsQueue::new(self.0.clone(), url.to_owned()))
+    }
+}

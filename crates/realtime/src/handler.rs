@@ -1,0 +1,214 @@
+//! From an invocation's input to messages in the queue.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use bridge_core::config::Config;
+use bridge_core::delivery::backoff::Backoff;
+use bridge_core::delivery::message::Writer;
+use bridge_core::delivery::once::{Delivered, deliver};
+use bridge_core::delivery::{Message, Queue};
+use bridge_core::event::Event;
+use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
+use serde_json::{Value, json};
+
+/// Kept back from the invocation's time for the answer.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The time to work in, given when Lambda will end the invocation.
+pub fn budget(deadline: SystemTime) -> Duration {
+    deadline
+        .duration_since(SystemTime::now())
+        .unwrap_or_default()
+        .saturating_sub(MARGIN)
+}
+
+/// Why an invocation failed as a whole. Lambda tries it again, then hands it to the `OnFailure`
+/// queue; what was delivered already is dropped there by deduplication (FIFO) or comes twice.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The input is nothing this function knows.
+    #[error(transparent)]
+    Input(#[from] NotificationError),
+    /// The action is none of this function's.
+    #[error("action {0:?} is unknown; the realtime function has one: health")]
+    Action(String),
+    /// Some events or records remain.
+    #[error("{undelivered} of {events} events not delivered, {unreadable} records unreadable; first: {first}")]
+    Leftover {
+        /// Events in the input.
+        events: usize,
+        /// Of these, not confirmed by SQS.
+        undelivered: usize,
+        /// Records that could not be read.
+        unreadable: usize,
+        /// The first reason.
+        first: String,
+    },
+    /// The queue does not answer a health check.
+    #[error("queue {queue_url}: {reason}")]
+    Unhealthy {
+        /// The queue.
+        queue_url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ForwardError {
+    /// The error type that Lambda reports.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "NotANotification",
+            Self::Action(_) => "BadRequest",
+            Self::Leftover { .. } => "NotDelivered",
+            Self::Unhealthy { .. } => "Unhealthy",
+        }
+    }
+}
+
+/// Forwards changes to one queue.
+pub struct Forwarder<Q> {
+    config: Config,
+    queue: Q,
+    writer: Writer,
+}
+
+impl<Q: Queue> Forwarder<Q> {
+    /// Forwards to `queue` as `config` says.
+    pub fn new(config: Config, queue: Q) -> Self {
+        let writer = Writer {
+            format: config.format,
+            order: config.order,
+            region: config.region.clone(),
+        };
+        Self {
+            config,
+            queue,
+            writer,
+        }
+    }
+
+    /// One invocation. SQS batches are answered with their failures; anything else succeeds as a
+    /// whole or fails.
+    ///
+    /// # Errors
+    /// [`ForwardError`]
+    pub async fn handle(&self, input: &Value, budget: Duration) -> Result<Value, ForwardError> {
+        if let Some(action) = input.get("action") {
+            return self.act(action).await;
+        }
+        let input = notification::parse_input(input)
+            .inspect_err(|error| tracing::error!(%error, "the input is no notification"))?;
+        match input {
+            Input::Direct(document) => self.forward(document, budget).await,
+            Input::Batch(messages) => Ok(self.forward_batch(messages, budget).await),
+        }
+    }
+
+    async fn act(&self, action: &Value) -> Result<Value, ForwardError> {
+        if action != "health" {
+            let name = action.as_str().map_or(action.to_string(), str::to_owned);
+            return Err(ForwardError::Action(name));
+        }
+        let unhealthy = |refusal: bridge_core::delivery::Refusal| ForwardError::Unhealthy {
+            queue_url: self.config.queue_url.clone(),
+            reason: refusal.to_string(),
+        };
+        let depth = self.queue.depth().await.map_err(unhealthy)?;
+        Ok(json!({ "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth }))
+    }
+
+    async fn forward(&self, document: Document, budget: Duration) -> Result<Value, ForwardError> {
+        let document = self.sifted(document);
+        let events = document.events.len();
+        let skipped = document.skipped.len();
+        let delivered = self.send(&document.events, budget).await;
+        let undelivered = delivered.leftover.len();
+        let unreadable = document.unreadable.len();
+        let first = delivered
+            .leftover
+            .first()
+            .map(|l| l.refusal.to_string())
+            .or_else(|| document.unreadable.first().map(ToString::to_string));
+        if let Some(first) = first {
+            return Err(ForwardError::Leftover {
+                events,
+                undelivered,
+                unreadable,
+                first,
+            });
+        }
+        Ok(json!({ "forwarded": delivered.sent, "skipped": skipped, "retried": delivered.retried }))
+    }
+
+    /// A message of the batch fails when any of its events does; the others are done with.
+    async fn forward_batch(&self, messages: Vec<BatchMessage>, budget: Duration) -> Value {
+        let mut events = Vec::new();
+        let mut owners = Vec::new();
+        let mut failed = vec![false; messages.len()];
+        for (index, message) in messages.iter().enumerate() {
+            match &message.document {
+                Ok(document) => {
+                    let document = self.sifted(document.clone());
+                    failed[index] = !document.unreadable.is_empty();
+                    owners.extend(document.events.iter().map(|_| index));
+                    events.extend(document.events);
+                }
+                Err(error) => {
+                    failed[index] = true;
+                    tracing::error!(message_id = message.message_id, %error, "a message that is no notification");
+                }
+            }
+        }
+        for leftover in self.send(&events, budget).await.leftover {
+            if let Some(owner) = usize::try_from(leftover.number).ok().and_then(|n| owners.get(n)) {
+                failed[*owner] = true;
+            }
+        }
+        let mut response = SqsBatchResponse::default();
+        response.batch_item_failures = messages
+            .into_iter()
+            .zip(failed)
+            .filter(|(_, failed)| *failed)
+            .map(|(message, _)| {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = message.message_id;
+                failure
+            })
+            .collect();
+        json!(response)
+    }
+
+    /// Applies the key filter, and tells of everything that will not become a message.
+    fn sifted(&self, mut document: Document) -> Document {
+        document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
+        for skipped in &document.skipped {
+            tracing::info!(reason = skipped.reason(), what = ?skipped, "skipped");
+        }
+        for error in &document.unreadable {
+            tracing::error!(%error, "a record that cannot be read");
+        }
+        document
+    }
+
+    async fn send(&self, events: &[Event], budget: Duration) -> Delivered {
+        let messages: Vec<Message> = (0..)
+            .zip(events)
+            .map(|(number, event)| self.writer.message(event, number))
+            .collect();
+        let mut random = fastrand::Rng::new();
+        let delivered = deliver(&self.queue, messages, Backoff::default(), budget, &mut random).await;
+        for leftover in &delivered.leftover {
+            let event = usize::try_from(leftover.number).ok().and_then(|n| events.get(n));
+            if let Some(event) = event {
+                tracing::error!(bucket = event.bucket, key = event.key, version_id = event.version_id, event_id = event.event_id, refusal = %leftover.refusal, "not delivered");
+            }
+        }
+        tracing::info!(forwarded = delivered.sent, retried = delivered.retried, failed = delivered.leftover.len(), "done");
+        delivered
+    }
+}
+
+#[cfg(test)]
+mod tests;

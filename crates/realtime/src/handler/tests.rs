@@ -1,0 +1,135 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bridge_core::delivery::{EntryResult, Refusal, RefusalKind};
+
+use super::*;
+
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// A queue that takes messages, except those whose body holds a text.
+#[derive(Default)]
+struct Queued {
+    bodies: Mutex<Vec<String>>,
+    refuses: Option<&'static str>,
+}
+
+#[async_trait]
+impl Queue for &Queued {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        let answer = |message: &Message| {
+            if self.refuses.is_some_and(|text| message.body.contains(text)) {
+                return Err(Refusal {
+                    kind: RefusalKind::Unavailable,
+                    code: "InternalFailure".to_owned(),
+                    message: String::new(),
+                });
+            }
+            self.bodies.lock().unwrap().push(message.body.clone());
+            Ok(())
+        };
+        Ok(messages.iter().map(answer).collect())
+    }
+
+    async fn depth(&self) -> Result<u64, Refusal> {
+        Ok(7)
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        Ok(262_144)
+    }
+
+    fn request_timeout(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+fn fixture(name: &str) -> Value {
+    let path = format!(
+        "{}/../core/tests/fixtures/notifications/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+async fn handle(queue: &Queued, prefix: &str, input: Value) -> Result<Value, String> {
+    let config = Config::read(&|name| match name {
+        "QUEUE_URL" => Some("https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned()),
+        "KEY_PREFIX" => Some(prefix.to_owned()),
+        _ => None,
+    });
+    let forwarder = Forwarder::new(config.unwrap(), queue);
+    forwarder
+        .handle(&input, BUDGET)
+        .await
+        .map_err(|e| e.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_is_forwarded_and_told_of() {
+    let queue = Queued::default();
+    let answer = handle(&queue, "", fixture("encoded-key")).await.unwrap();
+    assert_eq!(answer, json!({"forwarded": 2, "skipped": 0, "retried": 0}));
+    let bodies = queue.bodies.lock().unwrap();
+    assert!(bodies[0].contains(r#""key":"reports/red flower+50%.jpg""#), "{}", bodies[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_asks_for_no_message_is_counted() {
+    let queue = Queued::default();
+    let answer = handle(&queue, "", fixture("test-event")).await.unwrap();
+    assert_eq!(answer, json!({"forwarded": 0, "skipped": 1, "retried": 0}));
+    let answer = handle(&queue, "reports/red", fixture("encoded-key")).await.unwrap();
+    assert_eq!(answer, json!({"forwarded": 1, "skipped": 1, "retried": 0}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_answered_with_its_failures() {
+    let queue = Queued::default();
+    let answer = handle(&queue, "", fixture("sqs-to-lambda")).await.unwrap();
+    assert_eq!(
+        answer,
+        json!({"batchItemFailures": [{"itemIdentifier": "00000003-d6ee"}]})
+    );
+    assert_eq!(queue.bodies.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_names_the_messages_whose_events_did_not_get_through() {
+    let queue = Queued {
+        refuses: Some("accounts/1.json"),
+        ..Queued::default()
+    };
+    let answer = handle(&queue, "", fixture("sqs-to-lambda")).await.unwrap();
+    let failed = answer["batchItemFailures"].as_array().unwrap().len();
+    assert_eq!(failed, 3, "both good messages and the bad one: {answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_leftover_is_an_error_so_that_lambda_keeps_the_event() {
+    let queue = Queued {
+        refuses: Some("red flower"),
+        ..Queued::default()
+    };
+    let error = handle(&queue, "", fixture("encoded-key")).await.unwrap_err();
+    assert!(error.starts_with("1 of 2 events not delivered"), "{error}");
+    assert!(error.contains("InternalFailure"), "{error}");
+    assert_eq!(queue.bodies.lock().unwrap().len(), 1, "the other one went");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_notification_is_an_error() {
+    let queue = Queued::default();
+    let error = handle(&queue, "", json!({"hello": 1})).await.unwrap_err();
+    assert!(error.contains("an object with hello"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_asks_the_queue() {
+    let queue = Queued::default();
+    let answer = handle(&queue, "", json!({"action": "health"})).await.unwrap();
+    assert_eq!(answer["status"], "ok");
+    assert_eq!(answer["queueDepth"], 7);
+    let error = handle(&queue, "", json!({"action": "start"})).await.unwrap_err();
+    assert!(error.contains("\"start\""), "{error}");
+}
