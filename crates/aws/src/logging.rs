@@ -8,7 +8,9 @@ pub fn init() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // The SDK's own debug output would drown the program's.
-        EnvFilter::new(format!("warn,bridge_core={level},bridge_aws={level},realtime={level},reseed={level}"))
+        EnvFilter::new(format!(
+            "warn,bridge_core={level},bridge_aws={level},realtime={level},reseed={level}"
+        ))
     });
     tracing_subscriber::fmt()
         .json()

@@ -5,9 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::types::{
-    MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry,
-};
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
 use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
 
 use crate::sdk::{Fault, REQUEST_TIMEOUT};
@@ -95,7 +93,9 @@ impl Queue for SqsQueue {
     }
 
     async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-        let bytes = self.attribute(QueueAttributeName::MaximumMessageSize).await?;
+        let bytes = self
+            .attribute(QueueAttributeName::MaximumMessageSize)
+            .await?;
         Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 

@@ -99,9 +99,15 @@ impl Fault {
 
     fn of_service(code: &str, message: &str, status: u16) -> Self {
         let throttled = status == 429
-            || ["Throttl", "SlowDown", "TooManyRequests", "RequestLimitExceeded", "OverLimit"]
-                .iter()
-                .any(|word| code.contains(word))
+            || [
+                "Throttl",
+                "SlowDown",
+                "TooManyRequests",
+                "RequestLimitExceeded",
+                "OverLimit",
+            ]
+            .iter()
+            .any(|word| code.contains(word))
             || code == "ProvisionedThroughputExceededException";
         Self {
             code: code.to_owned(),
@@ -158,7 +164,11 @@ mod tests {
             ("ExpiredTokenException", 400, false, true),
         ] {
             let fault = Fault::of_service(code, "", status);
-            assert_eq!((fault.throttled, fault.retryable), (throttled, retryable), "{code}");
+            assert_eq!(
+                (fault.throttled, fault.retryable),
+                (throttled, retryable),
+                "{code}"
+            );
         }
     }
 }

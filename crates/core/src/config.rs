@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn the_reseed_function_also_needs_bucket_table_and_plan_bucket() {
-        let error = ReseedConfig::read(&|name| (name == "QUEUE_URL").then(|| FIFO.to_owned()))
-            .unwrap_err();
+        let error =
+            ReseedConfig::read(&|name| (name == "QUEUE_URL").then(|| FIFO.to_owned())).unwrap_err();
         assert_eq!(error.variable, "BUCKET_NAME");
     }
 }

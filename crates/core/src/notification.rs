@@ -163,7 +163,8 @@ pub fn parse_document(value: &Value) -> Result<Document, NotificationError> {
 }
 
 fn parse_text(text: &str, depth: usize) -> Result<Document, NotificationError> {
-    let value = serde_json::from_str(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
+    let value =
+        serde_json::from_str(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
     parse_nested(&value, depth)
 }
 
@@ -224,8 +225,11 @@ impl Document {
             .partition(|e| e.key.starts_with(prefix) && e.key.ends_with(suffix));
         self.events = kept;
         let dropped: Vec<Event> = dropped;
-        self.skipped
-            .extend(dropped.into_iter().map(|e| Skipped::Filtered { key: e.key }));
+        self.skipped.extend(
+            dropped
+                .into_iter()
+                .map(|e| Skipped::Filtered { key: e.key }),
+        );
     }
 }
 

@@ -258,7 +258,6 @@ impl Scan<'_> {
         self.commit.commit(manifest).await?;
         Ok(())
     }
-
 }
 
 fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> ScanError {

@@ -7,7 +7,10 @@ use bridge_core::version::PlannedVersion;
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> String {
-    let path = format!("{}/tests/fixtures/listings/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/tests/fixtures/listings/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     std::fs::read_to_string(path).unwrap()
 }
 
@@ -42,7 +45,10 @@ fn expected(name: &str) -> Value {
 fn interleaved_ties_keep_the_order_of_the_document() {
     let expected = expected("interleaved-ties.expected.json");
     assert_eq!(order_of(&fixture("interleaved-ties-raw.xml")), expected);
-    assert_eq!(order_of(&fixture("interleaved-ties-url-encoded.xml")), expected);
+    assert_eq!(
+        order_of(&fixture("interleaved-ties-url-encoded.xml")),
+        expected
+    );
 }
 
 #[test]

@@ -34,7 +34,9 @@ pub enum ForwardError {
     #[error("action {0:?} is unknown; the realtime function has one: health")]
     Action(String),
     /// Some events or records remain.
-    #[error("{undelivered} of {events} events not delivered, {unreadable} records unreadable; first: {first}")]
+    #[error(
+        "{undelivered} of {events} events not delivered, {unreadable} records unreadable; first: {first}"
+    )]
     Leftover {
         /// Events in the input.
         events: usize,
@@ -162,7 +164,10 @@ impl<Q: Queue> Forwarder<Q> {
             }
         }
         for leftover in self.send(&events, budget).await.leftover {
-            if let Some(owner) = usize::try_from(leftover.number).ok().and_then(|n| owners.get(n)) {
+            if let Some(owner) = usize::try_from(leftover.number)
+                .ok()
+                .and_then(|n| owners.get(n))
+            {
                 failed[*owner] = true;
             }
         }
@@ -198,14 +203,28 @@ impl<Q: Queue> Forwarder<Q> {
             .map(|(number, event)| self.writer.message(event, number))
             .collect();
         let mut random = fastrand::Rng::new();
-        let delivered = deliver(&self.queue, messages, Backoff::default(), budget, &mut random).await;
+        let delivered = deliver(
+            &self.queue,
+            messages,
+            Backoff::default(),
+            budget,
+            &mut random,
+        )
+        .await;
         for leftover in &delivered.leftover {
-            let event = usize::try_from(leftover.number).ok().and_then(|n| events.get(n));
+            let event = usize::try_from(leftover.number)
+                .ok()
+                .and_then(|n| events.get(n));
             if let Some(event) = event {
                 tracing::error!(bucket = event.bucket, key = event.key, version_id = event.version_id, event_id = event.event_id, refusal = %leftover.refusal, "not delivered");
             }
         }
-        tracing::info!(forwarded = delivered.sent, retried = delivered.retried, failed = delivered.leftover.len(), "done");
+        tracing::info!(
+            forwarded = delivered.sent,
+            retried = delivered.retried,
+            failed = delivered.leftover.len(),
+            "done"
+        );
         delivered
     }
 }

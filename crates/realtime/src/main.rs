@@ -13,14 +13,25 @@ use handler::{Forwarder, budget};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
-    let config = Config::read(&|name| std::env::var(name).ok())
-        .inspect_err(|error| tracing::error!(%error, "bad configuration"))?;
-    let client = aws_sdk_sqs::Client::new(&sdk::load().await);
-    let queue = SqsQueue::new(client, config.queue_url.clone());
-    let forwarder = Forwarder::new(config, queue);
+    let forwarder = match Config::read(&|name| std::env::var(name).ok()) {
+        Ok(config) => {
+            let client = aws_sdk_sqs::Client::new(&sdk::load().await);
+            let queue = SqsQueue::new(client, config.queue_url.clone());
+            Ok(Forwarder::new(config, queue))
+        }
+        Err(error) => {
+            tracing::error!(%error, "bad configuration");
+            Err(error)
+        }
+    };
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let forwarder = &forwarder;
         async move {
+            // Answered again and again: an exit would show the invoker nothing but its status.
+            let forwarder = forwarder.as_ref().map_err(|error| Diagnostic {
+                error_type: "BadConfiguration".to_owned(),
+                error_message: error.to_string(),
+            })?;
             let budget = budget(event.context.deadline());
             let answer = forwarder.handle(&event.payload, budget).await;
             answer.map_err(|error| Diagnostic {

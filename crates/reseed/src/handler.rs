@@ -57,10 +57,12 @@ impl Reseed {
                 let jobs = actions::list(ports).await?;
                 Ok(json!({ "jobs": jobs.iter().map(shown).collect::<Vec<_>>() }))
             }
-            Request::Pause(job) => Ok(shown(&actions::wish(ports, &job.job_id, Wish::Pause).await?)),
-            Request::Cancel(job) => {
-                Ok(shown(&actions::wish(ports, &job.job_id, Wish::Cancel).await?))
-            }
+            Request::Pause(job) => Ok(shown(
+                &actions::wish(ports, &job.job_id, Wish::Pause).await?,
+            )),
+            Request::Cancel(job) => Ok(shown(
+                &actions::wish(ports, &job.job_id, Wish::Cancel).await?,
+            )),
             Request::Resume(job) => Ok(shown(&actions::resume(ports, &job.job_id).await?)),
             Request::Continue(request) => self.work(&request, request_id, deadline).await,
             Request::Sweep => Ok(json!({ "continued": sweep(ports).await? })),
@@ -131,7 +133,9 @@ impl Reseed {
 
 /// The time to work in. Short function timeouts keep back a third.
 fn budget(deadline: SystemTime) -> Duration {
-    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let left = deadline
+        .duration_since(SystemTime::now())
+        .unwrap_or_default();
     left.saturating_sub(MARGIN.min(left / 3))
 }
 

@@ -21,23 +21,21 @@ use handler::Reseed;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
-    let config = ReseedConfig::read(&|name| std::env::var(name).ok())
-        .inspect_err(|error| tracing::error!(%error, "bad configuration"))?;
-    let sdk = sdk::load().await;
-    let s3 = sdk::s3(&sdk);
-    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME")?;
-    let ports = Ports {
-        lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
-        plans: Arc::new(S3Plans::new(s3, config.plan_bucket.clone())),
-        queues: Arc::new(SqsQueues(aws_sdk_sqs::Client::new(&sdk))),
-        jobs: Arc::new(DynamoJobs::new(aws_sdk_dynamodb::Client::new(&sdk), config.table.clone())),
-        continuation: Arc::new(LambdaContinuation::new(aws_sdk_lambda::Client::new(&sdk), function)),
-        clock: Arc::new(SystemClock),
+    let reseed = match ReseedConfig::read(&|name| std::env::var(name).ok()) {
+        Ok(config) => Ok(wire(config).await),
+        Err(error) => {
+            tracing::error!(%error, "bad configuration");
+            Err(error)
+        }
     };
-    let reseed = Reseed::new(config, ports);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
         let reseed = &reseed;
         async move {
+            // Answered again and again: an exit would show the invoker nothing but its status.
+            let reseed = reseed.as_ref().map_err(|error| Diagnostic {
+                error_type: "BadConfiguration".to_owned(),
+                error_message: error.to_string(),
+            })?;
             let context = event.context;
             let answer = reseed.handle(event.payload, &context.request_id, context.deadline());
             answer.await.map_err(|error| Diagnostic {
@@ -47,4 +45,22 @@ async fn main() -> Result<(), Error> {
         }
     }))
     .await
+}
+
+/// The AWS adapters of all ports.
+async fn wire(config: ReseedConfig) -> Reseed {
+    let sdk = sdk::load().await;
+    // Lambda sets the name; elsewhere (cargo lambda watch) cargo-lambda does.
+    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    let lambda = aws_sdk_lambda::Client::new(&sdk);
+    let table = aws_sdk_dynamodb::Client::new(&sdk);
+    let ports = Ports {
+        lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
+        plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
+        queues: Arc::new(SqsQueues(aws_sdk_sqs::Client::new(&sdk))),
+        jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),
+        continuation: Arc::new(LambdaContinuation::new(lambda, function)),
+        clock: Arc::new(SystemClock),
+    };
+    Reseed::new(config, ports)
 }

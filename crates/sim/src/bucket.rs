@@ -118,7 +118,8 @@ impl Bucket {
         if style.markers_apart {
             page.sort_by_key(|entry| entry.is_delete_marker); // stable
         }
-        let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListVersionsResult>");
+        let mut xml =
+            String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListVersionsResult>");
         if style.url_encoded {
             xml.push_str("<EncodingType>url</EncodingType>");
         }

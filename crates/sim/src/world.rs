@@ -176,7 +176,14 @@ impl World {
         let (weather, faults) = (self.weather, Arc::clone(&self.faults));
         async move {
             let owner = format!("segment-{}", faults.below(u64::MAX));
-            let work = run(&ports, &settings, &job_id, Some(epoch), &owner, weather.segment);
+            let work = run(
+                &ports,
+                &settings,
+                &job_id,
+                Some(epoch),
+                &owner,
+                weather.segment,
+            );
             let killed = faults.below(10) < weather.killed_of_ten;
             let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
             let moment = Duration::from_millis(faults.below(life));

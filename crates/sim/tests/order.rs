@@ -128,7 +128,9 @@ async fn merged(
     manifest: &Manifest,
     after: Option<&Position>,
 ) -> Vec<(Position, ObjectVersion)> {
-    let mut merge = Merge::open(Arc::clone(store), manifest, after).await.unwrap();
+    let mut merge = Merge::open(Arc::clone(store), manifest, after)
+        .await
+        .unwrap();
     let mut rows = Vec::new();
     while let Some(row) = merge.next().await.unwrap() {
         rows.push((row.position(), row.version));
@@ -208,7 +210,9 @@ fn proves_itself(document: &str) -> bool {
 
 #[test]
 fn a_resume_begins_right_behind_its_position_in_every_run() {
-    let steps: Vec<Step> = (0..60_000).map(|i| (i % KEYS.len(), i % 5 == 0, 1)).collect();
+    let steps: Vec<Step> = (0..60_000)
+        .map(|i| (i % KEYS.len(), i % 5 == 0, 1))
+        .collect();
     let bucket = Arc::new(history(&steps, true));
     block_on(async {
         let store: Arc<dyn PlanStore> = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
@@ -226,7 +230,9 @@ fn a_resume_begins_right_behind_its_position_in_every_run() {
     });
 }
 
-fn planned((position, version): &(Position, ObjectVersion)) -> bridge_core::version::PlannedVersion {
+fn planned(
+    (position, version): &(Position, ObjectVersion),
+) -> bridge_core::version::PlannedVersion {
     bridge_core::version::PlannedVersion {
         effective_time: position.effective_time,
         rank: position.rank,

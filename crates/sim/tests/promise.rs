@@ -85,15 +85,26 @@ fn check(world: &World, bucket: &Bucket, strictly_once: bool, case: &str) {
             continue;
         }
         let last = last_of_key.insert(event.key.clone(), sequence).unwrap_or(0);
-        assert!(sequence > last, "{case}: {} got {sequence} after {last}", event.key);
+        assert!(
+            sequence > last,
+            "{case}: {} got {sequence} after {last}",
+            event.key
+        );
         by_sequence.insert(sequence, event);
     }
     let history = bucket.history();
     assert_eq!(by_sequence.len(), history.len(), "{case}: events delivered");
     for (sequence, (position, version)) in (1..).zip(&history) {
         let event = &by_sequence[&sequence];
-        assert_eq!((&event.key, &event.version_id), (&position.key, &version.version_id), "{case}");
-        assert_eq!(event.event_name.starts_with("ObjectRemoved"), version.is_delete_marker);
+        assert_eq!(
+            (&event.key, &event.version_id),
+            (&position.key, &version.version_id),
+            "{case}"
+        );
+        assert_eq!(
+            event.event_name.starts_with("ObjectRemoved"),
+            version.is_delete_marker
+        );
     }
 }
 
@@ -148,7 +159,10 @@ fn whatever_fails_every_event_arrives_once_and_in_order() {
 fn segments_shorter_than_the_job_hand_it_on() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(1), 3_000);
     block_on(async {
-        let weather = Weather { segment: Duration::from_millis(300), ..CALM };
+        let weather = Weather {
+            segment: Duration::from_millis(300),
+            ..CALM
+        };
         let world = World::new(Arc::clone(&bucket), STYLE, weather, 1);
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(1)).await);
@@ -171,15 +185,22 @@ fn a_doubled_start_is_one_job_and_another_request_is_another() {
         );
         let one = one.unwrap();
         assert_eq!(one.job_id, two.unwrap().job_id);
-        let third = actions::start(&world.ports, &config, &request).await.unwrap();
+        let third = actions::start(&world.ports, &config, &request)
+            .await
+            .unwrap();
         assert_eq!(third.job_id, one.job_id);
-        let dry = StartRequest { dry_run: true, ..StartRequest::default() };
+        let dry = StartRequest {
+            dry_run: true,
+            ..StartRequest::default()
+        };
         let dry = actions::start(&world.ports, &config, &dry).await.unwrap();
         assert_ne!(dry.job_id, one.job_id);
         assert!(world.turn(Duration::from_hours(1)).await);
         check(&world, &bucket, true, "doubled start");
         // Once it is done, the same request is a new replay.
-        let again = actions::start(&world.ports, &config, &request).await.unwrap();
+        let again = actions::start(&world.ports, &config, &request)
+            .await
+            .unwrap();
         assert_ne!(again.job_id, one.job_id);
     });
 }
@@ -189,11 +210,22 @@ fn a_dry_run_plans_and_sends_nothing() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(3), 500);
     block_on(async {
         let world = World::new(Arc::clone(&bucket), STYLE, CALM, 3);
-        let dry = StartRequest { dry_run: true, ..StartRequest::default() };
+        let dry = StartRequest {
+            dry_run: true,
+            ..StartRequest::default()
+        };
         start(&world, &dry).await;
         assert!(world.turn(Duration::from_hours(1)).await);
         assert_eq!(world.phase(), Phase::Done);
-        let planned = world.jobs.jobs().values().next().unwrap().planned.clone().unwrap();
+        let planned = world
+            .jobs
+            .jobs()
+            .values()
+            .next()
+            .unwrap()
+            .planned
+            .clone()
+            .unwrap();
         assert_eq!(planned.events, bucket.len() as u64);
         assert_eq!(planned.created + planned.removed, planned.events);
         assert_eq!(planned.by_month.values().sum::<u64>(), planned.events);
@@ -206,10 +238,15 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(4), 600);
     block_on(async {
         let world = World::new(Arc::clone(&bucket), STYLE, CALM, 4);
-        let slow = StartRequest { max_rate: Some(20), ..StartRequest::default() };
+        let slow = StartRequest {
+            max_rate: Some(20),
+            ..StartRequest::default()
+        };
         let job = start(&world, &slow).await;
         assert!(!world.turn(Duration::from_secs(10)).await, "it is at work");
-        let told = actions::wish(&world.ports, &job.job_id, Wish::Pause).await.unwrap();
+        let told = actions::wish(&world.ports, &job.job_id, Wish::Pause)
+            .await
+            .unwrap();
         assert_eq!((told.phase, told.wish), (Phase::Sending, Some(Wish::Pause)));
         // The world's own segment was dropped with the last turn: this is also a kill.
         assert!(world.turn(Duration::from_mins(3)).await);
@@ -226,14 +263,22 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
 #[test]
 fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(5), 600);
-    for (wish, phase) in [(Wish::Pause, Phase::Paused), (Wish::Cancel, Phase::Cancelled)] {
+    for (wish, phase) in [
+        (Wish::Pause, Phase::Paused),
+        (Wish::Cancel, Phase::Cancelled),
+    ] {
         block_on(async {
             let world = World::new(Arc::clone(&bucket), STYLE, CALM, 5);
-            let slow = StartRequest { max_rate: Some(10), ..StartRequest::default() };
+            let slow = StartRequest {
+                max_rate: Some(10),
+                ..StartRequest::default()
+            };
             let job = start(&world, &slow).await;
             let operator = async {
                 tokio::time::sleep(Duration::from_secs(20)).await;
-                actions::wish(&world.ports, &job.job_id, wish).await.unwrap();
+                actions::wish(&world.ports, &job.job_id, wish)
+                    .await
+                    .unwrap();
             };
             let (rested, ()) = tokio::join!(world.turn(Duration::from_secs(26)), operator);
             assert!(rested, "not within 6 s");
@@ -247,12 +292,18 @@ fn a_rate_is_kept() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(6), 300);
     block_on(async {
         let world = World::new(Arc::clone(&bucket), STYLE, CALM, 6);
-        let slow = StartRequest { max_rate: Some(10), ..StartRequest::default() };
+        let slow = StartRequest {
+            max_rate: Some(10),
+            ..StartRequest::default()
+        };
         start(&world, &slow).await;
         let begin = tokio::time::Instant::now();
         assert!(world.turn(Duration::from_mins(10)).await);
         let took = begin.elapsed();
-        assert!(took >= Duration::from_secs(29), "{took:?} for 300 events at 10/s");
+        assert!(
+            took >= Duration::from_secs(29),
+            "{took:?} for 300 events at 10/s"
+        );
     });
 }
 
@@ -260,9 +311,15 @@ fn a_rate_is_kept() {
 fn one_group_for_the_bucket_keeps_one_total_order() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(8), 200);
     block_on(async {
-        let weather = Weather { faults_per_mille: 40, ..CALM };
+        let weather = Weather {
+            faults_per_mille: 40,
+            ..CALM
+        };
         let world = World::new(Arc::clone(&bucket), STYLE, weather, 8);
-        let total = StartRequest { order: Some("bucket".to_owned()), ..StartRequest::default() };
+        let total = StartRequest {
+            order: Some("bucket".to_owned()),
+            ..StartRequest::default()
+        };
         start(&world, &total).await;
         assert!(world.turn(Duration::from_hours(1)).await);
         let arrived = world.queue.arrived();

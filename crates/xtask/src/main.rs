@@ -1,3 +1,100 @@
-fn main() {
-    println!("Hello, world!");
+//! The project's own tasks.
+//!
+//! - [`tools`]: the pinned programs, installed into `.local/tools`
+//! - [`emulator`]: the local AWS (ministack), started and stopped
+//! - [`stack`]: the real template, built and deployed with `sam`
+//! - [`demo`], [`check`]: what `demo` and `test` do with them
+//! - [`run`]: running other programs, with errors that say which
+
+mod check;
+mod demo;
+mod emulator;
+mod run;
+mod stack;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use emulator::Emulator;
+use stack::Stack;
+
+/// Tasks of S3 SQS Bridge.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show the whole way on a local AWS: history, realtime, reseed; then stop everything
+    Demo,
+    /// Start a local AWS with the stack deployed, and leave it running
+    Up,
+    /// Stop the local AWS
+    Down,
+    /// Run all checks and tests
+    Test {
+        /// Leave out what needs the local AWS
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match perform(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: &Task) -> anyhow::Result<()> {
+    match task {
+        Task::Demo => demo::show(),
+        Task::Up => up(),
+        Task::Down => emulator::stop_running(),
+        Task::Test { quick } => check::all(*quick),
+    }
+}
+
+fn up() -> anyhow::Result<()> {
+    let tools = tools::install()?;
+    let emulator = Emulator::start(&tools)?;
+    let stack = Stack::new(&tools, &emulator);
+    stack.build()?;
+    stack.deploy("s3-sqs-bridge", &[])?;
+    println!("\nThe stack s3-sqs-bridge is deployed. In a shell of yours:\n");
+    for (name, value) in emulator.environment() {
+        println!("export {name}={value}");
+    }
+    println!("export PATH={}:$PATH", tools.bin().display());
+    println!(
+        "\n\
+         sam remote invoke Reseed --stack-name s3-sqs-bridge\n\
+         sam remote invoke Reseed --stack-name s3-sqs-bridge --event '{{\"action\":\"list\"}}'\n\n\
+         `cargo xtask down` stops it."
+    );
+    emulator.leave_running();
+    Ok(())
+}
+
+/// The repository's folder.
+fn root() -> PathBuf {
+    // This crate is two folders below it.
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root.pop();
+    root
+}
+
+/// What tasks install and write, ignored by git.
+fn local() -> PathBuf {
+    root().join(".local")
 }

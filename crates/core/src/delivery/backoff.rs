@@ -26,9 +26,10 @@ impl Default for Backoff {
 impl Backoff {
     /// A wait after `failures` failures in a row (1, 2, …).
     pub fn wait(&self, failures: u32, random: &mut fastrand::Rng) -> Duration {
-        let doubled = self
-            .base
-            .saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let doubled = self.base.saturating_mul(
+            1u32.checked_shl(failures.saturating_sub(1))
+                .unwrap_or(u32::MAX),
+        );
         self.cap.min(doubled).mul_f64(random.f64())
     }
 }
@@ -47,7 +48,10 @@ mod tests {
                 .max()
                 .unwrap();
             assert!(longest <= Duration::from_millis(bound_ms));
-            assert!(longest > Duration::from_millis(bound_ms * 9 / 10), "jitter uses it all");
+            assert!(
+                longest > Duration::from_millis(bound_ms * 9 / 10),
+                "jitter uses it all"
+            );
         }
     }
 }

@@ -160,11 +160,13 @@ pub(super) async fn send_in_time(
     request: &[Message],
     limit: Duration,
 ) -> Result<Vec<EntryResult>, Refusal> {
-    timeout(limit, queue.send(request)).await.unwrap_or_else(|_| {
-        Err(Refusal {
-            kind: RefusalKind::Unavailable,
-            code: "RequestTimeout".to_owned(),
-            message: format!("no answer within {} ms", limit.as_millis()),
+    timeout(limit, queue.send(request))
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                code: "RequestTimeout".to_owned(),
+                message: format!("no answer within {} ms", limit.as_millis()),
+            })
         })
-    })
 }

@@ -24,7 +24,10 @@ pub async fn start(
     let options = request.resolve(&config.common, now)?;
     let digest = digest_of(&asked(request, &options)?.to_string());
     let jobs = ports.jobs.list().await?;
-    if let Some(job) = jobs.iter().find(|job| job.is_active() && job.digest == digest) {
+    if let Some(job) = jobs
+        .iter()
+        .find(|job| job.is_active() && job.digest == digest)
+    {
         tracing::info!(job = job.job_id, "this job is already at work");
         return Ok(job.clone());
     }
@@ -32,7 +35,13 @@ pub async fn start(
     let stem = format!("{}-{digest}", now.day());
     let count = jobs
         .iter()
-        .filter_map(|job| job.job_id.strip_prefix(&stem)?.strip_prefix('-')?.parse::<u64>().ok())
+        .filter_map(|job| {
+            job.job_id
+                .strip_prefix(&stem)?
+                .strip_prefix('-')?
+                .parse::<u64>()
+                .ok()
+        })
         .max()
         .unwrap_or(0);
     let job_id = format!("{stem}-{}", count + 1);

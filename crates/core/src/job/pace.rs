@@ -54,7 +54,10 @@ mod tests {
                 pace.wait().await;
             }
             let took = begin.elapsed().as_millis();
-            assert!((1_750..=2_050).contains(&took), "{rate}/s: {took} ms for 2 s of events");
+            assert!(
+                (1_750..=2_050).contains(&took),
+                "{rate}/s: {took} ms for 2 s of events"
+            );
         }
     }
 

@@ -149,7 +149,9 @@ impl StartRequest {
                 .map_err(|allowed| bad(format!("order: found {word:?}, allowed is {allowed}")))?,
         };
         if self.max_rate == Some(0) {
-            return Err(bad("maxRate: found 0, allowed is 1 or more events a second".to_owned()));
+            return Err(bad(
+                "maxRate: found 0, allowed is 1 or more events a second".to_owned(),
+            ));
         }
         let until = self.until.unwrap_or(now);
         if let Some(from) = self.from.filter(|from| *from >= until) {
@@ -159,7 +161,10 @@ impl StartRequest {
         }
         Ok(Options {
             filter: Filter {
-                prefix: self.prefix.clone().unwrap_or_else(|| config.key_prefix.clone()),
+                prefix: self
+                    .prefix
+                    .clone()
+                    .unwrap_or_else(|| config.key_prefix.clone()),
                 suffix: config.key_suffix.clone(),
                 from: self.from,
                 until: Some(until),
@@ -186,8 +191,8 @@ fn bad(text: String) -> JobError {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use super::*;
+    use proptest::prelude::*;
 
     fn config() -> Config {
         Config::read(&|name| {
@@ -219,12 +224,30 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_what_is_allowed() {
         for (input, parts) in [
-            (json!({"action": "begin"}), ["action", "\"begin\"", "start, status"]),
-            (json!({"prefx": "a"}), ["prefx", "unknown field", "`prefix`"]),
-            (json!({"action": "list", "jobId": "x"}), ["list", "unknown field", "jobId"]),
-            (json!({"action": "status"}), ["status", "missing field", "jobId"]),
-            (json!({"from": "yesterday"}), ["\"yesterday\"", "time", "2024"]),
-            (json!({"order": "time"}), ["order", "\"time\"", "key, bucket or none"]),
+            (
+                json!({"action": "begin"}),
+                ["action", "\"begin\"", "start, status"],
+            ),
+            (
+                json!({"prefx": "a"}),
+                ["prefx", "unknown field", "`prefix`"],
+            ),
+            (
+                json!({"action": "list", "jobId": "x"}),
+                ["list", "unknown field", "jobId"],
+            ),
+            (
+                json!({"action": "status"}),
+                ["status", "missing field", "jobId"],
+            ),
+            (
+                json!({"from": "yesterday"}),
+                ["\"yesterday\"", "time", "2024"],
+            ),
+            (
+                json!({"order": "time"}),
+                ["order", "\"time\"", "key, bucket or none"],
+            ),
             (json!({"format": "xml"}), ["xml", "bridge", "s3"]),
             (json!({"maxRate": 0}), ["maxRate", "0", "1 or more"]),
             (json!({"queueUrl": "q"}), ["queueUrl", "\"q\"", "URL"]),
@@ -251,7 +274,10 @@ mod tests {
             queue_url: Some("https://sqs.x/1/standard".to_owned()),
             ..StartRequest::default()
         };
-        assert_eq!(start.resolve(&config(), Millis(5)).unwrap().order, Order::None);
+        assert_eq!(
+            start.resolve(&config(), Millis(5)).unwrap().order,
+            Order::None
+        );
     }
 
     proptest! {

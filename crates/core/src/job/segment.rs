@@ -12,8 +12,8 @@ use super::sending::{SendError, SendSettings, Sending, lock};
 use super::state::{Job, NotTaken, Phase, Wish};
 use super::watermark::Watermark;
 use super::{JobError, JobStoreError, Ports};
-use crate::delivery::lane::{DeliveryError, Gate};
 use crate::delivery::RefusalKind;
+use crate::delivery::lane::{DeliveryError, Gate};
 use crate::merge::Merge;
 use crate::plan::{Manifest, PlanError};
 use crate::scan::{Scan, ScanError, ScanSettings};
@@ -165,11 +165,8 @@ impl<'a> Segment<'a> {
             }
         };
         // The heartbeat is never dropped in mid-write: it holds the job while it writes.
-        let (worked, (), ()) = tokio::join!(
-            work,
-            heartbeat(&keeper, &watermark, every, &done),
-            alarm
-        );
+        let (worked, (), ()) =
+            tokio::join!(work, heartbeat(&keeper, &watermark, every, &done), alarm);
         self.finish(worked).await
     }
 
@@ -186,7 +183,12 @@ impl<'a> Segment<'a> {
                 return Ok(false);
             }
             let summary = manifest.summary.clone();
-            tracing::info!(events = summary.events, pages = manifest.pages, runs = manifest.runs.len(), "the plan is complete");
+            tracing::info!(
+                events = summary.events,
+                pages = manifest.pages,
+                runs = manifest.runs.len(),
+                "the plan is complete"
+            );
             self.keeper
                 .update(move |job| {
                     job.phase = Phase::Sending;
@@ -304,12 +306,16 @@ async fn heartbeat(
             () = sleep(every) => {}
         }
         let checkpoint = lock(watermark).checkpoint();
-        let beat = keeper.update(|job| job.checkpoint = checkpoint.clone()).await;
+        let beat = keeper
+            .update(|job| job.checkpoint = checkpoint.clone())
+            .await;
         match beat {
             Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
             Err(KeepError::Fenced) => return,
             // The gate closes by itself when the lease cannot be renewed.
-            Err(KeepError::Store(error)) => tracing::warn!(%error, "the checkpoint was not written"),
+            Err(KeepError::Store(error)) => {
+                tracing::warn!(%error, "the checkpoint was not written")
+            }
         }
     }
 }
@@ -340,9 +346,9 @@ impl From<ScanError> for Trouble {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Plan(error) => error.into(),
-            ScanError::List { error: ref cause, .. } if cause.retryable => {
-                Self::Fault(error.to_string())
-            }
+            ScanError::List {
+                error: ref cause, ..
+            } if cause.retryable => Self::Fault(error.to_string()),
             // A page cut short by a broken connection may come whole next time.
             ScanError::Page { .. } => Self::Fault(error.to_string()),
             ScanError::List { .. } => Self::Failure(error.to_string()),

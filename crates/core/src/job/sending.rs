@@ -100,7 +100,11 @@ impl Sending {
     /// # Errors
     /// [`SendError`]; what is acknowledged stays acknowledged.
     pub async fn run(mut self, mut merge: Merge) -> Result<(), SendError> {
-        let limit = self.queue.max_message_bytes().await.map_err(|refusal| self.queue_error(refusal))?;
+        let limit = self
+            .queue
+            .max_message_bytes()
+            .await
+            .map_err(|refusal| self.queue_error(refusal))?;
         let window = Arc::new(Semaphore::new(self.settings.window));
         // When one lane ends, the others must too.
         let lanes_stop = self.stop.child_token();
@@ -108,7 +112,9 @@ impl Sending {
         let lanes: Vec<_> = (0..self.lane_count())
             .map(|_| self.start_lane(&mut tasks, &window, &lanes_stop, limit))
             .collect();
-        let handed_out = self.hand_out(&mut merge, &lanes, &window, &lanes_stop).await;
+        let handed_out = self
+            .hand_out(&mut merge, &lanes, &window, &lanes_stop)
+            .await;
         drop(lanes);
         if handed_out.is_err() {
             lanes_stop.cancel();
@@ -246,7 +252,11 @@ impl Sending {
 
     /// The proof that nothing is missing: as many events handed out as were planned.
     fn check_complete(&self) -> Result<(), SendError> {
-        let planned = self.job.planned.as_ref().map_or(0, |summary| summary.events);
+        let planned = self
+            .job
+            .planned
+            .as_ref()
+            .map_or(0, |summary| summary.events);
         let given = lock(&self.watermark).handed_out();
         if given == planned {
             return Ok(());

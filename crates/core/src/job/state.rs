@@ -204,7 +204,13 @@ pub enum NotTaken {
 impl Job {
     /// A job that has not begun.
     #[must_use]
-    pub fn new(job_id: String, bucket: &str, options: Options, digest: String, now: Millis) -> Self {
+    pub fn new(
+        job_id: String,
+        bucket: &str,
+        options: Options,
+        digest: String,
+        now: Millis,
+    ) -> Self {
         Self {
             job_id,
             phase: Phase::Scanning,

@@ -20,7 +20,11 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
         }
         match ports.continuation.invoke(&job.job_id, job.epoch).await {
             Ok(()) => {
-                tracing::warn!(job = job.job_id, epoch = job.epoch, "continuing a stranded job");
+                tracing::warn!(
+                    job = job.job_id,
+                    epoch = job.epoch,
+                    "continuing a stranded job"
+                );
                 continued.push(job.job_id);
             }
             Err(error) => tracing::error!(job = job.job_id, %error, "could not be continued"),

@@ -109,7 +109,12 @@ fn an_sqs_batch_fails_message_by_message() {
     let told: Vec<_> = messages
         .iter()
         .map(|m| match &m.document {
-            Ok(d) => format!("{}: {} events, {} skipped", m.message_id, d.events.len(), d.skipped.len()),
+            Ok(d) => format!(
+                "{}: {} events, {} skipped",
+                m.message_id,
+                d.events.len(),
+                d.skipped.len()
+            ),
             Err(e) => format!("{}: {e}", m.message_id),
         })
         .collect();
@@ -143,7 +148,10 @@ fn what_is_not_understood_is_named() {
         (json!({"hello": 1}), "an object with hello"),
         (json!([1]), "an array"),
         (json!({}), "an empty object"),
-        (json!({"Records": [{"dynamodb": {}}]}), "an object with dynamodb"),
+        (
+            json!({"Records": [{"dynamodb": {}}]}),
+            "an object with dynamodb",
+        ),
     ] {
         let error = parse_input(&value).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");

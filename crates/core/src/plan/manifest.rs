@@ -130,8 +130,7 @@ impl Manifest {
             name: name.to_owned(),
             reason,
         };
-        let manifest: Self =
-            serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
         if manifest.version != VERSION {
             return Err(damaged(format!(
                 "manifest version {}, this program reads {VERSION}",

@@ -12,7 +12,9 @@ use parquet::basic::{Compression, Type as PhysicalType};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{
+    FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
@@ -211,20 +213,22 @@ impl RunReader {
         while self.next_group < self.metadata.num_row_groups() {
             let group = self.metadata.row_group(self.next_group);
             self.next_group += 1;
-            let (start, end) = extent(group, self.file_bytes).ok_or_else(|| PlanError::Damaged {
-                name: self.name.clone(),
-                reason: "a row group lies outside the file".to_owned(),
-            })?;
+            let (start, end) =
+                extent(group, self.file_bytes).ok_or_else(|| PlanError::Damaged {
+                    name: self.name.clone(),
+                    reason: "a row group lies outside the file".to_owned(),
+                })?;
             let bytes = store.get(&self.name, Some(start..end)).await?;
             let window = Arc::new(Window {
                 start,
                 bytes,
                 file_bytes: self.file_bytes,
             });
-            let mut rows = decode_or_refuse(group, &window).map_err(|reason| PlanError::Damaged {
-                name: self.name.clone(),
-                reason,
-            })?;
+            let mut rows =
+                decode_or_refuse(group, &window).map_err(|reason| PlanError::Damaged {
+                    name: self.name.clone(),
+                    reason,
+                })?;
             if let Some(after) = &self.after {
                 let after = (after.effective_time, after.key.as_str(), after.rank);
                 rows.drain(..rows.partition_point(|row| row.order_key() <= after));
@@ -241,13 +245,17 @@ impl RunReader {
 fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
     let found = metadata.file_metadata().schema_descr();
     let matches = found.num_columns() == COLUMNS.len()
-        && found.columns().iter().zip(COLUMNS).all(|(column, (name, kind))| {
-            let optional = matches!(name, "size" | "etag");
-            column.name() == name
-                && column.physical_type() == kind
-                && column.max_rep_level() == 0
-                && column.max_def_level() == i16::from(optional)
-        });
+        && found
+            .columns()
+            .iter()
+            .zip(COLUMNS)
+            .all(|(column, (name, kind))| {
+                let optional = matches!(name, "size" | "etag");
+                column.name() == name
+                    && column.physical_type() == kind
+                    && column.max_rep_level() == 0
+                    && column.max_def_level() == i16::from(optional)
+            });
     if matches {
         Ok(())
     } else {

@@ -53,7 +53,9 @@ impl Filter {
         kind && version.key.starts_with(&self.prefix)
             && version.key.ends_with(&self.suffix)
             && self.from.is_none_or(|from| planned.effective_time >= from)
-            && self.until.is_none_or(|until| planned.effective_time < until)
+            && self
+                .until
+                .is_none_or(|until| planned.effective_time < until)
             && (!self.current_only || (version.is_latest && !version.is_delete_marker))
     }
 }
@@ -85,9 +87,7 @@ mod tests {
         let put = planned("a/1.json", 10, false, true);
         let old = planned("a/1.json", 5, false, false);
         let deleted = planned("b/2.json", 20, true, true);
-        let chosen = |filter: &Filter| {
-            [&old, &put, &deleted].map(|planned| filter.keeps(planned))
-        };
+        let chosen = |filter: &Filter| [&old, &put, &deleted].map(|planned| filter.keeps(planned));
         assert_eq!(chosen(&all), [true, true, true]);
         let with = |change: fn(&mut Filter)| {
             let mut filter = all.clone();

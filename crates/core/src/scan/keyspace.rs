@@ -257,10 +257,16 @@ mod tests {
         ] {
             if let Some(cut) = between(from, until) {
                 assert!(cut.as_str() > from, "{cut:?} > {from:?}");
-                assert!(until.is_none_or(|u| cut.as_str() < u), "{cut:?} < {until:?}");
+                assert!(
+                    until.is_none_or(|u| cut.as_str() < u),
+                    "{cut:?} < {until:?}"
+                );
             }
         }
-        assert_eq!(between("accounts/1", Some("accounts/9")).as_deref(), Some("accounts/5"));
+        assert_eq!(
+            between("accounts/1", Some("accounts/9")).as_deref(),
+            Some("accounts/5")
+        );
     }
 
     proptest! {
@@ -317,7 +323,9 @@ mod tests {
             .accept(request.range, page(&["m"], Some(("m", None))))
             .unwrap();
         let request = keyspace.next_request().unwrap();
-        let error = keyspace.accept(request.range, page(&["a"], None)).unwrap_err();
+        let error = keyspace
+            .accept(request.range, page(&["a"], None))
+            .unwrap_err();
         assert!(error.to_string().contains("backwards"), "{error}");
     }
 }

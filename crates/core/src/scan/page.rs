@@ -136,7 +136,9 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
                     [_, Element::EncodingType] => url_encoded = leaf == "url",
                     [_, Element::IsTruncated] => truncated = leaf == "true",
                     [_, Element::NextKeyMarker] => next_key = Some(std::mem::take(&mut leaf)),
-                    [_, Element::NextVersionIdMarker] => next_version = Some(std::mem::take(&mut leaf)),
+                    [_, Element::NextVersionIdMarker] => {
+                        next_version = Some(std::mem::take(&mut leaf))
+                    }
                     [_] => complete = true,
                     _ => {}
                 }
@@ -193,8 +195,8 @@ impl Raw {
         let last_modified = self
             .last_modified
             .ok_or_else(|| bad("LastModified", &key, missing()))?;
-        let last_modified = Millis::parse(&last_modified)
-            .map_err(|e| bad("LastModified", &key, e.to_string()))?;
+        let last_modified =
+            Millis::parse(&last_modified).map_err(|e| bad("LastModified", &key, e.to_string()))?;
         let size = match self.size.filter(|_| !self.is_delete_marker) {
             None => None,
             Some(text) => Some(

@@ -71,7 +71,11 @@ async fn a_notification_is_forwarded_and_told_of() {
     let answer = handle(&queue, "", fixture("encoded-key")).await.unwrap();
     assert_eq!(answer, json!({"forwarded": 2, "skipped": 0, "retried": 0}));
     let bodies = queue.bodies.lock().unwrap();
-    assert!(bodies[0].contains(r#""key":"reports/red flower+50%.jpg""#), "{}", bodies[0]);
+    assert!(
+        bodies[0].contains(r#""key":"reports/red flower+50%.jpg""#),
+        "{}",
+        bodies[0]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +83,9 @@ async fn what_asks_for_no_message_is_counted() {
     let queue = Queued::default();
     let answer = handle(&queue, "", fixture("test-event")).await.unwrap();
     assert_eq!(answer, json!({"forwarded": 0, "skipped": 1, "retried": 0}));
-    let answer = handle(&queue, "reports/red", fixture("encoded-key")).await.unwrap();
+    let answer = handle(&queue, "reports/red", fixture("encoded-key"))
+        .await
+        .unwrap();
     assert_eq!(answer, json!({"forwarded": 1, "skipped": 1, "retried": 0}));
 }
 
@@ -111,7 +117,9 @@ async fn a_direct_leftover_is_an_error_so_that_lambda_keeps_the_event() {
         refuses: Some("red flower"),
         ..Queued::default()
     };
-    let error = handle(&queue, "", fixture("encoded-key")).await.unwrap_err();
+    let error = handle(&queue, "", fixture("encoded-key"))
+        .await
+        .unwrap_err();
     assert!(error.starts_with("1 of 2 events not delivered"), "{error}");
     assert!(error.contains("InternalFailure"), "{error}");
     assert_eq!(queue.bodies.lock().unwrap().len(), 1, "the other one went");
@@ -127,9 +135,13 @@ async fn what_is_no_notification_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn health_asks_the_queue() {
     let queue = Queued::default();
-    let answer = handle(&queue, "", json!({"action": "health"})).await.unwrap();
+    let answer = handle(&queue, "", json!({"action": "health"}))
+        .await
+        .unwrap();
     assert_eq!(answer["status"], "ok");
     assert_eq!(answer["queueDepth"], 7);
-    let error = handle(&queue, "", json!({"action": "start"})).await.unwrap_err();
+    let error = handle(&queue, "", json!({"action": "start"}))
+        .await
+        .unwrap_err();
     assert!(error.contains("\"start\""), "{error}");
 }

@@ -1,0 +1,78 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::emulator::{Emulator, log_path};
+use crate::root;
+use crate::run::{run, run_quietly, say};
+use crate::stack::Stack;
+use crate::tools;
+
+/// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
+const STACKS: [(&str, &[&str]); 3] = [
+    ("e2e", &[]),
+    // Segments of two seconds.
+    ("e2e-short", &["ReseedTimeout=3"]),
+    // To be broken.
+    ("e2e-broken", &["MessageFormat=s3"]),
+];
+
+/// All checks; `quick` leaves out what needs the local AWS.
+///
+/// # Errors
+/// The first check that fails.
+pub fn all(quick: bool) -> anyhow::Result<()> {
+    say("formatting");
+    run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")?;
+    say("clippy");
+    run(cargo()
+        .args(["clippy", "--workspace", "--all-targets", "--quiet"])
+        .args(["--", "-D", "warnings"]))?;
+    say("unit, property and simulation tests");
+    run(&mut test_runner())?;
+    if quick {
+        return Ok(());
+    }
+    let tools = tools::install()?;
+    say("template");
+    let mut validate = tools.command("sam");
+    validate
+        .args(["validate", "--lint"])
+        .env("SAM_CLI_TELEMETRY", "0");
+    run_quietly(validate.env("AWS_DEFAULT_REGION", "eu-west-1"))?;
+    let emulator = Emulator::start(&tools)?;
+    let stack = Stack::new(&tools, &emulator);
+    stack.build()?;
+    for (name, parameters) in STACKS {
+        stack.deploy(name, parameters)?;
+    }
+    say("end-to-end tests on the deployed stacks");
+    let mut tests = test_runner();
+    run(tests
+        .args(["--package", "e2e"])
+        .envs(emulator.environment()))
+    .with_context(|| format!("the emulator's log is {}", log_path().display()))
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root());
+    command
+}
+
+/// nextest if it is installed, else cargo's own.
+fn test_runner() -> Command {
+    let has_nextest = cargo()
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    let mut command = cargo();
+    if has_nextest {
+        command.args(["nextest", "run", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--no-fail-fast"]);
+    }
+    command
+}

@@ -1,0 +1,220 @@
+//! The local AWS: ministack on a free port of the loopback interface.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use serde::{Deserialize, Serialize};
+
+use crate::local;
+use crate::run::say;
+use crate::tools::Tools;
+
+/// How long it may take to answer after its start.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What an interrupt has to stop.
+static RUNNING: Mutex<Option<State>> = Mutex::new(None);
+
+/// A running emulator. Dropping it stops it.
+pub struct Emulator {
+    state: State,
+    leave: bool,
+}
+
+/// What is written down, so that `cargo xtask down` finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// The emulator leads a process group, to which the functions it runs belong.
+    pid: i32,
+    port: u16,
+}
+
+impl State {
+    fn is_alive(self) -> bool {
+        Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process_group(pid).is_ok())
+    }
+}
+
+impl Emulator {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// When one is running already, or this one does not come up.
+    pub fn start(tools: &Tools) -> anyhow::Result<Self> {
+        if let Some(state) = running()? {
+            bail!(
+                "a local AWS is running already (process {}, port {}); `cargo xtask down` stops it",
+                state.pid,
+                state.port
+            );
+        }
+        let port = free_port()?;
+        say(&format!("starting the local AWS on 127.0.0.1:{port}"));
+        let log = File::create(log_path()).context("creating the emulator's log")?;
+        let mut child = tools
+            .command("ministack")
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            // Lambda functions find the emulator by it.
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+            .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("starting ministack")?;
+        let pid = i32::try_from(child.id()).context("an impossible process id")?;
+        // Somebody has to take note of its end, or its group would seem to be alive.
+        std::thread::spawn(move || child.wait());
+        let emulator = Self {
+            state: State { pid, port },
+            leave: false,
+        };
+        remember(emulator.state)?;
+        stop_on_interrupt()?;
+        emulator.wait_until_healthy()?;
+        Ok(emulator)
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.state.port)
+    }
+
+    /// What AWS programs need to talk to it, and to nothing else.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.endpoint()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_REGION", "eu-west-1".to_owned()),
+            ("AWS_DEFAULT_REGION", "eu-west-1".to_owned()),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+            ("SAM_CLI_TELEMETRY", "0".to_owned()),
+        ]
+    }
+
+    /// Does not stop it when this program ends.
+    pub fn leave_running(mut self) {
+        self.leave = true;
+    }
+
+    fn wait_until_healthy(&self) -> anyhow::Result<()> {
+        let url = format!("{}/_ministack/health", self.endpoint());
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            if ureq::get(&url).call().is_ok() {
+                return Ok(());
+            }
+            if !self.state.is_alive() {
+                bail!("the local AWS ended at once; see {}", log_path().display());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        bail!(
+            "the local AWS did not answer within {} s; see {}",
+            PATIENCE.as_secs(),
+            log_path().display()
+        )
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if !self.leave {
+            stop(self.state);
+        }
+    }
+}
+
+/// Stops the emulator that is written down, if it runs.
+///
+/// # Errors
+/// When the note about it cannot be read.
+pub fn stop_running() -> anyhow::Result<()> {
+    match running()? {
+        Some(state) => {
+            stop(state);
+            println!("stopped the local AWS (port {})", state.port);
+        }
+        None => println!("no local AWS is running"),
+    }
+    Ok(())
+}
+
+/// Asks it to end, with all functions it runs; makes it after five seconds.
+fn stop(state: State) {
+    let Some(pid) = Pid::from_raw(state.pid) else {
+        return;
+    };
+    // It may have ended by itself.
+    let _ = kill_process_group(pid, Signal::TERM);
+    let begin = Instant::now();
+    while state.is_alive() && begin.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = kill_process_group(pid, Signal::KILL);
+    let _ = std::fs::remove_file(state_path());
+}
+
+fn running() -> anyhow::Result<Option<State>> {
+    let text = match std::fs::read_to_string(state_path()) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).context("reading the note about the running emulator"),
+    };
+    let state: State = serde_json::from_str(&text)
+        .with_context(|| format!("reading {}", state_path().display()))?;
+    let answers = ureq::get(format!("http://127.0.0.1:{}/_ministack/health", state.port))
+        .call()
+        .is_ok();
+    Ok(answers.then_some(state))
+}
+
+fn remember(state: State) -> anyhow::Result<()> {
+    *RUNNING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(state);
+    std::fs::write(state_path(), serde_json::to_string(&state)?)
+        .with_context(|| format!("writing {}", state_path().display()))
+}
+
+/// Ctrl-C and termination stop what was started.
+fn stop_on_interrupt() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        let state = RUNNING
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(state) = state {
+            eprintln!("\ninterrupted: stopping the local AWS");
+            stop(state);
+        }
+        std::process::exit(130);
+    })
+    .context("setting the interrupt handler")
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn state_path() -> PathBuf {
+    local().join("emulator.json")
+}
+
+/// The emulator's log, with the functions' own logs in it.
+pub fn log_path() -> PathBuf {
+    local().join("emulator.log")
+}

@@ -1,0 +1,54 @@
+//! The real template, built and deployed with `sam`.
+
+use std::process::Command;
+
+use crate::emulator::Emulator;
+use crate::run::{run, say};
+use crate::tools::Tools;
+
+/// Builds and deploys on an emulator.
+pub struct Stack<'a> {
+    tools: &'a Tools,
+    emulator: &'a Emulator,
+}
+
+impl<'a> Stack<'a> {
+    /// On `emulator`, with `tools`.
+    pub fn new(tools: &'a Tools, emulator: &'a Emulator) -> Self {
+        Self { tools, emulator }
+    }
+
+    /// A command that talks to the emulator.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = self.tools.command(program);
+        command
+            .envs(self.emulator.environment())
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_SESSION_TOKEN");
+        command
+    }
+
+    /// Builds both functions as they are deployed on AWS.
+    ///
+    /// # Errors
+    /// When `sam build` fails.
+    pub fn build(&self) -> anyhow::Result<()> {
+        say("building both functions with sam build (the first time takes minutes)");
+        run(self.command("sam").arg("build"))
+    }
+
+    /// Deploys what was built under a stack name, with template parameters (`Name=value`).
+    ///
+    /// # Errors
+    /// When `sam deploy` fails.
+    pub fn deploy(&self, name: &str, parameters: &[&str]) -> anyhow::Result<()> {
+        say(&format!("deploying stack {name}"));
+        let mut command = self.command("sam");
+        command.args(["deploy", "--no-confirm-changeset", "--no-progressbar"]);
+        command.args(["--no-fail-on-empty-changeset", "--stack-name", name]);
+        if !parameters.is_empty() {
+            command.arg("--parameter-overrides").args(parameters);
+        }
+        run(command.stdout(std::process::Stdio::null()))
+    }
+}

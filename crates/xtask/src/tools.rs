@@ -1,0 +1,75 @@
+//! The pinned programs, in a Python environment of the repository's own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::run::{run_quietly, say};
+use crate::{local, root};
+
+/// Programs and versions.
+const PINNED: &str = include_str!("../tools.txt");
+
+/// The installed tools.
+pub struct Tools {
+    folder: PathBuf,
+}
+
+impl Tools {
+    /// Where the programs are.
+    pub fn bin(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+
+    /// A command with the tools on its path, in the repository's folder.
+    pub fn command(&self, program: &str) -> Command {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let with_tools = std::iter::once(self.bin()).chain(std::env::split_paths(&path));
+        let mut command = Command::new(program);
+        command.current_dir(root());
+        if let Ok(joined) = std::env::join_paths(with_tools) {
+            command.env("PATH", joined);
+        }
+        command
+    }
+}
+
+/// Installs what `tools.txt` lists, unless it is there already.
+///
+/// # Errors
+/// When Python 3.10 or newer with venv is missing, or a package cannot be installed.
+pub fn install() -> anyhow::Result<Tools> {
+    let tools = Tools {
+        folder: local().join("tools"),
+    };
+    let stamp = tools.folder.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == PINNED) {
+        return Ok(tools);
+    }
+    say("installing the pinned tools into .local/tools (once; a minute or two)");
+    check_python()?;
+    run_quietly(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&tools.folder),
+    )
+    .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
+    run_quietly(
+        Command::new(tools.bin().join("python"))
+            .args(["-m", "pip", "install", "--quiet", "--requirement"])
+            .arg(root().join("crates/xtask/tools.txt")),
+    )?;
+    std::fs::write(&stamp, PINNED).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(tools)
+}
+
+fn check_python() -> anyhow::Result<()> {
+    let new_enough = "import sys; sys.exit(sys.version_info < (3, 10))";
+    let status = Command::new("python3").args(["-c", new_enough]).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => bail!("python3 is older than 3.10; the local AWS needs 3.10 or newer"),
+        Err(error) => bail!("python3 could not be started ({error}); install Python 3.10 or newer"),
+    }
+}
