@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
+use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use bridge_aws::sdk;
 use serde_json::Value;
@@ -14,6 +14,8 @@ use serde_json::Value;
 pub const STACK: &str = "e2e";
 /// Its segments last two seconds.
 pub const SHORT_STACK: &str = "e2e-short";
+/// Its processes may be killed by a test.
+pub const KILLED_STACK: &str = "e2e-killed";
 /// Writes `format = s3`, and may be broken by a test.
 pub const BROKEN_STACK: &str = "e2e-broken";
 
@@ -210,6 +212,32 @@ impl Stack {
             .function_name(self.output(output))
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(input.to_string()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a variable of a function's environment.
+    ///
+    /// # Errors
+    /// Lambda's.
+    pub async fn set_variable(&self, output: &str, name: &str, value: &str) -> anyhow::Result<()> {
+        let function = self.output(output);
+        let found = self
+            .lambda
+            .get_function_configuration()
+            .function_name(function);
+        let found = found.send().await?;
+        let variables = found.environment().and_then(|e| e.variables());
+        let mut variables = variables.cloned().unwrap_or_default();
+        variables.insert(name.to_owned(), value.to_owned());
+        let environment = Environment::builder()
+            .set_variables(Some(variables))
+            .build();
+        let update = self.lambda.update_function_configuration();
+        update
+            .function_name(function)
+            .environment(environment)
             .send()
             .await?;
         Ok(())

@@ -11,10 +11,12 @@ use crate::stack::Stack;
 use crate::tools;
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
-const STACKS: [(&str, &[&str]); 3] = [
+const STACKS: [(&str, &[&str]); 4] = [
     ("e2e", &[]),
     // Segments of two seconds.
     ("e2e-short", &["ReseedTimeout=3"]),
+    // Its processes get killed.
+    ("e2e-killed", &[]),
     // To be broken.
     ("e2e-broken", &["MessageFormat=s3"]),
 ];

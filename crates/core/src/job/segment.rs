@@ -314,7 +314,7 @@ async fn heartbeat(
             Err(KeepError::Fenced) => return,
             // The gate closes by itself when the lease cannot be renewed.
             Err(KeepError::Store(error)) => {
-                tracing::warn!(%error, "the checkpoint was not written")
+                tracing::warn!(%error, "the checkpoint was not written");
             }
         }
     }

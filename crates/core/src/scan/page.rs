@@ -137,7 +137,7 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
                     [_, Element::IsTruncated] => truncated = leaf == "true",
                     [_, Element::NextKeyMarker] => next_key = Some(std::mem::take(&mut leaf)),
                     [_, Element::NextVersionIdMarker] => {
-                        next_version = Some(std::mem::take(&mut leaf))
+                        next_version = Some(std::mem::take(&mut leaf));
                     }
                     [_] => complete = true,
                     _ => {}
