@@ -44,7 +44,8 @@ pub struct Writer {
 
 impl Writer {
     /// The message of `event`. Deduplication: a reseed event by `jobId:sequence`, so that a
-    /// second job is not taken for a repetition of the first; a realtime event by its id.
+    /// second job is not taken for a repetition of the first; a realtime event by its id
+    /// (see [`live_deduplication_id`]).
     #[must_use]
     pub fn message(&self, event: &Event, number: u64) -> Message {
         let mut attributes = vec![("source", event.source.as_str().to_owned())];
@@ -59,7 +60,7 @@ impl Writer {
                 }
                 format!("{job_id}:{sequence}")
             }
-            _ => event.event_id.clone(),
+            _ => live_deduplication_id(event),
         };
         let group = match self.order {
             Order::Key => Some(key_group(&event.key)),
@@ -73,5 +74,84 @@ impl Writer {
             group,
             attributes,
         }
+    }
+}
+
+/// The event id; for objects without versions with the sequencer behind it. Their version id is
+/// always `null`, so that two overwrites within five minutes share an event id, and SQS would drop
+/// the second as a repetition. S3 gives a repeated notification the same sequencer.
+fn live_deduplication_id(event: &Event) -> String {
+    match &event.sequencer {
+        Some(sequencer) if event.version_id == "null" => format!("{}:{sequencer}", event.event_id),
+        _ => event.event_id.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Change, Source, event_id};
+    use crate::time::Millis;
+
+    fn event(version_id: &str, sequencer: &str) -> Event {
+        Event {
+            event_id: event_id("ledger", "k", version_id, Change::Created),
+            source: Source::Realtime,
+            event_name: "ObjectCreated:Put".to_owned(),
+            bucket: "ledger".to_owned(),
+            key: "k".to_owned(),
+            version_id: version_id.to_owned(),
+            event_time: Millis(0),
+            sequencer: Some(sequencer.to_owned()),
+            size: Some(1),
+            e_tag: None,
+            is_latest: None,
+            job_id: None,
+            sequence: None,
+        }
+    }
+
+    fn deduplication_id(event: &Event) -> Option<String> {
+        let writer = Writer {
+            format: Format::Bridge,
+            order: Order::Key,
+            region: "eu-west-1".to_owned(),
+        };
+        writer.message(event, 0).deduplication_id
+    }
+
+    #[test]
+    fn a_repeated_notification_is_one_message_whatever_its_sequencer() {
+        let id = deduplication_id(&event("v1", "01"));
+        assert_eq!(id.as_deref(), Some(event("v1", "01").event_id.as_str()));
+        assert_eq!(id, deduplication_id(&event("v1", "02")));
+    }
+
+    #[test]
+    fn overwrites_of_an_unversioned_object_are_two_messages() {
+        let first = deduplication_id(&event("null", "01"));
+        assert_ne!(first, deduplication_id(&event("null", "02")));
+        assert_eq!(first, deduplication_id(&event("null", "01")));
+    }
+
+    #[test]
+    fn a_standard_queue_gets_neither_group_nor_deduplication_id() {
+        let writer = Writer {
+            format: Format::Bridge,
+            order: Order::None,
+            region: "eu-west-1".to_owned(),
+        };
+        let message = writer.message(&event("v1", "01"), 0);
+        assert_eq!((message.group, message.deduplication_id), (None, None));
+    }
+
+    #[test]
+    fn a_reseed_event_is_deduplicated_by_job_and_sequence() {
+        let mut event = event("v1", "01");
+        event.source = Source::Reseed;
+        event.job_id = Some("20240501-1a2b3c4d-1".to_owned());
+        event.sequence = Some(17);
+        let id = deduplication_id(&event);
+        assert_eq!(id.as_deref(), Some("20240501-1a2b3c4d-1:17"));
     }
 }
