@@ -288,6 +288,26 @@ fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
 }
 
 #[test]
+fn a_scan_that_cannot_advance_fails_with_the_reason_and_not_never() {
+    let mut bucket = Bucket::default();
+    for second in 0..20_000 {
+        bucket.put("one key", Millis(second * 1000));
+    }
+    block_on(async {
+        let weather = Weather {
+            segment: Duration::from_secs(1),
+            ..CALM
+        };
+        let world = World::new(Arc::new(bucket), STYLE, weather, 9);
+        start(&world, &StartRequest::default()).await;
+        assert!(world.turn(Duration::from_hours(1)).await);
+        let job = world.jobs.jobs().values().next().cloned().unwrap();
+        assert_eq!((job.phase, job.counts.segments), (Phase::Failed, 10));
+        assert!(job.last_error.unwrap().contains("ReseedTimeout"));
+    });
+}
+
+#[test]
 fn a_rate_is_kept() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(6), 300);
     block_on(async {

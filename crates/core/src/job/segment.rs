@@ -18,6 +18,10 @@ use crate::merge::Merge;
 use crate::plan::{Manifest, PlanError};
 use crate::scan::{Scan, ScanError, ScanSettings};
 
+/// Why a scan that was never interrupted may still not advance.
+const STUCK: &str = "a whole segment was too short to list all versions of any key: \
+    raise ReseedTimeout, or look whether S3 throttles";
+
 /// How a segment works.
 #[derive(Debug, Clone)]
 pub struct SegmentSettings {
@@ -124,6 +128,8 @@ struct Segment<'a> {
     watermark: Arc<Mutex<Watermark>>,
     stop: CancellationToken,
     random: fastrand::Rng,
+    /// Object versions that were in runs when the segment began.
+    listed_before: u64,
 }
 
 impl<'a> Segment<'a> {
@@ -135,6 +141,7 @@ impl<'a> Segment<'a> {
         Self {
             watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
             random: fastrand::Rng::with_seed(settings.seed ^ job.epoch),
+            listed_before: job.counts.listed,
             keeper: Arc::new(Keeper::new(
                 job,
                 Arc::clone(&ports.jobs),
@@ -253,6 +260,9 @@ impl<'a> Segment<'a> {
                     (Ok(true), _) => job.end_as(Phase::Done, now),
                     (_, Some(Wish::Cancel)) => job.end_as(Phase::Cancelled, now),
                     (_, Some(Wish::Pause)) => job.end_as(Phase::Paused, now),
+                    (Ok(false), None) if self.is_stuck(job) => {
+                        job.release_after_fault(STUCK.to_owned(), now);
+                    }
                     (Ok(false), None) => job.release(),
                     (Err(Trouble::Failure(error)), None) => {
                         job.last_error = Some(error.clone());
@@ -274,10 +284,16 @@ impl<'a> Segment<'a> {
         let job = self.keeper.job().await;
         match worked {
             _ if !job.is_active() => SegmentEnd::Ended(job.phase),
+            Ok(_) if job.counts.failures > 0 => SegmentEnd::LeftToSweep(STUCK.to_owned()),
             Err(Trouble::Fault(error) | Trouble::Failure(error)) => SegmentEnd::LeftToSweep(error),
             Err(Trouble::Fenced) => SegmentEnd::Fenced,
             Ok(_) => self.hand_on(&job).await,
         }
+    }
+
+    /// A scan that took nothing into a run would go on for ever at full cost.
+    fn is_stuck(&self, job: &Job) -> bool {
+        job.phase == Phase::Scanning && job.counts.listed == self.listed_before
     }
 
     async fn hand_on(&self, job: &Job) -> SegmentEnd {
