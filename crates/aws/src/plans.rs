@@ -1,14 +1,20 @@
 //! Port `PlanStore`: runs and manifests as objects of the plan bucket.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use bridge_core::plan::{PlanError, PlanStore};
 use bytes::Bytes;
 
 use crate::sdk::Fault;
+
+/// The longest that writing one object may take.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A bucket of plans.
 #[derive(Debug, Clone)]
@@ -34,6 +40,13 @@ impl S3Plans {
     }
 }
 
+/// A run can be many megabytes.
+fn long_timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .operation_attempt_timeout(WRITE_TIMEOUT)
+        .build()
+}
+
 #[async_trait]
 impl PlanStore for S3Plans {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
@@ -42,6 +55,8 @@ impl PlanStore for S3Plans {
             .bucket(&self.bucket)
             .key(name)
             .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(Config::builder().timeout_config(long_timeouts()))
             .send()
             .await
             .map(|_| ())
