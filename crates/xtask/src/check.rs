@@ -33,7 +33,7 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
         .args(["clippy", "--workspace", "--all-targets", "--quiet"])
         .args(["--", "-D", "warnings"]))?;
     say("unit, property and simulation tests");
-    run(&mut test_runner())?;
+    run(&mut test_runner(cargo()))?;
     if quick {
         return Ok(());
     }
@@ -51,11 +51,10 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
         stack.deploy(name, parameters)?;
     }
     say("end-to-end tests on the deployed stacks");
-    let mut tests = test_runner();
-    run(tests
-        .args(["--package", "e2e"])
-        .envs(emulator.environment()))
-    .with_context(|| format!("the emulator's log is {}", log_path().display()))
+    // The tests of the documentation run `sam` and Python as a reader would.
+    let mut tests = test_runner(stack.command("cargo"));
+    run(tests.args(["--package", "e2e"]))
+        .with_context(|| format!("the emulator's log is {}", log_path().display()))
 }
 
 fn cargo() -> Command {
@@ -65,12 +64,11 @@ fn cargo() -> Command {
 }
 
 /// nextest if it is installed, else cargo's own.
-fn test_runner() -> Command {
+fn test_runner(mut command: Command) -> Command {
     let has_nextest = cargo()
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
-    let mut command = cargo();
     if has_nextest {
         command.args(["nextest", "run", "--no-fail-fast"]);
     } else {
