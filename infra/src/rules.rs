@@ -190,6 +190,13 @@ fn reseed(template: &Template) -> Vec<String> {
     found.extend(expect("Reseed sweep", &sweep["Type"], "ScheduleV2"));
     let rate = &sweep["Properties"]["ScheduleExpression"];
     found.extend(expect("Reseed sweep", rate, "rate(1 minute)"));
+    // SAM's own name is the same in every stack of an account, and the schedules overwrite each other.
+    let name = show(&sweep["Properties"]["Name"]);
+    if !name.contains("${AWS::StackName}") {
+        found.push(format!(
+            "Reseed sweep name is {name}, must hold the stack's name"
+        ));
+    }
     let input = &sweep["Properties"]["Input"];
     found.extend(expect("Reseed sweep input", input, r#"{"action":"sweep"}"#));
     found

@@ -146,6 +146,11 @@ fn broken_copies_are_caught() {
             "Reseed sweep",
         ),
         (
+            "Reseed/Properties/Events/Sweep/Properties/Name",
+            None,
+            "Reseed sweep name",
+        ),
+        (
             "CheckpointTable/Properties/TimeToLiveSpecification",
             None,
             "CheckpointTable TTL",
