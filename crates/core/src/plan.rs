@@ -1,9 +1,11 @@
 //! The frozen, sorted list of what a job will send: sorted runs and their manifest.
 //!
-//! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md)
+//! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md); [`reader`]
+//!   reads it from any position on
 //! - [`manifest`]: which runs there are, and what is still to be listed
 
 pub mod manifest;
+pub mod reader;
 pub mod run;
 
 use std::ops::Range;

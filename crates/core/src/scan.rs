@@ -1,15 +1,19 @@
 //! Listing the bucket into sorted runs, checkpointed.
 //!
-//! - [`page`]: one page of `ListObjectVersions`, in document order
+//! - [`page`]: one page of `ListObjectVersions`, in document order, as a [`listing`]
 //! - [`order`]: the bucket's own order within a key: ranks and effective times
-//! - [`keyspace`]: ranges listed at the same time, and their cursors
+//! - [`keyspace`]: ranges listed at the same time, and their cursors; [`cut`]: where to cut them
 //! - [`filter`]: which versions a reseed tells of
+//! - [`buffer`]: what has been listed and is in no run yet
 //!
 //! A key is taken into a run only when all its versions are known, so a checkpoint is the list of
 //! ranges still to be read, beside the runs that hold the rest.
 
+pub mod buffer;
+pub mod cut;
 pub mod filter;
 pub mod keyspace;
+pub mod listing;
 pub mod order;
 pub mod page;
 
@@ -24,10 +28,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::delivery::backoff::Backoff;
 use crate::plan::{Manifest, PlanError, PlanStore, run};
-use crate::version::PlannedVersion;
+use buffer::Buffer;
 use filter::Filter;
 use keyspace::{Keyspace, PageRequest};
-use page::{Marker, PageError, parse_page};
+use page::{Marker, Page, PageError, parse_page};
 
 /// Port: a versioned bucket.
 #[async_trait]
@@ -91,7 +95,8 @@ pub trait Commit: Send + Sync {
 pub struct ScanSettings {
     /// Pages asked for at the same time, at most.
     pub listers: usize,
-    /// Bytes of versions held in memory before a run is written.
+    /// Bytes of memory for versions: when half of it is full, a run is written, which takes about
+    /// as much again while it is made.
     pub memory_budget: usize,
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
@@ -136,7 +141,7 @@ pub struct Scan<'a> {
 /// What came of one page request.
 struct Answer {
     request: PageRequest,
-    result: Result<Bytes, ListError>,
+    result: Result<Result<Page, PageError>, ListError>,
 }
 
 impl Scan<'_> {
@@ -168,12 +173,12 @@ impl Scan<'_> {
                 std::panic::resume_unwind(e.into_panic());
             });
             match result {
-                Ok(document) => {
+                Ok(page) => {
                     failures = 0;
                     last_page = Instant::now();
                     allowed = (allowed + 1).min(self.settings.listers);
                     manifest.pages += 1;
-                    self.take_in(&mut keyspace, request, &document, manifest, &mut buffer)?;
+                    self.take_in(&mut keyspace, request, page, manifest, &mut buffer)?;
                 }
                 Err(error) if error.retryable => {
                     failures += 1;
@@ -190,7 +195,9 @@ impl Scan<'_> {
                 Err(error) => return Err(list_error(manifest, &request, error)),
             }
             let due = last_commit.elapsed() >= self.settings.commit_every;
-            if buffer.bytes >= self.settings.memory_budget || (due && !buffer.rows.is_empty()) {
+            let held = buffer.bytes() + keyspace.waiting_bytes();
+            let full = held >= self.settings.memory_budget / 2;
+            if !buffer.is_empty() && (full || due) {
                 self.flush(&keyspace, manifest, &mut buffer).await?;
                 last_commit = Instant::now();
             }
@@ -208,7 +215,9 @@ impl Scan<'_> {
         };
         async move {
             sleep(wait).await;
-            let result = lister.list(&prefix, request.marker.as_ref()).await;
+            let document = lister.list(&prefix, request.marker.as_ref()).await;
+            // Read here, so that pages are read on all processors.
+            let result = document.map(|document| parse_page(&document));
             Answer { request, result }
         }
     }
@@ -217,24 +226,21 @@ impl Scan<'_> {
         &self,
         keyspace: &mut Keyspace,
         request: PageRequest,
-        document: &[u8],
+        page: Result<Page, PageError>,
         manifest: &mut Manifest,
         buffer: &mut Buffer,
     ) -> Result<(), ScanError> {
-        let chains = parse_page(document)
+        let complete = page
             .and_then(|page| keyspace.accept(request.range, page))
             .map_err(|error| ScanError::Page {
                 bucket: manifest.bucket.clone(),
                 marker: describe(request.marker.as_ref()),
                 error,
             })?;
-        for chain in chains {
-            manifest.listed += chain.len() as u64;
-            for planned in order::rank(chain) {
-                if self.filter.keeps(&planned) {
-                    buffer.push(planned);
-                }
-            }
+        for mut listing in complete {
+            manifest.listed += listing.len() as u64;
+            listing.retain(|planned| self.filter.keeps(planned));
+            buffer.push(listing);
         }
         Ok(())
     }
@@ -246,13 +252,12 @@ impl Scan<'_> {
         manifest: &mut Manifest,
         buffer: &mut Buffer,
     ) -> Result<(), ScanError> {
-        if !buffer.rows.is_empty() {
-            let mut rows = std::mem::take(buffer).rows;
-            rows.sort_unstable_by(|a, b| a.order_key().cmp(&b.order_key()));
+        if !buffer.is_empty() {
+            let rows = std::mem::take(buffer);
             let name = format!("{}-{:06}.parquet", self.run_prefix, manifest.runs.len());
-            let written = run::write(self.store, name, &rows).await?;
-            manifest.summary.add_all(&rows);
+            let (written, summary) = run::write(self.store, name, rows).await?;
             manifest.runs.push(written);
+            manifest.summary.add(summary);
         }
         manifest.ranges = keyspace.remaining();
         self.commit.commit(manifest).await?;
@@ -265,24 +270,6 @@ fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> S
         bucket: manifest.bucket.clone(),
         marker: describe(request.marker.as_ref()),
         error,
-    }
-}
-
-/// What has been listed and is in no run yet.
-#[derive(Default)]
-struct Buffer {
-    rows: Vec<PlannedVersion>,
-    bytes: usize,
-}
-
-impl Buffer {
-    fn push(&mut self, planned: PlannedVersion) {
-        let version = &planned.version;
-        self.bytes += size_of::<PlannedVersion>()
-            + version.key.len()
-            + version.version_id.len()
-            + version.e_tag.as_ref().map_or(0, String::len);
-        self.rows.push(planned);
     }
 }
 

@@ -24,6 +24,25 @@ pub struct ObjectVersion {
     pub e_tag: Option<String>,
 }
 
+/// An [`ObjectVersion`] whose texts are elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionRef<'a> {
+    /// See [`ObjectVersion::key`].
+    pub key: &'a str,
+    /// See [`ObjectVersion::version_id`].
+    pub version_id: &'a str,
+    /// See [`ObjectVersion::last_modified`].
+    pub last_modified: Millis,
+    /// See [`ObjectVersion::is_latest`].
+    pub is_latest: bool,
+    /// See [`ObjectVersion::is_delete_marker`].
+    pub is_delete_marker: bool,
+    /// See [`ObjectVersion::size`].
+    pub size: Option<u64>,
+    /// See [`ObjectVersion::e_tag`].
+    pub e_tag: Option<&'a str>,
+}
+
 /// The total order of a plan: effective time, then key (bytes), then rank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,7 +66,65 @@ pub struct PlannedVersion {
     pub version: ObjectVersion,
 }
 
+/// A [`PlannedVersion`] whose texts are elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedRef<'a> {
+    /// See [`Position::effective_time`].
+    pub effective_time: Millis,
+    /// See [`Position::rank`].
+    pub rank: u64,
+    /// What was listed.
+    pub version: VersionRef<'a>,
+}
+
+impl<'a> PlannedRef<'a> {
+    /// The row's place in the order.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            effective_time: self.effective_time,
+            key: self.version.key.to_owned(),
+            rank: self.rank,
+        }
+    }
+
+    /// The order without cloning the key.
+    #[must_use]
+    pub fn order_key(&self) -> (Millis, &'a str, u64) {
+        (self.effective_time, self.version.key, self.rank)
+    }
+
+    /// Created, or removed by a delete marker.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        if self.version.is_delete_marker {
+            Change::Removed
+        } else {
+            Change::Created
+        }
+    }
+}
+
 impl PlannedVersion {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn borrowed(&self) -> PlannedRef<'_> {
+        let version = &self.version;
+        PlannedRef {
+            effective_time: self.effective_time,
+            rank: self.rank,
+            version: VersionRef {
+                key: &version.key,
+                version_id: &version.version_id,
+                last_modified: version.last_modified,
+                is_latest: version.is_latest,
+                is_delete_marker: version.is_delete_marker,
+                size: version.size,
+                e_tag: version.e_tag.as_deref(),
+            },
+        }
+    }
+
     /// The row's place in the order.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -64,23 +141,13 @@ impl PlannedVersion {
         (self.effective_time, &self.version.key, self.rank)
     }
 
-    /// Created, or removed by a delete marker.
-    #[must_use]
-    pub fn change(&self) -> Change {
-        if self.version.is_delete_marker {
-            Change::Removed
-        } else {
-            Change::Created
-        }
-    }
-
     /// The event that tells of this version as number `sequence` of `job_id`.
     ///
     /// A listing does not say how a version came to be (put, copy, multipart upload), so every
     /// creation is called `ObjectCreated:Put`.
     #[must_use]
     pub fn into_event(self, bucket: &str, job_id: &str, sequence: u64) -> Event {
-        let change = self.change();
+        let change = self.borrowed().change();
         let version = self.version;
         Event {
             event_id: event_id(bucket, &version.key, &version.version_id, change),

@@ -1,9 +1,8 @@
 //! Raw listing documents in, the order of contract 2 out.
 
 use bridge_core::scan::keyspace::{Keyspace, Range};
-use bridge_core::scan::order::rank;
+use bridge_core::scan::listing::Listing;
 use bridge_core::scan::page::parse_page;
-use bridge_core::version::PlannedVersion;
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> String {
@@ -19,9 +18,9 @@ fn order_of(document: &str) -> Value {
     let page = parse_page(document.as_bytes()).unwrap();
     let mut keyspace = Keyspace::new(vec![Range::default()]);
     let request = keyspace.next_request().unwrap();
-    let chains = keyspace.accept(request.range, page).unwrap();
+    let complete = keyspace.accept(request.range, page).unwrap();
     assert_eq!(keyspace.remaining(), vec![], "one page was all");
-    let mut rows: Vec<PlannedVersion> = chains.into_iter().flat_map(rank).collect();
+    let mut rows: Vec<_> = complete.iter().flat_map(Listing::iter).collect();
     rows.sort_by(|a, b| a.order_key().cmp(&b.order_key()));
     rows.iter()
         .map(|row| {

@@ -198,11 +198,12 @@ proptest! {
 fn proves_itself(document: &str) -> bool {
     let page = bridge_core::scan::page::parse_page(document.as_bytes()).unwrap();
     let mut begun: Vec<&str> = Vec::new();
-    page.entries.iter().any(|entry| {
-        let first = !begun.contains(&entry.key.as_str());
-        let comes_back = !first && begun.last() != Some(&entry.key.as_str());
+    page.listing.iter().any(|planned| {
+        let entry = planned.version;
+        let first = !begun.contains(&entry.key);
+        let comes_back = !first && begun.last() != Some(&entry.key);
         if first {
-            begun.push(&entry.key);
+            begun.push(entry.key);
         }
         comes_back || (!first && entry.is_latest)
     })
@@ -220,8 +221,8 @@ fn a_resume_begins_right_behind_its_position_in_every_run() {
         let history = bucket.history();
         for (number, part) in history.chunks(25_000).enumerate() {
             let rows: Vec<_> = part.iter().map(planned).collect();
-            let run = bridge_core::plan::run::write(&*store, format!("runs/{number}"), &rows);
-            manifest.runs.push(run.await.unwrap());
+            let run = bridge_core::plan::run::write(&*store, format!("runs/{number}"), rows);
+            manifest.runs.push(run.await.unwrap().0);
         }
         for at in [0, 1, 8_191, 8_192, 24_999, 25_000, 41_234, 59_999] {
             let rest = merged(&store, &manifest, Some(&history[at].0)).await;
@@ -247,9 +248,9 @@ fn a_damaged_run_is_an_error_and_never_a_panic() {
     block_on(async {
         let store = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
         let rows: Vec<_> = bucket.history().iter().map(planned).collect();
-        let run = bridge_core::plan::run::write(&*store, "run".to_owned(), &rows);
+        let run = bridge_core::plan::run::write(&*store, "run".to_owned(), rows);
         let mut manifest = Manifest::new("job", "ledger");
-        manifest.runs.push(run.await.unwrap());
+        manifest.runs.push(run.await.unwrap().0);
         let whole = store.objects()["run"].clone();
         let mut random = fastrand::Rng::with_seed(11);
         let mut refused = 0;

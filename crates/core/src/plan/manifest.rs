@@ -9,7 +9,7 @@ use super::{PlanError, PlanStore};
 use crate::event::Change;
 use crate::scan::keyspace::Range;
 use crate::time::Millis;
-use crate::version::{PlannedVersion, Position};
+use crate::version::{PlannedRef, Position};
 
 /// The version of this schema.
 const VERSION: u32 = 1;
@@ -78,7 +78,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts rows in.
-    pub fn add_all(&mut self, rows: &[PlannedVersion]) {
+    pub fn add_all(&mut self, rows: &[PlannedRef<'_>]) {
         for row in rows {
             self.events += 1;
             match row.change() {
@@ -94,6 +94,21 @@ impl Summary {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
+    }
+}
+
+impl Summary {
+    /// Counts in what another part of the plan holds.
+    pub fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.created += other.created;
+        self.removed += other.removed;
+        self.bytes += other.bytes;
+        for (month, events) in other.by_month {
+            *self.by_month.entry(month).or_default() += events;
+        }
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Change;
 use crate::time::Millis;
-use crate::version::PlannedVersion;
+use crate::version::PlannedRef;
 
 /// `events` of a start request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,15 +43,15 @@ pub struct Filter {
 impl Filter {
     /// Whether `planned` is told of.
     #[must_use]
-    pub fn keeps(&self, planned: &PlannedVersion) -> bool {
-        let version = &planned.version;
+    pub fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
+        let version = planned.version;
         let kind = match self.events {
             Events::All => true,
             Events::Created => planned.change() == Change::Created,
             Events::Removed => planned.change() == Change::Removed,
         };
-        kind && version.key.starts_with(&self.prefix)
-            && version.key.ends_with(&self.suffix)
+        kind && version.key.starts_with(self.prefix.as_str())
+            && version.key.ends_with(self.suffix.as_str())
             && self.from.is_none_or(|from| planned.effective_time >= from)
             && self
                 .until
@@ -63,15 +63,15 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::version::ObjectVersion;
+    use crate::version::VersionRef;
 
-    fn planned(key: &str, time: i64, is_delete_marker: bool, is_latest: bool) -> PlannedVersion {
-        PlannedVersion {
+    fn planned(key: &str, time: i64, is_delete_marker: bool, is_latest: bool) -> PlannedRef<'_> {
+        PlannedRef {
             effective_time: Millis(time),
             rank: 0,
-            version: ObjectVersion {
-                key: key.to_owned(),
-                version_id: "v".to_owned(),
+            version: VersionRef {
+                key,
+                version_id: "v",
                 last_modified: Millis(time),
                 is_latest,
                 is_delete_marker,

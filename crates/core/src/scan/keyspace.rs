@@ -1,20 +1,26 @@
 //! The keyspace cut into ranges that are listed at the same time, each with its cursor. No I/O.
 //!
-//! A range is cut in two while it is read: the first part keeps its lister, the rest gets another.
-//! Any text is a good place to cut, whether such a key exists or not, since a listing may begin
-//! after any text; a cut that leaves nothing behind costs one request.
+//! A range is cut in two while it is read: the first part keeps its lister, the rest gets another
+//! ([`super::cut`] finds the place). So idle listers take over half of the busiest one's rest, and
+//! nobody needs to know beforehand how keys are spread.
 
 use serde::{Deserialize, Serialize};
 
-use super::order::newest_first;
+use super::cut::{Alphabet, between, ladder};
+use super::listing::Listing;
+use super::order::{put_newest_first, rank, rank_chain};
 use super::page::{Marker, Page, PageError};
-use crate::version::ObjectVersion;
 
-/// Pages a range must have given since it was last cut: small buckets are not cut at all.
+/// Pages a range must have given since it was last cut: a cut may cost a page, and small buckets
+/// are not cut at all.
 const PAGES_BEFORE_CUT: u32 = 2;
+
+/// A key in so many of a page's keys is learned from. The first and the last always are.
+const LEARN_EVERY: usize = 100;
 
 /// The keys that are still to be listed: after one, up to and including another.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Range {
     /// The last key whose versions are all in runs; `None` from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,9 +39,6 @@ pub struct PageRequest {
     pub marker: Option<Marker>,
 }
 
-/// A key's versions, newest first, complete.
-pub type Chain = Vec<ObjectVersion>;
-
 /// A range in work.
 #[derive(Debug)]
 struct Open {
@@ -43,11 +46,15 @@ struct Open {
     range: Range,
     /// Where its next page begins.
     marker: Option<Marker>,
-    /// The versions so far of the key that its last page ended in.
-    chain: Chain,
+    /// The versions so far of the key that its last page ended in, a part a page, newest first.
+    chain: Vec<Listing>,
     /// Whether a page of it has been asked for.
     busy: bool,
     pages_since_cut: u32,
+    /// How many characters the keys of its last page began with in common.
+    depth: usize,
+    /// Its last page held one key only.
+    in_one_key: bool,
 }
 
 /// All ranges of a scan.
@@ -55,6 +62,9 @@ struct Open {
 pub struct Keyspace {
     open: Vec<Open>,
     next_id: u64,
+    alphabet: Alphabet,
+    /// Bytes of versions that wait for the rest of their key.
+    waiting_bytes: usize,
 }
 
 impl Keyspace {
@@ -64,6 +74,8 @@ impl Keyspace {
         let mut keyspace = Self {
             open: Vec::new(),
             next_id: 0,
+            alphabet: Alphabet::default(),
+            waiting_bytes: 0,
         };
         for range in ranges {
             keyspace.add(range);
@@ -82,6 +94,8 @@ impl Keyspace {
             chain: Vec::new(),
             busy: false,
             pages_since_cut: 0,
+            depth: 0,
+            in_one_key: false,
         });
         self.next_id += 1;
     }
@@ -99,6 +113,12 @@ impl Keyspace {
         })
     }
 
+    /// Bytes of versions that are held until the rest of their key has come.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Cuts the range that has been read the longest without a cut.
     fn cut_one(&mut self) {
         let Some(open) = self
@@ -110,8 +130,11 @@ impl Keyspace {
             return;
         };
         open.pages_since_cut = 0;
-        let from = open.marker.as_ref().map_or("", |m| m.key.as_str());
-        if let Some(cut) = between(from, open.range.until.as_deref()) {
+        for cut in open.cuts(&self.alphabet).into_iter().rev() {
+            // From the last cut to the first: each takes the end of what is left.
+            let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
+                continue;
+            };
             let rest = Range {
                 after: Some(cut.clone()),
                 until: open.range.until.replace(cut),
@@ -127,34 +150,31 @@ impl Keyspace {
         }
     }
 
-    /// Takes in a page and hands out the keys it completes.
+    /// Takes in a page and hands out the keys it completes, ranked.
     ///
     /// # Errors
     /// [`PageError`] when the page does not go on from its marker.
-    pub fn accept(&mut self, range: u64, page: Page) -> Result<Vec<Chain>, PageError> {
+    pub fn accept(&mut self, range: u64, page: Page) -> Result<Vec<Listing>, PageError> {
         let Some(index) = self.open.iter().position(|o| o.id == range) else {
             return Ok(Vec::new());
         };
         let open = &mut self.open[index];
+        let Page { mut listing, next } = page;
+        put_newest_first(&mut listing);
+        open.check_advance(&listing, next.as_ref())?;
         open.busy = false;
         open.pages_since_cut += 1;
-        open.check_advance(&page)?;
-        let next = page.next;
-        let mut complete = Vec::new();
-        let mut past_the_end = false;
-        for entry in newest_first(page.entries) {
-            if open.range.after.as_ref().is_some_and(|a| entry.key <= *a) {
-                continue; // some servers begin with the marker's own key
+        open.in_one_key = listing.first_key() == listing.last_key();
+        if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
+            open.depth = common_characters(first, last);
+            self.alphabet.learn(last);
+            for index in (0..listing.len()).step_by(LEARN_EVERY) {
+                self.alphabet.learn(listing.key(index));
             }
-            if open.range.until.as_ref().is_some_and(|u| entry.key > *u) {
-                past_the_end = true;
-                break;
-            }
-            if open.chain.first().is_some_and(|c| c.key != entry.key) {
-                complete.push(open.take_chain());
-            }
-            open.chain.push(entry);
         }
+        self.waiting_bytes -= open.waiting_bytes();
+        let past_the_end = open.trim(&mut listing);
+        let mut complete = open.take_in(listing);
         let ends = match (&next, &open.range.until) {
             (None, _) => true,
             (Some(next), Some(until)) => past_the_end || next.key > *until,
@@ -162,15 +182,15 @@ impl Keyspace {
         };
         open.marker = next;
         if ends {
-            if !open.chain.is_empty() {
-                complete.push(open.take_chain());
-            }
+            open.complete_chain(&mut complete);
             self.open.swap_remove(index);
+        } else {
+            self.waiting_bytes += open.waiting_bytes();
         }
         Ok(complete)
     }
 
-    /// What is still to be listed, if all chains handed out so far are safe.
+    /// What is still to be listed, if all listings handed out so far are safe.
     #[must_use]
     pub fn remaining(&self) -> Vec<Range> {
         let mut ranges: Vec<_> = self.open.iter().map(|o| o.range.clone()).collect();
@@ -180,14 +200,113 @@ impl Keyspace {
 }
 
 impl Open {
-    fn take_chain(&mut self) -> Chain {
-        self.range.after = self.chain.first().map(|c| c.key.clone());
-        std::mem::take(&mut self.chain)
+    /// Where to cut it, ascending.
+    fn cuts(&self, alphabet: &Alphabet) -> Vec<String> {
+        let until = self.range.until.as_deref();
+        let Some(from) = self.marker.as_ref().map(|m| m.key.as_str()) else {
+            return between("", until).into_iter().collect();
+        };
+        if self.in_one_key {
+            // One key can only be paged; what is behind it can be listed beside it.
+            let behind = until.is_none_or(|until| from < until);
+            return behind.then(|| from.to_owned()).into_iter().collect();
+        }
+        if until.is_none() {
+            return ladder(from, until, self.depth);
+        }
+        alphabet
+            .cut(from, until, self.depth)
+            .or_else(|| between(from, until))
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether `cut` lies in what it has still to read.
+    fn busy_until(&self, cut: &str) -> bool {
+        let from = self.marker.as_ref().map_or("", |m| m.key.as_str());
+        from <= cut && self.range.until.as_deref().is_none_or(|until| cut < until)
+    }
+
+    /// Drops what is not of this range. Tells whether the page went past its end.
+    fn trim(&self, listing: &mut Listing) -> bool {
+        if let Some(after) = &self.range.after {
+            // Some servers begin with the marker's own key.
+            let begin = listing
+                .rows()
+                .partition_point(|row| listing.key_of(row) <= after.as_str());
+            if begin > 0 {
+                *listing = listing.split_off(begin);
+            }
+        }
+        let Some(until) = &self.range.until else {
+            return false;
+        };
+        let end = listing
+            .rows()
+            .partition_point(|row| listing.key_of(row) <= until.as_str());
+        let past_the_end = end < listing.len();
+        let _ = listing.split_off(end);
+        past_the_end
+    }
+
+    /// Takes in rows of this range and tells the keys that they complete: all but the last.
+    fn take_in(&mut self, mut listing: Listing) -> Vec<Listing> {
+        let mut complete = Vec::new();
+        if let Some(key) = self.chain_key() {
+            let of_chain = listing
+                .rows()
+                .iter()
+                .take_while(|row| listing.key_of(row) == key)
+                .count();
+            let rest = listing.split_off(of_chain);
+            if !listing.is_empty() {
+                self.chain.push(listing);
+            }
+            if rest.is_empty() {
+                return complete;
+            }
+            self.complete_chain(&mut complete);
+            listing = rest;
+        }
+        let Some(last) = listing.rows().last() else {
+            return complete;
+        };
+        let of_last = listing
+            .rows()
+            .iter()
+            .rev()
+            .take_while(|row| listing.same_key(row, last))
+            .count();
+        let begun = listing.split_off(listing.len() - of_last);
+        if let Some(key) = listing.last_key() {
+            self.range.after = Some(key.to_owned());
+            rank(&mut listing);
+            complete.push(listing);
+        }
+        self.chain.push(begun);
+        complete
+    }
+
+    fn chain_key(&self) -> Option<&str> {
+        self.chain.first().and_then(Listing::first_key)
+    }
+
+    /// All versions of the chain's key have come.
+    fn complete_chain(&mut self, complete: &mut Vec<Listing>) {
+        if let Some(key) = self.chain_key().map(str::to_owned) {
+            self.range.after = Some(key);
+            rank_chain(&mut self.chain);
+            complete.append(&mut self.chain);
+        }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.chain.iter().map(Listing::bytes).sum()
     }
 
     /// Refuses a page that goes back behind its marker, or whose next marker is not ahead of it:
     /// such a server would be read for ever.
-    fn check_advance(&self, page: &Page) -> Result<(), PageError> {
+    fn check_advance(&self, listing: &Listing, next: Option<&Marker>) -> Result<(), PageError> {
         let Some(marker) = &self.marker else {
             return Ok(());
         };
@@ -195,12 +314,12 @@ impl Open {
             before: marker.key.clone(),
             after: after.to_owned(),
         };
-        if let Some(entry) = page.entries.iter().find(|e| e.key < marker.key) {
-            return Err(backwards(&entry.key));
+        if let Some(first) = listing.first_key().filter(|key| *key < marker.key.as_str()) {
+            return Err(backwards(first));
         }
-        match &page.next {
+        match next {
             Some(next) if next.key < marker.key => Err(backwards(&next.key)),
-            Some(next) if next == marker || (next.key == marker.key && page.entries.is_empty()) => {
+            Some(next) if next == marker || (next.key == marker.key && listing.is_empty()) => {
                 Err(PageError::NoAdvance {
                     key: next.key.clone(),
                     version_id: next.version_id.clone(),
@@ -211,89 +330,32 @@ impl Open {
     }
 }
 
-/// A text between `from` and `until` (`None`: no end), about half-way in character codes.
-fn between(from: &str, until: Option<&str>) -> Option<String> {
-    /// Beyond the printable characters of ASCII; keys above it end up in the last range.
-    const NO_END: u32 = 0x7f;
-    let mut middle = String::new();
-    let mut from = from.chars();
-    let mut until = until.map(str::chars);
-    loop {
-        let low = from.next().map_or(0x1f, u32::from);
-        let high = match &mut until {
-            Some(rest) => rest.next().map(u32::from)?,
-            None => NO_END.max(low),
-        };
-        if high > low + 1
-            && let Some(character) = char::from_u32(low.midpoint(high))
-        {
-            middle.push(character);
-            return Some(middle);
-        }
-        if high > low {
-            until = None; // every continuation of `low` is below `until`
-        }
-        middle.push(char::from_u32(low).filter(|_| low > 0x1f)?);
-    }
+fn common_characters(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn a_cut_lies_between_its_ends() {
-        for (from, until) in [
-            ("", None),
-            ("a", None),
-            ("~~~", None),
-            ("accounts/1", Some("accounts/9")),
-            ("a", Some("b")),
-            ("a", Some("aa")),
-            ("日本", None),
-            ("", Some("a")),
-        ] {
-            if let Some(cut) = between(from, until) {
-                assert!(cut.as_str() > from, "{cut:?} > {from:?}");
-                assert!(
-                    until.is_none_or(|u| cut.as_str() < u),
-                    "{cut:?} < {until:?}"
-                );
-            }
-        }
-        assert_eq!(
-            between("accounts/1", Some("accounts/9")).as_deref(),
-            Some("accounts/5")
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn a_cut_never_leaves_its_range(a in "\\PC{0,6}", b in "\\PC{0,6}", end: bool) {
-            let (from, until) = if a <= b { (a, b) } else { (b, a) };
-            let until = end.then_some(until.as_str());
-            if let Some(cut) = between(&from, until) {
-                prop_assert!(cut > from && until.is_none_or(|u| cut.as_str() < u));
-            }
-        }
-    }
+    use crate::scan::listing::Builder;
+    use crate::time::Millis;
+    use crate::version::VersionRef;
 
     fn page(keys: &[&str], next: Option<(&str, Option<&str>)>) -> Page {
+        let mut builder = Builder::default();
+        for key in keys {
+            builder.push(VersionRef {
+                key,
+                version_id: "v",
+                last_modified: Millis(0),
+                is_latest: true,
+                is_delete_marker: false,
+                size: Some(0),
+                e_tag: None,
+            });
+        }
         Page {
-            entries: keys
-                .iter()
-                .map(|key| ObjectVersion {
-                    key: (*key).to_owned(),
-                    version_id: "v".to_owned(),
-                    last_modified: crate::time::Millis(0),
-                    is_latest: true,
-                    is_delete_marker: false,
-                    size: Some(0),
-                    e_tag: None,
-                })
-                .collect(),
+            listing: builder.finish(),
             next: next.map(|(key, version)| Marker {
                 key: key.to_owned(),
                 version_id: version.map(str::to_owned),

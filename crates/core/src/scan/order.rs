@@ -1,7 +1,7 @@
 //! The bucket's own order within a key, recovered from a page, and what follows from it.
 
+use super::listing::{Listing, Row};
 use crate::time::Millis;
-use crate::version::{ObjectVersion, PlannedVersion};
 
 /// A page's entries by key, each key's newest first.
 ///
@@ -9,22 +9,22 @@ use crate::version::{ObjectVersion, PlannedVersion};
 /// their one-second timestamps say. Some servers list all markers after all versions; a page
 /// proves that when a key comes back after another one began, or when a key's entry marked latest
 /// is not its first. Then each key's two lists are merged by time.
-#[must_use]
-pub fn newest_first(entries: Vec<ObjectVersion>) -> Vec<ObjectVersion> {
-    if !lists_markers_apart(&entries) {
-        return entries;
+pub fn put_newest_first(listing: &mut Listing) {
+    if !lists_markers_apart(listing) {
+        return;
     }
-    let (markers, versions): (Vec<_>, Vec<_>) =
-        entries.into_iter().partition(|e| e.is_delete_marker);
+    let (markers, versions): (Vec<Row>, Vec<Row>) = std::mem::take(listing.rows_mut())
+        .into_iter()
+        .partition(|row| row.is_delete_marker);
     let mut merged = Vec::with_capacity(markers.len() + versions.len());
     let mut markers = markers.into_iter().peekable();
     let mut versions = versions.into_iter().peekable();
     loop {
         let marker_next = match (markers.peek(), versions.peek()) {
-            (None, None) => return merged,
+            (None, None) => break,
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (Some(marker), Some(version)) => comes_first(marker, version),
+            (Some(marker), Some(version)) => comes_first(listing, marker, version),
         };
         merged.extend(if marker_next {
             markers.next()
@@ -32,13 +32,15 @@ pub fn newest_first(entries: Vec<ObjectVersion>) -> Vec<ObjectVersion> {
             versions.next()
         });
     }
+    *listing.rows_mut() = merged;
 }
 
 /// Whether the marker stands before the version: by key; within a key the latest entry, else the
 /// younger one, else the marker (a version put and deleted in one instant ends deleted).
-fn comes_first(marker: &ObjectVersion, version: &ObjectVersion) -> bool {
-    if marker.key != version.key {
-        return marker.key < version.key;
+fn comes_first(listing: &Listing, marker: &Row, version: &Row) -> bool {
+    let keys = listing.key_of(marker).cmp(listing.key_of(version));
+    if keys.is_ne() {
+        return keys.is_lt();
     }
     if marker.is_latest || version.is_latest {
         return marker.is_latest;
@@ -46,25 +48,55 @@ fn comes_first(marker: &ObjectVersion, version: &ObjectVersion) -> bool {
     marker.last_modified >= version.last_modified
 }
 
-fn lists_markers_apart(entries: &[ObjectVersion]) -> bool {
-    entries
-        .windows(2)
-        .any(|pair| pair[0].key > pair[1].key || (pair[0].key == pair[1].key && pair[1].is_latest))
+fn lists_markers_apart(listing: &Listing) -> bool {
+    listing.rows().windows(2).any(|pair| {
+        if listing.same_key(&pair[0], &pair[1]) {
+            pair[1].is_latest
+        } else {
+            listing.key_of(&pair[0]) > listing.key_of(&pair[1])
+        }
+    })
 }
 
-/// Ranks and effective times of all of one key's versions, given newest first; oldest first out.
-#[must_use]
-pub fn rank(newest_first: Vec<ObjectVersion>) -> Vec<PlannedVersion> {
-    let mut effective_time = Millis(i64::MIN);
-    (0..)
-        .zip(newest_first.into_iter().rev())
-        .map(|(rank, version)| {
-            effective_time = effective_time.max(version.last_modified);
-            PlannedVersion {
-                effective_time,
-                rank,
-                version,
-            }
-        })
-        .collect()
+/// Counts the versions of one key, oldest first.
+#[derive(Default)]
+struct Ranker {
+    next: u32,
+    latest: Option<Millis>,
+}
+
+impl Ranker {
+    fn rank(&mut self, row: &mut Row) {
+        row.rank = self.next;
+        row.effective_time = self
+            .latest
+            .map_or(row.last_modified, |latest| latest.max(row.last_modified));
+        self.latest = Some(row.effective_time);
+        self.next += 1;
+    }
+}
+
+/// Gives rows their ranks and effective times. All versions of each key are here, newest first.
+pub fn rank(listing: &mut Listing) {
+    let mut ranker = Ranker::default();
+    for index in (0..listing.len()).rev() {
+        let rows = listing.rows();
+        let key_begins = rows
+            .get(index + 1)
+            .is_some_and(|newer| !listing.same_key(&rows[index], newer));
+        if key_begins {
+            ranker = Ranker::default();
+        }
+        ranker.rank(&mut listing.rows_mut()[index]);
+    }
+}
+
+/// The same for one key whose versions fill several listings, one behind the other.
+pub fn rank_chain(parts: &mut [Listing]) {
+    let mut ranker = Ranker::default();
+    for part in parts.iter_mut().rev() {
+        for row in part.rows_mut().iter_mut().rev() {
+            ranker.rank(row);
+        }
+    }
 }

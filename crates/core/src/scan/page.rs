@@ -4,13 +4,20 @@
 //! order (aws/aws-sdk-cpp#1649); this reads the response document itself.
 //! Source: Amazon S3 API Reference, "`ListObjectVersions`".
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event as Xml;
+use quick_xml::events::{BytesRef, Event as Xml};
 
+use super::listing::{Builder, Listing, Row};
 use crate::time::Millis;
-use crate::version::ObjectVersion;
+use crate::version::VersionRef;
+
+/// Servers write at most 1,000 entries a page, of at most some kilobytes each. A document beyond
+/// this is none, and is not kept in memory.
+const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where the next page begins: after this version of this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +29,10 @@ pub struct Marker {
 }
 
 /// A page as the server wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Page {
     /// Versions and delete markers in document order.
-    pub entries: Vec<ObjectVersion>,
+    pub listing: Listing,
     /// The next page's marker; `None` on the last page.
     pub next: Option<Marker>,
 }
@@ -36,6 +43,9 @@ pub enum PageError {
     /// Not UTF-8, not XML, or cut short.
     #[error("the listing is not a whole XML document: {0}")]
     NotXml(String),
+    /// More than any listing has.
+    #[error("the document has {0} bytes; no listing has so many")]
+    TooLong(usize),
     /// Another document, such as an error message with status 200.
     #[error("the server answered with a <{0}> document instead of a listing")]
     NotAListing(String),
@@ -72,16 +82,25 @@ pub enum PageError {
     },
 }
 
-/// Fields as they come, before decoding.
+/// Fields of an entry as they come, before decoding; most are parts of the document.
 #[derive(Default)]
-struct Raw {
-    key: Option<String>,
-    version_id: Option<String>,
-    last_modified: Option<String>,
+struct Raw<'a> {
+    key: Option<Cow<'a, str>>,
+    version_id: Option<Cow<'a, str>>,
+    last_modified: Option<Cow<'a, str>>,
     is_latest: bool,
     is_delete_marker: bool,
-    size: Option<String>,
-    e_tag: Option<String>,
+    size: Option<Cow<'a, str>>,
+    e_tag: Option<Cow<'a, str>>,
+}
+
+/// What a page says about itself.
+#[derive(Default)]
+struct Frame<'a> {
+    url_encoded: bool,
+    truncated: bool,
+    next_key: Option<Cow<'a, str>>,
+    next_version: Option<Cow<'a, str>>,
 }
 
 /// Reads a page.
@@ -89,14 +108,53 @@ struct Raw {
 /// # Errors
 /// [`PageError`]: a page that cannot be trusted as a whole is refused as a whole.
 pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
+    if document.len() > MAX_DOCUMENT_BYTES {
+        return Err(PageError::TooLong(document.len()));
+    }
     let text = std::str::from_utf8(document).map_err(not_xml)?;
+    // S3 says how it encodes before the first entry; some servers after the last.
+    let (entries, frame) = match read(text, announced_encoding(text)) {
+        Ok((_, frame)) if frame.url_encoded != announced_encoding(text) => {
+            read(text, frame.url_encoded)?
+        }
+        read => read?,
+    };
+    let next = match (frame.truncated, frame.next_key) {
+        (false, _) => None,
+        (true, None) => return Err(PageError::NoNextMarker),
+        (true, Some(key)) => Some(Marker {
+            key: decode_key(key, frame.url_encoded)
+                .map_err(not_xml)?
+                .into_owned(),
+            version_id: frame
+                .next_version
+                .filter(|v| !v.is_empty())
+                .map(Cow::into_owned),
+        }),
+    };
+    let listing = entries.finish();
+    check_ascending(&listing)?;
+    Ok(Page { listing, next })
+}
+
+/// Whether the encoding is told before the first entry.
+fn announced_encoding(text: &str) -> bool {
+    let head = &text[..text.floor_char_boundary(4096)];
+    head.contains("EncodingType>url<")
+}
+
+/// One pass over the document, keys decoded as `url_encoded` says.
+fn read(text: &str, url_encoded: bool) -> Result<(Builder, Frame<'_>), PageError> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
-    let mut raws: Vec<Raw> = Vec::with_capacity(1000);
+    let mut entries = Builder::with_capacity(1000, text.len() / 3);
+    let mut count = 0;
+    let mut frame = Frame::default();
+    let mut raw = Raw::default();
+    let mut times = Times::default();
     let mut path: Vec<Element> = Vec::with_capacity(5);
-    let mut leaf = String::new();
-    let (mut url_encoded, mut truncated, mut complete) = (false, false, false);
-    let (mut next_key, mut next_version) = (None, None);
+    let mut leaf: Cow<'_, str> = Cow::Borrowed("");
+    let mut complete = false;
     loop {
         match reader.read_event().map_err(not_xml)? {
             Xml::Start(tag) => {
@@ -107,82 +165,100 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
                         return Err(PageError::NotAListing(name));
                     }
                     1 if matches!(element, Element::Version | Element::DeleteMarker) => {
-                        raws.push(Raw {
+                        raw = Raw {
                             is_delete_marker: element == Element::DeleteMarker,
                             ..Raw::default()
-                        });
+                        };
                     }
                     _ => {}
                 }
                 path.push(element);
-                leaf.clear();
+                leaf = Cow::Borrowed("");
             }
-            Xml::Text(part) => leaf.push_str(&part),
-            Xml::CData(part) => leaf.push_str(&part),
-            Xml::GeneralRef(reference) => match reference.resolve_char_ref().map_err(not_xml)? {
-                Some(character) => leaf.push(character),
-                None => leaf.push_str(
-                    resolve_predefined_entity(&reference)
-                        .ok_or_else(|| not_xml(format!("unknown entity &{};", &*reference)))?,
-                ),
-            },
+            Xml::Text(part) => append(&mut leaf, part.into_inner()),
+            Xml::CData(part) => append(&mut leaf, part.into_inner()),
+            Xml::GeneralRef(reference) => leaf.to_mut().push_str(&resolve(&reference)?),
             Xml::End(_) => {
                 match path.as_slice() {
                     [_, Element::Version | Element::DeleteMarker, field] => {
-                        if let Some(raw) = raws.last_mut() {
-                            raw.set(*field, &mut leaf);
-                        }
+                        raw.set(*field, std::mem::take(&mut leaf));
                     }
-                    [_, Element::EncodingType] => url_encoded = leaf == "url",
-                    [_, Element::IsTruncated] => truncated = leaf == "true",
-                    [_, Element::NextKeyMarker] => next_key = Some(std::mem::take(&mut leaf)),
-                    [_, Element::NextVersionIdMarker] => {
-                        next_version = Some(std::mem::take(&mut leaf));
+                    [_, Element::Version | Element::DeleteMarker] => {
+                        count += 1;
+                        std::mem::take(&mut raw).add_to(
+                            &mut entries,
+                            count,
+                            url_encoded,
+                            &mut times,
+                        )?;
                     }
+                    [_, field] => frame.set(*field, std::mem::take(&mut leaf)),
                     [_] => complete = true,
                     _ => {}
                 }
                 path.pop();
-                leaf.clear();
+                leaf = Cow::Borrowed("");
             }
             Xml::Eof => break,
             _ => {}
         }
     }
-    if !complete || !path.is_empty() {
-        return Err(not_xml("it ends before its root element does"));
+    if complete && path.is_empty() {
+        return Ok((entries, frame));
     }
-    let entries = raws
-        .into_iter()
-        .enumerate()
-        .map(|(index, raw)| raw.decode(index + 1, url_encoded))
-        .collect::<Result<Vec<_>, _>>()?;
-    let next = match (truncated, next_key) {
-        (false, _) => None,
-        (true, None) => return Err(PageError::NoNextMarker),
-        (true, Some(key)) => Some(Marker {
-            key: decode_key(key, url_encoded).map_err(not_xml)?,
-            version_id: next_version.filter(|v| !v.is_empty()),
-        }),
-    };
-    check_ascending(&entries)?;
-    Ok(Page { entries, next })
+    Err(not_xml("it ends before its root element does"))
 }
 
-impl Raw {
-    fn set(&mut self, field: Element, text: &mut String) {
+/// The text of an element comes in one part, unless it holds entities or CDATA.
+fn append<'a>(leaf: &mut Cow<'a, str>, part: Cow<'a, str>) {
+    if leaf.is_empty() {
+        *leaf = part;
+    } else {
+        leaf.to_mut().push_str(&part);
+    }
+}
+
+fn resolve(reference: &BytesRef<'_>) -> Result<String, PageError> {
+    if let Some(character) = reference.resolve_char_ref().map_err(not_xml)? {
+        return Ok(character.to_string());
+    }
+    resolve_predefined_entity(reference)
+        .map(str::to_owned)
+        .ok_or_else(|| not_xml(format!("unknown entity &{};", &**reference)))
+}
+
+impl<'a> Frame<'a> {
+    fn set(&mut self, field: Element, text: Cow<'a, str>) {
         match field {
-            Element::Key => self.key = Some(std::mem::take(text)),
-            Element::VersionId => self.version_id = Some(std::mem::take(text)),
-            Element::LastModified => self.last_modified = Some(std::mem::take(text)),
+            Element::EncodingType => self.url_encoded = text == "url",
+            Element::IsTruncated => self.truncated = text == "true",
+            Element::NextKeyMarker => self.next_key = Some(text),
+            Element::NextVersionIdMarker => self.next_version = Some(text),
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn set(&mut self, field: Element, text: Cow<'a, str>) {
+        match field {
+            Element::Key => self.key = Some(text),
+            Element::VersionId => self.version_id = Some(text),
+            Element::LastModified => self.last_modified = Some(text),
             Element::IsLatest => self.is_latest = text == "true",
-            Element::Size => self.size = Some(std::mem::take(text)),
-            Element::ETag => self.e_tag = Some(text.trim_matches('"').to_owned()),
+            Element::Size => self.size = Some(text),
+            Element::ETag => self.e_tag = Some(text),
             _ => {}
         }
     }
 
-    fn decode(self, entry: usize, url_encoded: bool) -> Result<ObjectVersion, PageError> {
+    fn add_to(
+        self,
+        entries: &mut Builder,
+        entry: usize,
+        url_encoded: bool,
+        times: &mut Times,
+    ) -> Result<(), PageError> {
         let bad = |element: &'static str, key: &str, reason: String| PageError::BadEntry {
             element,
             entry,
@@ -195,8 +271,9 @@ impl Raw {
         let last_modified = self
             .last_modified
             .ok_or_else(|| bad("LastModified", &key, missing()))?;
-        let last_modified =
-            Millis::parse(&last_modified).map_err(|e| bad("LastModified", &key, e.to_string()))?;
+        let last_modified = times
+            .parse(&last_modified)
+            .map_err(|e| bad("LastModified", &key, e))?;
         let size = match self.size.filter(|_| !self.is_delete_marker) {
             None => None,
             Some(text) => Some(
@@ -204,31 +281,82 @@ impl Raw {
                     .map_err(|e| bad("Size", &key, format!("{text:?}: {e}")))?,
             ),
         };
-        Ok(ObjectVersion {
-            key,
+        let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
+        entries.push(VersionRef {
+            key: &key,
             version_id: self
                 .version_id
+                .as_deref()
                 .filter(|v| !v.is_empty())
-                .unwrap_or_else(|| "null".to_owned()),
+                .unwrap_or("null"),
             last_modified,
             is_latest: self.is_latest,
             is_delete_marker: self.is_delete_marker,
             size,
-            e_tag: self.e_tag.filter(|_| !self.is_delete_marker),
-        })
+            e_tag: e_tag.as_deref().map(|e_tag| e_tag.trim_matches('"')),
+        });
+        Ok(())
     }
 }
 
 /// Keys are form-encoded when the answer says `EncodingType url`, and only then: some servers
 /// ignore the request for it.
-fn decode_key(key: String, url_encoded: bool) -> Result<String, String> {
+fn decode_key(key: Cow<'_, str>, url_encoded: bool) -> Result<Cow<'_, str>, String> {
     if !url_encoded || !key.contains(['%', '+']) {
         return Ok(key);
     }
     percent_decode_str(&key.replace('+', " "))
         .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
+        .map(|decoded| Cow::Owned(decoded.into_owned()))
         .map_err(|e| format!("{key:?} does not decode to UTF-8: {e}"))
+}
+
+/// Reads times. Versions written together are listed together, so the day is often the last one's.
+#[derive(Default)]
+struct Times {
+    day: String,
+    midnight: Millis,
+}
+
+impl Times {
+    /// S3 writes `2024-05-01T12:00:00.000Z` and nothing else; any other form of RFC 3339 is read
+    /// by the library.
+    fn parse(&mut self, text: &str) -> Result<Millis, String> {
+        let Some((day, clock)) = text.split_at_checked(11) else {
+            return Millis::parse(text).map_err(|e| e.to_string());
+        };
+        let Some(since_midnight) = millis_of_clock(clock.as_bytes()) else {
+            return Millis::parse(text).map_err(|e| e.to_string());
+        };
+        if day != self.day {
+            self.midnight = Millis::parse(&format!("{day}00:00:00Z")).map_err(|e| e.to_string())?;
+            day.clone_into(&mut self.day);
+        }
+        Ok(self.midnight.plus(since_midnight))
+    }
+}
+
+/// Milliseconds of `12:00:00.000Z` or `12:00:00Z`.
+fn millis_of_clock(clock: &[u8]) -> Option<i64> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |value, digit| {
+            digit
+                .is_ascii_digit()
+                .then(|| value * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let (seconds, rest) = clock.split_at_checked(8)?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = *seconds else {
+        return None;
+    };
+    let (hours, minutes, seconds) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
+    let millis = match rest {
+        [b'Z'] => 0,
+        [b'.', digits @ .., b'Z'] if digits.len() == 3 => number(digits)?,
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60 && seconds < 60)
+        .then_some(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis)
 }
 
 /// The elements that matter.
@@ -272,17 +400,18 @@ impl Element {
     }
 }
 
-fn check_ascending(entries: &[ObjectVersion]) -> Result<(), PageError> {
-    let mut last: [Option<&str>; 2] = [None, None];
-    for entry in entries {
-        let last = &mut last[usize::from(entry.is_delete_marker)];
-        if let Some(before) = last.filter(|before| *before > entry.key.as_str()) {
+/// S3 lists keys in the order of their bytes.
+fn check_ascending(listing: &Listing) -> Result<(), PageError> {
+    let mut last: [Option<&Row>; 2] = [None, None];
+    for row in listing.rows() {
+        let last = &mut last[usize::from(row.is_delete_marker)];
+        let before = last.replace(row).map_or("", |row| listing.key_of(row));
+        if before > listing.key_of(row) {
             return Err(PageError::Backwards {
                 before: before.to_owned(),
-                after: entry.key.clone(),
+                after: listing.key_of(row).to_owned(),
             });
         }
-        *last = Some(&entry.key);
     }
     Ok(())
 }
@@ -310,7 +439,10 @@ mod tests {
 
     fn keys(document: &str) -> Vec<String> {
         let page = parse_page(document.as_bytes()).unwrap();
-        page.entries.into_iter().map(|e| e.key).collect()
+        page.listing
+            .iter()
+            .map(|planned| planned.version.key.to_owned())
+            .collect()
     }
 
     #[test]
@@ -335,8 +467,8 @@ mod tests {
             <x:LastModified>2024-05-01T12:00:00Z</x:LastModified><VersionId/></x:Version>\
             </x:ListVersionsResult>";
         let page = parse_page(document.as_bytes()).unwrap();
-        assert_eq!(page.entries[0].key, "k");
-        assert_eq!(page.entries[0].version_id, "null");
+        let version = page.listing.get(0).version;
+        assert_eq!((version.key, version.version_id), ("k", "null"));
     }
 
     #[test]
@@ -358,6 +490,33 @@ mod tests {
         ] {
             let error = parse_page(document.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{document}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_of_any_form_are_read_as_the_library_reads_them() {
+        let mut times = Times::default();
+        for text in [
+            "2024-05-01T12:34:56.789Z",
+            "2024-05-01T00:00:00Z",
+            "2024-02-29T23:59:59.000Z",
+            "2024-05-01T12:00:00.123456Z",
+            "2024-05-01T14:00:00+02:00",
+            "1969-12-31T23:59:59.999Z",
+        ] {
+            assert_eq!(
+                times.parse(text),
+                Ok(Millis::parse(text).unwrap()),
+                "{text}"
+            );
+        }
+        for text in [
+            "2023-02-29T00:00:00Z",
+            "2024-05-01T24:30:00Z",
+            "2024-05-01",
+            "",
+        ] {
+            assert!(times.parse(text).is_err(), "{text}");
         }
     }
 

@@ -1,0 +1,408 @@
+//! Reading a run from after a position, a row group at a time and the next one ahead.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+};
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::file::statistics::Statistics;
+use tokio::task::JoinHandle;
+
+use super::manifest::Run;
+use super::run::COLUMNS;
+use super::{PlanError, PlanStore};
+use crate::time::Millis;
+use crate::version::{ObjectVersion, PlannedVersion, Position};
+
+/// The length of a Parquet file's tail: metadata length and magic.
+const TAIL: u64 = 8;
+
+/// What is read of a file's end at first: nearly always its whole footer.
+const FOOTER_GUESS: u64 = 256 * 1024;
+
+/// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
+const BATCH: usize = 512;
+
+/// Reads a run from after a position.
+pub struct RunReader {
+    store: Arc<dyn PlanStore>,
+    name: String,
+    file_bytes: u64,
+    /// The file's metadata as written. Parsed it takes ten times the memory, so it is parsed
+    /// again for each row group.
+    footer: Bytes,
+    /// Row groups that have not been begun.
+    groups: VecDeque<(usize, Range<u64>)>,
+    /// The bytes of the first of them, on their way.
+    ahead: Option<JoinHandle<Result<Bytes, PlanError>>>,
+    current: Option<Group>,
+    after: Option<Position>,
+}
+
+impl RunReader {
+    /// Opens a run behind `after`: row groups that end before it are not read at all.
+    ///
+    /// # Errors
+    /// [`PlanError`] when it cannot be read, or is not of the public schema.
+    pub async fn open(
+        store: Arc<dyn PlanStore>,
+        run: &Run,
+        after: Option<Position>,
+    ) -> Result<Self, PlanError> {
+        let damaged = |reason: String| PlanError::Damaged {
+            name: run.name.clone(),
+            reason,
+        };
+        let footer = read_footer(&*store, run).await?;
+        let metadata =
+            ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| damaged(e.to_string()))?;
+        check_schema(&metadata).map_err(damaged)?;
+        let mut groups = VecDeque::new();
+        for (number, group) in metadata.row_groups().iter().enumerate() {
+            let is_before = |after: &Position| {
+                latest_time(group).is_some_and(|latest| latest < after.effective_time)
+            };
+            if groups.is_empty() && after.as_ref().is_some_and(is_before) {
+                continue;
+            }
+            let extent = extent(group, run.bytes)
+                .ok_or_else(|| damaged("a row group lies outside the file".to_owned()))?;
+            groups.push_back((number, extent));
+        }
+        let mut reader = Self {
+            store,
+            name: run.name.clone(),
+            file_bytes: run.bytes,
+            footer,
+            groups,
+            ahead: None,
+            current: None,
+            after,
+        };
+        reader.read_ahead();
+        Ok(reader)
+    }
+
+    /// The next rows that are behind the position; `None` at the end.
+    ///
+    /// # Errors
+    /// [`PlanError`] when they cannot be read, or are not sorted.
+    pub async fn next_rows(&mut self) -> Result<Option<Vec<PlannedVersion>>, PlanError> {
+        loop {
+            let Some(group) = &mut self.current else {
+                if !self.begin_group().await? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let mut rows = match unpanicked(|| group.next_rows()) {
+                Ok(rows) => rows,
+                Err(reason) => return Err(self.damaged(reason)),
+            };
+            if group.rows_left == 0 {
+                self.current = None;
+            }
+            if self.ahead.is_none() {
+                self.read_ahead();
+            }
+            if !rows.is_sorted_by(|a, b| a.order_key() < b.order_key()) {
+                return Err(self.damaged("its rows are not sorted".to_owned()));
+            }
+            if let Some(after) = &self.after {
+                let after = (after.effective_time, after.key.as_str(), after.rank);
+                rows.drain(..rows.partition_point(|row| row.order_key() <= after));
+            }
+            if !rows.is_empty() {
+                self.after = None;
+                return Ok(Some(rows));
+            }
+        }
+    }
+
+    /// Asks for the next row group's bytes.
+    fn read_ahead(&mut self) {
+        if let Some((_, extent)) = self.groups.front() {
+            let (store, name, extent) =
+                (Arc::clone(&self.store), self.name.clone(), extent.clone());
+            self.ahead = Some(tokio::spawn(
+                async move { store.get(&name, Some(extent)).await },
+            ));
+        }
+    }
+
+    /// `false` when there is none.
+    async fn begin_group(&mut self) -> Result<bool, PlanError> {
+        let Some((number, extent)) = self.groups.pop_front() else {
+            return Ok(false);
+        };
+        let bytes = match self.ahead.take() {
+            Some(ahead) => ahead
+                .await
+                .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?,
+            None => self.store.get(&self.name, Some(extent.clone())).await?,
+        };
+        let window = Arc::new(Window {
+            start: extent.start,
+            bytes,
+            file_bytes: self.file_bytes,
+        });
+        let footer = self.footer.clone();
+        let opened = unpanicked(|| {
+            let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+            Group::open(metadata.row_group(number), &window)
+        });
+        self.current = Some(opened.map_err(|reason| self.damaged(reason))?);
+        Ok(true)
+    }
+
+    fn damaged(&self, reason: String) -> PlanError {
+        PlanError::Damaged {
+            name: self.name.clone(),
+            reason,
+        }
+    }
+}
+
+/// The file's metadata as it is written at its end.
+async fn read_footer(store: &dyn PlanStore, run: &Run) -> Result<Bytes, PlanError> {
+    let damaged = |reason: &str| PlanError::Damaged {
+        name: run.name.clone(),
+        reason: reason.to_owned(),
+    };
+    let guess = run.bytes.saturating_sub(FOOTER_GUESS);
+    let end = store.get(&run.name, Some(guess..run.bytes)).await?;
+    if end.len() as u64 != run.bytes - guess || run.bytes < TAIL {
+        return Err(damaged("its size is not what the manifest says"));
+    }
+    let (before, tail) = end.split_at(end.len() - 8);
+    let tail = <[u8; 8]>::try_from(tail).map_err(|_| damaged("it has no footer"))?;
+    let length = FooterTail::try_new(&tail)
+        .map_err(|e| damaged(&e.to_string()))?
+        .metadata_length();
+    if let Some(start) = before.len().checked_sub(length) {
+        return Ok(end.slice(start..before.len()));
+    }
+    let start = (run.bytes - TAIL)
+        .checked_sub(length as u64)
+        .ok_or_else(|| damaged("its footer is longer than the file"))?;
+    store.get(&run.name, Some(start..run.bytes - TAIL)).await
+}
+
+fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
+    let found = metadata.file_metadata().schema_descr();
+    let matches = found.num_columns() == COLUMNS.len()
+        && found
+            .columns()
+            .iter()
+            .zip(COLUMNS)
+            .all(|(column, (name, kind))| {
+                let optional = matches!(name, "size" | "etag");
+                column.name() == name
+                    && column.physical_type() == kind
+                    && column.max_rep_level() == 0
+                    && column.max_def_level() == i16::from(optional)
+            });
+    if matches {
+        Ok(())
+    } else {
+        let names: Vec<_> = found.columns().iter().map(|c| c.name()).collect();
+        Err(format!(
+            "its columns are not those of a plan (docs/ARCHITECTURE.md): {}",
+            names.join(", ")
+        ))
+    }
+}
+
+/// The row group's latest effective time, as its statistics say.
+fn latest_time(group: &RowGroupMetaData) -> Option<Millis> {
+    match group.column(0).statistics() {
+        Some(Statistics::Int64(statistics)) => statistics.max_opt().copied().map(Millis),
+        _ => None,
+    }
+}
+
+/// Where a row group's bytes are.
+fn extent(group: &RowGroupMetaData, file_bytes: u64) -> Option<Range<u64>> {
+    let mut extent = (u64::MAX, 0);
+    for column in group.columns() {
+        let start = column
+            .dictionary_page_offset()
+            .unwrap_or_else(|| column.data_page_offset());
+        let start = u64::try_from(start).ok()?;
+        let end = start.checked_add(u64::try_from(column.compressed_size()).ok()?)?;
+        extent = (extent.0.min(start), extent.1.max(end));
+    }
+    (extent.0 < extent.1 && extent.1 <= file_bytes).then_some(extent.0..extent.1)
+}
+
+/// The Parquet library panics on some damaged pages (found by the test that damages runs). A job
+/// must end with an error that names the file instead, so the panic is caught here; nothing that
+/// it could have left half done is used again (docs/decisions/0003).
+fn unpanicked<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(decoded) => decoded.map_err(|e| e.to_string()),
+        Err(_) => Err("the Parquet reader gave up on it".to_owned()),
+    }
+}
+
+/// A row group that is being read.
+struct Group {
+    rows_left: usize,
+    effective_time: ColumnReaderImpl<Int64Type>,
+    key: ColumnReaderImpl<ByteArrayType>,
+    rank: ColumnReaderImpl<Int64Type>,
+    version_id: ColumnReaderImpl<ByteArrayType>,
+    last_modified: ColumnReaderImpl<Int64Type>,
+    is_delete_marker: ColumnReaderImpl<BoolType>,
+    is_latest: ColumnReaderImpl<BoolType>,
+    size: ColumnReaderImpl<Int64Type>,
+    e_tag: ColumnReaderImpl<ByteArrayType>,
+}
+
+impl Group {
+    fn open(group: &RowGroupMetaData, window: &Arc<Window>) -> Result<Self, ParquetError> {
+        let rows = usize::try_from(group.num_rows())
+            .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+        Ok(Self {
+            rows_left: rows,
+            effective_time: column_reader(group, window, 0, rows)?,
+            key: column_reader(group, window, 1, rows)?,
+            rank: column_reader(group, window, 2, rows)?,
+            version_id: column_reader(group, window, 3, rows)?,
+            last_modified: column_reader(group, window, 4, rows)?,
+            is_delete_marker: column_reader(group, window, 5, rows)?,
+            is_latest: column_reader(group, window, 6, rows)?,
+            size: column_reader(group, window, 7, rows)?,
+            e_tag: column_reader(group, window, 8, rows)?,
+        })
+    }
+
+    fn next_rows(&mut self) -> Result<Vec<PlannedVersion>, ParquetError> {
+        let rows = self.rows_left.min(BATCH);
+        let effective_times = values(&mut self.effective_time, rows)?;
+        let keys = values(&mut self.key, rows)?;
+        let ranks = values(&mut self.rank, rows)?;
+        let version_ids = values(&mut self.version_id, rows)?;
+        let last_modified = values(&mut self.last_modified, rows)?;
+        let delete_markers = values(&mut self.is_delete_marker, rows)?;
+        let latest = values(&mut self.is_latest, rows)?;
+        let mut sizes = optional(&mut self.size, rows)?.into_iter();
+        let mut e_tags = optional(&mut self.e_tag, rows)?.into_iter();
+        self.rows_left -= rows;
+        let text = |bytes: &ByteArray| bytes.as_utf8().map(str::to_owned);
+        (0..rows)
+            .map(|i| {
+                Ok(PlannedVersion {
+                    effective_time: Millis(effective_times[i]),
+                    rank: ranks[i].cast_unsigned(),
+                    version: ObjectVersion {
+                        key: text(&keys[i])?,
+                        version_id: text(&version_ids[i])?,
+                        last_modified: Millis(last_modified[i]),
+                        is_latest: latest[i],
+                        is_delete_marker: delete_markers[i],
+                        size: sizes.next().flatten().map(i64::cast_unsigned),
+                        e_tag: e_tags.next().flatten().as_ref().map(text).transpose()?,
+                    },
+                })
+            })
+            .collect()
+    }
+}
+
+fn column_reader<T: DataType>(
+    group: &RowGroupMetaData,
+    window: &Arc<Window>,
+    index: usize,
+    rows: usize,
+) -> Result<ColumnReaderImpl<T>, ParquetError> {
+    let column = group.column(index);
+    let pages = SerializedPageReader::new(Arc::clone(window), column, rows, None)?;
+    // The schema has been checked when the run was opened, so the type is the column's.
+    Ok(get_typed_column_reader(get_column_reader(
+        column.column_descr_ptr(),
+        Box::new(pages),
+    )))
+}
+
+fn values<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    rows: usize,
+) -> Result<Vec<T::T>, ParquetError> {
+    let mut values = Vec::with_capacity(rows);
+    column.read_records(rows, None, None, &mut values)?;
+    check_rows(values.len(), rows)?;
+    Ok(values)
+}
+
+fn optional<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    rows: usize,
+) -> Result<Vec<Option<T::T>>, ParquetError> {
+    let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    column.read_records(rows, Some(&mut levels), None, &mut values)?;
+    check_rows(levels.len(), rows)?;
+    let mut values = values.into_iter();
+    Ok(levels
+        .into_iter()
+        .map(|level| if level == 1 { values.next() } else { None })
+        .collect())
+}
+
+fn check_rows(found: usize, expected: usize) -> Result<(), ParquetError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(ParquetError::General(format!(
+        "a column has {found} values for {expected} rows"
+    )))
+}
+
+/// A part of a file, for readers that think in offsets of the whole.
+struct Window {
+    start: u64,
+    bytes: Bytes,
+    file_bytes: u64,
+}
+
+impl Window {
+    fn slice(&self, start: u64, end: Option<u64>) -> Result<Bytes, ParquetError> {
+        let length = self.bytes.len() as u64;
+        let from = start.checked_sub(self.start);
+        let to = end.map_or(Some(length), |end| end.checked_sub(self.start));
+        match (from, to) {
+            (Some(from), Some(to)) if from <= to && to <= length => Ok(self.bytes.slice(
+                usize::try_from(from).unwrap_or(usize::MAX)
+                    ..usize::try_from(to).unwrap_or(usize::MAX),
+            )),
+            _ => Err(ParquetError::EOF("outside the row group".to_owned())),
+        }
+    }
+}
+
+impl Length for Window {
+    fn len(&self) -> u64 {
+        self.file_bytes
+    }
+}
+
+impl ChunkReader for Window {
+    type T = bytes::buf::Reader<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        self.slice(start, None).map(Buf::reader)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        self.slice(start, start.checked_add(length as u64))
+    }
+}

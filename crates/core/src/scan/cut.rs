@@ -1,0 +1,186 @@
+//! Where to cut a range of keys that nobody has read yet, so that both parts hold about as much.
+//!
+//! Any text is a *correct* place to cut, since a listing may begin after any text. A *good* place
+//! is one with keys on both sides, and keys repeat themselves: what characters they have at each
+//! place is learned from the pages that have come. A cut that leaves nothing behind costs one
+//! request.
+
+use std::collections::BTreeSet;
+
+/// Above the printable characters of ASCII.
+const END: char = '\u{7f}';
+
+/// What characters keys have been seen to have at each place.
+#[derive(Debug, Default)]
+pub struct Alphabet {
+    places: Vec<BTreeSet<char>>,
+}
+
+impl Alphabet {
+    /// Takes note of a key.
+    pub fn learn(&mut self, key: &str) {
+        for (place, character) in key.chars().enumerate() {
+            if place == self.places.len() {
+                self.places.push(BTreeSet::new());
+            }
+            self.places[place].insert(character);
+        }
+    }
+
+    /// A text after `from` and before `until` (`None`: no end) that begins as known keys do: in
+    /// the middle of what is known to be possible at the first place that leaves a choice, at most
+    /// `depth` characters in.
+    #[must_use]
+    pub fn cut(&self, from: &str, until: Option<&str>, depth: usize) -> Option<String> {
+        let mut cut = String::new();
+        for (place, known) in self.places.iter().enumerate().take(depth + 1) {
+            let rest = bounds(from, until, &cut);
+            let above = known.range(rest.low.map_or('\0', next)..);
+            let between: Vec<char> = above
+                .copied()
+                .take_while(|c| rest.high.is_none_or(|high| *c < high))
+                .collect();
+            if let Some(middle) = between.get(between.len() / 2) {
+                cut.push(*middle);
+                return Some(cut);
+            }
+            cut.push(from.chars().nth(place)?);
+        }
+        None
+    }
+}
+
+/// One text for each place of `from`, at most `depth` characters in, at which keys after it could
+/// differ: asking for all of them at once tells how far the keyspace reaches at each place.
+#[must_use]
+pub fn ladder(from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
+    let mut rungs: Vec<String> = from
+        .char_indices()
+        .take(depth + 1)
+        .map(|(at, character)| {
+            let mut rung = from[..at].to_owned();
+            rung.push(next(character));
+            rung
+        })
+        .filter(|rung| rung.as_str() > from && until.is_none_or(|until| rung.as_str() < until))
+        .collect();
+    rungs.sort_unstable();
+    rungs.dedup();
+    rungs
+}
+
+/// A text between `from` and `until` (`None`: no end), about half-way in character codes.
+#[must_use]
+pub fn between(from: &str, until: Option<&str>) -> Option<String> {
+    let mut cut = String::new();
+    loop {
+        let rest = bounds(from, until, &cut);
+        let low = rest.low.unwrap_or('\u{1f}');
+        let high = rest.high.unwrap_or_else(|| END.max(low));
+        let middle = u32::from(low).midpoint(u32::from(high));
+        if let Some(middle) = char::from_u32(middle).filter(|m| *m > low) {
+            cut.push(middle);
+            return Some(cut);
+        }
+        cut.push(rest.low?);
+    }
+}
+
+/// What may stand behind a common beginning.
+struct Bounds {
+    /// It must be above this one; any may when there is none.
+    low: Option<char>,
+    /// And below this one.
+    high: Option<char>,
+}
+
+/// `beginning` is how `from` begins. As long as `until` begins so too, it is a bound.
+fn bounds(from: &str, until: Option<&str>, beginning: &str) -> Bounds {
+    let after = |text: &str| text.strip_prefix(beginning).map(|rest| rest.chars().next());
+    Bounds {
+        low: after(from).flatten(),
+        high: match until.map(after) {
+            // `until` is `beginning` itself: nothing that goes on is before it.
+            Some(Some(None)) => Some('\0'),
+            Some(Some(high)) => high,
+            None | Some(None) => None,
+        },
+    }
+}
+
+/// The next character; surrogates are none.
+fn next(character: char) -> char {
+    (u32::from(character) + 1..=u32::from(char::MAX))
+        .find_map(char::from_u32)
+        .unwrap_or(char::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn alphabet(keys: &[&str]) -> Alphabet {
+        let mut alphabet = Alphabet::default();
+        for key in keys {
+            alphabet.learn(key);
+        }
+        alphabet
+    }
+
+    #[test]
+    fn a_cut_begins_as_known_keys_do() {
+        let days = alphabet(&["log/2024-01-31", "log/2024-12-05", "log/2025-06-19"]);
+        let cut = |from, until| days.cut(from, until, 99);
+        assert_eq!(cut("log/2024-01-31", None).as_deref(), Some("log/2025"));
+        let end = Some("log/2025");
+        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-1"));
+        let end = Some("log/2024-1");
+        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-06"));
+        assert_eq!(cut("log/2025-16-39", None), None, "nothing is known above");
+    }
+
+    #[test]
+    fn a_ladder_has_a_rung_for_each_place_that_could_differ() {
+        assert_eq!(ladder("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
+        assert_eq!(ladder("a/1x", None, 2), ["a/2", "a0", "b"]);
+        assert_eq!(ladder("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
+    }
+
+    #[test]
+    fn half_way_between_two_texts() {
+        let cut = |from, until| between(from, until);
+        assert_eq!(
+            cut("accounts/1", Some("accounts/9")).as_deref(),
+            Some("accounts/5")
+        );
+        assert_eq!(cut("a", Some("a\u{1}")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_never_leaves_its_range(
+            a in "[\\PC\u{0}-\u{30}]{0,6}", b in "[\\PC\u{0}-\u{30}]{0,6}", end: bool,
+            known in prop::collection::vec("[\\PC\u{0}-\u{30}]{0,6}", 0..5), depth in 0usize..8
+        ) {
+            let (from, until) = if a <= b { (a, b) } else { (b, a) };
+            let until = end.then_some(until.as_str());
+            let mut alphabet = Alphabet::default();
+            for key in &known {
+                alphabet.learn(key);
+            }
+            let cuts = alphabet
+                .cut(&from, until, depth)
+                .into_iter()
+                .chain(between(&from, until))
+                .chain(ladder(&from, until, depth));
+            for cut in cuts {
+                prop_assert!(
+                    cut > from && until.is_none_or(|u| cut.as_str() < u),
+                    "{:?} in {:?}..{:?}", cut, from, until
+                );
+            }
+        }
+    }
+}
