@@ -10,6 +10,7 @@ use bridge_core::job::state::Wish;
 use bridge_core::job::sweep::sweep;
 use bridge_core::job::{Job, JobError, Ports, actions};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// Kept back at most from the invocation's time: for the requests in flight (10 s), the last run
 /// or checkpoint, and the continuation.
@@ -83,6 +84,7 @@ impl Reseed {
             Some(request.epoch),
             request_id,
             budget(deadline),
+            CancellationToken::new(),
         )
         .await?;
         let job = request.job_id.as_str();

@@ -13,6 +13,7 @@ use bridge_core::job::{Continuation, Phase, Ports};
 use bridge_core::time::Millis;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::bucket::{Bucket, SimLister, Style};
 use crate::faults::Faults;
@@ -183,6 +184,7 @@ impl World {
                 Some(epoch),
                 &owner,
                 weather.segment,
+                CancellationToken::new(),
             );
             let killed = faults.below(10) < weather.killed_of_ten;
             let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);

@@ -83,7 +83,7 @@ enum Trouble {
     Failure(String),
 }
 
-/// Works on a job until it is done or `budget` is used up.
+/// Works on a job until it is done, `budget` is used up, or `stop` is cancelled.
 ///
 /// # Errors
 /// [`JobError`] when the job does not exist or cannot be read; Lambda will retry.
@@ -94,6 +94,7 @@ pub async fn run(
     expected_epoch: Option<u64>,
     owner: &str,
     budget: Duration,
+    stop: CancellationToken,
 ) -> Result<SegmentEnd, JobError> {
     let deadline = Instant::now() + budget;
     let stored = ports
@@ -117,7 +118,7 @@ pub async fn run(
         Err(error) => return Err(error.into()),
     }
     let span = tracing::info_span!("segment", job = job_id, epoch = job.epoch);
-    let segment = Segment::new(ports, settings, job);
+    let segment = Segment::new(ports, settings, job, stop);
     Ok(segment.work(deadline).instrument(span).await)
 }
 
@@ -133,8 +134,12 @@ struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    fn new(ports: &'a Ports, settings: &'a SegmentSettings, job: Job) -> Self {
-        let stop = CancellationToken::new();
+    fn new(
+        ports: &'a Ports,
+        settings: &'a SegmentSettings,
+        job: Job,
+        stop: CancellationToken,
+    ) -> Self {
         if job.wish.is_some() {
             stop.cancel(); // left by a segment that died before it saw the wish
         }

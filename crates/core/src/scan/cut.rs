@@ -10,21 +10,73 @@ use std::collections::BTreeSet;
 /// Above the printable characters of ASCII.
 const END: char = '\u{7f}';
 
+/// Keys that must have had one letter or sign at a place before it is taken to be always there.
+/// Digits are never taken so: numbers grow.
+const KEYS_BEFORE_FIXED: u32 = 64;
+
 /// What characters keys have been seen to have at each place.
 #[derive(Debug, Default)]
 pub struct Alphabet {
     places: Vec<BTreeSet<char>>,
+    /// How many keys have been seen.
+    keys: u32,
 }
 
 impl Alphabet {
     /// Takes note of a key.
     pub fn learn(&mut self, key: &str) {
+        self.keys = self.keys.saturating_add(1);
         for (place, character) in key.chars().enumerate() {
             if place == self.places.len() {
                 self.places.push(BTreeSet::new());
             }
             self.places[place].insert(character);
         }
+    }
+
+    /// How far `key` lies in the keyspace behind its first `skip` characters, 0 to 1, if all known
+    /// characters were as frequent as each other at each place.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
+    pub fn fraction(&self, key: &str, skip: usize) -> f64 {
+        let (mut fraction, mut scale) = (0.0, 1.0);
+        let places = self.places.iter().skip(skip);
+        for (character, known) in key.chars().skip(skip).zip(places) {
+            let size = known.len() as f64;
+            fraction += scale * known.range(..character).count() as f64 / size;
+            scale /= size;
+            if scale < f64::EPSILON {
+                break;
+            }
+        }
+        fraction
+    }
+
+    /// One text for each place of `from`, at most `depth` characters in, at which keys after it
+    /// could differ: asking for all of them at once tells how far the keyspace reaches at each
+    /// place. Empty when no place is known to vary.
+    #[must_use]
+    pub fn ladder(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
+        let is_fixed = |place: usize, character: char| {
+            self.keys >= KEYS_BEFORE_FIXED
+                && !character.is_ascii_digit()
+                && self.places.get(place).is_some_and(|known| known.len() == 1)
+        };
+        let mut rungs: Vec<String> = from
+            .char_indices()
+            .enumerate()
+            .take(depth + 1)
+            .filter(|(place, (_, character))| !is_fixed(*place, *character))
+            .map(|(_, (at, character))| {
+                let mut rung = from[..at].to_owned();
+                rung.push(next(character));
+                rung
+            })
+            .filter(|rung| rung.as_str() > from && until.is_none_or(|until| rung.as_str() < until))
+            .collect();
+        rungs.sort_unstable();
+        rungs.dedup();
+        rungs
     }
 
     /// A text after `from` and before `until` (`None`: no end) that begins as known keys do: in
@@ -48,25 +100,6 @@ impl Alphabet {
         }
         None
     }
-}
-
-/// One text for each place of `from`, at most `depth` characters in, at which keys after it could
-/// differ: asking for all of them at once tells how far the keyspace reaches at each place.
-#[must_use]
-pub fn ladder(from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
-    let mut rungs: Vec<String> = from
-        .char_indices()
-        .take(depth + 1)
-        .map(|(at, character)| {
-            let mut rung = from[..at].to_owned();
-            rung.push(next(character));
-            rung
-        })
-        .filter(|rung| rung.as_str() > from && until.is_none_or(|until| rung.as_str() < until))
-        .collect();
-    rungs.sort_unstable();
-    rungs.dedup();
-    rungs
 }
 
 /// A text between `from` and `until` (`None`: no end), about half-way in character codes.
@@ -143,9 +176,12 @@ mod tests {
 
     #[test]
     fn a_ladder_has_a_rung_for_each_place_that_could_differ() {
-        assert_eq!(ladder("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
-        assert_eq!(ladder("a/1x", None, 2), ["a/2", "a0", "b"]);
-        assert_eq!(ladder("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
+        let new = Alphabet::default();
+        assert_eq!(new.ladder("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
+        assert_eq!(new.ladder("a/1x", None, 2), ["a/2", "a0", "b"]);
+        assert_eq!(new.ladder("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
+        let known = alphabet(&["a/1x"; 64]);
+        assert_eq!(known.ladder("a/1x", None, 9), ["a/2"], "numbers grow");
     }
 
     #[test]
@@ -174,7 +210,7 @@ mod tests {
                 .cut(&from, until, depth)
                 .into_iter()
                 .chain(between(&from, until))
-                .chain(ladder(&from, until, depth));
+                .chain(alphabet.ladder(&from, until, depth));
             for cut in cuts {
                 prop_assert!(
                     cut > from && until.is_none_or(|u| cut.as_str() < u),

@@ -6,14 +6,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::{Alphabet, between, ladder};
+use super::cut::{Alphabet, between};
 use super::listing::Listing;
 use super::order::{put_newest_first, rank, rank_chain};
 use super::page::{Marker, Page, PageError};
 
-/// Pages a range must have given since it was last cut: a cut may cost a page, and small buckets
-/// are not cut at all.
-const PAGES_BEFORE_CUT: u32 = 2;
+/// A cut costs about half a page, as the first part's last page runs over its end. So a range
+/// that seems to have less than so many pages left is not cut; the number was tried out with
+/// `crates/sim/tests/effort.rs`, which counts requests (fewer with more) and rounds (more).
+const PAGES_WORTH_A_CUT: f64 = 8.0;
+
+/// Requests that may come back with nothing of their range, at first and then of so many pages:
+/// where keys are not spread as they seem to be, listers rest rather than ask in vain.
+const IN_VAIN: u64 = 64;
+const IN_VAIN_OF: u64 = 8;
+
+/// Small buckets are not cut at all.
+const PAGES_BEFORE_FIRST_CUT: u32 = 2;
 
 /// A key in so many of a page's keys is learned from. The first and the last always are.
 const LEARN_EVERY: usize = 100;
@@ -50,7 +59,9 @@ struct Open {
     chain: Vec<Listing>,
     /// Whether a page of it has been asked for.
     busy: bool,
-    pages_since_cut: u32,
+    /// The first key of its last page.
+    page_began: String,
+    pages: u32,
     /// How many characters the keys of its last page began with in common.
     depth: usize,
     /// Its last page held one key only.
@@ -63,6 +74,9 @@ pub struct Keyspace {
     open: Vec<Open>,
     next_id: u64,
     alphabet: Alphabet,
+    pages: u64,
+    /// Pages with nothing of their range.
+    in_vain: u64,
     /// Bytes of versions that wait for the rest of their key.
     waiting_bytes: usize,
 }
@@ -75,6 +89,8 @@ impl Keyspace {
             open: Vec::new(),
             next_id: 0,
             alphabet: Alphabet::default(),
+            pages: 0,
+            in_vain: 0,
             waiting_bytes: 0,
         };
         for range in ranges {
@@ -90,10 +106,11 @@ impl Keyspace {
                 key,
                 version_id: None,
             }),
+            page_began: String::new(),
+            pages: 0,
             range,
             chain: Vec::new(),
             busy: false,
-            pages_since_cut: 0,
             depth: 0,
             in_one_key: false,
         });
@@ -119,17 +136,21 @@ impl Keyspace {
         self.waiting_bytes
     }
 
-    /// Cuts the range that has been read the longest without a cut.
+    /// Cuts the range that seems to have the most left.
     fn cut_one(&mut self) {
-        let Some(open) = self
-            .open
-            .iter_mut()
-            .filter(|o| o.pages_since_cut >= PAGES_BEFORE_CUT)
-            .max_by_key(|o| o.pages_since_cut)
+        if self.in_vain > IN_VAIN + self.pages / IN_VAIN_OF {
+            return;
+        }
+        let rests = self.open.iter_mut().map(|open| {
+            let rest = open.pages_left(&self.alphabet);
+            (open, rest)
+        });
+        let Some((open, _)) = rests
+            .filter(|(_, rest)| *rest >= PAGES_WORTH_A_CUT)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
         else {
             return;
         };
-        open.pages_since_cut = 0;
         for cut in open.cuts(&self.alphabet).into_iter().rev() {
             // From the last cut to the first: each takes the end of what is left.
             let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
@@ -163,17 +184,20 @@ impl Keyspace {
         put_newest_first(&mut listing);
         open.check_advance(&listing, next.as_ref())?;
         open.busy = false;
-        open.pages_since_cut += 1;
         open.in_one_key = listing.first_key() == listing.last_key();
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
             open.depth = common_characters(first, last);
+            first.clone_into(&mut open.page_began);
             self.alphabet.learn(last);
             for index in (0..listing.len()).step_by(LEARN_EVERY) {
                 self.alphabet.learn(listing.key(index));
             }
         }
+        open.pages += 1;
         self.waiting_bytes -= open.waiting_bytes();
         let past_the_end = open.trim(&mut listing);
+        self.pages += 1;
+        self.in_vain += u64::from(listing.is_empty());
         let mut complete = open.take_in(listing);
         let ends = match (&next, &open.range.until) {
             (None, _) => true,
@@ -200,6 +224,31 @@ impl Keyspace {
 }
 
 impl Open {
+    /// How many pages it seems to have left, if its keys are as dense as in its last page.
+    fn pages_left(&self, alphabet: &Alphabet) -> f64 {
+        let Some(Marker { key: from, .. }) = &self.marker else {
+            return 0.0;
+        };
+        let Some(until) = &self.range.until else {
+            let begun = self.pages >= PAGES_BEFORE_FIRST_CUT;
+            return if begun { f64::INFINITY } else { 0.0 };
+        };
+        if self.pages == 0 || from >= until {
+            return 0.0;
+        }
+        if self.in_one_key {
+            return f64::INFINITY;
+        }
+        let skip = common_characters(&self.page_began, until);
+        let place = |key: &str| alphabet.fraction(key, skip);
+        let (began, from, until) = (place(&self.page_began), place(from), place(until));
+        if from > began {
+            (until - from) / (from - began)
+        } else {
+            f64::from(self.pages)
+        }
+    }
+
     /// Where to cut it, ascending.
     fn cuts(&self, alphabet: &Alphabet) -> Vec<String> {
         let until = self.range.until.as_deref();
@@ -211,14 +260,16 @@ impl Open {
             let behind = until.is_none_or(|until| from < until);
             return behind.then(|| from.to_owned()).into_iter().collect();
         }
-        if until.is_none() {
-            return ladder(from, until, self.depth);
+        let depth = self.depth;
+        let known = until.and_then(|_| alphabet.cut(from, until, depth));
+        if let Some(cut) = known {
+            return vec![cut];
         }
-        alphabet
-            .cut(from, until, self.depth)
-            .or_else(|| between(from, until))
-            .into_iter()
-            .collect()
+        let rungs = alphabet.ladder(from, until, depth);
+        if rungs.is_empty() {
+            return between(from, until).into_iter().collect();
+        }
+        rungs
     }
 
     /// Whether `cut` lies in what it has still to read.

@@ -121,7 +121,7 @@ impl Listing {
     }
 
     /// All rows with their texts.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = PlannedRef<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = PlannedRef<'_>> {
         self.rows.iter().map(|row| self.planned(row))
     }
 

@@ -1,0 +1,147 @@
+//! How many requests a scan of an unknown keyspace takes, and how many at a time: counted, not
+//! timed. All requests take equally long here.
+
+use std::collections::BTreeSet;
+
+use bridge_core::scan::keyspace::{Keyspace, Range};
+use bridge_core::scan::listing::Builder;
+use bridge_core::scan::page::{Marker, Page};
+use bridge_core::time::Millis;
+use bridge_core::version::VersionRef;
+use proptest::prelude::*;
+
+const PAGE: usize = 100;
+const LISTERS: usize = 64;
+
+/// What a server answers.
+fn page(keys: &BTreeSet<String>, marker: Option<&Marker>) -> Page {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let begin = marker.map_or(Unbounded, |m| Excluded(m.key.as_str()));
+    let mut rest = keys.range::<str, _>((begin, Unbounded));
+    let mut builder = Builder::default();
+    let mut last = None;
+    for key in rest.by_ref().take(PAGE) {
+        builder.push(VersionRef {
+            key,
+            version_id: "v",
+            last_modified: Millis(0),
+            is_latest: true,
+            is_delete_marker: false,
+            size: Some(1),
+            e_tag: None,
+        });
+        last = Some(key.clone());
+    }
+    let more = rest.next().is_some();
+    Page {
+        listing: builder.finish(),
+        next: last.filter(|_| more).map(|key| Marker {
+            key,
+            version_id: Some("v".to_owned()),
+        }),
+    }
+}
+
+/// Lists everything: (requests, rounds of requests, keys in the order they came).
+fn list(keys: &BTreeSet<String>, listers: usize) -> (usize, usize, Vec<String>) {
+    let mut keyspace = Keyspace::new(vec![Range::default()]);
+    let (mut requests, mut rounds, mut found) = (0, 0, Vec::new());
+    loop {
+        let round: Vec<_> = std::iter::from_fn(|| keyspace.next_request())
+            .take(listers)
+            .collect();
+        if round.is_empty() {
+            assert_eq!(keyspace.remaining(), vec![]);
+            return (requests, rounds, found);
+        }
+        rounds += 1;
+        for request in round {
+            requests += 1;
+            let page = page(keys, request.marker.as_ref());
+            for listing in keyspace.accept(request.range, page).unwrap() {
+                found.extend(listing.iter().map(|row| row.version.key.to_owned()));
+            }
+        }
+    }
+}
+
+fn hashed() -> BTreeSet<String> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..200_000)
+        .map(|n| format!("{:016x}/{n}.json", random.u64(..)))
+        .collect()
+}
+
+fn dated() -> BTreeSet<String> {
+    (0..200_000)
+        .map(|n| {
+            let day = n / 280;
+            let (year, month, day) = (2023 + day / 336, day / 28 % 12 + 1, day % 28 + 1);
+            let second = n % 280 * 308;
+            let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+            format!(
+                "logs/app/{year}/{month:02}/{day:02}/{hour:02}{minute:02}{second:02}-{n:07}.json.gz"
+            )
+        })
+        .collect()
+}
+
+fn one_hot_prefix() -> BTreeSet<String> {
+    let mut random = fastrand::Rng::with_seed(2);
+    (0..200_000)
+        .map(|n| {
+            let id = random.u64(..);
+            let tenant = if n % 10 == 0 { id % 400 } else { 7 };
+            format!("tenant-{tenant:03}/orders/{id:016x}")
+        })
+        .collect()
+}
+
+fn words() -> BTreeSet<String> {
+    let mut random = fastrand::Rng::with_seed(3);
+    let syllables = ["ka", "né", "日", "ru", "Ω", "st", "mi", "zu", "ö", "te"];
+    (0..200_000)
+        .map(|n| {
+            let word: String = (0..6).map(|_| syllables[random.usize(0..10)]).collect();
+            format!("{word}-{n}")
+        })
+        .collect()
+}
+
+#[test]
+fn unknown_keyspaces_are_listed_in_parallel_with_few_requests_too_many() {
+    for (name, keys) in [
+        ("hashed", hashed()),
+        ("dated", dated()),
+        ("90 % under one prefix", one_hot_prefix()),
+        ("words", words()),
+    ] {
+        let needed = keys.len().div_ceil(PAGE);
+        let (requests, rounds, found) = list(&keys, LISTERS);
+        println!("{name}: {needed} pages, {requests} requests in {rounds} rounds");
+        assert_eq!(found.len(), keys.len(), "{name}: each key once");
+        assert!(found.into_iter().collect::<BTreeSet<_>>() == keys, "{name}");
+        // Syllables of several lengths and alphabets are as bad as names get.
+        let allowed = if name == "words" { 125 } else { 110 };
+        assert!(
+            requests * 100 <= needed * allowed,
+            "{name}: {requests} requests"
+        );
+        assert!(rounds * 25 <= needed, "{name}: {rounds} rounds");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// Whatever the alphabet: nothing is lost and nothing comes twice.
+    #[test]
+    fn cuts_never_lose_or_repeat_a_key(
+        keys in prop::collection::btree_set("[a-c/é日\u{10ffff} ]{1,5}|\\PC{1,4}", 1..600),
+        listers in prop::sample::select(vec![1usize, 2, 7, 64]),
+    ) {
+        let (_, _, found) = list(&keys, listers);
+        prop_assert_eq!(found.len(), keys.len());
+        prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), keys);
+    }
+}
