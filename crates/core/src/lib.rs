@@ -21,6 +21,8 @@
 //! - [`plan`]: sorted runs and their manifest; [`merge`]: the runs as one stream
 //! - [`job`]: phases, lease and epoch, one segment, and the actions of the interface
 //!
+//! With the feature `local`: [`local`], adapters of the ports for one machine.
+//!
 //! Ports (traits with an AWS and a simulated adapter) live beside their users:
 //! [`delivery::Queue`], [`clock::Clock`], [`scan::Lister`], [`plan::PlanStore`],
 //! [`job::JobStore`], [`job::Continuation`].
@@ -32,6 +34,8 @@ pub mod event;
 pub mod format;
 #[cfg(feature = "plan")]
 pub mod job;
+#[cfg(feature = "local")]
+pub mod local;
 #[cfg(feature = "plan")]
 pub mod merge;
 pub mod notification;

@@ -2,8 +2,10 @@
 //!
 //! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md); [`reader`]
 //!   reads it from any position on
-//! - [`manifest`]: which runs there are, and what is still to be listed
+//! - [`manifest`]: which runs there are, and what is still to be listed; [`estimate`]: what
+//!   sending them will take
 
+pub mod estimate;
 pub mod manifest;
 pub mod reader;
 pub mod run;

@@ -5,9 +5,11 @@
 //! - [`store`]: plans and jobs in memory, with conditional writes
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
+//! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod bucket;
 pub mod faults;
+pub mod load;
 pub mod queue;
 pub mod store;
 pub mod world;

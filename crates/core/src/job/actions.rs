@@ -1,11 +1,12 @@
 //! What the interface's actions do to jobs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
 use super::{JobError, JobStoreError, Ports};
 use crate::config::ReseedConfig;
+use crate::time::Millis;
 
 /// How often a write that lost a race is tried again.
 const ATTEMPTS: usize = 5;
@@ -20,9 +21,8 @@ pub async fn start(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let now = ports.clock.now();
-    let options = request.resolve(&config.common, now)?;
-    let digest = digest_of(&asked(request, &options)?.to_string());
+    let options = request.resolve(&config.common, ports.clock.now())?;
+    let digest = digest(&config.bucket, &options, request.until)?;
     let jobs = ports.jobs.list().await?;
     if let Some(job) = jobs
         .iter()
@@ -31,7 +31,36 @@ pub async fn start(
         tracing::info!(job = job.job_id, "this job is already at work");
         return Ok(job.clone());
     }
-    // Two starts at the same moment count to the same number, and only one of them can create it.
+    let job = create(ports, &config.bucket, options, digest, &jobs).await?;
+    continue_soon(ports, &job).await;
+    Ok(job)
+}
+
+/// Starts another job, whether one that was asked for the same is at work or not; who calls this
+/// works on it.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn start_another(
+    ports: &Ports,
+    config: &ReseedConfig,
+    request: &StartRequest,
+) -> Result<Job, JobError> {
+    let options = request.resolve(&config.common, ports.clock.now())?;
+    let digest = digest(&config.bucket, &options, request.until)?;
+    let jobs = ports.jobs.list().await?;
+    create(ports, &config.bucket, options, digest, &jobs).await
+}
+
+/// Two creations at the same moment count to the same number, and only one of them can have it.
+async fn create(
+    ports: &Ports,
+    bucket: &str,
+    options: Options,
+    digest: String,
+    jobs: &[Job],
+) -> Result<Job, JobError> {
+    let now = ports.clock.now();
     let stem = format!("{}-{digest}", now.day());
     let count = jobs
         .iter()
@@ -45,23 +74,21 @@ pub async fn start(
         .max()
         .unwrap_or(0);
     let job_id = format!("{stem}-{}", count + 1);
-    let job = Job::new(job_id.clone(), &config.bucket, options, digest, now);
+    let job = Job::new(job_id.clone(), bucket, options, digest, now);
     match ports.jobs.create(&job).await {
-        Ok(()) => {
-            continue_soon(ports, &job).await;
-            Ok(job)
-        }
+        Ok(()) => Ok(job),
         Err(JobStoreError::Conflict { .. }) => find(ports, &job_id).await,
         Err(error) => Err(error.into()),
     }
 }
 
 /// What makes two starts the same: everything but the moment filled in for `until`.
-fn asked(request: &StartRequest, options: &Options) -> Result<Value, JobError> {
+fn digest(bucket: &str, options: &Options, until: Option<Millis>) -> Result<String, JobError> {
     let bad = |e: serde_json::Error| JobError::BadRequest(e.to_string());
-    let mut options = serde_json::to_value(options).map_err(bad)?;
-    options["filter"]["until"] = json!(request.until);
-    Ok(options)
+    let mut asked = serde_json::to_value(options).map_err(bad)?;
+    asked["filter"]["until"] = json!(until);
+    asked["bucket"] = json!(bucket);
+    Ok(digest_of(&asked.to_string()))
 }
 
 /// A job.

@@ -1,0 +1,177 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use bridge_core::format::Format;
+use bridge_core::scan::filter::Events;
+use bridge_core::time::Millis;
+use clap::{Args, Parser, Subcommand};
+
+/// Every change of a versioned S3 bucket, again: in order, complete, resumable.
+#[derive(Debug, Parser)]
+#[command(name = "s3-sqs-bridge", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay a bucket's history into a queue or a file, in this process
+    ///
+    /// Credentials, region and endpoints are found as the AWS SDKs find them
+    /// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, …). Exit codes: 0 done, 1 failed,
+    /// 2 wrong usage or configuration, 3 interrupted and resumable.
+    Reseed(ReseedArguments),
+}
+
+/// Options of `reseed`.
+#[derive(Debug, Args)]
+pub struct ReseedArguments {
+    /// The versioned bucket
+    #[arg(long, required_unless_present = "resume")]
+    pub bucket: Option<String>,
+    /// Send to this SQS queue
+    #[arg(long, value_name = "URL", required_unless_present_any = ["resume", "out", "dry_run"])]
+    pub queue_url: Option<String>,
+    /// Write to this file, one event a line; `-` is standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["queue_url", "order", "pause_above_depth"])]
+    pub out: Option<PathBuf>,
+    /// Only keys that begin so
+    #[arg(long, default_value = "")]
+    pub prefix: String,
+    /// Only keys that end so
+    #[arg(long, default_value = "")]
+    pub suffix: String,
+    /// Effective time not before, like 2024-05-01T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub from: Option<Millis>,
+    /// Effective time before; default now
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<Millis>,
+    /// `key`, `bucket` or `none`; default `key` on a FIFO queue, `none` on a standard one
+    #[arg(long)]
+    pub order: Option<String>,
+    /// `bridge` (one JSON object an event) or `s3` (a native notification document)
+    #[arg(long, default_value = "bridge", value_parser = format)]
+    pub format: Format,
+    /// Only the present state: latest versions that are not deleted
+    #[arg(long)]
+    pub current_only: bool,
+    /// `all`, `created` or `removed`
+    #[arg(long, default_value = "all", value_parser = events)]
+    pub events: Events,
+    /// Events a second, at most, spread evenly
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_rate: Option<u64>,
+    /// Wait while more messages than this are in the queue
+    #[arg(long, value_name = "N")]
+    pub pause_above_depth: Option<u64>,
+    /// Plan only: how many events, of which kind and month, cost and time
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+    /// Go on with an interrupted or failed job
+    #[arg(long, value_name = "JOB", conflicts_with_all = [
+        "bucket", "queue_url", "out", "prefix", "suffix", "from", "until", "order", "format",
+        "current_only", "events", "max_rate", "pause_above_depth",
+    ])]
+    pub resume: Option<String>,
+    /// Where jobs and their plans are kept
+    #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
+    pub state: PathBuf,
+    /// Tell the end as one JSON object on standard output (with `--out -`: on standard error)
+    #[arg(long)]
+    pub json: bool,
+    /// Pages asked for at the same time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
+    pub listers: usize,
+    /// Ordered senders
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
+    pub lanes: usize,
+    /// MiB of memory for object versions
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = memory)]
+    pub memory: usize,
+}
+
+fn time(text: &str) -> Result<Millis, String> {
+    Millis::parse(text).map_err(|e| e.to_string())
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "bridge" => Ok(Format::Bridge),
+        "s3" => Ok(Format::S3),
+        _ => Err("allowed is bridge or s3".to_owned()),
+    }
+}
+
+fn events(text: &str) -> Result<Events, String> {
+    match text {
+        "all" => Ok(Events::All),
+        "created" => Ok(Events::Created),
+        "removed" => Ok(Events::Removed),
+        _ => Err("allowed is all, created or removed".to_owned()),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    between(text, 1, 1024)
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    between(text, 16, 1024 * 1024)
+}
+
+fn between(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("allowed is a number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> String {
+        let words = std::iter::once("s3-sqs-bridge").chain(line.split(' '));
+        Arguments::try_parse_from(words).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, parts) in [
+            ("reseed", ["--bucket", "required"]),
+            ("reseed --bucket b", ["--queue-url", "required"]),
+            (
+                "reseed --bucket b --out - --from yesterday",
+                ["--from", "yesterday"],
+            ),
+            (
+                "reseed --bucket b --out - --format xml",
+                ["--format", "bridge or s3"],
+            ),
+            (
+                "reseed --bucket b --out - --max-rate 0",
+                ["--max-rate", "0"],
+            ),
+            (
+                "reseed --bucket b --out - --listers 0",
+                ["--listers", "from 1 to"],
+            ),
+            (
+                "reseed --bucket b --out - --queue-url https://x/1/q",
+                ["--out", "--queue-url"],
+            ),
+            ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
+            ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
+        ] {
+            let error = refused(line);
+            for part in parts {
+                assert!(error.contains(part), "{line}: {part:?} is not in: {error}");
+            }
+        }
+    }
+}

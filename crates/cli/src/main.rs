@@ -1,0 +1,63 @@
+//! `s3-sqs-bridge`: the operator's program.
+//!
+//! - [`arguments`]: the command line
+//! - [`reseed`]: a whole job in this process, its state in a local directory
+//! - [`target`]: where events go: an SQS queue, a file, standard output
+//! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
+
+mod arguments;
+mod progress;
+mod report;
+mod reseed;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+/// How the program ended (contract 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was delivered, or planned in a dry run.
+    Done,
+    /// Stopped on request; it can go on.
+    Interrupted,
+    /// The job failed; it can go on once the reason is gone.
+    Failed,
+}
+
+/// A wrong option, or a job or directory that cannot be used: nothing was done.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse(); // ends with 2 by itself
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
+        )
+        .init();
+    let Command::Reseed(options) = arguments.command;
+    match reseed::run(options).await {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(3),
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What is told on standard error while a job works: a bar on a terminal, lines otherwise.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bridge_core::delivery::{EntryResult, Message, Queue, Refusal};
+use bridge_core::scan::page::Marker;
+use bridge_core::scan::{ListError, Lister};
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Counts of this process, shared with the ports that do the counting.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pages: AtomicU64,
+    sent: AtomicU64,
+    /// Events before this process began.
+    before: AtomicU64,
+    /// Events of the plan; 0 while it is made.
+    planned: AtomicU64,
+}
+
+impl Counts {
+    /// The plan is known: so many events, of which so many were sent before.
+    pub fn plan(&self, planned: u64, before: u64) {
+        self.before.store(before, Ordering::Relaxed);
+        self.planned.store(planned, Ordering::Relaxed);
+    }
+}
+
+/// A lister that counts pages.
+pub struct Counted<T> {
+    inner: T,
+    counts: Arc<Counts>,
+}
+
+impl<T> Counted<T> {
+    /// Counts what `inner` does.
+    pub fn new(inner: T, counts: &Arc<Counts>) -> Self {
+        Self {
+            inner,
+            counts: Arc::clone(counts),
+        }
+    }
+}
+
+#[async_trait]
+impl<L: Lister> Lister for Counted<L> {
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        let page = self.inner.list(prefix, marker).await?;
+        self.counts.pages.fetch_add(1, Ordering::Relaxed);
+        Ok(page)
+    }
+}
+
+#[async_trait]
+impl Queue for Counted<Arc<dyn Queue>> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        let results = self.inner.send(messages).await?;
+        let taken = results.iter().filter(|result| result.is_ok()).count();
+        self.counts.sent.fetch_add(taken as u64, Ordering::Relaxed);
+        Ok(results)
+    }
+
+    async fn depth(&self) -> Result<u64, Refusal> {
+        self.inner.depth().await
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        self.inner.max_message_bytes().await
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.inner.request_timeout()
+    }
+}
+
+/// Tells how far it is, until it is dropped.
+pub async fn show(counts: Arc<Counts>) {
+    let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+    let mut next_line = Instant::now() + LINE_EVERY;
+    loop {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let told = Told::of(&counts);
+        match &bar {
+            Some(bar) => told.on(bar),
+            None if Instant::now() >= next_line => {
+                next_line += LINE_EVERY;
+                eprintln!("{}", told.line());
+            }
+            None => {}
+        }
+    }
+}
+
+/// One look at the counts.
+enum Told {
+    Scanning { pages: u64 },
+    Sending { sent: u64, planned: u64 },
+}
+
+impl Told {
+    fn of(counts: &Counts) -> Self {
+        match counts.planned.load(Ordering::Relaxed) {
+            0 => Self::Scanning {
+                pages: counts.pages.load(Ordering::Relaxed),
+            },
+            planned => {
+                let before = counts.before.load(Ordering::Relaxed);
+                // A resume sends some events again.
+                let sent = (before + counts.sent.load(Ordering::Relaxed)).min(planned);
+                Self::Sending { sent, planned }
+            }
+        }
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Scanning { pages } => format!("scanning: {pages} pages"),
+            Self::Sending { sent, planned } => format!("sending: {sent} of {planned} events"),
+        }
+    }
+
+    fn on(&self, bar: &ProgressBar) {
+        match self {
+            Self::Scanning { pages } => bar.set_message(format!("scanning: {pages} pages")),
+            Self::Sending { sent, planned } => {
+                if bar.length().is_none() {
+                    bar.reset();
+                    bar.set_message("sending");
+                    bar.set_style(sending_style());
+                }
+                bar.set_length(*planned);
+                bar.set_position(*sent);
+            }
+        }
+        bar.tick();
+    }
+}
+
+fn sending_style() -> ProgressStyle {
+    ProgressStyle::with_template("{msg} [{wide_bar}] {human_pos}/{human_len} {per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}

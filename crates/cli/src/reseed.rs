@@ -1,0 +1,266 @@
+//! `reseed`: a whole job in this process, its state in a local directory.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bridge_aws::lister::S3Lister;
+use bridge_aws::queue::SqsQueues;
+use bridge_aws::sdk;
+use bridge_core::clock::SystemClock;
+use bridge_core::config::{Config, ReseedConfig, check_queue_url, parse_order};
+use bridge_core::delivery::Queue;
+use bridge_core::job::request::StartRequest;
+use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
+use bridge_core::job::{Job, JobStore as _, Phase, Ports, Queues, actions};
+use bridge_core::local::NoContinuation;
+use bridge_core::local::jobs::LocalJobs;
+use bridge_core::local::plans::LocalPlans;
+use bridge_core::local::state::StateDirectory;
+use bridge_core::plan::{Manifest, PlanStore};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::ReseedArguments;
+use crate::progress::{Counted, Counts, show};
+use crate::target::Target;
+use crate::{Outcome, Usage, report};
+
+/// One segment lasts as long as the process.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+/// Between attempts after a fault that may pass.
+const REST: Duration = Duration::from_secs(5);
+
+/// Runs a job to its end, or to an interrupt.
+pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
+    let begin = Instant::now();
+    let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
+    let store = LocalJobs::new(state.path().to_owned());
+    let sdk = sdk::load().await;
+    let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
+    let resumed = match &arguments.resume {
+        Some(job_id) => Some(resume(&store, job_id).await?),
+        None => None,
+    };
+    let (bucket, target) = match &resumed {
+        Some(job) => (job.bucket.clone(), Target::of_url(&job.options.queue_url)),
+        None => (
+            arguments.bucket.clone().unwrap_or_default(),
+            target(&arguments)?,
+        ),
+    };
+    let counts = Arc::new(Counts::default());
+    let sqs = SqsQueues(aws_sdk_sqs::Client::new(&sdk));
+    let queue = Counted::new(target.open(&sqs)?, &counts);
+    let ports = Ports {
+        lister: Arc::new(Counted::new(S3Lister::new(&sdk, bucket.clone()), &counts)),
+        plans: Arc::new(LocalPlans::new(state.path().to_owned())),
+        queues: Arc::new(OneQueue(Arc::new(queue))),
+        jobs: Arc::new(store),
+        continuation: Arc::new(NoContinuation),
+        clock: Arc::new(SystemClock),
+    };
+    let job = match resumed {
+        Some(job) => job,
+        None => start(&ports, &arguments, bucket, &target, &region).await?,
+    };
+    eprintln!("job {} in {}", job.job_id, state.path().display());
+
+    let stop = stop_on_interrupt()?;
+    let settings = settings(&arguments, &target, region);
+    let job = tokio::select! {
+        job = work(&ports, &settings, &job.job_id, &stop, &counts) => job?,
+        () = show(counts.clone()) => unreachable!("it is shown until the work is done"),
+    };
+    let planned = match &job.manifest {
+        Some(name) if job.options.dry_run && job.planned.is_some() => {
+            let manifest = Manifest::load(&*ports.plans as &dyn PlanStore, name).await?;
+            Some(report::estimate_of(&job, &manifest))
+        }
+        _ => None,
+    };
+    let told = if arguments.json {
+        report::as_json(&job, begin.elapsed(), planned).to_string()
+    } else {
+        let state = state.path().display().to_string();
+        report::as_text(&job, begin.elapsed(), planned, &state)
+    };
+    let data_is_elsewhere = target != Target::Stdout;
+    if data_is_elsewhere && (arguments.json || arguments.dry_run) {
+        println!("{told}");
+    } else {
+        eprintln!("{told}");
+    }
+    Ok(match job.phase {
+        Phase::Done => Outcome::Done,
+        Phase::Failed => Outcome::Failed,
+        _ => Outcome::Interrupted,
+    })
+}
+
+/// A job of the state directory, ready to go on. Its last process is gone, or the directory would
+/// be locked; so its lease means nothing.
+async fn resume(store: &LocalJobs, job_id: &str) -> anyhow::Result<Job> {
+    let job = store.load(job_id).await?.ok_or_else(|| {
+        Usage(format!(
+            "--resume: there is no job {job_id:?} in this state directory (--state)"
+        ))
+    })?;
+    let now = bridge_core::clock::Clock::now(&SystemClock);
+    let next = if job.is_active() {
+        let mut next = job.next(now);
+        next.lease = None;
+        next
+    } else {
+        job.resumed(now).map_err(|e| Usage(e.to_string()))?
+    };
+    store.replace(&next, job.stamp()).await?;
+    Ok(next)
+}
+
+fn target(arguments: &ReseedArguments) -> Result<Target, Usage> {
+    match (&arguments.queue_url, &arguments.out) {
+        (Some(url), _) => {
+            check_queue_url("--queue-url", url).map_err(|e| Usage(e.to_string()))?;
+            Ok(Target::Queue(url.clone()))
+        }
+        (None, Some(out)) => Target::of_out(out),
+        (None, None) => Ok(Target::Nowhere),
+    }
+}
+
+async fn start(
+    ports: &Ports,
+    arguments: &ReseedArguments,
+    bucket: String,
+    target: &Target,
+    region: &str,
+) -> anyhow::Result<Job> {
+    let url = target.url();
+    let order = match &arguments.order {
+        Some(word) => parse_order(word, &url)
+            .map_err(|allowed| Usage(format!("--order: found {word:?}, allowed is {allowed}")))?,
+        None => target.default_order(),
+    };
+    let config = ReseedConfig {
+        common: Config {
+            queue_url: url,
+            format: arguments.format,
+            order,
+            key_prefix: arguments.prefix.clone(),
+            key_suffix: arguments.suffix.clone(),
+            region: region.to_owned(),
+        },
+        bucket,
+        table: String::new(),
+        plan_bucket: String::new(),
+    };
+    let request = StartRequest {
+        from: arguments.from,
+        until: arguments.until,
+        current_only: arguments.current_only,
+        events: arguments.events,
+        max_rate: arguments.max_rate,
+        pause_above_depth: arguments.pause_above_depth,
+        dry_run: arguments.dry_run,
+        ..StartRequest::default()
+    };
+    actions::start_another(ports, &config, &request)
+        .await
+        .map_err(|error| match error {
+            bridge_core::job::JobError::BadRequest(text) => Usage(text).into(),
+            other => other.into(),
+        })
+}
+
+fn settings(arguments: &ReseedArguments, target: &Target, region: String) -> SegmentSettings {
+    let mut settings = SegmentSettings::new(region, fastrand::u64(..));
+    settings.scan.listers = arguments.listers;
+    settings.scan.memory_budget = arguments.memory * 1024 * 1024;
+    settings.send.lanes = match target {
+        Target::Queue(_) => arguments.lanes,
+        // One lane keeps the plan's order.
+        _ => 1,
+    };
+    settings
+}
+
+/// Segments, until the job has ended or is stopped. The first is the only one, unless something
+/// fails that may pass.
+async fn work(
+    ports: &Ports,
+    settings: &SegmentSettings,
+    job_id: &str,
+    stop: &CancellationToken,
+    counts: &Arc<Counts>,
+) -> anyhow::Result<Job> {
+    let owner = format!("process {}", std::process::id());
+    let watch = async {
+        loop {
+            if let Ok(Some(job)) = ports.jobs.load(job_id).await
+                && let Some(planned) = &job.planned
+            {
+                counts.plan(planned.events, job.checkpoint.sequence);
+                return std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let segments = async {
+        loop {
+            let stop = stop.child_token();
+            let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, stop.clone());
+            match end.await? {
+                SegmentEnd::LeftToSweep(reason) if !stop.is_cancelled() => {
+                    eprintln!("{reason}; trying again in {} s", REST.as_secs());
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(REST) => {}
+                    }
+                }
+                SegmentEnd::LeftAlone(reason) => anyhow::bail!("job {job_id}: {reason}"),
+                _ => {}
+            }
+            let job = actions::find(ports, job_id).await?;
+            if !job.is_active() || stop.is_cancelled() {
+                return Ok(job);
+            }
+        }
+    };
+    tokio::select! {
+        job = segments => job,
+        () = watch => unreachable!("it never ends"),
+    }
+}
+
+/// The first Ctrl-C or SIGTERM asks for an orderly end, with a checkpoint; the second is one.
+fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening to Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
+    let told = stop.clone();
+    tokio::spawn(async move {
+        for _ in 0..2 {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if told.is_cancelled() {
+                std::process::exit(3);
+            }
+            eprintln!("stopping after what is on its way; once more to stop at once");
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// The job's one target.
+struct OneQueue(Arc<dyn Queue>);
+
+impl Queues for OneQueue {
+    fn open(&self, _url: &str) -> Arc<dyn Queue> {
+        Arc::clone(&self.0)
+    }
+}

@@ -1,0 +1,100 @@
+//! Where events go: an SQS queue, a file, or standard output.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bridge_aws::queue::SqsQueues;
+use bridge_core::delivery::{Order, Queue};
+use bridge_core::job::Queues;
+use bridge_core::local::lines::Lines;
+
+use crate::Usage;
+
+/// Where events go. A job keeps it as a URL, so that a resume finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An SQS queue by its URL.
+    Queue(String),
+    /// A file by its absolute path.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+    /// Nowhere: a dry run.
+    Nowhere,
+}
+
+const STDOUT: &str = "stdout:";
+const NOWHERE: &str = "nowhere:";
+const FILE: &str = "file:";
+
+impl Target {
+    /// The target of `--out`.
+    pub fn of_out(out: &Path) -> Result<Self, Usage> {
+        if out == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        let path = std::path::absolute(out)
+            .ok()
+            .filter(|path| path.to_str().is_some())
+            .ok_or_else(|| Usage(format!("--out: {} is no path in UTF-8", out.display())))?;
+        Ok(Self::File(path))
+    }
+
+    /// As a job keeps it.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Queue(url) => url.clone(),
+            Self::File(path) => format!("{FILE}{}", path.display()),
+            Self::Stdout => STDOUT.to_owned(),
+            Self::Nowhere => NOWHERE.to_owned(),
+        }
+    }
+
+    /// As a job kept it.
+    pub fn of_url(url: &str) -> Self {
+        match (url, url.strip_prefix(FILE)) {
+            (_, Some(path)) => Self::File(path.into()),
+            (STDOUT, _) => Self::Stdout,
+            (NOWHERE, _) => Self::Nowhere,
+            _ => Self::Queue(url.to_owned()),
+        }
+    }
+
+    /// What order it keeps by default. A file has no groups: its one lane keeps the plan's order.
+    pub fn default_order(&self) -> Order {
+        match self {
+            Self::Queue(url) => Order::default_of(url),
+            _ => Order::None,
+        }
+    }
+
+    /// Opens it.
+    pub fn open(&self, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
+        Ok(match self {
+            Self::Queue(url) => sqs.open(url),
+            Self::File(path) => {
+                let lines = Lines::append(path)
+                    .map_err(|e| Usage(format!("opening {}: {e}", path.display())))?;
+                Arc::new(lines)
+            }
+            Self::Stdout | Self::Nowhere => Arc::new(Lines::stdout()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_found_again_by_its_url() {
+        for target in [
+            Target::Queue("https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned()),
+            Target::File("/tmp/a b.jsonl".into()),
+            Target::Stdout,
+            Target::Nowhere,
+        ] {
+            assert_eq!(Target::of_url(&target.url()), target);
+        }
+    }
+}

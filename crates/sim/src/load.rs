@@ -1,0 +1,14 @@
+//! An HTTP server for load: synthetic versioned buckets of any size, and queues that check what
+//! arrives. Nothing is kept but counts, so that a hundred million versions need no memory.
+//!
+//! - [`shape`]: which keys and versions a bucket has, computed from their numbers
+//! - [`listing`]: `ListObjectVersions` over them
+//! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
+//! - [`server`]: HTTP, latency and throttling
+//!
+//! It is for load only: whether the project works is tested on an emulator that others wrote.
+
+pub mod listing;
+pub mod server;
+pub mod shape;
+pub mod sqs;

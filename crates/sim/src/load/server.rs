@@ -1,0 +1,183 @@
+//! HTTP around the synthetic bucket and the checking queue: latency, throttling, counts.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use super::listing::{Query, page};
+use super::shape::Synthetic;
+use super::sqs::Arrivals;
+
+/// A server's bucket, queue and manners.
+#[derive(Debug)]
+pub struct Load {
+    /// What is listed.
+    pub bucket: Synthetic,
+    /// How long a page takes at least.
+    pub list_latency: Duration,
+    /// How long a send takes at least.
+    pub send_latency: Duration,
+    /// More lists than this at the same time are answered 503 `SlowDown`.
+    pub most_lists: u64,
+    listing: AtomicU64,
+    lists: AtomicU64,
+    versions: AtomicU64,
+    throttled: AtomicU64,
+    arrivals: Mutex<Arrivals>,
+}
+
+impl Load {
+    /// A server over `bucket`, without latency or limits.
+    #[must_use]
+    pub fn new(bucket: Synthetic) -> Self {
+        Self {
+            bucket,
+            list_latency: Duration::ZERO,
+            send_latency: Duration::ZERO,
+            most_lists: u64::MAX,
+            listing: AtomicU64::new(0),
+            lists: AtomicU64::new(0),
+            versions: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+            arrivals: Mutex::default(),
+        }
+    }
+
+    /// Answers `listener`'s connections for ever.
+    ///
+    /// # Errors
+    /// When a connection cannot be accepted.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> std::io::Result<()> {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let load = Arc::clone(&self);
+            tokio::spawn(async move {
+                let service = service_fn(|request| load.answer(request));
+                // A client that goes away is none of ours.
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let query = request.uri().query().unwrap_or_default();
+        Ok(match *request.method() {
+            Method::GET if request.uri().path() == "/_load/stats" => self.stats(),
+            Method::GET if query.split('&').any(|part| part.starts_with("versions")) => {
+                self.list(&parse(query)).await
+            }
+            Method::POST => self.send(request).await,
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "this server lists versions and takes messages",
+            ),
+        })
+    }
+
+    async fn list(&self, query: &Query) -> Response<Full<Bytes>> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
+        let at_once = self.listing.fetch_add(1, Ordering::Relaxed) + 1;
+        sleep_exactly(self.list_latency).await;
+        self.listing.fetch_sub(1, Ordering::Relaxed);
+        if at_once > self.most_lists {
+            self.throttled.fetch_add(1, Ordering::Relaxed);
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+            );
+        }
+        let (xml, versions) = page(&self.bucket, query);
+        self.versions.fetch_add(versions, Ordering::Relaxed);
+        text(StatusCode::OK, xml)
+    }
+
+    async fn send(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let target = request.headers().get("x-amz-target");
+        let action = target
+            .and_then(|target| target.to_str().ok()?.strip_prefix("AmazonSQS."))
+            .unwrap_or_default()
+            .to_owned();
+        let Ok(body) = request.into_body().collect().await else {
+            return text(StatusCode::BAD_REQUEST, "the body broke off");
+        };
+        sleep_exactly(self.send_latency).await;
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        match arrivals.answer(&action, &body.to_bytes()) {
+            Ok(Some(answer)) => text(StatusCode::OK, answer.to_string()),
+            Ok(None) => text(StatusCode::NOT_FOUND, "unknown action"),
+            Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        }
+    }
+
+    fn stats(&self) -> Response<Full<Bytes>> {
+        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = json!({
+            "lists": self.lists.load(Ordering::Relaxed),
+            "versions": self.versions.load(Ordering::Relaxed),
+            "throttled": self.throttled.load(Ordering::Relaxed),
+            "sends": arrivals.requests,
+            "messages": arrivals.messages,
+            "distinct": arrivals.distinct,
+            "outOfOrder": arrivals.out_of_order,
+            "badRequests": arrivals.bad_requests,
+        });
+        text(StatusCode::OK, stats.to_string())
+    }
+}
+
+/// Without latency there is no timer either.
+async fn sleep_exactly(latency: Duration) {
+    if !latency.is_zero() {
+        sleep(latency).await;
+    }
+}
+
+fn parse(query: &str) -> Query {
+    let fields: HashMap<&str, String> = query
+        .split('&')
+        .filter_map(|part| part.split_once('='))
+        .map(|(name, value)| (name, decoded(value)))
+        .collect();
+    let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
+    Query {
+        prefix: text("prefix").unwrap_or_default(),
+        key_marker: text("key-marker"),
+        version_id_marker: text("version-id-marker"),
+        max_keys: text("max-keys")
+            .and_then(|n| n.parse().ok())
+            .map_or(1000, |n: u64| n.min(1000)),
+        url_encoded: text("encoding-type").as_deref() == Some("url"),
+    }
+}
+
+fn decoded(value: &str) -> String {
+    percent_decode_str(&value.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response
+}
