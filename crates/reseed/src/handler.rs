@@ -24,13 +24,16 @@ pub struct Reseed {
 }
 
 impl Reseed {
-    /// Works with `ports` as `config` says.
-    pub fn new(config: ReseedConfig, ports: Ports) -> Self {
+    /// Works with `ports` as `config` says, in a function of `memory_mib`. A quarter of that is for
+    /// object versions; reading runs, pages in flight and the SDK take their part.
+    pub fn new(config: ReseedConfig, ports: Ports, memory_mib: usize) -> Self {
         let seed = fastrand::u64(..);
+        let mut settings = SegmentSettings::new(config.common.region.clone(), seed);
+        settings.scan.memory_budget = memory_mib * 1024 * 1024 / 4;
         Self {
-            settings: SegmentSettings::new(config.common.region.clone(), seed),
             config,
             ports,
+            settings,
         }
     }
 

@@ -62,5 +62,10 @@ async fn wire(config: ReseedConfig) -> Reseed {
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),
     };
-    Reseed::new(config, ports)
+    // Lambda sets it; elsewhere it is the template's default.
+    let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1024);
+    Reseed::new(config, ports, memory)
 }

@@ -4,8 +4,10 @@
 //! - [`emulator`]: the local AWS (ministack), started and stopped
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
+//! - [`bench`]: this project against what a user would write
 //! - [`run`]: running other programs, with errors that say which
 
+mod bench;
 mod check;
 mod demo;
 mod emulator;
@@ -43,6 +45,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Measure this project against what a user would write, and write docs/BENCHMARKS.md
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +65,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Up => up(),
         Task::Down => emulator::stop_running(),
         Task::Test { quick } => check::all(*quick),
+        Task::Bench(arguments) => bench::all(*arguments),
     }
 }
 

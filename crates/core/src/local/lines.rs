@@ -38,7 +38,9 @@ impl Lines {
             .create(true)
             .open(path)?;
         let whole = end_of_last_line(&mut file)?;
-        file.set_len(whole)?;
+        if whole < file.metadata()?.len() {
+            file.set_len(whole)?;
+        }
         Ok(Self {
             name: path.display().to_string(),
             sink: Mutex::new(Box::new(BufWriter::new(file))),

@@ -1,0 +1,341 @@
+//! The program itself, against the load server: whole jobs, kills, interrupts, exit codes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_sim::load::server::Load;
+use bridge_sim::load::shape::{Shape, Synthetic};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// A load server on a thread of its own; it ends with the test.
+fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> String {
+    let mut load = Load::new(Synthetic {
+        shape,
+        versions,
+        per_key: 2,
+    });
+    change(&mut load);
+    let (address, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            address.send(url).unwrap();
+            Arc::new(load).serve(listener).await
+        })
+    });
+    told.recv().unwrap()
+}
+
+fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
+    command
+        .arg("reseed")
+        .args(arguments)
+        .current_dir(folder)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn run(endpoint: &str, folder: &Path, arguments: &[&str]) -> Output {
+    program(endpoint, folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The lines of a file by sequence, each without its job's id. What comes again must be the same.
+fn events(file: &Path) -> BTreeMap<u64, String> {
+    let mut events = BTreeMap::new();
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event.as_object_mut().unwrap().remove("jobId").unwrap();
+        let sequence = event["sequence"].as_u64().unwrap();
+        let told = event.to_string();
+        let before = events.insert(sequence, told.clone());
+        assert!(before.is_none_or(|before| before == told), "{sequence}");
+    }
+    events
+}
+
+/// The only job of the state directory.
+fn job_of(folder: &Path) -> Option<String> {
+    let jobs = std::fs::read_dir(folder.join(".s3-sqs-bridge/jobs")).ok()?;
+    let job = jobs.map(|job| job.unwrap()).next()?;
+    job.path()
+        .join("job.json")
+        .is_file()
+        .then(|| job.file_name().into_string().unwrap())
+}
+
+#[test]
+fn the_sequence_is_the_same_for_any_number_of_listers_and_any_memory() {
+    let endpoint = serve(Shape::NonAscii, 80_000, |_| {});
+    let mut first = None;
+    for (listers, memory) in [("1", "256"), ("7", "16"), ("64", "16")] {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = [
+            "--bucket",
+            "b",
+            "--out",
+            "events",
+            "--listers",
+            listers,
+            "--memory",
+            memory,
+        ];
+        let output = run(&endpoint, folder.path(), &arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let events = events(&folder.path().join("events"));
+        assert_eq!(events.len(), 80_000);
+        assert_eq!(events.keys().next_back(), Some(&80_000));
+        match &first {
+            None => first = Some(events),
+            Some(first) => assert!(*first == events, "{listers} listers, {memory} MiB"),
+        }
+    }
+}
+
+#[test]
+fn killed_at_ten_random_moments_it_tells_the_same() {
+    let endpoint = serve(Shape::HotPrefix, 30_000, |load| {
+        load.list_latency = Duration::from_millis(30);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let whole = run(
+        &endpoint,
+        folder.path(),
+        &["--bucket", "b", "--out", "whole", "--state", "whole-state"],
+    );
+    assert!(whole.status.success(), "{}", text(&whole.stderr));
+    let seed = fastrand_seed();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut kills = 0;
+    loop {
+        let job = job_of(folder.path());
+        let arguments = match &job {
+            Some(job) => vec!["--resume", job.as_str()],
+            None => vec!["--bucket", "b", "--out", "killed", "--max-rate", "9000"],
+        };
+        let mut child = program(&endpoint, folder.path(), &arguments)
+            .spawn()
+            .unwrap();
+        if kills < 10 {
+            std::thread::sleep(Duration::from_millis(random.u64(20..500)));
+            // A job that is done before its tenth kill cannot be resumed.
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                kills += 1;
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            break;
+        }
+        let code = output.status.code();
+        assert_eq!(code, None, "seed {seed}: {}", text(&output.stderr));
+    }
+    assert!(kills >= 5, "seed {seed}: only {kills} kills");
+    let whole = events(&folder.path().join("whole"));
+    assert_eq!(whole.len(), 30_000);
+    let killed = events(&folder.path().join("killed"));
+    assert!(whole == killed, "seed {seed}");
+}
+
+/// Different in each run, and told when a test fails.
+fn fastrand_seed() -> u64 {
+    std::env::var("BRIDGE_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
+fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn an_interrupt_checkpoints_and_says_how_to_go_on() {
+    let endpoint = serve(Shape::Hashed, 3_000, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--bucket", "b", "--out", "events", "--max-rate", "1000"];
+    let child = program(&endpoint, folder.path(), &arguments)
+        .spawn()
+        .unwrap();
+    let file = folder.path().join("events");
+    while std::fs::metadata(&file).map_or(0, |m| m.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let job = job_of(folder.path()).unwrap();
+    let told = text(&output.stderr);
+    assert!(told.contains(&format!("--resume {job}")), "{told}");
+    let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+    assert!(lines < 3_000);
+
+    let output = run(&endpoint, folder.path(), &["--resume", &job, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let end: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&end["phase"], &end["checkpoint"]),
+        (&"done".into(), &3_000.into())
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(
+        text.lines().count(),
+        3_000,
+        "an orderly stop repeats nothing"
+    );
+    assert_eq!(events(&file).len(), 3_000);
+    let output = run(&endpoint, folder.path(), &["--resume", &job]);
+    assert_eq!(output.status.code(), Some(2), "a job that is done");
+}
+
+#[test]
+fn events_reach_a_queue_in_order_however_s3_throttles() {
+    let endpoint = serve(Shape::OneKey, 20_000, |load| {
+        load.most_lists = 1;
+        load.list_latency = Duration::from_millis(10);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let queue = format!("{endpoint}/1/q.fifo");
+    let output = run(
+        &endpoint,
+        folder.path(),
+        &[
+            "--bucket",
+            "b",
+            "--queue-url",
+            &queue,
+            "--events",
+            "created",
+        ],
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let stats = stats(&endpoint);
+    let removed = stats["versions"].as_u64().unwrap() - stats["distinct"].as_u64().unwrap();
+    assert!(removed > 0, "some are delete markers: {stats}");
+    assert_eq!(stats["messages"], stats["distinct"], "{stats}");
+    assert_eq!(
+        (&stats["outOfOrder"], &stats["badRequests"]),
+        (&0.into(), &0.into())
+    );
+    assert!(stats["throttled"].as_u64().unwrap() > 0, "{stats}");
+}
+
+fn stats(endpoint: &str) -> Value {
+    let body = ureq::get(format!("{endpoint}/_load/stats")).call();
+    serde_json::from_str(&body.unwrap().body_mut().read_to_string().unwrap()).unwrap()
+}
+
+#[test]
+fn a_dry_run_tells_numbers_months_cost_and_time_and_sends_nothing() {
+    let endpoint = serve(Shape::Dated, 5_000, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--bucket", "b", "--dry-run", "--max-rate", "100"];
+    let output = run(&endpoint, folder.path(), &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    for part in [
+        "5000 events:",
+        "created",
+        "removed",
+        "2023-01",
+        "2024-12",
+        "S3 $",
+        "SQS $",
+        "50 s",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in: {told}");
+    }
+    let mut arguments = arguments.to_vec();
+    arguments.push("--json");
+    let output = run(&endpoint, folder.path(), &arguments);
+    let end: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(end["planned"]["events"], 5_000);
+    assert_eq!(end["estimate"]["sendingSeconds"], 50);
+    assert_eq!(stats(&endpoint)["messages"], 0);
+}
+
+#[test]
+fn lines_on_standard_output_are_data_and_nothing_else() {
+    let endpoint = serve(Shape::Hashed, 2_000, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--bucket", "b", "--out", "-", "--json"];
+    let output = run(&endpoint, folder.path(), &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let file = folder.path().join("stdout");
+    std::fs::write(&file, &output.stdout).unwrap();
+    let sequences: Vec<u64> = text(&output.stdout)
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["sequence"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(sequences, (1..=2_000).collect::<Vec<_>>(), "in order");
+}
+
+#[test]
+fn exit_codes_tell_usage_from_failure() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, code, part) in [
+        (vec!["--bucket", "b"], 2, "--queue-url"),
+        (
+            vec!["--bucket", "b", "--queue-url", "q"],
+            2,
+            "--queue-url: found \"q\"",
+        ),
+        (vec!["--resume", "nope"], 2, "\"nope\""),
+        (
+            vec![
+                "--bucket",
+                "b",
+                "--queue-url",
+                "https://x/1/q",
+                "--order",
+                "key",
+            ],
+            2,
+            "standard queue",
+        ),
+        (
+            vec![
+                "--bucket",
+                "b",
+                "--out",
+                "-",
+                "--from",
+                "2025-01-01T00:00:00Z",
+                "--until",
+                "2024-01-01T00:00:00Z",
+            ],
+            2,
+            "before until",
+        ),
+        (vec!["--bucket", "b", "--out", "/dev/full"], 1, "/dev/full"),
+    ] {
+        let output = run(&endpoint, folder.path(), &arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains(part), "{arguments:?}: {told}");
+    }
+}

@@ -1,0 +1,110 @@
+//! `cargo xtask bench`: this project against what a user would write, in one run on one machine.
+//!
+//! - [`measure`]: processor time, memory and time of one program
+//! - [`server`]: the load server of `crates/sim`
+//! - [`cases`]: what is compared; [`page`]: how it is written down
+
+mod cases;
+mod measure;
+mod page;
+mod server;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::run::{run, run_quietly, say};
+use crate::{local, root};
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct BenchArguments {
+    /// Also 10 and 50 million versions: takes about a quarter of an hour more
+    #[arg(long)]
+    large: bool,
+    /// Also 100 million versions
+    #[arg(long)]
+    huge: bool,
+}
+
+/// The programs that are measured.
+pub struct Programs {
+    target: PathBuf,
+    peers: PathBuf,
+}
+
+impl Programs {
+    /// Builds this project's, and installs the peers.
+    fn prepare() -> anyhow::Result<Self> {
+        say("building in release mode");
+        run(Command::new("cargo").current_dir(root()).args([
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "s3-sqs-bridge",
+            "--package",
+            "bridge-sim",
+        ]))?;
+        run(Command::new("cargo").current_dir(root()).args([
+            "build",
+            "--release",
+            "--quiet",
+            "--package",
+            "bridge-aws",
+            "--examples",
+        ]))?;
+        let programs = Self {
+            target: root().join("target/release"),
+            peers: local().join("peers"),
+        };
+        programs.install_peers()?;
+        Ok(programs)
+    }
+
+    fn install_peers(&self) -> anyhow::Result<()> {
+        if self.peers.join("done").is_file() {
+            return Ok(());
+        }
+        say("installing boto3 and the AWS SDK for JavaScript into .local/peers");
+        let python = self.peers.join("python");
+        run_quietly(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
+        run_quietly(Command::new(python.join("bin/pip")).args(["install", "--quiet", "boto3"]))?;
+        run_quietly(
+            Command::new("npm")
+                .current_dir(&self.peers)
+                .args(["install", "--no-audit", "--no-fund", "--prefix", "."])
+                .args(["@aws-sdk/client-s3@3", "@aws-sdk/client-sqs@3"]),
+        )?;
+        for script in ["reseed.py", "reseed.mjs"] {
+            let from = root().join("crates/xtask/peers").join(script);
+            std::fs::copy(&from, self.peers.join(script))
+                .with_context(|| format!("copying {}", from.display()))?;
+        }
+        std::fs::write(self.peers.join("done"), "")?;
+        Ok(())
+    }
+}
+
+/// Measures, prints, and writes docs/BENCHMARKS.md's figures.
+///
+/// # Errors
+/// When a program cannot be built, fails, or tells another number of versions than there are.
+pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
+    let programs = Programs::prepare()?;
+    let mut page = page::Page::new();
+    cases::reading(&programs, &mut page)?;
+    cases::scanning(&programs, &mut page)?;
+    cases::latency(&programs, &mut page)?;
+    cases::peers(&programs, &mut page)?;
+    let mut sizes = vec![1_000_000];
+    if arguments.large {
+        sizes.extend([10_000_000, 50_000_000]);
+    }
+    if arguments.huge {
+        sizes.push(100_000_000);
+    }
+    cases::memory(&programs, &mut page, &sizes)?;
+    page.write()
+}
