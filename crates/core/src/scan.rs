@@ -17,6 +17,7 @@ pub mod listing;
 pub mod order;
 pub mod page;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +28,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::backoff::Backoff;
+use crate::plan::manifest::{Run, Summary};
 use crate::plan::{Manifest, PlanError, PlanStore, run};
 use buffer::Buffer;
 use filter::Filter;
-use keyspace::{Keyspace, PageRequest};
+use keyspace::{Keyspace, PageRequest, Range};
 use page::{Marker, Page, PageError, parse_page};
 
 /// Port: a versioned bucket.
@@ -95,8 +97,8 @@ pub trait Commit: Send + Sync {
 pub struct ScanSettings {
     /// Pages asked for at the same time, at most.
     pub listers: usize,
-    /// Bytes of memory for versions: when half of it is full, a run is written, which takes about
-    /// as much again while it is made.
+    /// Bytes of memory for versions: when a third of it is full, a run is made of what is there
+    /// (which takes at most another third) while the last third fills up.
     pub memory_budget: usize,
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
@@ -144,29 +146,71 @@ struct Answer {
     result: Result<Result<Page, PageError>, ListError>,
 }
 
-impl Scan<'_> {
+/// What has been listed: what is in memory, and what is still to be listed.
+struct Progress {
+    keyspace: Keyspace,
+    buffer: Buffer,
+    pages: u64,
+    listed: u64,
+    /// Counts runs, for their names.
+    runs: usize,
+}
+
+/// A run, and what was still to be listed when its rows were taken.
+struct Written {
+    run: Option<(Run, Summary)>,
+    ranges: Vec<Range>,
+    pages: u64,
+    listed: u64,
+}
+
+type Writing<'a> = Pin<Box<dyn Future<Output = Result<Written, PlanError>> + Send + 'a>>;
+
+impl<'a> Scan<'a> {
     /// Lists what `manifest` says is still to be listed. It ends with a commit; the manifest says
     /// whether the scan is complete.
     ///
     /// # Errors
     /// [`ScanError`]; what was committed before stays good.
     pub async fn run(mut self, manifest: &mut Manifest) -> Result<(), ScanError> {
-        let mut keyspace = Keyspace::new(manifest.ranges.clone());
-        let mut buffer = Buffer::default();
+        let mut progress = Progress {
+            keyspace: Keyspace::new(manifest.ranges.clone()),
+            buffer: Buffer::default(),
+            pages: manifest.pages,
+            listed: manifest.listed,
+            runs: manifest.runs.len(),
+        };
         let mut in_flight: JoinSet<Answer> = JoinSet::new();
+        let mut writing: Option<Writing<'a>> = None;
         let mut allowed = self.settings.listers;
         let mut failures = 0;
         let mut last_page = Instant::now();
-        let mut last_commit = Instant::now();
+        let mut last_write = Instant::now();
         loop {
             while in_flight.len() < allowed && !self.stop.is_cancelled() {
-                let Some(request) = keyspace.next_request() else {
+                let Some(request) = progress.keyspace.next_request() else {
                     break;
                 };
                 in_flight.spawn(self.ask(request, failures));
             }
-            let Some(joined) = in_flight.join_next().await else {
-                break;
+            let full = progress.is_full(self.settings.memory_budget / 3);
+            let due = last_write.elapsed() >= self.settings.commit_every;
+            if writing.is_none() && !progress.buffer.is_empty() && (full || due) {
+                writing = Some(self.write(&mut progress));
+                last_write = Instant::now();
+                continue;
+            }
+            let is_writing = writing.is_some();
+            let joined = tokio::select! {
+                // In this order, so that one seed gives one trace.
+                biased;
+                written = finished(&mut writing), if is_writing => {
+                    self.commit(manifest, written?).await?;
+                    continue;
+                }
+                // With all memory in use, pages wait.
+                Some(joined) = in_flight.join_next(), if !(full && is_writing) => joined,
+                else => break,
             };
             // A task is never aborted, and a panic in it is a panic here.
             let Answer { request, result } = joined.unwrap_or_else(|e| {
@@ -177,8 +221,7 @@ impl Scan<'_> {
                     failures = 0;
                     last_page = Instant::now();
                     allowed = (allowed + 1).min(self.settings.listers);
-                    manifest.pages += 1;
-                    self.take_in(&mut keyspace, request, page, manifest, &mut buffer)?;
+                    self.take_in(request, page, &mut progress, manifest)?;
                 }
                 Err(error) if error.retryable => {
                     failures += 1;
@@ -190,19 +233,13 @@ impl Scan<'_> {
                         return Err(list_error(manifest, &request, error));
                     }
                     tracing::warn!(%error, failures, allowed, "a page could not be had; asking again");
-                    keyspace.give_back(request.range);
+                    progress.keyspace.give_back(request.range);
                 }
                 Err(error) => return Err(list_error(manifest, &request, error)),
             }
-            let due = last_commit.elapsed() >= self.settings.commit_every;
-            let held = buffer.bytes() + keyspace.waiting_bytes();
-            let full = held >= self.settings.memory_budget / 2;
-            if !buffer.is_empty() && (full || due) {
-                self.flush(&keyspace, manifest, &mut buffer).await?;
-                last_commit = Instant::now();
-            }
         }
-        self.flush(&keyspace, manifest, &mut buffer).await
+        let written = self.write(&mut progress).await?;
+        self.commit(manifest, written).await
     }
 
     /// One page, after a wait when requests have been failing.
@@ -224,45 +261,83 @@ impl Scan<'_> {
 
     fn take_in(
         &self,
-        keyspace: &mut Keyspace,
         request: PageRequest,
         page: Result<Page, PageError>,
-        manifest: &mut Manifest,
-        buffer: &mut Buffer,
+        progress: &mut Progress,
+        manifest: &Manifest,
     ) -> Result<(), ScanError> {
         let complete = page
-            .and_then(|page| keyspace.accept(request.range, page))
+            .and_then(|page| progress.keyspace.accept(request.range, page))
             .map_err(|error| ScanError::Page {
                 bucket: manifest.bucket.clone(),
                 marker: describe(request.marker.as_ref()),
                 error,
             })?;
+        progress.pages += 1;
         for mut listing in complete {
-            manifest.listed += listing.len() as u64;
+            progress.listed += listing.len() as u64;
             listing.retain(|planned| self.filter.keeps(planned));
-            buffer.push(listing);
+            progress.buffer.push(listing);
         }
         Ok(())
     }
 
-    /// Writes what is in memory as a run and commits it with the cursors that belong to it.
-    async fn flush(
-        &self,
-        keyspace: &Keyspace,
-        manifest: &mut Manifest,
-        buffer: &mut Buffer,
-    ) -> Result<(), ScanError> {
-        if !buffer.is_empty() {
-            let rows = std::mem::take(buffer);
-            let name = format!("{}-{:06}.parquet", self.run_prefix, manifest.runs.len());
-            let (written, summary) = run::write(self.store, name, rows).await?;
-            manifest.runs.push(written);
+    /// Makes a run of what is in memory, while listing goes on.
+    fn write(&self, progress: &mut Progress) -> Writing<'a> {
+        let store = self.store;
+        let rows = std::mem::take(&mut progress.buffer);
+        let name = format!("{}-{:06}.parquet", self.run_prefix, progress.runs);
+        progress.runs += usize::from(!rows.is_empty());
+        let (ranges, pages, listed) = (
+            progress.keyspace.remaining(),
+            progress.pages,
+            progress.listed,
+        );
+        Box::pin(async move {
+            let run = if rows.is_empty() {
+                None
+            } else {
+                Some(run::write(store, name, rows).await?)
+            };
+            Ok(Written {
+                run,
+                ranges,
+                pages,
+                listed,
+            })
+        })
+    }
+
+    /// Commits a run with the cursors that belong to it.
+    async fn commit(&self, manifest: &mut Manifest, written: Written) -> Result<(), ScanError> {
+        if let Some((run, summary)) = written.run {
+            manifest.runs.push(run);
             manifest.summary.add(summary);
         }
-        manifest.ranges = keyspace.remaining();
-        self.commit.commit(manifest).await?;
-        Ok(())
+        manifest.ranges = written.ranges;
+        manifest.pages = written.pages;
+        manifest.listed = written.listed;
+        Ok(self.commit.commit(manifest).await?)
     }
+}
+
+impl Progress {
+    /// Whether it is time for a run: `share` bytes are taken, by versions that are ready and by
+    /// those that wait for the rest of their key. However many wait, a run is of some size.
+    fn is_full(&self, share: usize) -> bool {
+        let left = share.saturating_sub(self.keyspace.waiting_bytes());
+        self.buffer.bytes() >= left.max(share / 4)
+    }
+}
+
+/// The end of what is being written, which then is no more.
+async fn finished(writing: &mut Option<Writing<'_>>) -> Result<Written, PlanError> {
+    let Some(run) = writing else {
+        return std::future::pending().await;
+    };
+    let written = run.await;
+    *writing = None;
+    written
 }
 
 fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> ScanError {

@@ -60,6 +60,11 @@ impl Programs {
             peers: local().join("peers"),
         };
         programs.install_peers()?;
+        for script in ["reseed.py", "reseed.mjs"] {
+            let from = root().join("crates/xtask/peers").join(script);
+            std::fs::copy(&from, programs.peers.join(script))
+                .with_context(|| format!("copying {}", from.display()))?;
+        }
         Ok(programs)
     }
 
@@ -77,11 +82,6 @@ impl Programs {
                 .args(["install", "--no-audit", "--no-fund", "--prefix", "."])
                 .args(["@aws-sdk/client-s3@3", "@aws-sdk/client-sqs@3"]),
         )?;
-        for script in ["reseed.py", "reseed.mjs"] {
-            let from = root().join("crates/xtask/peers").join(script);
-            std::fs::copy(&from, self.peers.join(script))
-                .with_context(|| format!("copying {}", from.display()))?;
-        }
         std::fs::write(self.peers.join("done"), "")?;
         Ok(())
     }

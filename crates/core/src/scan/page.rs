@@ -177,7 +177,14 @@ fn read(text: &str, url_encoded: bool) -> Result<(Builder, Frame<'_>), PageError
             }
             Xml::Text(part) => append(&mut leaf, part.into_inner()),
             Xml::CData(part) => append(&mut leaf, part.into_inner()),
-            Xml::GeneralRef(reference) => leaf.to_mut().push_str(&resolve(&reference)?),
+            Xml::GeneralRef(reference) => {
+                let character = resolve(&reference)?;
+                // Entity tags come in quotes, which are not part of them: without these, the text
+                // is a part of the document as it stands.
+                if character != '"' || path.last() != Some(&Element::ETag) {
+                    leaf.to_mut().push(character);
+                }
+            }
             Xml::End(_) => {
                 match path.as_slice() {
                     [_, Element::Version | Element::DeleteMarker, field] => {
@@ -218,12 +225,12 @@ fn append<'a>(leaf: &mut Cow<'a, str>, part: Cow<'a, str>) {
     }
 }
 
-fn resolve(reference: &BytesRef<'_>) -> Result<String, PageError> {
+fn resolve(reference: &BytesRef<'_>) -> Result<char, PageError> {
     if let Some(character) = reference.resolve_char_ref().map_err(not_xml)? {
-        return Ok(character.to_string());
+        return Ok(character);
     }
     resolve_predefined_entity(reference)
-        .map(str::to_owned)
+        .and_then(|text| text.chars().next())
         .ok_or_else(|| not_xml(format!("unknown entity &{};", &**reference)))
 }
 

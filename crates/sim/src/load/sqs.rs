@@ -136,7 +136,7 @@ impl Arrivals {
 
 /// The sequence in a bridge event, without parsing all of it.
 fn sequence_of(body: &str) -> Option<u64> {
-    let rest = body.split_once("\"sequence\":")?.1;
+    let rest = body.split_once("\"sequence\":")?.1.trim_start();
     let digits = rest
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len());
