@@ -52,6 +52,22 @@ impl Alphabet {
         fraction
     }
 
+    /// What [`Self::fraction`] leaves out between two keys: digits at place `skip` that no key has
+    /// been seen to have, since nobody has looked there yet.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
+    pub fn unknown_between(&self, from: &str, until: &str, skip: usize) -> f64 {
+        let at = |key: &str| key.chars().nth(skip).filter(char::is_ascii_hexdigit);
+        let (Some(known), Some(low), Some(high)) = (self.places.get(skip), at(from), at(until))
+        else {
+            return 0.0;
+        };
+        let unknown = (next(low)..high)
+            .filter(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase() && !known.contains(c))
+            .count();
+        unknown as f64 / known.len() as f64
+    }
+
     /// One text for each place of `from`, at most `depth` characters in, at which keys after it
     /// could differ: asking for all of them at once tells how far the keyspace reaches at each
     /// place. Empty when no place is known to vary.
@@ -67,16 +83,33 @@ impl Alphabet {
             .enumerate()
             .take(depth + 1)
             .filter(|(place, (_, character))| !is_fixed(*place, *character))
-            .map(|(_, (at, character))| {
-                let mut rung = from[..at].to_owned();
-                rung.push(next(character));
-                rung
+            .flat_map(|(_, (at, character))| {
+                let further = self.half_way_from(character);
+                let ends = std::iter::once(next(character)).chain(further);
+                ends.map(move |end| {
+                    let mut rung = from[..at].to_owned();
+                    rung.push(end);
+                    rung
+                })
             })
             .filter(|rung| rung.as_str() > from && until.is_none_or(|until| rung.as_str() < until))
             .collect();
         rungs.sort_unstable();
         rungs.dedup();
         rungs
+    }
+
+    /// The middle of the digits above one, as far as keys are known to have them at any place:
+    /// a key that begins with `0` may be a number or a digest, and digests reach up to `f`.
+    fn half_way_from(&self, digit: char) -> Option<char> {
+        let digits: BTreeSet<char> = self
+            .places
+            .iter()
+            .flatten()
+            .copied()
+            .filter(|c| digit.is_ascii_hexdigit() && c.is_ascii_hexdigit() && *c > next(digit))
+            .collect();
+        digits.iter().nth(digits.len() / 2).copied()
     }
 
     /// A text after `from` and before `until` (`None`: no end) that begins as known keys do: in
@@ -180,8 +213,10 @@ mod tests {
         assert_eq!(new.ladder("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
         assert_eq!(new.ladder("a/1x", None, 2), ["a/2", "a0", "b"]);
         assert_eq!(new.ladder("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
-        let known = alphabet(&["a/1x"; 64]);
-        assert_eq!(known.ladder("a/1x", None, 9), ["a/2"], "numbers grow");
+        let known = alphabet(&["x/1x"; 64]);
+        assert_eq!(known.ladder("x/1x", None, 9), ["x/2"], "numbers grow");
+        let known = alphabet(&["x/01", "x/8f"]);
+        assert_eq!(known.ladder("x/0", None, 2), ["x/1", "x/f", "x0", "y"]);
     }
 
     #[test]

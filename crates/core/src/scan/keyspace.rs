@@ -14,7 +14,7 @@ use super::page::{Marker, Page, PageError};
 /// A cut costs about half a page, as the first part's last page runs over its end. So a range
 /// that seems to have less than so many pages left is not cut; the number was tried out with
 /// `crates/sim/tests/effort.rs`, which counts requests (fewer with more) and rounds (more).
-const PAGES_WORTH_A_CUT: f64 = 8.0;
+const PAGES_WORTH_A_CUT: f64 = 6.0;
 
 /// Requests that may come back with nothing of their range, at first and then of so many pages:
 /// where keys are not spread as they seem to be, listers rest rather than ask in vain.
@@ -241,9 +241,10 @@ impl Open {
         }
         let skip = common_characters(&self.page_began, until);
         let place = |key: &str| alphabet.fraction(key, skip);
+        let unknown = alphabet.unknown_between(from, until, skip);
         let (began, from, until) = (place(&self.page_began), place(from), place(until));
         if from > began {
-            (until - from) / (from - began)
+            (until - from + unknown) / (from - began)
         } else {
             f64::from(self.pages)
         }
