@@ -106,5 +106,11 @@ pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
         sizes.push(100_000_000);
     }
     cases::memory(&programs, &mut page, &sizes)?;
+    let planned = if arguments.large {
+        50_000_000
+    } else {
+        2_000_000
+    };
+    cases::continuation(&programs, &mut page, planned)?;
     page.write()
 }
