@@ -123,7 +123,7 @@ fn killed_at_ten_random_moments_it_tells_the_same() {
         &["--bucket", "b", "--out", "whole", "--state", "whole-state"],
     );
     assert!(whole.status.success(), "{}", text(&whole.stderr));
-    let seed = fastrand_seed();
+    let seed = seed();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut kills = 0;
     loop {
@@ -158,8 +158,14 @@ fn killed_at_ten_random_moments_it_tells_the_same() {
 }
 
 /// Different in each run, and told when a test fails.
-fn fastrand_seed() -> u64 {
+fn seed() -> u64 {
     std::env::var("BRIDGE_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap())
+}
+
+fn wait_for_events(file: &Path) {
+    while std::fs::metadata(file).map_or(0, |m| m.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn interrupt(child: &Child) {
@@ -177,9 +183,7 @@ fn an_interrupt_checkpoints_and_says_how_to_go_on() {
         .spawn()
         .unwrap();
     let file = folder.path().join("events");
-    while std::fs::metadata(&file).map_or(0, |m| m.len()) == 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_events(&file);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
@@ -291,6 +295,41 @@ fn lines_on_standard_output_are_data_and_nothing_else() {
         })
         .collect();
     assert_eq!(sequences, (1..=2_000).collect::<Vec<_>>(), "in order");
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let endpoint = serve(Shape::Hashed, 1_500, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    // A job for the line that goes on with one.
+    let arguments = ["--bucket", "b", "--out", "events", "--max-rate", "500"];
+    let child = program(&endpoint, folder.path(), &arguments)
+        .spawn()
+        .unwrap();
+    wait_for_events(&folder.path().join("events"));
+    interrupt(&child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+    let job = job_of(folder.path()).unwrap();
+
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let lines: Vec<String> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("s3-sqs-bridge reseed "))
+        .map(|line| {
+            line.split(" #")
+                .next()
+                .unwrap()
+                .replace("https://sqs.eu-west-1.amazonaws.com", &endpoint)
+                .replace("20240501-1a2b3c4d-1", &job)
+        })
+        .collect();
+    assert!(lines.len() >= 4, "{lines:?}");
+    for line in lines {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let output = run(&endpoint, folder.path(), &arguments);
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+    }
 }
 
 #[test]
