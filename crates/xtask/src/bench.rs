@@ -20,12 +20,15 @@ use crate::{local, root};
 /// How much is measured.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct BenchArguments {
-    /// Also 10 and 50 million versions: takes about a quarter of an hour more
+    /// Also 10 and 50 million versions: takes about five minutes more
     #[arg(long)]
     large: bool,
     /// Also 100 million versions
     #[arg(long)]
     huge: bool,
+    /// Only memory and continuation; the other figures stay as they are
+    #[arg(long)]
+    only_memory: bool,
 }
 
 /// The programs that are measured.
@@ -94,10 +97,12 @@ impl Programs {
 pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
     let programs = Programs::prepare()?;
     let mut page = page::Page::new();
-    cases::reading(&programs, &mut page)?;
-    cases::scanning(&programs, &mut page)?;
-    cases::latency(&programs, &mut page)?;
-    cases::peers(&programs, &mut page)?;
+    if !arguments.only_memory {
+        cases::reading(&programs, &mut page)?;
+        cases::scanning(&programs, &mut page)?;
+        cases::latency(&programs, &mut page)?;
+        cases::peers(&programs, &mut page)?;
+    }
     let mut sizes = vec![1_000_000];
     if arguments.large {
         sizes.extend([10_000_000, 50_000_000]);

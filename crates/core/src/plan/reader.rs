@@ -26,11 +26,14 @@ use crate::version::{ObjectVersion, PlannedVersion, Position};
 /// The length of a Parquet file's tail: metadata length and magic.
 const TAIL: u64 = 8;
 
+/// When so many rows are left of a row group, the next one is asked for.
+const ROWS_BEFORE_AHEAD: usize = 1024;
+
 /// What is read of a file's end at first: nearly always its whole footer.
 const FOOTER_GUESS: u64 = 256 * 1024;
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 
 /// Reads a run from after a position.
 pub struct RunReader {
@@ -108,10 +111,11 @@ impl RunReader {
                 Ok(rows) => rows,
                 Err(reason) => return Err(self.damaged(reason)),
             };
-            if group.rows_left == 0 {
+            let group_left = group.rows_left;
+            if group_left == 0 {
                 self.current = None;
             }
-            if self.ahead.is_none() {
+            if self.ahead.is_none() && group_left <= ROWS_BEFORE_AHEAD {
                 self.read_ahead();
             }
             if !rows.is_sorted_by(|a, b| a.order_key() < b.order_key()) {
@@ -189,7 +193,8 @@ async fn read_footer(store: &dyn PlanStore, run: &Run) -> Result<Bytes, PlanErro
         .map_err(|e| damaged(&e.to_string()))?
         .metadata_length();
     if let Some(start) = before.len().checked_sub(length) {
-        return Ok(end.slice(start..before.len()));
+        // A copy: a slice would hold on to all that was read.
+        return Ok(Bytes::copy_from_slice(&before[start..]));
     }
     let start = (run.bytes - TAIL)
         .checked_sub(length as u64)

@@ -12,6 +12,8 @@ const END: &str = "<!-- end of figures -->";
 /// Tables in Markdown.
 pub struct Page {
     lines: Vec<String>,
+    /// Told below each title: tables may be of different days.
+    machine: String,
 }
 
 impl Page {
@@ -32,14 +34,17 @@ impl Page {
                 .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
                 .unwrap_or_default()
         };
-        let mut page = Self { lines: Vec::new() };
-        page.say(&format!(
-            "{}, {cores} x {processor}; {}; node {}; {}. Servers and clients share the machine.",
-            told("date", "+%F"),
-            told("rustc", "--version"),
-            told("node", "--version"),
-            told("python3", "--version"),
-        ));
+        let page = Self {
+            lines: Vec::new(),
+            machine: format!(
+                "{}, {cores} x {processor}; {}; node {}; {}. clients share the machine with the server",
+                told("date", "+%F"),
+                told("rustc", "--version"),
+                told("node", "--version"),
+                told("python3", "--version"),
+            ),
+        };
+        println!("{}", page.machine);
         page
     }
 
@@ -51,6 +56,7 @@ impl Page {
     /// Begins a table.
     pub fn table(&mut self, title: &str, columns: &[&str]) {
         self.say(&format!("\n**{title}**\n"));
+        self.lines.push(format!("{}\n", self.machine));
         self.say(&format!("| {} |", columns.join(" | ")));
         self.say(&format!("|{}", "---|".repeat(columns.len())));
     }
@@ -60,7 +66,7 @@ impl Page {
         self.say(&format!("| {} |", cells.join(" | ")));
     }
 
-    /// Puts the figures in the place of the last ones.
+    /// Puts the figures in the place of the last ones; tables that were not measured stay.
     ///
     /// # Errors
     /// When the page cannot be written, or has lost its marks.
@@ -68,9 +74,43 @@ impl Page {
         let path = root().join("docs/BENCHMARKS.md");
         let text = std::fs::read_to_string(&path).context("reading docs/BENCHMARKS.md")?;
         let (before, rest) = text.split_once(BEGIN).context("it has lost its marks")?;
-        let (_, after) = rest.split_once(END).context("it has lost its marks")?;
-        let figures = self.lines.join("\n");
+        let (old, after) = rest.split_once(END).context("it has lost its marks")?;
+        let mut tables: Vec<String> = tables(old);
+        for new in self::tables(&self.lines.join("\n")) {
+            match tables.iter_mut().find(|old| name(old) == name(&new)) {
+                Some(old) => *old = new,
+                None => tables.push(new),
+            }
+        }
+        let figures = tables.join("\n\n");
         std::fs::write(&path, format!("{before}{BEGIN}{figures}\n{END}{after}"))?;
         Ok(())
+    }
+}
+
+/// The parts that begin with a title.
+fn tables(text: &str) -> Vec<String> {
+    text.split("\n**")
+        .map(|part| part.trim_start_matches("**").trim())
+        .filter(|part| part.contains("**"))
+        .map(|part| format!("**{part}"))
+        .collect()
+}
+
+/// A title up to its first figure.
+fn name(table: &str) -> &str {
+    table.split([':', ';', '|']).next().unwrap_or(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_told_by_their_titles() {
+        let text = "\n**One; 5 a second**\n\n| a |\n\n**Two**\n\n| b |\n";
+        let tables = tables(text);
+        assert_eq!(tables, ["**One; 5 a second**\n\n| a |", "**Two**\n\n| b |"]);
+        assert_eq!(name(&tables[0]), "**One");
     }
 }
