@@ -21,17 +21,13 @@ pub async fn start(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let options = request.resolve(&config.common, ports.clock.now())?;
-    let digest = digest(&config.bucket, &options, request.until)?;
-    let jobs = ports.jobs.list().await?;
-    if let Some(job) = jobs
-        .iter()
-        .find(|job| job.is_active() && job.digest == digest)
-    {
+    let asked = Asked::read(ports, config, request).await?;
+    let is_same = |job: &&Job| job.is_active() && job.digest == asked.digest;
+    if let Some(job) = asked.jobs.iter().find(is_same) {
         tracing::info!(job = job.job_id, "this job is already at work");
         return Ok(job.clone());
     }
-    let job = create(ports, &config.bucket, options, digest, &jobs).await?;
+    let job = create(ports, &config.bucket, asked).await?;
     continue_soon(ports, &job).await;
     Ok(job)
 }
@@ -46,20 +42,39 @@ pub async fn start_another(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let options = request.resolve(&config.common, ports.clock.now())?;
-    let digest = digest(&config.bucket, &options, request.until)?;
-    let jobs = ports.jobs.list().await?;
-    create(ports, &config.bucket, options, digest, &jobs).await
+    let asked = Asked::read(ports, config, request).await?;
+    create(ports, &config.bucket, asked).await
+}
+
+/// What was asked for, checked, and the jobs there are.
+struct Asked {
+    options: Options,
+    digest: String,
+    jobs: Vec<Job>,
+}
+
+impl Asked {
+    async fn read(
+        ports: &Ports,
+        config: &ReseedConfig,
+        request: &StartRequest,
+    ) -> Result<Self, JobError> {
+        let options = request.resolve(&config.common, ports.clock.now())?;
+        Ok(Self {
+            digest: digest(&config.bucket, &options, request.until)?,
+            options,
+            jobs: ports.jobs.list().await?,
+        })
+    }
 }
 
 /// Two creations at the same moment count to the same number, and only one of them can have it.
-async fn create(
-    ports: &Ports,
-    bucket: &str,
-    options: Options,
-    digest: String,
-    jobs: &[Job],
-) -> Result<Job, JobError> {
+async fn create(ports: &Ports, bucket: &str, asked: Asked) -> Result<Job, JobError> {
+    let Asked {
+        options,
+        digest,
+        jobs,
+    } = asked;
     let now = ports.clock.now();
     let stem = format!("{}-{digest}", now.day());
     let count = jobs
