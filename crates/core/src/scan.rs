@@ -97,8 +97,9 @@ pub trait Commit: Send + Sync {
 pub struct ScanSettings {
     /// Pages asked for at the same time, at most.
     pub listers: usize,
-    /// Bytes of memory for versions: when a third of it is full, a run is made of what is there
-    /// (which takes at most another third) while the last third fills up.
+    /// Bytes of memory for versions: when a quarter of it is full, a run is made of what is there
+    /// (which takes at most another quarter) while the next quarter fills up; the last is for pages on
+    /// their way, and for what the allocator keeps.
     pub memory_budget: usize,
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
@@ -193,7 +194,7 @@ impl<'a> Scan<'a> {
                 };
                 in_flight.spawn(self.ask(request, failures));
             }
-            let full = progress.is_full(self.settings.memory_budget / 3);
+            let full = progress.is_full(self.settings.memory_budget / 4);
             let due = last_write.elapsed() >= self.settings.commit_every;
             if writing.is_none() && !progress.buffer.is_empty() && (full || due) {
                 writing = Some(self.write(&mut progress));
