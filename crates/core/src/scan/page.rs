@@ -5,18 +5,19 @@
 //! Source: Amazon S3 API Reference, "`ListObjectVersions`".
 
 mod element;
+mod entry;
+mod plain;
 mod times;
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, Event as Xml};
 
 use super::listing::{Builder, Listing, Row};
-use crate::version::VersionRef;
 use element::Element;
+use entry::{Raw, decode_key};
 use times::Times;
 
 /// Servers write at most 1,000 entries a page, of at most some kilobytes each. A document beyond
@@ -86,20 +87,8 @@ pub enum PageError {
     },
 }
 
-/// Fields of an entry as they come, before decoding; most are parts of the document.
-#[derive(Default)]
-struct Raw<'a> {
-    key: Option<Cow<'a, str>>,
-    version_id: Option<Cow<'a, str>>,
-    last_modified: Option<Cow<'a, str>>,
-    is_latest: bool,
-    is_delete_marker: bool,
-    size: Option<Cow<'a, str>>,
-    e_tag: Option<Cow<'a, str>>,
-}
-
 /// What a page says about itself.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Frame<'a> {
     url_encoded: bool,
     truncated: bool,
@@ -117,9 +106,10 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
     }
     let text = std::str::from_utf8(document).map_err(not_xml)?;
     // S3 says how it encodes before the first entry; some servers after the last.
-    let (entries, frame) = match read(text, announced_encoding(text)) {
-        Ok((_, frame)) if frame.url_encoded != announced_encoding(text) => {
-            read(text, frame.url_encoded)?
+    let announced = announced_encoding(text);
+    let (entries, frame) = match read(text, announced, plain::read_entry) {
+        Ok((_, frame)) if frame.url_encoded != announced => {
+            read(text, frame.url_encoded, plain::read_entry)?
         }
         read => read?,
     };
@@ -147,8 +137,16 @@ fn announced_encoding(text: &str) -> bool {
     head.contains("EncodingType>url<")
 }
 
+/// Reads what it can of an entry from behind its start tag: how many bytes it has read, and its
+/// fields; `None` to leave the entry to the XML reader.
+type ReadEntry<'a> = fn(&'a str, &mut Raw<'a>) -> Option<usize>;
+
 /// One pass over the document, keys decoded as `url_encoded` says.
-fn read(text: &str, url_encoded: bool) -> Result<(Builder, Frame<'_>), PageError> {
+fn read<'a>(
+    text: &'a str,
+    url_encoded: bool,
+    read_entry: ReadEntry<'a>,
+) -> Result<(Builder, Frame<'a>), PageError> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
     let mut entries = Builder::with_capacity(1000, text.len() / 3);
@@ -169,10 +167,14 @@ fn read(text: &str, url_encoded: bool) -> Result<(Builder, Frame<'_>), PageError
                         return Err(PageError::NotAListing(name));
                     }
                     1 if matches!(element, Element::Version | Element::DeleteMarker) => {
-                        raw = Raw {
-                            is_delete_marker: element == Element::DeleteMarker,
-                            ..Raw::default()
-                        };
+                        let rest = reader.get_mut();
+                        raw = Raw::new(element);
+                        if let Some(bytes) = read_entry(&text[text.len() - rest.len()..], &mut raw)
+                        {
+                            *rest = &rest[bytes..];
+                        } else {
+                            raw = Raw::new(element);
+                        }
                     }
                     _ => {}
                 }
@@ -250,78 +252,6 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a> Raw<'a> {
-    fn set(&mut self, field: Element, text: Cow<'a, str>) {
-        match field {
-            Element::Key => self.key = Some(text),
-            Element::VersionId => self.version_id = Some(text),
-            Element::LastModified => self.last_modified = Some(text),
-            Element::IsLatest => self.is_latest = text == "true",
-            Element::Size => self.size = Some(text),
-            Element::ETag => self.e_tag = Some(text),
-            _ => {}
-        }
-    }
-
-    fn add_to(
-        self,
-        entries: &mut Builder,
-        entry: usize,
-        url_encoded: bool,
-        times: &mut Times,
-    ) -> Result<(), PageError> {
-        let bad = |element: &'static str, key: &str, reason: String| PageError::BadEntry {
-            element,
-            entry,
-            key: key.to_owned(),
-            reason,
-        };
-        let missing = || "it is missing".to_owned();
-        let key = self.key.ok_or_else(|| bad("Key", "", missing()))?;
-        let key = decode_key(key, url_encoded).map_err(|e| bad("Key", "", e))?;
-        let last_modified = self
-            .last_modified
-            .ok_or_else(|| bad("LastModified", &key, missing()))?;
-        let last_modified = times
-            .parse(&last_modified)
-            .map_err(|e| bad("LastModified", &key, e))?;
-        let size = match self.size.filter(|_| !self.is_delete_marker) {
-            None => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|e| bad("Size", &key, format!("{text:?}: {e}")))?,
-            ),
-        };
-        let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
-        entries.push(VersionRef {
-            key: &key,
-            version_id: self
-                .version_id
-                .as_deref()
-                .filter(|v| !v.is_empty())
-                .unwrap_or("null"),
-            last_modified,
-            is_latest: self.is_latest,
-            is_delete_marker: self.is_delete_marker,
-            size,
-            e_tag: e_tag.as_deref().map(|e_tag| e_tag.trim_matches('"')),
-        });
-        Ok(())
-    }
-}
-
-/// Keys are form-encoded when the answer says `EncodingType url`, and only then: some servers
-/// ignore the request for it.
-fn decode_key(key: Cow<'_, str>, url_encoded: bool) -> Result<Cow<'_, str>, String> {
-    if !url_encoded || !key.contains(['%', '+']) {
-        return Ok(key);
-    }
-    percent_decode_str(&key.replace('+', " "))
-        .decode_utf8()
-        .map(|decoded| Cow::Owned(decoded.into_owned()))
-        .map_err(|e| format!("{key:?} does not decode to UTF-8: {e}"))
-}
-
 /// S3 lists keys in the order of their bytes.
 fn check_ascending(listing: &Listing) -> Result<(), PageError> {
     let mut last: [Option<&Row>; 2] = [None, None];
@@ -343,89 +273,4 @@ fn not_xml(error: impl ToString) -> PageError {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn page(inner: &str) -> String {
-        format!("<?xml version=\"1.0\"?><ListVersionsResult>{inner}</ListVersionsResult>")
-    }
-
-    fn version(key: &str, more: &str) -> String {
-        format!(
-            "<Version><Key>{key}</Key><VersionId>v</VersionId>\
-             <LastModified>2024-05-01T12:00:00.000Z</LastModified>{more}</Version>"
-        )
-    }
-
-    fn keys(document: &str) -> Vec<String> {
-        let page = parse_page(document.as_bytes()).unwrap();
-        page.listing
-            .iter()
-            .map(|planned| planned.version.key.to_owned())
-            .collect()
-    }
-
-    #[test]
-    fn entities_cdata_and_character_references_are_read() {
-        let document = page(&version("a&amp;b&#x26;&#99;<![CDATA[<&>]]>", ""));
-        assert_eq!(keys(&document), ["a&b&c<&>"]);
-    }
-
-    #[test]
-    fn keys_are_decoded_only_when_the_answer_says_so() {
-        let entry = version("a%20b+c%2B", "");
-        assert_eq!(keys(&page(&entry)), ["a%20b+c%2B"]);
-        let encoded = format!("<EncodingType>url</EncodingType>{entry}");
-        assert_eq!(keys(&page(&encoded)), ["a b c+"]);
-        let told_last = format!("{entry}<EncodingType>url</EncodingType>");
-        assert_eq!(keys(&page(&told_last)), ["a b c+"]);
-    }
-
-    #[test]
-    fn a_namespace_prefix_and_unknown_elements_do_not_matter() {
-        let document = "<x:ListVersionsResult><x:Version><x:Key>k</x:Key><New><Key>no</Key></New>\
-            <x:LastModified>2024-05-01T12:00:00Z</x:LastModified><VersionId/></x:Version>\
-            </x:ListVersionsResult>";
-        let page = parse_page(document.as_bytes()).unwrap();
-        let version = page.listing.get(0).version;
-        assert_eq!((version.key, version.version_id), ("k", "null"));
-    }
-
-    #[test]
-    fn a_page_that_cannot_be_trusted_is_refused() {
-        let good = page(&version("k", "<Size>1</Size>"));
-        for (document, part) in [
-            (&good[..good.len() - 5], "whole XML document"),
-            (&good[..100], "whole XML document"),
-            ("", "whole XML document"),
-            ("<Error><Code>SlowDown</Code></Error>", "<Error>"),
-            (&page("<IsTruncated>true</IsTruncated>"), "no NextKeyMarker"),
-            (&page("<Version><Key>k</Key></Version>"), "LastModified"),
-            (&page(&version("k", "<Size>-1</Size>")), "Size"),
-            (&page(&version("&nope;", "")), "&nope;"),
-            (
-                &page(&(version("b", "") + &version("a", ""))),
-                "keys go backwards: \"a\" comes after \"b\"",
-            ),
-        ] {
-            let error = parse_page(document.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(part), "{document}: {error}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse_page(&bytes);
-        }
-
-        /// A page cut short anywhere is refused, never read as a shorter page.
-        #[test]
-        fn a_page_cut_anywhere_is_refused(cut in 0usize..10_000) {
-            let whole = page(&(version("a", "") + &version("b", "<Size>1</Size>")));
-            prop_assert!(parse_page(&whole.as_bytes()[..cut % whole.len()]).is_err());
-        }
-    }
-}
+mod tests;

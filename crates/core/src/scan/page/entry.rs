@@ -1,0 +1,110 @@
+//! One entry of a listing: a version or a delete marker.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::PageError;
+use super::element::Element;
+use super::times::Times;
+use crate::scan::listing::Builder;
+use crate::version::VersionRef;
+
+/// Fields of an entry as they come, before decoding; most are parts of the document.
+#[derive(Default)]
+pub(super) struct Raw<'a> {
+    key: Option<Cow<'a, str>>,
+    version_id: Option<Cow<'a, str>>,
+    last_modified: Option<Cow<'a, str>>,
+    is_latest: bool,
+    is_delete_marker: bool,
+    size: Option<Cow<'a, str>>,
+    e_tag: Option<Cow<'a, str>>,
+}
+
+impl<'a> Raw<'a> {
+    /// Of a `Version` or a `DeleteMarker`.
+    pub(super) fn new(element: Element) -> Self {
+        Self {
+            is_delete_marker: element == Element::DeleteMarker,
+            ..Self::default()
+        }
+    }
+
+    /// Takes the text of one of the entry's elements.
+    pub(super) fn set(&mut self, field: Element, text: Cow<'a, str>) {
+        match field {
+            Element::Key => self.key = Some(text),
+            Element::VersionId => self.version_id = Some(text),
+            Element::LastModified => self.last_modified = Some(text),
+            Element::IsLatest => self.is_latest = text == "true",
+            Element::Size => self.size = Some(text),
+            Element::ETag => self.e_tag = Some(text),
+            _ => {}
+        }
+    }
+
+    /// Checks and decodes the entry, the page's `entry`th from 1.
+    pub(super) fn add_to(
+        self,
+        entries: &mut Builder,
+        entry: usize,
+        url_encoded: bool,
+        times: &mut Times,
+    ) -> Result<(), PageError> {
+        let bad = |element: &'static str, key: &str, reason: String| PageError::BadEntry {
+            element,
+            entry,
+            key: key.to_owned(),
+            reason,
+        };
+        let missing = || "it is missing".to_owned();
+        let key = self.key.ok_or_else(|| bad("Key", "", missing()))?;
+        let key = decode_key(key, url_encoded).map_err(|e| bad("Key", "", e))?;
+        let last_modified = self
+            .last_modified
+            .ok_or_else(|| bad("LastModified", &key, missing()))?;
+        let last_modified = times
+            .parse(&last_modified)
+            .map_err(|e| bad("LastModified", &key, e))?;
+        let size = match self.size.filter(|_| !self.is_delete_marker) {
+            None => None,
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|e| bad("Size", &key, format!("{text:?}: {e}")))?,
+            ),
+        };
+        let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
+        entries.push(VersionRef {
+            key: &key,
+            version_id: self
+                .version_id
+                .as_deref()
+                .filter(|v| !v.is_empty())
+                .unwrap_or("null"),
+            last_modified,
+            is_latest: self.is_latest,
+            is_delete_marker: self.is_delete_marker,
+            size,
+            e_tag: e_tag.as_deref().map(|e_tag| e_tag.trim_matches('"')),
+        });
+        Ok(())
+    }
+}
+
+/// Keys are form-encoded when the answer says `EncodingType url`, and only then: some servers
+/// ignore the request for it.
+pub(super) fn decode_key(key: Cow<'_, str>, url_encoded: bool) -> Result<Cow<'_, str>, String> {
+    if !url_encoded || !key.contains(['%', '+']) {
+        return Ok(key);
+    }
+    let key = if key.contains('+') {
+        Cow::Owned(key.replace('+', " "))
+    } else {
+        key
+    };
+    percent_decode_str(&key)
+        .decode_utf8()
+        .map(|decoded| Cow::Owned(decoded.into_owned()))
+        .map_err(|e| format!("{key:?} does not decode to UTF-8: {e}"))
+}
