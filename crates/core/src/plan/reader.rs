@@ -27,13 +27,13 @@ use crate::version::{ObjectVersion, PlannedVersion, Position};
 const TAIL: u64 = 8;
 
 /// When so many rows are left of a row group, the next one is asked for.
-const ROWS_BEFORE_AHEAD: usize = 1024;
+const ROWS_BEFORE_AHEAD: usize = 512;
 
 /// What is read of a file's end at first: nearly always its whole footer.
 const FOOTER_GUESS: u64 = 256 * 1024;
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 
 /// Reads a run from after a position.
 pub struct RunReader {

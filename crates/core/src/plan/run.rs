@@ -45,11 +45,11 @@ pub(super) const COLUMNS: [(&str, PhysicalType); 9] = [
     ("etag", PhysicalType::BYTE_ARRAY),
 ];
 
-/// Rows a row group: about 400 kB as it is stored. A merge holds two of each run.
-const ROWS_A_GROUP: usize = 4096;
+/// Rows a row group: about 200 kB as it is stored. A merge holds one or two of each run.
+const ROWS_A_GROUP: usize = 2048;
 
 /// Rows a page, the unit that is unpacked.
-const ROWS_A_PAGE: usize = 1024;
+const ROWS_A_PAGE: usize = 512;
 
 /// How runs are written. Dictionaries would not help, as nearly every value is new; times and
 /// sizes are written as differences; only the first column's statistics are ever asked for.
