@@ -109,7 +109,7 @@ fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
         .id(index.to_string())
         .message_body(&message.body)
         .set_message_group_id(message.group.clone())
-        .set_message_deduplication_id(message.deduplication_id.clone());
+        .set_message_deduplication_id(message.id_of_attempt().map(Into::into));
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bridge_core::delivery::Mode;
 use bridge_core::format::Format;
 use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
@@ -37,7 +38,9 @@ pub struct ReseedArguments {
     #[arg(long, value_name = "URL", required_unless_present_any = ["resume", "out", "dry_run"])]
     pub queue_url: Option<String>,
     /// Write to this file, one event a line; `-` is standard output
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["queue_url", "order", "pause_above_depth"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "queue_url", "order", "pause_above_depth", "records_per_message", "delivery",
+    ])]
     pub out: Option<PathBuf>,
     /// Only keys that begin so
     #[arg(long, default_value = "")]
@@ -57,6 +60,12 @@ pub struct ReseedArguments {
     /// `bridge` (one JSON object an event) or `s3` (a native notification document)
     #[arg(long, default_value = "bridge", value_parser = format)]
     pub format: Format,
+    /// Records a message holds at most, 1 to 5000; more than one only with `--format s3`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16))]
+    pub records_per_message: u16,
+    /// `strict`, or `batched`: several messages of one group a request, a rewind after a failure
+    #[arg(long, default_value = "strict", value_parser = delivery)]
+    pub delivery: Mode,
     /// Only the present state: latest versions that are not deleted
     #[arg(long)]
     pub current_only: bool,
@@ -75,7 +84,7 @@ pub struct ReseedArguments {
     /// Go on with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
         "bucket", "queue_url", "out", "prefix", "suffix", "from", "until", "order", "format",
-        "current_only", "events", "max_rate", "pause_above_depth",
+        "current_only", "events", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<String>,
     /// Where jobs and their plans are kept
@@ -104,6 +113,14 @@ fn format(text: &str) -> Result<Format, String> {
         "bridge" => Ok(Format::Bridge),
         "s3" => Ok(Format::S3),
         _ => Err("allowed is bridge or s3".to_owned()),
+    }
+}
+
+fn delivery(text: &str) -> Result<Mode, String> {
+    match text {
+        "strict" => Ok(Mode::Strict),
+        "batched" => Ok(Mode::Batched),
+        _ => Err("allowed is strict or batched".to_owned()),
     }
 }
 

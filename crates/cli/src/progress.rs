@@ -63,7 +63,12 @@ impl<L: Lister> Lister for Counted<L> {
 impl Queue for Counted<Arc<dyn Queue>> {
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
         let results = self.inner.send(messages).await?;
-        let taken = results.iter().filter(|result| result.is_ok()).count();
+        let taken: usize = messages
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_ok())
+            .map(|(message, _)| message.events)
+            .sum();
         self.counts.sent.fetch_add(taken as u64, Ordering::Relaxed);
         Ok(results)
     }

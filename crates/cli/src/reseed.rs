@@ -10,7 +10,7 @@ use bridge_aws::sdk;
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{Config, ReseedConfig, check_queue_url, parse_order};
 use bridge_core::delivery::Queue;
-use bridge_core::job::request::StartRequest;
+use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
 use bridge_core::job::{Job, JobStore as _, Phase, Ports, Queues, actions};
 use bridge_core::local::NoContinuation;
@@ -143,6 +143,13 @@ async fn start(
             .map_err(|allowed| Usage(format!("--order: found {word:?}, allowed is {allowed}")))?,
         None => target.default_order(),
     };
+    let records_per_message = usize::from(arguments.records_per_message);
+    check_records(
+        "--records-per-message",
+        records_per_message,
+        arguments.format,
+    )
+    .map_err(Usage)?;
     let config = ReseedConfig {
         common: Config {
             queue_url: url,
@@ -163,6 +170,8 @@ async fn start(
         events: arguments.events,
         max_rate: arguments.max_rate,
         pause_above_depth: arguments.pause_above_depth,
+        records_per_message: Some(records_per_message),
+        delivery: arguments.delivery,
         dry_run: arguments.dry_run,
         ..StartRequest::default()
     };

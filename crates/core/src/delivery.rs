@@ -3,12 +3,12 @@
 //! - [`message`]: what goes into a queue, and how it is made from an event
 //! - [`pending`]: what waits in a lane, and what the next request may hold (pure)
 //! - [`lane`]: one ordered sender; [`once`]: a handful of messages, for the realtime path
-//! - [`backoff`]: how long to wait before trying again
+//! - [`flow`]: how many requests may be in flight; [`backoff`]: how long to wait before trying again
 //!
-//! The rule that keeps the order (strict mode): no request carries two messages of one group,
-//! and a group's next request waits for the last one's success.
+//! The rule that keeps the order is the [`Mode`].
 
 pub mod backoff;
+pub mod flow;
 pub mod lane;
 pub mod message;
 pub mod once;
@@ -50,6 +50,19 @@ impl Order {
             Self::None
         }
     }
+}
+
+/// How a FIFO queue's groups keep their order (contract 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// No request carries two messages of one group, and a group's next request waits for the
+    /// last one's success: a partly failed request cannot reorder.
+    #[default]
+    Strict,
+    /// A request may carry several messages of one group. After a failure everything of the group
+    /// from there on goes again with fresh deduplication ids: a consumer sees a rewind, never a gap.
+    Batched,
 }
 
 /// Why an entry, or a whole request, was not taken.

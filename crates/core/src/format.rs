@@ -3,9 +3,9 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
 use crate::event::{Change, Event};
+use crate::time::Millis;
 
 /// `MESSAGE_FORMAT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,52 +37,130 @@ pub fn encode_key(key: &str) -> String {
 #[must_use]
 pub fn body(event: &Event, format: Format, region: &str) -> String {
     match format {
-        Format::Bridge => serde_json::to_string(event)
-            .expect("an event has string keys and no fallible serializer"),
-        Format::S3 => json!({ "Records": [record(event, region)] }).to_string(),
+        Format::Bridge => json(event),
+        Format::S3 => document(&record(event, region)),
     }
+}
+
+/// A notification document of these records, which are separated by commas.
+#[must_use]
+pub fn document(records: &str) -> String {
+    format!("{{\"Records\":[{records}]}}")
 }
 
 /// One record of a notification document, event version 2.1. `responseElements` carries the
 /// event id as the request id; `sequencer` is absent where the listing has none.
-fn record(event: &Event, region: &str) -> Value {
-    let mut object = Map::new();
-    object.insert("key".into(), encode_key(&event.key).into());
-    if event.version_id != "null" {
-        object.insert("versionId".into(), event.version_id.as_str().into());
-    }
-    if let Some(size) = event.size {
-        object.insert("size".into(), size.into());
-    }
-    if let Some(e_tag) = &event.e_tag {
-        object.insert("eTag".into(), e_tag.as_str().into());
-    }
-    if let Some(sequencer) = &event.sequencer {
-        object.insert("sequencer".into(), sequencer.as_str().into());
-    }
-    json!({
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": region,
-        "eventTime": event.event_time,
-        "eventName": event.event_name,
-        "userIdentity": { "principalId": "s3-sqs-bridge" },
-        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
-        "responseElements": {
-            "x-amz-request-id": event.event_id[..16].to_uppercase(),
-            "x-amz-id-2": event.event_id,
+#[must_use]
+pub fn record(event: &Event, region: &str) -> String {
+    let principal = Principal {
+        principal_id: "s3-sqs-bridge",
+    };
+    json(&Record {
+        event_version: "2.1",
+        event_source: "aws:s3",
+        aws_region: region,
+        event_time: event.event_time,
+        event_name: &event.event_name,
+        user_identity: principal,
+        request_parameters: RequestParameters {
+            source_ip_address: "127.0.0.1",
         },
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "configurationId": "s3-sqs-bridge",
-            "bucket": {
-                "name": event.bucket,
-                "ownerIdentity": { "principalId": "s3-sqs-bridge" },
-                "arn": format!("arn:aws:s3:::{}", event.bucket),
+        response_elements: ResponseElements {
+            request_id: event
+                .event_id
+                .get(..16)
+                .unwrap_or(&event.event_id)
+                .to_ascii_uppercase(),
+            id_2: &event.event_id,
+        },
+        s3: S3 {
+            schema_version: "1.0",
+            configuration_id: "s3-sqs-bridge",
+            bucket: BucketEntity {
+                name: &event.bucket,
+                owner_identity: principal,
+                arn: format!("arn:aws:s3:::{}", event.bucket),
             },
-            "object": object,
+            object: Object {
+                key: encode_key(&event.key),
+                size: event.size,
+                e_tag: event.e_tag.as_deref(),
+                version_id: (event.version_id != "null").then_some(&event.version_id),
+                sequencer: event.sequencer.as_deref(),
+            },
         },
     })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("string keys and no fallible serializer")
+}
+
+/// Source: Amazon S3 User Guide, "Event message structure".
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    event_version: &'a str,
+    event_source: &'a str,
+    aws_region: &'a str,
+    event_time: Millis,
+    event_name: &'a str,
+    user_identity: Principal,
+    request_parameters: RequestParameters,
+    response_elements: ResponseElements<'a>,
+    s3: S3<'a>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Principal {
+    principal_id: &'static str,
+}
+
+#[derive(Serialize)]
+struct RequestParameters {
+    #[serde(rename = "sourceIPAddress")]
+    source_ip_address: &'static str,
+}
+
+#[derive(Serialize)]
+struct ResponseElements<'a> {
+    #[serde(rename = "x-amz-request-id")]
+    request_id: String,
+    #[serde(rename = "x-amz-id-2")]
+    id_2: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct S3<'a> {
+    #[serde(rename = "s3SchemaVersion")]
+    schema_version: &'a str,
+    configuration_id: &'a str,
+    bucket: BucketEntity<'a>,
+    object: Object<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BucketEntity<'a> {
+    name: &'a str,
+    owner_identity: Principal,
+    arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e_tag: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version_id: Option<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequencer: Option<&'a str>,
 }
 
 impl Event {
@@ -100,7 +178,6 @@ mod tests {
     use super::*;
     use crate::event::{Source, event_id};
     use crate::notification;
-    use crate::time::Millis;
 
     fn event(key: &str, version_id: &str, created: bool) -> Event {
         let (name, change) = if created {

@@ -4,12 +4,14 @@
 //! - [`request`]: the interface's input; [`actions`]: what start, status, pause … do
 //! - [`segment`]: one invocation's work; [`sending`]: its second half
 //! - [`keeper`]: the lease, renewed by a heartbeat that also writes the checkpoint
+//! - [`packing`]: rows made into messages
 //! - [`watermark`]: how far everything is acknowledged; [`pace`]: how fast it may go
 //! - [`sweep`]: continues jobs whose segment died
 
 pub mod actions;
 pub mod keeper;
 pub mod pace;
+pub mod packing;
 pub mod request;
 pub mod segment;
 pub mod sending;

@@ -71,7 +71,7 @@ impl SimQueue {
     fn take(&self, message: &Message) {
         let now = self.clock.now();
         let mut arrived = self.arrived();
-        let id = message.deduplication_id.clone().unwrap_or_default();
+        let id = message.id_of_attempt().map_or_else(String::new, Into::into);
         let repeated = arrived
             .seen
             .get(&id)

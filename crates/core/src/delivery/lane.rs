@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::pending::Pending;
-use super::{EntryResult, MAX_ENTRIES, Message, Queue, Refusal, RefusalKind};
+use super::flow::{Flow, Outcome};
+use super::pending::{Pending, Settled};
+use super::{EntryResult, MAX_ENTRIES, Message, Mode, Queue, Refusal, RefusalKind};
 
 /// Whether sending is allowed now: a job's lease closes it before another segment may begin.
 pub trait Gate: Send + Sync {
@@ -41,12 +42,23 @@ pub enum DeliveryError {
     },
 }
 
+/// How long a request that is not full waits for more messages: a request costs the same with one
+/// entry as with ten.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// What a lane needs.
 pub struct Lane {
     /// Where to.
     pub queue: Arc<dyn Queue>,
     /// Asked before each request.
     pub gate: Arc<dyn Gate>,
+    /// Shared by all lanes: how many requests may be in flight.
+    pub flow: Arc<Flow>,
+    /// How groups keep their order.
+    pub mode: Mode,
+    /// Whether several messages of the lane may share a request: not if they are of one group, in
+    /// strict mode.
+    pub fills_requests: bool,
     /// Once cancelled, the request in flight is the last.
     pub stop: CancellationToken,
     /// Between attempts.
@@ -61,50 +73,49 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Sends what comes by `items`, made into messages by `write`, until the channel closes or
-    /// the lane is stopped. `acknowledged` is told the numbers SQS has confirmed.
+    /// Sends what comes by `messages` until the channel closes or the lane is stopped.
+    /// `acknowledged` is told the numbers SQS has confirmed.
     ///
     /// # Errors
     /// [`DeliveryError`]; stopping is none.
-    pub async fn run<T>(
+    pub async fn run(
         mut self,
-        mut items: mpsc::Receiver<T>,
-        write: impl Fn(T) -> Message,
+        mut messages: mpsc::Receiver<Message>,
         acknowledged: impl Fn(&[u64]),
     ) -> Result<(), DeliveryError> {
-        let mut pending = Pending::default();
+        let mut pending = Pending::new(self.mode);
         let mut failures = 0;
         let mut last_success = Instant::now();
         loop {
             if pending.is_empty() {
-                let item = tokio::select! {
+                let message = tokio::select! {
                     () = self.stop.cancelled() => return Ok(()),
-                    item = items.recv() => item,
+                    message = messages.recv() => message,
                 };
-                match item {
-                    Some(item) => pending.push(self.checked(write(item))?),
+                match message {
+                    Some(message) => pending.push(self.checked(message)?),
                     None => return Ok(()),
                 }
                 last_success = Instant::now();
             }
-            // Whatever else is there already may share the request; nothing is waited for.
-            while pending.len() < 4 * MAX_ENTRIES
-                && let Ok(item) = items.try_recv()
-            {
-                pending.push(self.checked(write(item))?);
-            }
+            self.fill(&mut pending, &mut messages).await?;
+            let permit = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                permit = self.flow.acquire() => permit,
+            };
             if self.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
             }
             let request = pending.next_request();
             let answer = send_in_time(&*self.queue, &request, self.queue.request_timeout()).await;
             let settled = pending.settle(request, answer);
+            permit.finish(outcome(&settled));
             if !settled.acknowledged.is_empty() {
                 acknowledged(&settled.acknowledged);
                 last_success = Instant::now();
                 failures = 0;
             }
-            if let Some((message, refusal)) = settled.rejected.into_iter().next_back() {
+            if let Some((message, refusal)) = settled.rejected.into_iter().next() {
                 return Err(DeliveryError::Rejected {
                     number: message.number,
                     bytes: message.bytes(),
@@ -130,6 +141,35 @@ impl Lane {
                 () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
             }
         }
+    }
+
+    /// Takes what else may share the next request, and waits a little for it.
+    async fn fill(
+        &self,
+        pending: &mut Pending,
+        messages: &mut mpsc::Receiver<Message>,
+    ) -> Result<(), DeliveryError> {
+        while pending.len() < 4 * MAX_ENTRIES
+            && let Ok(message) = messages.try_recv()
+        {
+            pending.push(self.checked(message)?);
+        }
+        let until = Instant::now() + LINGER;
+        while self.fills_requests && !pending.fills_a_request() {
+            match timeout_at(until, messages.recv()).await {
+                Ok(Some(message)) => pending.push(self.checked(message)?),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn outcome(settled: &Settled) -> Outcome {
+    match &settled.again {
+        None => Outcome::Well,
+        Some(refusal) if refusal.kind == RefusalKind::Throttled => Outcome::Throttled,
+        Some(_) => Outcome::Other,
     }
 }
 

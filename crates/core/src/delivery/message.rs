@@ -1,5 +1,7 @@
 //! A message, and how it is made from an event.
 
+use std::borrow::Cow;
+
 use super::Order;
 use crate::event::{Event, key_group};
 use crate::format::{self, Format};
@@ -7,14 +9,19 @@ use crate::format::{self, Format};
 /// What goes into the queue as one entry of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The sender's own number for it (the sequence of a reseed, the index of a notification).
+    /// The sender's own number for it (the first sequence of a reseed's message, the index of a
+    /// notification).
     pub number: u64,
+    /// How many events it tells.
+    pub events: usize,
     /// The body.
     pub body: String,
     /// FIFO queues: the message group.
     pub group: Option<String>,
     /// FIFO queues: within five minutes, the second message with this id is dropped by SQS.
     pub deduplication_id: Option<String>,
+    /// How often it was sent afresh, not to be taken for a repetition: [`super::Mode::Batched`].
+    pub attempt: u32,
     /// Message attributes, all of type String.
     pub attributes: Vec<(&'static str, String)>,
 }
@@ -31,6 +38,18 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The deduplication id of this attempt: `id`, `id.1`, `id.2` …
+    #[must_use]
+    pub fn id_of_attempt(&self) -> Option<Cow<'_, str>> {
+        let id = self.deduplication_id.as_deref()?;
+        Some(match self.attempt {
+            0 => Cow::Borrowed(id),
+            attempt => Cow::Owned(format!("{id}.{attempt}")),
+        })
+    }
+}
+
 /// Makes messages from events: format, group and deduplication id.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -43,36 +62,28 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// The message of `event`. Deduplication: a reseed event by `jobId:sequence`, so that a
-    /// second job is not taken for a repetition of the first; a realtime event by its id
-    /// (see [`live_deduplication_id`]).
+    /// The message of a realtime event. Deduplication: see [`live_deduplication_id`].
     #[must_use]
     pub fn message(&self, event: &Event, number: u64) -> Message {
-        let mut attributes = vec![("source", event.source.as_str().to_owned())];
-        if let Some(job_id) = &event.job_id {
-            attributes.push(("jobId", job_id.clone()));
+        let group = self.group(event);
+        Message {
+            number,
+            events: 1,
+            body: format::body(event, self.format, &self.region),
+            deduplication_id: group.is_some().then(|| live_deduplication_id(event)),
+            group,
+            attempt: 0,
+            attributes: vec![("source", event.source.as_str().to_owned())],
         }
-        let deduplication_id = match (&event.job_id, event.sequence) {
-            (Some(job_id), Some(sequence)) => {
-                // A notification document has no room for the sequence.
-                if self.format == Format::S3 {
-                    attributes.push(("sequence", sequence.to_string()));
-                }
-                format!("{job_id}:{sequence}")
-            }
-            _ => live_deduplication_id(event),
-        };
-        let group = match self.order {
+    }
+
+    /// The message group of `event`; none on a standard queue.
+    #[must_use]
+    pub fn group(&self, event: &Event) -> Option<String> {
+        match self.order {
             Order::Key => Some(key_group(&event.key)),
             Order::Bucket => Some(event.bucket.clone()),
             Order::None => None,
-        };
-        Message {
-            number,
-            body: format::body(event, self.format, &self.region),
-            deduplication_id: group.is_some().then_some(deduplication_id),
-            group,
-            attributes,
         }
     }
 }
@@ -143,15 +154,5 @@ mod tests {
         };
         let message = writer.message(&event("v1", "01"), 0);
         assert_eq!((message.group, message.deduplication_id), (None, None));
-    }
-
-    #[test]
-    fn a_reseed_event_is_deduplicated_by_job_and_sequence() {
-        let mut event = event("v1", "01");
-        event.source = Source::Reseed;
-        event.job_id = Some("20240501-1a2b3c4d-1".to_owned());
-        event.sequence = Some(17);
-        let id = deduplication_id(&event);
-        assert_eq!(id.as_deref(), Some("20240501-1a2b3c4d-1:17"));
     }
 }

@@ -154,6 +154,8 @@ mod tests {
                 body: "{}".to_owned(),
                 group: Some((*group).to_owned()),
                 deduplication_id: Some(number.to_string()),
+                events: 1,
+                attempt: 0,
                 attributes: vec![],
             })
             .collect()

@@ -26,8 +26,8 @@ impl Pace {
         }
     }
 
-    /// Waits until the next event may go.
-    pub async fn wait(&mut self) {
+    /// Waits until the next `events` may go.
+    pub async fn wait(&mut self, events: u32) {
         let Some(interval) = self.interval else {
             return;
         };
@@ -37,7 +37,7 @@ impl Pace {
         } else if now - self.next > CATCH_UP {
             self.next = now;
         }
-        self.next += interval;
+        self.next += interval * events;
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
             let begin = Instant::now();
             let mut pace = Pace::new(Some(rate));
             for _ in 0..rate * 2 {
-                pace.wait().await;
+                pace.wait(1).await;
             }
             let took = begin.elapsed().as_millis();
             assert!(
@@ -64,11 +64,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_delay_is_not_followed_by_a_burst() {
         let mut pace = Pace::new(Some(10));
-        pace.wait().await;
+        pace.wait(1).await;
         tokio::time::sleep(Duration::from_mins(1)).await;
         let begin = Instant::now();
         for _ in 0..11 {
-            pace.wait().await;
+            pace.wait(1).await;
         }
         assert!(begin.elapsed() >= Duration::from_millis(900));
     }

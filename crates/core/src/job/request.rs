@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use super::JobError;
 use super::state::Options;
 use crate::config::{self, Config};
-use crate::delivery::Order;
+use crate::delivery::{Mode, Order};
 use crate::format::Format;
 use crate::scan::filter::{Events, Filter};
 use crate::time::Millis;
+
+/// The most records of a message: about 1 MiB has room for half of it.
+const MAX_RECORDS: usize = 5_000;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +77,10 @@ pub struct StartRequest {
     pub order: Option<String>,
     /// `bridge` or `s3`.
     pub format: Option<Format>,
+    /// Records a message holds at most, 1 to 5,000; more than one only with `format` `s3`.
+    pub records_per_message: Option<usize>,
+    /// `strict` or `batched`.
+    pub delivery: Mode,
     /// Only latest versions that are not deleted.
     pub current_only: bool,
     /// `all`, `created` or `removed`.
@@ -153,6 +160,9 @@ impl StartRequest {
                 "maxRate: found 0, allowed is 1 or more events a second".to_owned(),
             ));
         }
+        let format = self.format.unwrap_or(config.format);
+        let records_per_message = self.records_per_message.unwrap_or(1);
+        check_records("recordsPerMessage", records_per_message, format).map_err(bad)?;
         let until = self.until.unwrap_or(now);
         if let Some(from) = self.from.filter(|from| *from >= until) {
             return Err(bad(format!(
@@ -172,12 +182,31 @@ impl StartRequest {
                 current_only: self.current_only,
             },
             order,
-            format: self.format.unwrap_or(config.format),
+            format,
+            delivery: self.delivery,
+            records_per_message,
             queue_url,
             max_rate: self.max_rate,
             pause_above_depth: self.pause_above_depth,
             dry_run: self.dry_run,
         })
+    }
+}
+
+/// Checks how many records a message may hold; `name` is how the user calls it.
+///
+/// # Errors
+/// What was found and what is allowed.
+pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), String> {
+    match (records, format) {
+        (1, _) | (2..=MAX_RECORDS, Format::S3) => Ok(()),
+        (2.., Format::Bridge) => Err(format!(
+            "{name}: found {records}, allowed is 1: a message in the bridge format is one event; \
+             choose the s3 format"
+        )),
+        _ => Err(format!(
+            "{name}: found {records}, allowed is 1 to {MAX_RECORDS}"
+        )),
     }
 }
 
@@ -250,6 +279,15 @@ mod tests {
             ),
             (json!({"format": "xml"}), ["xml", "bridge", "s3"]),
             (json!({"maxRate": 0}), ["maxRate", "0", "1 or more"]),
+            (
+                json!({"recordsPerMessage": 10}),
+                ["recordsPerMessage", "10", "s3 format"],
+            ),
+            (
+                json!({"recordsPerMessage": 0, "format": "s3"}),
+                ["recordsPerMessage", "0", "1 to 5000"],
+            ),
+            (json!({"delivery": "fast"}), ["fast", "strict", "batched"]),
             (json!({"queueUrl": "q"}), ["queueUrl", "\"q\"", "URL"]),
             (
                 json!({"queueUrl": "https://sqs.x/1/q", "order": "key"}),

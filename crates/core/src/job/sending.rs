@@ -10,12 +10,14 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
+use super::packing::Packer;
 use super::state::Job;
 use super::watermark::Watermark;
 use crate::delivery::backoff::Backoff;
+use crate::delivery::flow::Flow;
 use crate::delivery::lane::{DeliveryError, Gate, Lane};
 use crate::delivery::message::Writer;
-use crate::delivery::{Order, Queue, Refusal};
+use crate::delivery::{Message, Mode, Order, Queue, Refusal};
 use crate::merge::Merge;
 use crate::plan::PlanError;
 use crate::version::PlannedVersion;
@@ -48,7 +50,7 @@ impl Default for SendSettings {
     }
 }
 
-/// Events one lane may have waiting before the others are served.
+/// Messages one lane may have waiting before the others are served.
 const LANE_DEPTH: usize = 128;
 
 /// Why sending cannot go on.
@@ -90,9 +92,6 @@ pub struct Sending {
     pub random: fastrand::Rng,
 }
 
-/// An event on its way to a lane.
-type Item = (u64, PlannedVersion);
-
 impl Sending {
     /// Sends what `merge` gives until its end, or until the segment's. The watermark tells how
     /// far it came.
@@ -105,15 +104,22 @@ impl Sending {
             .max_message_bytes()
             .await
             .map_err(|refusal| self.queue_error(refusal))?;
-        let window = Arc::new(Semaphore::new(self.settings.window));
+        let packer = self.packer(limit);
+        let window = Arc::new(Semaphore::new(
+            self.settings.window.max(packer.rows_of_block()),
+        ));
         // When one lane ends, the others must too.
         let lanes_stop = self.stop.child_token();
+        let flow = Flow::new(self.lane_count());
         let mut tasks = JoinSet::new();
         let lanes: Vec<_> = (0..self.lane_count())
-            .map(|_| self.start_lane(&mut tasks, &window, &lanes_stop, limit))
+            .map(|_| {
+                let lane = self.lane(&flow, &lanes_stop, limit);
+                start_lane(&mut tasks, lane, &window, &self.watermark)
+            })
             .collect();
         let handed_out = self
-            .hand_out(&mut merge, &lanes, &window, &lanes_stop)
+            .hand_out(&mut merge, &packer, &lanes, &window, &lanes_stop)
             .await;
         drop(lanes);
         if handed_out.is_err() {
@@ -137,96 +143,82 @@ impl Sending {
         }
     }
 
-    fn start_lane(
-        &mut self,
-        tasks: &mut JoinSet<Result<(), DeliveryError>>,
-        window: &Arc<Semaphore>,
-        stop: &CancellationToken,
-        max_message_bytes: usize,
-    ) -> mpsc::Sender<Item> {
-        let (sender, items) = mpsc::channel::<Item>(LANE_DEPTH);
-        let lane = Lane {
+    fn lane(&mut self, flow: &Arc<Flow>, stop: &CancellationToken, limit: usize) -> Lane {
+        let options = &self.job.options;
+        Lane {
             queue: Arc::clone(&self.queue),
             gate: Arc::clone(&self.gate),
+            flow: Arc::clone(flow),
+            mode: options.delivery,
+            fills_requests: options.order != Order::Bucket || options.delivery == Mode::Batched,
             stop: stop.clone(),
             backoff: self.settings.backoff,
             patience: self.settings.patience,
-            max_message_bytes,
+            max_message_bytes: limit,
             random: self.random.fork(),
-        };
-        let writer = Writer {
-            format: self.job.options.format,
-            order: self.job.options.order,
-            region: self.region.clone(),
-        };
-        let (bucket, job_id) = (self.job.bucket.clone(), self.job.job_id.clone());
-        let (watermark, window) = (Arc::clone(&self.watermark), Arc::clone(window));
-        let stop = stop.clone();
-        tasks.spawn(async move {
-            let write = |(sequence, row): Item| {
-                writer.message(&row.into_event(&bucket, &job_id, sequence), sequence)
-            };
-            let acknowledged = |sequences: &[u64]| {
-                window.add_permits(lock(&watermark).acknowledge(sequences));
-            };
-            let result = lane.run(items, write, acknowledged).await;
-            if result.is_err() {
-                stop.cancel();
-            }
-            result
-        });
-        sender
+        }
     }
 
-    /// Gives each event its sequence and its lane.
+    fn packer(&self, max_message_bytes: usize) -> Packer {
+        let options = &self.job.options;
+        Packer {
+            writer: Writer {
+                format: options.format,
+                order: options.order,
+                region: self.region.clone(),
+            },
+            bucket: self.job.bucket.clone(),
+            job_id: self.job.job_id.clone(),
+            epoch: self.job.epoch,
+            mode: options.delivery,
+            records_per_message: options.records_per_message,
+            max_message_bytes,
+        }
+    }
+
+    /// Gives each event its sequence, makes messages of them, and gives each message its lane.
     async fn hand_out(
         &self,
         merge: &mut Merge,
-        lanes: &[mpsc::Sender<Item>],
+        packer: &Packer,
+        lanes: &[mpsc::Sender<Message>],
         window: &Semaphore,
         stop: &CancellationToken,
     ) -> Result<(), SendError> {
         let mut pace = Pace::new(self.job.options.max_rate);
         let mut depth_due = Instant::now();
         while !stop.is_cancelled() {
-            let Some(row) = merge.next().await? else {
+            let rows = next_block(merge, packer.rows_of_block()).await?;
+            let Some(last) = rows.last().map(PlannedVersion::position) else {
                 return self.check_complete();
             };
+            let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
             let may_go = async {
                 if Instant::now() >= depth_due {
                     self.wait_for_room().await;
                     depth_due = Instant::now() + self.settings.depth_every;
                 }
-                pace.wait().await;
-                window.acquire().await
+                pace.wait(count).await;
+                window.acquire_many(count).await
             };
             let permit = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 permit = may_go => permit,
             };
-            // The semaphore is never closed; the permit comes back when the checkpoint advances.
+            // The semaphore is never closed; permits come back when the checkpoint advances.
             let Ok(permit) = permit else { return Ok(()) };
             permit.forget();
-            let sequence = lock(&self.watermark).hand_out(row.position());
-            let lane = self.lane_of(&row, sequence, lanes.len());
-            if lanes[lane].send((sequence, row)).await.is_err() {
-                return Ok(()); // the lane has ended: it was stopped, or tells why itself
+            let first = lock(&self.watermark).handed_out() + 1;
+            let messages = packer.messages(rows, first);
+            lock(&self.watermark).hand_out(u64::from(count), last, messages.len());
+            for message in messages {
+                let lane = lane_of(&message, lanes.len());
+                if lanes[lane].send(message).await.is_err() {
+                    return Ok(()); // the lane has ended: it was stopped, or tells why itself
+                }
             }
         }
         Ok(())
-    }
-
-    /// The same lane for the same group; any lane where there are no groups.
-    fn lane_of(&self, row: &PlannedVersion, sequence: u64, lanes: usize) -> usize {
-        let number = match self.job.options.order {
-            Order::None => sequence,
-            Order::Key | Order::Bucket => {
-                let mut hasher = DefaultHasher::new();
-                row.version.key.hash(&mut hasher);
-                hasher.finish()
-            }
-        };
-        usize::try_from(number % lanes as u64).unwrap_or(0)
     }
 
     /// Waits while the queue is deeper than the consumer wants it. A depth that cannot be had
@@ -273,6 +265,53 @@ impl Sending {
             refusal,
         }
     }
+}
+
+fn start_lane(
+    tasks: &mut JoinSet<Result<(), DeliveryError>>,
+    lane: Lane,
+    window: &Arc<Semaphore>,
+    watermark: &Arc<Mutex<Watermark>>,
+) -> mpsc::Sender<Message> {
+    let (sender, messages) = mpsc::channel(LANE_DEPTH);
+    let (watermark, window) = (Arc::clone(watermark), Arc::clone(window));
+    let stop = lane.stop.clone();
+    tasks.spawn(async move {
+        let acknowledged = |sequences: &[u64]| {
+            let advanced = lock(&watermark).acknowledge(sequences);
+            window.add_permits(advanced);
+        };
+        let result = lane.run(messages, acknowledged).await;
+        if result.is_err() {
+            stop.cancel();
+        }
+        result
+    });
+    sender
+}
+
+/// The next rows; fewer than `rows` only at the plan's end.
+async fn next_block(merge: &mut Merge, rows: usize) -> Result<Vec<PlannedVersion>, PlanError> {
+    let mut block = Vec::with_capacity(rows);
+    while block.len() < rows
+        && let Some(row) = merge.next().await?
+    {
+        block.push(row);
+    }
+    Ok(block)
+}
+
+/// The same lane for the same group; any lane where there are no groups.
+fn lane_of(message: &Message, lanes: usize) -> usize {
+    let number = match &message.group {
+        None => message.number,
+        Some(group) => {
+            let mut hasher = DefaultHasher::new();
+            group.hash(&mut hasher);
+            hasher.finish()
+        }
+    };
+    usize::try_from(number % lanes as u64).unwrap_or(0)
 }
 
 /// A watermark is a plain value: a panic elsewhere cannot leave it half changed.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
-use crate::delivery::Order;
+use crate::delivery::{Mode, Order};
 use crate::event::short_digest;
 use crate::format::Format;
 use crate::plan::manifest::Summary;
@@ -95,6 +95,12 @@ pub struct Options {
     pub order: Order,
     /// How messages are written.
     pub format: Format,
+    /// How groups keep their order.
+    #[serde(default)]
+    pub delivery: Mode,
+    /// Records a message holds at most; more than one only in the `s3` format.
+    #[serde(default = "one")]
+    pub records_per_message: usize,
     /// Where to.
     pub queue_url: String,
     /// Events a second, at most.
@@ -105,6 +111,10 @@ pub struct Options {
     pub pause_above_depth: Option<u64>,
     /// Plan only.
     pub dry_run: bool,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What has been counted.

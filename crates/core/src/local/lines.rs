@@ -121,6 +121,8 @@ mod tests {
                 body: "[1]".to_owned(),
                 group: None,
                 deduplication_id: None,
+                events: 1,
+                attempt: 0,
                 attributes: vec![],
             };
             lines.send(&[message]).await.unwrap();
