@@ -1,12 +1,21 @@
 //! Port `Queue`: SQS.
+//!
+//! The SDK signs, finds endpoints and credentials, and reads the answer. The request's body is
+//! written here: the SDK's own takes an owned copy of every text of every entry, and as long as all
+//! the rest of sending (docs/decisions/0009).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
-use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_types::body::SdkBody;
 use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
+use bytes::Bytes;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use crate::sdk::{Fault, REQUEST_TIMEOUT};
 
@@ -47,16 +56,18 @@ impl SqsQueue {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-        let entries = messages
-            .iter()
-            .enumerate()
-            .map(|(index, message)| entry(index, message))
-            .collect();
+        let body = body(&self.url, messages);
         let answer = self
             .client
             .send_message_batch()
             .queue_url(&self.url)
-            .set_entries(Some(entries))
+            .customize()
+            // Before it is signed.
+            .mutate_request(move |request| {
+                let length = body.len().to_string();
+                request.headers_mut().insert("content-length", length);
+                *request.body_mut() = SdkBody::from(body.clone());
+            })
             .send()
             .await
             .map_err(|e| refusal(&e))?;
@@ -104,21 +115,77 @@ impl Queue for SqsQueue {
     }
 }
 
-fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
-    let mut builder = SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
-        .message_body(&message.body)
-        .set_message_group_id(message.group.clone())
-        .set_message_deduplication_id(message.id_of_attempt().map(Into::into));
-    for (name, value) in &message.attributes {
-        let value = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(value)
-            .build()
-            .expect("a data type is set");
-        builder = builder.message_attributes(*name, value);
+/// A `SendMessageBatch` request.
+/// Source: Amazon SQS API Reference, "`SendMessageBatch`" (AWS JSON protocol 1.0).
+fn body(url: &str, messages: &[Message]) -> Bytes {
+    let batch = Batch {
+        queue_url: url,
+        entries: messages.iter().enumerate().map(Entry::of).collect(),
+    };
+    serde_json::to_vec(&batch)
+        .expect("texts and maps of texts can always be written")
+        .into()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch<'a> {
+    queue_url: &'a str,
+    entries: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    id: String,
+    message_body: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_group_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_deduplication_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Attributes::is_empty")]
+    message_attributes: Attributes<'a>,
+}
+
+impl<'a> Entry<'a> {
+    fn of((index, message): (usize, &'a Message)) -> Self {
+        Self {
+            id: index.to_string(),
+            message_body: &message.body,
+            message_group_id: message.group.as_deref(),
+            message_deduplication_id: message.id_of_attempt(),
+            message_attributes: Attributes(&message.attributes),
+        }
     }
-    builder.build().expect("id and body are set")
+}
+
+/// Attributes of type String, by name.
+struct Attributes<'a>(&'a [(&'static str, String)]);
+
+impl Attributes<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Attribute<'a> {
+            data_type: &'a str,
+            string_value: &'a str,
+        }
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            let attribute = Attribute {
+                data_type: "String",
+                string_value: value,
+            };
+            map.serialize_entry(name, &attribute)?;
+        }
+        map.end()
+    }
 }
 
 /// A throttled entry of a batch is marked as the sender's fault, like a malformed one.

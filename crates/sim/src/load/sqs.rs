@@ -2,6 +2,7 @@
 //! and a judgement of what arrives.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use md5::{Digest, Md5};
 use serde::Deserialize;
@@ -96,19 +97,21 @@ impl Arrivals {
 
     fn take(&mut self, entry: &Entry) -> Value {
         self.messages += 1;
-        let sequence = entry.message_attributes.get("sequence").map_or_else(
-            || sequence_of(&entry.message_body),
-            |attribute| attribute.string_value.parse().ok(),
+        let sequences = entry.message_attributes.get("sequence").map_or_else(
+            || sequence_of(&entry.message_body).into_iter().collect(),
+            |attribute| ranges(&attribute.string_value),
         );
-        if let Some(sequence) = sequence {
-            self.see(sequence);
+        for range in sequences {
+            for sequence in range.clone() {
+                self.see(sequence);
+            }
             if let Some(group) = &entry.message_group_id {
                 match self.last_of_group.get_mut(group) {
                     Some(last) => {
-                        self.out_of_order += u64::from(sequence <= *last);
-                        *last = sequence;
+                        self.out_of_order += u64::from(*range.start() <= *last);
+                        *last = *range.end();
                     }
-                    None => drop(self.last_of_group.insert(group.clone(), sequence)),
+                    None => drop(self.last_of_group.insert(group.clone(), *range.end())),
                 }
             }
         }
@@ -134,13 +137,24 @@ impl Arrivals {
     }
 }
 
+/// What `8,10-12` lists.
+fn ranges(text: &str) -> Vec<RangeInclusive<u64>> {
+    text.split(',')
+        .filter_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        })
+        .collect()
+}
+
 /// The sequence in a bridge event, without parsing all of it.
-fn sequence_of(body: &str) -> Option<u64> {
+fn sequence_of(body: &str) -> Option<RangeInclusive<u64>> {
     let rest = body.split_once("\"sequence\":")?.1.trim_start();
     let digits = rest
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(rest.len());
-    rest[..digits].parse().ok()
+    let sequence = rest[..digits].parse().ok()?;
+    Some(sequence..=sequence)
 }
 
 /// Source: Amazon SQS Developer Guide, "Calculating the MD5 message digest for message
@@ -208,5 +222,21 @@ mod tests {
         }
         assert_eq!((arrivals.distinct, arrivals.messages), (3, 4));
         assert_eq!(arrivals.out_of_order, 1);
+    }
+
+    #[test]
+    fn packed_messages_tell_all_their_sequences() {
+        let mut arrivals = Arrivals::default();
+        for sequences in ["1-3,7", "8", "4"] {
+            let body = json!({ "Entries": [{
+                "Id": "0", "MessageBody": "{}", "MessageGroupId": "g", "MessageAttributes": {
+                    "sequence": { "DataType": "String", "StringValue": sequences },
+                },
+            }]});
+            arrivals
+                .answer("SendMessageBatch", body.to_string().as_bytes())
+                .unwrap();
+        }
+        assert_eq!((arrivals.distinct, arrivals.out_of_order), (6, 1));
     }
 }
