@@ -38,6 +38,8 @@ pub mod job;
 pub mod local;
 #[cfg(feature = "plan")]
 pub mod merge;
+#[doc(hidden)]
+pub mod mistake;
 pub mod notification;
 #[cfg(feature = "plan")]
 pub mod plan;

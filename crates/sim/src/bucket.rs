@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bridge_core::scan::page::Marker;
@@ -180,11 +181,45 @@ pub struct SimLister {
     pub style: Style,
     /// What goes wrong.
     pub faults: Arc<Faults>,
+    in_flight: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl SimLister {
+    /// A port to `bucket`.
+    #[must_use]
+    pub fn new(bucket: Arc<Bucket>, style: Style, faults: Arc<Faults>) -> Self {
+        Self {
+            bucket,
+            style,
+            faults,
+            in_flight: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+
+    /// The most pages that were asked for at once.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends a request, also when its caller gives up on it.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[async_trait]
 impl Lister for SimLister {
     async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        let at_once = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        let _in_flight = InFlight(&self.in_flight);
+        self.most.fetch_max(at_once, Ordering::Relaxed);
         let strike = self.faults.strike().await;
         if strike != Strike::None {
             return Err(ListError {

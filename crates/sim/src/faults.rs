@@ -14,6 +14,8 @@ pub enum Strike {
     Before,
     /// It takes effect, and its answer is lost.
     After,
+    /// It fails, and takes effect later: a request that was held up on its way.
+    Late,
     /// The service asks for fewer calls.
     Throttled,
 }
@@ -44,19 +46,31 @@ impl Faults {
             .u64(0..bound.max(1))
     }
 
+    /// Decides over an entry of a batch, which is answered with the others.
+    pub fn strike_entry(&self) -> Strike {
+        if self.below(1_000) >= u64::from(self.per_mille) {
+            return Strike::None;
+        }
+        match self.below(2) {
+            0 => Strike::Throttled,
+            _ => Strike::Before,
+        }
+    }
+
     /// Decides over a call. Every call takes a little while; a struck one may take very long.
     pub async fn strike(&self) -> Strike {
         sleep(Duration::from_micros(100 + self.below(8_000))).await;
         if self.below(1_000) >= u64::from(self.per_mille) {
             return Strike::None;
         }
-        match self.below(5) {
+        match self.below(6) {
             0 => {
                 sleep(Duration::from_mins(1)).await; // callers have given up long before
                 Strike::After
             }
             1 => Strike::After,
             2 => Strike::Throttled,
+            3 => Strike::Late,
             _ => Strike::Before,
         }
     }

@@ -1,48 +1,74 @@
-//! A queue in memory that keeps SQS's rules and refuses what SQS refuses.
+//! A queue in memory that keeps SQS's rules, and notes where its callers break one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::delivery::{
-    EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Queue, Refusal, RefusalKind,
+    EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Mode, Queue, Refusal, RefusalKind,
 };
 use bridge_core::job::Queues;
 use bridge_core::time::Millis;
+use tokio::time::sleep;
 
 use crate::faults::{Faults, Strike};
+use crate::told::sequences_of;
 
 /// SQS forgets deduplication ids after five minutes.
 const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
 
+/// The longest that a request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What callers have promised.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Strict: one message of a group in flight.
+    pub mode: Mode,
+    /// How many sequences the fastest lane may be ahead of the slowest.
+    pub window: u64,
+    /// The queue's `MaximumMessageSize`.
+    pub max_message_bytes: usize,
+}
+
 /// What has happened.
 #[derive(Debug, Default)]
 pub struct Arrived {
-    /// Messages in the order they were taken, duplicates dropped.
-    pub messages: Vec<Message>,
+    /// Messages in the order they were taken, duplicates dropped, with the time of each.
+    pub messages: Vec<(Millis, Message)>,
     /// Broken rules; a test fails when there is one.
     pub violations: Vec<String>,
     seen: HashMap<String, Millis>,
     in_flight_groups: HashSet<String>,
+    /// Requests in flight by the segment that sent them.
+    at_work: HashMap<u64, usize>,
+    /// All sequences up to it have arrived.
+    gapless: u64,
+    beyond: BTreeSet<u64>,
 }
 
-/// A FIFO queue.
+/// A queue.
 pub struct SimQueue {
     arrived: Mutex<Arrived>,
     faults: Arc<Faults>,
     clock: Arc<dyn Clock>,
+    rules: Rules,
+    segments: AtomicU64,
 }
 
 impl SimQueue {
     /// An empty queue.
     #[must_use]
-    pub fn new(faults: Arc<Faults>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(faults: Arc<Faults>, clock: Arc<dyn Clock>, rules: Rules) -> Self {
         Self {
             arrived: Mutex::default(),
             faults,
             clock,
+            rules,
+            segments: AtomicU64::new(0),
         }
     }
 
@@ -51,19 +77,45 @@ impl SimQueue {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check(&self, messages: &[Message]) {
+    fn begin(&self, segment: u64, messages: &[Message]) {
         let bytes: usize = messages.iter().map(Message::bytes).sum();
         let mut arrived = self.arrived();
+        *arrived.at_work.entry(segment).or_default() += 1;
+        if arrived.at_work.len() > 1 {
+            arrived.violate("two segments at work at once".to_owned());
+        }
         if messages.is_empty() || messages.len() > MAX_ENTRIES || bytes > MAX_REQUEST_BYTES {
             let text = format!("{} entries, {bytes} bytes in a request", messages.len());
-            arrived.violations.push(text);
+            arrived.violate(text);
         }
         for message in messages {
-            let group = message.group.clone().unwrap_or_default();
-            if !arrived.in_flight_groups.insert(group.clone()) {
-                arrived
-                    .violations
-                    .push(format!("two requests or entries of group {group} at once"));
+            if message.bytes() > self.rules.max_message_bytes {
+                arrived.violate(format!("a message of {} bytes", message.bytes()));
+            }
+            let last = sequences_of(message).last().copied().unwrap_or(0);
+            if last > arrived.gapless + self.rules.window {
+                let text = format!("sequence {last} sent, but only {} arrived", arrived.gapless);
+                arrived.violate(text);
+            }
+            let Some(group) = message.group.clone() else {
+                continue;
+            };
+            let is_new = arrived.in_flight_groups.insert(group.clone());
+            if !is_new && self.rules.mode == Mode::Strict {
+                arrived.violate(format!("two requests or entries of group {group} at once"));
+            }
+        }
+    }
+
+    fn end(&self, segment: u64, messages: &[Message]) {
+        let mut arrived = self.arrived();
+        for group in messages.iter().filter_map(|m| m.group.as_ref()) {
+            arrived.in_flight_groups.remove(group);
+        }
+        if let Some(requests) = arrived.at_work.get_mut(&segment) {
+            *requests -= 1;
+            if *requests == 0 {
+                arrived.at_work.remove(&segment);
             }
         }
     }
@@ -71,45 +123,75 @@ impl SimQueue {
     fn take(&self, message: &Message) {
         let now = self.clock.now();
         let mut arrived = self.arrived();
-        let id = message.id_of_attempt().map_or_else(String::new, Into::into);
-        let repeated = arrived
-            .seen
-            .get(&id)
-            .is_some_and(|at| now < at.plus(DEDUPLICATION_MS));
-        if !repeated {
-            arrived.seen.insert(id, now);
-            arrived.messages.push(message.clone());
+        if let Some(id) = message.id_of_attempt() {
+            let seen = arrived.seen.get(id.as_ref());
+            if seen.is_some_and(|at| now < at.plus(DEDUPLICATION_MS)) {
+                return;
+            }
+            arrived.seen.insert(id.into_owned(), now);
+        }
+        let gapless = arrived.gapless;
+        let news = sequences_of(message).into_iter().filter(|s| *s > gapless);
+        arrived.beyond.extend(news);
+        while arrived.beyond.first() == Some(&(arrived.gapless + 1)) {
+            arrived.beyond.pop_first();
+            arrived.gapless += 1;
+        }
+        arrived.messages.push((now, message.clone()));
+    }
+}
+
+impl Arrived {
+    fn violate(&mut self, text: String) {
+        // The first ones tell enough.
+        if self.violations.len() < 10 {
+            self.violations.push(text);
         }
     }
 }
 
-/// Frees the groups of a request when it ends, also when its caller gives up on it.
-struct InFlight<'a>(&'a SimQueue, &'a [Message]);
+/// The queue as one segment sees it.
+struct OfSegment {
+    queue: Arc<SimQueue>,
+    segment: u64,
+}
+
+/// Ends a request, also when its caller gives up on it.
+struct InFlight<'a>(&'a OfSegment, &'a [Message]);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let mut arrived = self.0.arrived();
-        for message in self.1 {
-            let group = message.group.clone().unwrap_or_default();
-            arrived.in_flight_groups.remove(&group);
-        }
+        self.0.queue.end(self.0.segment, self.1);
     }
 }
 
 #[async_trait]
-impl Queue for SimQueue {
+impl Queue for OfSegment {
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-        self.check(messages);
+        let queue = &self.queue;
+        queue.begin(self.segment, messages);
         let _in_flight = InFlight(self, messages);
-        let whole = self.faults.strike().await;
-        if matches!(whole, Strike::Before | Strike::Throttled) {
-            return Err(refusal(whole));
+        let whole = queue.faults.strike().await;
+        match whole {
+            Strike::Before | Strike::Throttled => return Err(refusal(whole)),
+            Strike::Late => {
+                let (queue, messages) = (Arc::clone(queue), messages.to_vec());
+                let wait = Duration::from_millis(queue.faults.below(20_000));
+                tokio::spawn(async move {
+                    sleep(wait).await;
+                    for message in &messages {
+                        queue.take(message);
+                    }
+                });
+                return Err(refusal(whole));
+            }
+            Strike::None | Strike::After => {}
         }
         let mut results = Vec::with_capacity(messages.len());
         for message in messages {
-            let strike = self.faults.strike().await;
+            let strike = queue.faults.strike_entry();
             if strike == Strike::None {
-                self.take(message);
+                queue.take(message);
                 results.push(Ok(()));
             } else {
                 results.push(Err(refusal(strike)));
@@ -122,18 +204,18 @@ impl Queue for SimQueue {
     }
 
     async fn depth(&self) -> Result<u64, Refusal> {
-        Ok(self.arrived().messages.len() as u64)
+        Ok(self.queue.arrived().messages.len() as u64)
     }
 
     async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-        match self.faults.strike().await {
-            Strike::None => Ok(256 * 1024),
+        match self.queue.faults.strike().await {
+            Strike::None => Ok(self.queue.rules.max_message_bytes),
             strike => Err(refusal(strike)),
         }
     }
 
     fn request_timeout(&self) -> Duration {
-        Duration::from_secs(5)
+        REQUEST_TIMEOUT
     }
 }
 
@@ -149,11 +231,14 @@ fn refusal(strike: Strike) -> Refusal {
     }
 }
 
-/// One queue, whatever the URL.
+/// One queue, whatever the URL. Each segment opens it once.
 pub struct OneQueue(pub Arc<SimQueue>);
 
 impl Queues for OneQueue {
     fn open(&self, _url: &str) -> Arc<dyn Queue> {
-        Arc::clone(&self.0) as Arc<dyn Queue>
+        Arc::new(OfSegment {
+            queue: Arc::clone(&self.0),
+            segment: self.0.segments.fetch_add(1, Ordering::Relaxed),
+        })
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::job::{Job, JobStore, JobStoreError, Stamp};
 use bridge_core::plan::{PlanError, PlanStore};
 use bytes::Bytes;
+use tokio::time::{Instant, sleep};
 
 use crate::faults::{Faults, Strike};
 
@@ -97,7 +99,7 @@ impl SimJobs {
     ) -> Result<(), JobStoreError> {
         let strike = self.faults.strike().await;
         let unavailable = || JobStoreError::Unavailable("simulated".to_owned());
-        if matches!(strike, Strike::Before | Strike::Throttled) {
+        if matches!(strike, Strike::Before | Strike::Late | Strike::Throttled) {
             return Err(unavailable());
         }
         let mut jobs = self.jobs();
@@ -111,6 +113,45 @@ impl SimJobs {
             Strike::None => Ok(()),
             _ => Err(unavailable()),
         }
+    }
+}
+
+/// The jobs as a segment sees them that is cut off from them from a moment on.
+pub struct CutOff {
+    /// The jobs.
+    pub jobs: Arc<SimJobs>,
+    /// From when on.
+    pub from: Instant,
+    /// How long a call takes that leads nowhere.
+    pub wait: Duration,
+}
+
+impl CutOff {
+    async fn reach(&self) -> Result<&SimJobs, JobStoreError> {
+        if Instant::now() < self.from {
+            return Ok(&self.jobs);
+        }
+        sleep(self.wait).await;
+        Err(JobStoreError::Unavailable("cut off".to_owned()))
+    }
+}
+
+#[async_trait]
+impl JobStore for CutOff {
+    async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
+        self.reach().await?.create(job).await
+    }
+
+    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+        self.reach().await?.load(job_id).await
+    }
+
+    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+        self.reach().await?.replace(job, expected).await
+    }
+
+    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
+        self.reach().await?.list().await
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
+use bridge_core::delivery::Mode;
 use bridge_core::job::segment::{SegmentSettings, run};
 use bridge_core::job::sweep::sweep;
 use bridge_core::job::{Continuation, Phase, Ports};
@@ -17,11 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bucket::{Bucket, SimLister, Style};
 use crate::faults::Faults;
-use crate::queue::{OneQueue, SimQueue};
-use crate::store::{SimJobs, SimPlans};
+use crate::queue::{OneQueue, Rules, SimQueue};
+use crate::store::{CutOff, SimJobs, SimPlans};
 
 /// When simulated time begins.
 pub const BEGIN: Millis = Millis(1_800_000_000_000);
+
+/// Events handed out and not yet acknowledged, at most.
+const WINDOW: usize = 200;
+
+/// Pages asked for at once, at most.
+pub const LISTERS: usize = 3;
 
 /// The time of day on tokio's (paused) clock.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +81,8 @@ pub struct Weather {
     pub lost_of_ten: u64,
     /// Of 10 continuations, how many come twice.
     pub doubled_of_ten: u64,
+    /// Of 10 segments, how many are cut off from the job store at some moment.
+    pub cut_off_of_ten: u64,
     /// How long a segment may work.
     pub segment: Duration,
 }
@@ -93,17 +102,23 @@ pub struct World {
     continuation: Arc<SimContinuation>,
     faults: Arc<Faults>,
     weather: Weather,
+    mode: Mode,
 }
 
 impl World {
     /// A stack over `bucket`. Must be called on a paused tokio clock.
     #[must_use]
-    pub fn new(bucket: Arc<Bucket>, style: Style, weather: Weather, seed: u64) -> Self {
+    pub fn new(bucket: Arc<Bucket>, style: Style, weather: Weather, mode: Mode, seed: u64) -> Self {
         let faults = Arc::new(Faults::new(seed, weather.faults_per_mille));
         let clock = Arc::new(SimClock {
             begin: Instant::now(),
         });
-        let queue = Arc::new(SimQueue::new(Arc::clone(&faults), clock.clone()));
+        let rules = Rules {
+            mode,
+            window: WINDOW as u64,
+            max_message_bytes: 4096,
+        };
+        let queue = Arc::new(SimQueue::new(Arc::clone(&faults), clock.clone(), rules));
         let jobs = Arc::new(SimJobs::new(Arc::clone(&faults)));
         let plans = Arc::new(SimPlans::new(Arc::clone(&faults)));
         let continuation = Arc::new(SimContinuation {
@@ -114,15 +129,11 @@ impl World {
         });
         let mut settings = SegmentSettings::new("eu-west-1".to_owned(), seed);
         settings.send.lanes = 4;
-        settings.send.window = 200;
-        settings.scan.listers = 3;
+        settings.send.window = WINDOW;
+        settings.scan.listers = LISTERS;
         Self {
             ports: Ports {
-                lister: Arc::new(SimLister {
-                    bucket,
-                    style,
-                    faults: Arc::clone(&faults),
-                }),
+                lister: Arc::new(SimLister::new(bucket, style, Arc::clone(&faults))),
                 plans: plans.clone(),
                 queues: Arc::new(OneQueue(Arc::clone(&queue))),
                 jobs: jobs.clone(),
@@ -136,7 +147,14 @@ impl World {
             continuation,
             faults,
             weather,
+            mode,
         }
+    }
+
+    /// Whether no request may carry two messages of one group.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.mode == Mode::Strict
     }
 
     /// Lets the world turn until every job has stopped, or for `limit` of simulated time. Tells
@@ -173,10 +191,19 @@ impl World {
 
     /// One segment, which may be killed at some moment.
     fn segment(&self, job_id: String, epoch: u64) -> impl Future<Output = ()> + use<> {
-        let (ports, settings) = (self.ports.clone(), self.settings.clone());
+        let (mut ports, settings) = (self.ports.clone(), self.settings.clone());
         let (weather, faults) = (self.weather, Arc::clone(&self.faults));
+        let jobs = Arc::clone(&self.jobs);
         async move {
             let owner = format!("segment-{}", faults.below(u64::MAX));
+            let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
+            if faults.below(10) < weather.cut_off_of_ten {
+                ports.jobs = Arc::new(CutOff {
+                    jobs,
+                    from: Instant::now() + Duration::from_millis(faults.below(life)),
+                    wait: Duration::from_millis(faults.below(20_000)),
+                });
+            }
             let work = run(
                 &ports,
                 &settings,
@@ -187,7 +214,6 @@ impl World {
                 CancellationToken::new(),
             );
             let killed = faults.below(10) < weather.killed_of_ten;
-            let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
             let moment = Duration::from_millis(faults.below(life));
             tokio::select! {
                 _ = work => {}

@@ -93,12 +93,13 @@ async fn sequence(bucket: &Arc<Bucket>, how: &How) -> (Vec<(Position, ObjectVers
     while !manifest.is_complete() {
         segment += 1;
         let stop = CancellationToken::new();
+        let lister = Arc::new(SimLister::new(
+            Arc::clone(bucket),
+            how.style,
+            Arc::clone(&faults),
+        ));
         let scan = Scan {
-            lister: Arc::new(SimLister {
-                bucket: Arc::clone(bucket),
-                style: how.style,
-                faults: Arc::clone(&faults),
-            }),
+            lister: lister.clone(),
             store: &*store,
             commit: &InHand,
             filter: &Filter::default(),
@@ -119,6 +120,7 @@ async fn sequence(bucket: &Arc<Bucket>, how: &How) -> (Vec<(Position, ObjectVers
             result = scan.run(&mut manifest) => result.unwrap(),
             () = alarm => {}
         }
+        assert!(lister.most_at_once() <= how.listers);
     }
     (merged(&store, &manifest, None).await, manifest)
 }

@@ -11,6 +11,7 @@ use super::backoff::Backoff;
 use super::flow::{Flow, Outcome};
 use super::pending::{Pending, Settled};
 use super::{EntryResult, MAX_ENTRIES, Message, Mode, Queue, Refusal, RefusalKind};
+use crate::mistake::Mistake;
 
 /// Whether sending is allowed now: a job's lease closes it before another segment may begin.
 pub trait Gate: Send + Sync {
@@ -103,6 +104,10 @@ impl Lane {
                 () = self.stop.cancelled() => return Ok(()),
                 permit = self.flow.acquire() => permit,
             };
+            if self.stop.is_cancelled() && Mistake::LostAtDeadline.is_planted() {
+                let lost: Vec<u64> = pending.drain().iter().map(|m| m.number).collect();
+                acknowledged(&lost);
+            }
             if self.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Mode, Refusal, RefusalKind};
+use crate::mistake::Mistake;
 
 /// How far behind its front a lane looks for messages of other groups to fill a request.
 const LOOK_AHEAD: usize = 256;
@@ -84,8 +85,9 @@ impl Pending {
             let message = &self.waiting[index];
             let size = message.bytes();
             let group_is_busy = message.group.as_ref().is_some_and(|group| {
-                passed_over.contains(group)
+                !Mistake::TwoOfAGroup.is_planted() && passed_over.contains(group)
                     || self.mode == Mode::Strict
+                        && !Mistake::TwoOfAGroup.is_planted()
                         && request.iter().any(|m| m.group.as_ref() == Some(group))
             });
             let fits = request.is_empty() || bytes + size <= MAX_REQUEST_BYTES;
@@ -117,6 +119,7 @@ impl Pending {
     ) -> Settled {
         let results = match answer {
             Ok(results) => results,
+            Err(_) if Mistake::FailedRequestForgotten.is_planted() => vec![Ok(()); request.len()],
             Err(refusal) => vec![Err(refusal); request.len()],
         };
         debug_assert_eq!(results.len(), request.len(), "one result an entry");
@@ -124,6 +127,7 @@ impl Pending {
         let mut again: Vec<Message> = Vec::new();
         for (mut message, result) in request.into_iter().zip(results) {
             let is_behind_a_failure = self.mode == Mode::Batched
+                && !Mistake::NoRewind.is_planted()
                 && message.group.is_some()
                 && again.iter().any(|failed| failed.group == message.group);
             match result {
@@ -132,13 +136,17 @@ impl Pending {
                     continue;
                 }
                 Ok(()) => {}
+                Err(_) if Mistake::FailedEntryForgotten.is_planted() => {
+                    settled.acknowledged.push(message.number);
+                    continue;
+                }
                 Err(refusal) if refusal.kind == RefusalKind::Rejected => {
                     settled.rejected.push((message, refusal));
                     continue;
                 }
                 Err(refusal) => settled.note(refusal),
             }
-            if self.mode == Mode::Batched {
+            if self.mode == Mode::Batched && !Mistake::RewindWithOldId.is_planted() {
                 message.attempt += 1;
             }
             again.push(message);

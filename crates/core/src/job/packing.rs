@@ -10,6 +10,7 @@ use crate::delivery::message::Writer;
 use crate::delivery::{MAX_REQUEST_BYTES, Message, Mode, Order};
 use crate::event::Event;
 use crate::format;
+use crate::mistake::Mistake;
 use crate::version::PlannedVersion;
 
 /// Rows of a block for each record of a message, where a block has many groups.
@@ -53,6 +54,9 @@ impl Packer {
         match (self.records_per_message, self.writer.order) {
             (1, _) => 1,
             // One group: a block is a message.
+            (records, _) if self.epoch > 1 && Mistake::OtherBlocksOnResume.is_planted() => {
+                records + 1
+            }
             (records, Order::Bucket | Order::None) => records,
             (records, Order::Key) => (records * BLOCK_FACTOR).min(MAX_BLOCK).max(records),
         }
@@ -138,8 +142,8 @@ impl Packer {
             [] => job_id.clone(),
         };
         match self.mode {
-            Mode::Strict => of_rows,
-            Mode::Batched => format!("{of_rows}:{epoch}"),
+            Mode::Strict if !Mistake::FreshIdsOnResume.is_planted() => of_rows,
+            _ => format!("{of_rows}:{epoch}"),
         }
     }
 }

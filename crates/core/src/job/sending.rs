@@ -19,6 +19,7 @@ use crate::delivery::lane::{DeliveryError, Gate, Lane};
 use crate::delivery::message::Writer;
 use crate::delivery::{Message, Mode, Order, Queue, Refusal};
 use crate::merge::Merge;
+use crate::mistake::Mistake;
 use crate::plan::PlanError;
 use crate::version::PlannedVersion;
 
@@ -199,7 +200,12 @@ impl Sending {
                     depth_due = Instant::now() + self.settings.depth_every;
                 }
                 pace.wait(count).await;
-                window.acquire_many(count).await
+                let wanted = if Mistake::NoWindow.is_planted() {
+                    0
+                } else {
+                    count
+                };
+                window.acquire_many(wanted).await
             };
             let permit = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -305,6 +311,7 @@ async fn next_block(merge: &mut Merge, rows: usize) -> Result<Vec<PlannedVersion
 fn lane_of(message: &Message, lanes: usize) -> usize {
     let number = match &message.group {
         None => message.number,
+        Some(_) if Mistake::GroupOnManyLanes.is_planted() => message.number,
         Some(group) => {
             let mut hasher = DefaultHasher::new();
             group.hash(&mut hasher);

@@ -8,6 +8,7 @@ use super::JobError;
 use crate::delivery::{Mode, Order};
 use crate::event::short_digest;
 use crate::format::Format;
+use crate::mistake::Mistake;
 use crate::plan::manifest::Summary;
 use crate::scan::filter::Filter;
 use crate::time::Millis;
@@ -261,9 +262,11 @@ impl Job {
     /// Whether a segment may be at work.
     #[must_use]
     pub fn is_leased(&self, now: Millis) -> bool {
-        self.lease
-            .as_ref()
-            .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+        !Mistake::LeaseIgnored.is_planted()
+            && self
+                .lease
+                .as_ref()
+                .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
     }
 
     /// A copy to be changed and written.

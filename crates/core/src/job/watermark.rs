@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::state::Checkpoint;
+use crate::mistake::Mistake;
 use crate::version::Position;
 
 /// The checkpoint, and what has been handed out beyond it.
@@ -58,6 +59,12 @@ impl Watermark {
     /// Takes in acknowledgements of messages, each by one of its sequences, and tells by how many
     /// rows the checkpoint advanced. A message must be acknowledged once.
     pub fn acknowledge(&mut self, sequences: &[u64]) -> usize {
+        if Mistake::WatermarkMaximum.is_planted() {
+            let highest = sequences.iter().max().copied().unwrap_or(0);
+            for block in &mut self.beyond {
+                block.open *= usize::from(block.first_sequence > highest);
+            }
+        }
         for sequence in sequences {
             let behind = self
                 .beyond
@@ -84,6 +91,14 @@ impl Watermark {
     /// The last sequence and position such that everything up to it is acknowledged.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
+        if Mistake::CheckpointAhead.is_planted()
+            && let Some(block) = self.beyond.back()
+        {
+            return Checkpoint {
+                sequence: self.handed_out,
+                position: Some(block.last.clone()),
+            };
+        }
         self.checkpoint.clone()
     }
 }

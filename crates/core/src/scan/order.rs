@@ -1,6 +1,7 @@
 //! The bucket's own order within a key, recovered from a page, and what follows from it.
 
 use super::listing::{Listing, Row};
+use crate::mistake::Mistake;
 use crate::time::Millis;
 
 /// A page's entries by key, each key's newest first.
@@ -67,7 +68,11 @@ struct Ranker {
 
 impl Ranker {
     fn rank(&mut self, row: &mut Row) {
-        row.rank = self.next;
+        row.rank = if Mistake::TiesReversed.is_planted() {
+            u32::MAX - self.next
+        } else {
+            self.next
+        };
         row.effective_time = self
             .latest
             .map_or(row.last_modified, |latest| latest.max(row.last_modified));
