@@ -116,19 +116,21 @@ impl SimJobs {
     }
 }
 
-/// The jobs as a segment sees them that is cut off from them from a moment on.
+/// The jobs as a segment sees them that is cut off from them for a time.
 pub struct CutOff {
     /// The jobs.
     pub jobs: Arc<SimJobs>,
     /// From when on.
     pub from: Instant,
+    /// Until when.
+    pub until: Instant,
     /// How long a call takes that leads nowhere.
     pub wait: Duration,
 }
 
 impl CutOff {
     async fn reach(&self) -> Result<&SimJobs, JobStoreError> {
-        if Instant::now() < self.from {
+        if !(self.from..self.until).contains(&Instant::now()) {
             return Ok(&self.jobs);
         }
         sleep(self.wait).await;

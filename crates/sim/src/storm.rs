@@ -91,13 +91,20 @@ impl Storm {
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
+        // One of four is slow enough for leases, sweeps and takeovers to matter.
+        let is_long = random.u8(0..4) == 0;
         let weather = Weather {
             faults_per_mille: random.u32(0..80),
-            killed_of_ten: random.u64(0..7),
+            killed_of_ten: random.u64(0..if is_long { 3 } else { 7 }),
             lost_of_ten: random.u64(0..4),
             doubled_of_ten: random.u64(0..5),
-            cut_off_of_ten: random.u64(0..4),
-            segment: Duration::from_millis(random.u64(1_500..200_000)),
+            cut_off_of_ten: if is_long { random.u64(4..10) } else { 0 },
+            frozen_of_ten: if is_long { random.u64(0..6) } else { 0 },
+            segment: Duration::from_millis(if is_long {
+                random.u64(100_000..600_000)
+            } else {
+                random.u64(1_500..40_000)
+            }),
         };
         let versions = random.u64(1..700);
         let bucket = bucket(&mut random, versions);
@@ -121,8 +128,7 @@ impl Storm {
                 } else {
                     Mode::Strict
                 },
-                // Slow enough for leases and sweeps to matter.
-                max_rate: (random.u8(0..3) == 0).then(|| random.u64(2..40)),
+                max_rate: is_long.then(|| (versions / random.u64(100..500)).max(1)),
                 ..StartRequest::default()
             },
         }

@@ -13,7 +13,7 @@ use bridge_core::job::sweep::sweep;
 use bridge_core::job::{Continuation, Phase, Ports};
 use bridge_core::time::Millis;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::bucket::{Bucket, SimLister, Style};
@@ -81,8 +81,10 @@ pub struct Weather {
     pub lost_of_ten: u64,
     /// Of 10 continuations, how many come twice.
     pub doubled_of_ten: u64,
-    /// Of 10 segments, how many are cut off from the job store at some moment.
+    /// Of 10 segments, how many are cut off from the job store for a time.
     pub cut_off_of_ten: u64,
+    /// Of 10 segments, how many stand still for a time, but for their lanes.
+    pub frozen_of_ten: u64,
     /// How long a segment may work.
     pub segment: Duration,
 }
@@ -198,9 +200,11 @@ impl World {
             let owner = format!("segment-{}", faults.below(u64::MAX));
             let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
             if faults.below(10) < weather.cut_off_of_ten {
+                let from = Instant::now() + Duration::from_millis(faults.below(life));
                 ports.jobs = Arc::new(CutOff {
                     jobs,
-                    from: Instant::now() + Duration::from_millis(faults.below(life)),
+                    from,
+                    until: from + Duration::from_millis(faults.below(200_000)),
                     wait: Duration::from_millis(faults.below(20_000)),
                 });
             }
@@ -213,10 +217,14 @@ impl World {
                 weather.segment,
                 CancellationToken::new(),
             );
+            let frozen = (faults.below(10) < weather.frozen_of_ten).then(|| {
+                let from = Instant::now() + Duration::from_millis(faults.below(life));
+                (from, Duration::from_millis(faults.below(150_000)))
+            });
             let killed = faults.below(10) < weather.killed_of_ten;
             let moment = Duration::from_millis(faults.below(life));
             tokio::select! {
-                _ = work => {}
+                _ = standing_still(work, frozen) => {}
                 () = sleep(moment), if killed => {}
             }
         }
@@ -232,4 +240,20 @@ impl World {
         assert_eq!(jobs.len(), 1, "one job");
         jobs.values().next().expect("there is one").phase
     }
+}
+
+/// Work that is not gone on with for a time, as when its machine is starved or suspended.
+async fn standing_still<T>(
+    work: impl Future<Output = T>,
+    frozen: Option<(Instant, Duration)>,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    if let Some((from, length)) = frozen {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = sleep_until(from) => sleep(length).await,
+        }
+    }
+    work.await
 }

@@ -18,6 +18,7 @@ const CALM: Weather = Weather {
     lost_of_ten: 0,
     doubled_of_ten: 0,
     cut_off_of_ten: 0,
+    frozen_of_ten: 0,
     segment: Duration::from_mins(10),
 };
 
