@@ -1,5 +1,8 @@
 //! A deployed stack as tests and the demo see it: from outside, by AWS's own interfaces.
 
+#[cfg(target_os = "linux")]
+pub mod kill;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,8 @@ pub const STACK: &str = "e2e";
 pub const SHORT_STACK: &str = "e2e-short";
 /// Its processes may be killed by a test.
 pub const KILLED_STACK: &str = "e2e-killed";
+/// Its processes are killed again and again: leases of 15 seconds.
+pub const KILLS_STACK: &str = "e2e-kills";
 /// Writes `format = s3`, and may be broken by a test.
 pub const BROKEN_STACK: &str = "e2e-broken";
 
@@ -35,6 +40,8 @@ pub struct Stack {
 /// A message as a consumer gets it.
 #[derive(Debug, Clone)]
 pub struct Received {
+    /// The body as it came.
+    pub raw: String,
     /// The body.
     pub body: Value,
     /// Message attributes.
@@ -48,6 +55,15 @@ impl Received {
     #[must_use]
     pub fn text(&self, field: &str) -> &str {
         self.body[field].as_str().unwrap_or_default()
+    }
+
+    /// The sequences of a reseed's message, packed or not.
+    #[must_use]
+    pub fn sequences(&self) -> Vec<u64> {
+        match self.attributes.get("sequence") {
+            Some(listed) => bridge_sim::told::numbers(listed),
+            None => vec![self.sequence()],
+        }
     }
 
     /// The sequence of a reseed's event; 0 if there is none.
@@ -282,9 +298,10 @@ impl Stack {
 fn read(message: &aws_sdk_sqs::types::Message) -> anyhow::Result<Received> {
     let attributes = message.message_attributes().into_iter().flatten();
     let system = message.attributes();
+    let raw = message.body().unwrap_or_default().to_owned();
     Ok(Received {
-        body: serde_json::from_str(message.body().unwrap_or_default())
-            .context("a message that is not JSON")?,
+        body: serde_json::from_str(&raw).context("a message that is not JSON")?,
+        raw,
         attributes: attributes
             .filter_map(|(name, value)| Some((name.clone(), value.string_value()?.to_owned())))
             .collect(),

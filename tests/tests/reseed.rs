@@ -155,7 +155,7 @@ async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
         events.len()
     );
     assert!(
-        kill_all(stack.output("ReseedFunction")) > 0,
+        e2e::kill::all_of(stack.output("ReseedFunction")) > 0,
         "a process was at work"
     );
     let rest = 300 - events.len();
@@ -165,27 +165,6 @@ async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
     let job = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
     assert_eq!(job["counts"]["segments"], 2);
     assert_eq!(job["epoch"], 2);
-}
-
-/// Kills -9 all processes of a function, as a crash of their machine would. Tells how many.
-#[cfg(target_os = "linux")]
-fn kill_all(function: &str) -> usize {
-    let mark = format!("AWS_LAMBDA_FUNCTION_NAME={function}\0");
-    let mut killed = 0;
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let environ = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        let ours = name.trim() == "bootstrap" && String::from_utf8_lossy(&environ).contains(&mark);
-        if ours {
-            let pid = entry.file_name();
-            let status = std::process::Command::new("kill")
-                .arg("-9")
-                .arg(&pid)
-                .status();
-            killed += usize::from(status.unwrap().success());
-        }
-    }
-    killed
 }
 
 #[tokio::test]

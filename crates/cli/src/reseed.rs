@@ -8,7 +8,7 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::SystemClock;
-use bridge_core::config::{Config, ReseedConfig, check_queue_url, parse_order};
+use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
 use bridge_core::delivery::Queue;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
@@ -162,6 +162,7 @@ async fn start(
         bucket,
         table: String::new(),
         plan_bucket: String::new(),
+        lease: DEFAULT_LEASE,
     };
     let request = StartRequest {
         from: arguments.from,

@@ -1,5 +1,7 @@
 //! The environment of both functions and the command, checked at the door.
 
+use std::time::Duration;
+
 use crate::delivery::Order;
 use crate::format::Format;
 
@@ -14,6 +16,9 @@ pub struct ConfigError {
     /// What would have been accepted.
     pub allowed: &'static str,
 }
+
+/// How long a lease lasts, unless said otherwise: about a minute (contract 4).
+pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
 
 /// What both functions need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub struct ReseedConfig {
     pub table: String,
     /// `PLAN_BUCKET`: where plans are kept.
     pub plan_bucket: String,
+    /// `LEASE_SECONDS`: how long a segment's right to its job lasts unless renewed; default 60.
+    pub lease: Duration,
 }
 
 /// Reads variables; in tests, from a map.
@@ -96,8 +103,23 @@ impl ReseedConfig {
             bucket: required(lookup, "BUCKET_NAME", "the name of a bucket")?,
             table: required(lookup, "CHECKPOINT_TABLE", "the name of a DynamoDB table")?,
             plan_bucket: required(lookup, "PLAN_BUCKET", "the name of a bucket")?,
+            lease: match text(lookup, "LEASE_SECONDS") {
+                None => DEFAULT_LEASE,
+                Some(seconds) => read_lease(&seconds)?,
+            },
         })
     }
+}
+
+/// A lease must outlast a request and the wait for its renewal.
+fn read_lease(text: &str) -> Result<Duration, ConfigError> {
+    let seconds = text.parse().ok().filter(|s| (15..=900).contains(s));
+    let seconds = seconds.ok_or_else(|| ConfigError {
+        variable: "LEASE_SECONDS",
+        found: format!("{text:?}"),
+        allowed: "a number of seconds from 15 to 900",
+    })?;
+    Ok(Duration::from_secs(seconds))
 }
 
 /// An order by its word, if `queue_url` can keep it.
@@ -214,6 +236,27 @@ mod tests {
             ),
         ] {
             assert_eq!(read(variables).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_lease_is_long_enough_for_a_request() {
+        let read = |lease: &str| {
+            ReseedConfig::read(&|name| match name {
+                "QUEUE_URL" => Some(FIFO.to_owned()),
+                "LEASE_SECONDS" => Some(lease.to_owned()),
+                _ => Some("a-name".to_owned())
+                    .filter(|_| !matches!(name, "ORDER" | "MESSAGE_FORMAT")),
+            })
+        };
+        assert_eq!(read("").unwrap().lease, Duration::from_mins(1));
+        assert_eq!(read("20").unwrap().lease, Duration::from_secs(20));
+        for lease in ["14", "901", "-1", "soon"] {
+            let error = read(lease).unwrap_err().to_string();
+            assert!(
+                error.contains("LEASE_SECONDS") && error.contains("15 to 900"),
+                "{error}"
+            );
         }
     }
 

@@ -29,6 +29,8 @@ impl Reseed {
     pub fn new(config: ReseedConfig, ports: Ports, memory_mib: usize) -> Self {
         let seed = fastrand::u64(..);
         let mut settings = SegmentSettings::new(config.common.region.clone(), seed);
+        settings.lease = config.lease;
+        settings.heartbeat = config.lease / 20;
         settings.scan.memory_budget = memory_mib * 1024 * 1024 / 4;
         Self {
             config,

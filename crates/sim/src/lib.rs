@@ -4,12 +4,14 @@
 //! - [`queue`]: a FIFO queue that keeps SQS's rules: groups, deduplication, batch answers
 //! - [`store`]: plans and jobs in memory, with conditional writes
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
+//! - [`conformance`]: what every adapter of a port must do
 //! - [`told`]: what messages tell, read as a consumer reads them
 //! - [`storm`]: one job in a world where anything fails, and the judgement of what came of it
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod bucket;
+pub mod conformance;
 pub mod faults;
 pub mod load;
 pub mod queue;

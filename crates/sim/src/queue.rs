@@ -171,6 +171,15 @@ impl Queue for OfSegment {
         let queue = &self.queue;
         queue.begin(self.segment, messages);
         let _in_flight = InFlight(self, messages);
+        // One message that is too long fails the whole request.
+        let limit = queue.rules.max_message_bytes;
+        if messages.iter().any(|message| message.bytes() > limit) {
+            return Err(Refusal {
+                kind: RefusalKind::Rejected,
+                code: "InvalidParameterValue".to_owned(),
+                message: format!("the queue takes {limit} bytes"),
+            });
+        }
         let whole = queue.faults.strike().await;
         match whole {
             Strike::Before | Strike::Throttled => return Err(refusal(whole)),

@@ -52,6 +52,7 @@ pub fn config() -> ReseedConfig {
         bucket: "ledger".to_owned(),
         table: "jobs".to_owned(),
         plan_bucket: "plans".to_owned(),
+        lease: Duration::from_mins(1),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What messages tell, read as a consumer reads them.
 
+use std::ops::RangeInclusive;
+
 use bridge_core::delivery::Message;
 use bridge_core::event::Event;
 use bridge_core::notification;
@@ -12,20 +14,31 @@ pub fn sequences_of(message: &Message) -> Vec<u64> {
         .attributes
         .iter()
         .find(|(name, _)| *name == "sequence");
-    if let Some((_, ranges)) = attribute {
-        return ranges
-            .split(',')
-            .filter_map(|range| {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                Some(first.parse::<u64>().ok()?..=last.parse().ok()?)
-            })
-            .flatten()
-            .collect();
+    if let Some((_, listed)) = attribute {
+        return numbers(listed);
     }
     serde_json::from_str::<Event>(&message.body)
         .ok()
         .and_then(|event| event.sequence)
         .into_iter()
+        .collect()
+}
+
+/// The numbers that the attribute `sequence` lists, as in `8,10-12`.
+#[must_use]
+pub fn numbers(listed: &str) -> Vec<u64> {
+    ranges(listed).into_iter().flatten().collect()
+}
+
+/// The same, as ranges.
+#[must_use]
+pub fn ranges(listed: &str) -> Vec<RangeInclusive<u64>> {
+    listed
+        .split(',')
+        .filter_map(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        })
         .collect()
 }
 

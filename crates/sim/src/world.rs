@@ -36,6 +36,15 @@ pub struct SimClock {
     begin: Instant,
 }
 
+impl Default for SimClock {
+    /// It begins now.
+    fn default() -> Self {
+        Self {
+            begin: Instant::now(),
+        }
+    }
+}
+
 impl Clock for SimClock {
     fn now(&self) -> Millis {
         BEGIN.plus(i64::try_from(self.begin.elapsed().as_millis()).unwrap_or(i64::MAX))
@@ -112,9 +121,7 @@ impl World {
     #[must_use]
     pub fn new(bucket: Arc<Bucket>, style: Style, weather: Weather, mode: Mode, seed: u64) -> Self {
         let faults = Arc::new(Faults::new(seed, weather.faults_per_mille));
-        let clock = Arc::new(SimClock {
-            begin: Instant::now(),
-        });
+        let clock = Arc::new(SimClock::default());
         let rules = Rules {
             mode,
             window: WINDOW as u64,

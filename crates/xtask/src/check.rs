@@ -11,12 +11,14 @@ use crate::stack::Stack;
 use crate::tools;
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
-const STACKS: [(&str, &[&str]); 4] = [
+const STACKS: [(&str, &[&str]); 5] = [
     ("e2e", &[]),
     // Segments of two seconds.
     ("e2e-short", &["ReseedTimeout=3"]),
     // Its processes get killed.
     ("e2e-killed", &[]),
+    // The same, ten times.
+    ("e2e-kills", &["LeaseSeconds=15"]),
     // To be broken.
     ("e2e-broken", &["MessageFormat=s3"]),
 ];

@@ -8,6 +8,8 @@ use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::told::ranges;
+
 /// A message as it is sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -135,16 +137,6 @@ impl Arrivals {
         self.distinct += u64::from(self.seen[word] & bit == 0);
         self.seen[word] |= bit;
     }
-}
-
-/// What `8,10-12` lists.
-fn ranges(text: &str) -> Vec<RangeInclusive<u64>> {
-    text.split(',')
-        .filter_map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            Some(first.parse().ok()?..=last.parse().ok()?)
-        })
-        .collect()
 }
 
 /// The sequence in a bridge event, without parsing all of it.

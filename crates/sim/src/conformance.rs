@@ -1,0 +1,232 @@
+//! What every adapter of a port must do, simulated, local or on AWS: one suite a port, run against
+//! each (`tests/conformance.rs` here, `tests/tests/conformance.rs` on a deployed stack).
+//!
+//! The functions panic with what is wrong, as tests do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_core::delivery::{Message, Mode, Order, Queue, RefusalKind};
+use bridge_core::format::Format;
+use bridge_core::job::state::{Checkpoint, Options};
+use bridge_core::job::{Job, JobStore, JobStoreError, Phase};
+use bridge_core::plan::{PlanError, PlanStore};
+use bridge_core::scan::Lister;
+use bridge_core::scan::filter::Filter;
+use bridge_core::scan::page::{Marker, parse_page};
+use bridge_core::time::Millis;
+use bridge_core::version::Position;
+use bytes::Bytes;
+
+/// `store` is empty, or holds nothing below `folder`.
+pub async fn plan_store(store: &dyn PlanStore, folder: &str) {
+    let name = format!("{folder}/runs/000001-000000.parquet");
+    match store.get(&name, None).await {
+        Err(PlanError::Store {
+            retryable: false,
+            name: told,
+            ..
+        }) => assert!(told.ends_with(&name), "{told}"),
+        other => panic!("an object that is not there: {other:?}"),
+    }
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    store.put(&name, Bytes::from(bytes.clone())).await.unwrap();
+    assert_eq!(store.get(&name, None).await.unwrap(), bytes);
+    for range in [0..1, 0..100_000, 99_999..100_000, 12_345..67_890, 500..500] {
+        let part = store.get(&name, Some(range.clone())).await.unwrap();
+        let ends = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        assert_eq!(part, bytes[ends], "{range:?}");
+    }
+    let past_the_end = store.get(&name, Some(99_990..200_000)).await.unwrap();
+    assert_eq!(past_the_end, bytes[99_990..]);
+    store.put(&name, Bytes::from_static(b"new")).await.unwrap();
+    assert_eq!(store.get(&name, None).await.unwrap(), "new");
+    store.put(&name, Bytes::new()).await.unwrap();
+    assert_eq!(store.get(&name, None).await.unwrap(), "");
+}
+
+fn job(id: &str) -> Job {
+    let options = Options {
+        filter: Filter {
+            prefix: "ünï/".to_owned(),
+            until: Some(Millis(1_800_000_000_000)),
+            ..Filter::default()
+        },
+        order: Order::Key,
+        format: Format::S3,
+        delivery: Mode::Batched,
+        records_per_message: 7,
+        queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned(),
+        max_rate: Some(u64::from(u32::MAX)),
+        pause_above_depth: None,
+        dry_run: false,
+    };
+    Job::new(id.to_owned(), "ledger", options, "d1".to_owned(), Millis(5))
+}
+
+/// `store` holds no job whose id begins with `prefix`.
+pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
+    let id = format!("{prefix}-1");
+    assert_eq!(store.load(&id).await, Ok(None));
+    let first = job(&id);
+    let conflict = Err(JobStoreError::Conflict { job_id: id.clone() });
+    assert_eq!(
+        store.replace(&first, first.stamp()).await,
+        conflict,
+        "there is none"
+    );
+    store.create(&first).await.unwrap();
+    assert_eq!(store.create(&first).await, conflict, "there is one");
+    assert_eq!(store.load(&id).await, Ok(Some(first.clone())));
+
+    // Everything a job can hold comes back as it was.
+    let mut second = first.take_over("me", Some(0), Millis(9), 60_000).unwrap();
+    second.checkpoint = Checkpoint {
+        sequence: u64::from(u32::MAX) * 1000,
+        position: Some(Position {
+            effective_time: Millis(-1),
+            key: "\u{1}\u{10ffff} \"key\"".to_owned(),
+            rank: 3,
+        }),
+    };
+    second.manifest = Some("jobs/x/manifest-000001-1.json".to_owned());
+    second.last_error = Some("why\nit failed".to_owned());
+    store.replace(&second, first.stamp()).await.unwrap();
+    assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
+
+    // A stale write changes nothing, whichever half of the stamp is stale.
+    let mut stale = first.next(Millis(10));
+    stale.phase = Phase::Cancelled;
+    assert_eq!(store.replace(&stale, first.stamp()).await, conflict);
+    let mut other_epoch = second.stamp();
+    other_epoch.epoch += 1;
+    assert_eq!(store.replace(&stale, other_epoch).await, conflict);
+    assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
+
+    // Of several at once, one wins.
+    let mut writes = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let (store, second) = (Arc::clone(&store), second.clone());
+        writes.spawn(async move {
+            let mut next = second.next(Millis(11));
+            next.last_error = Some(format!("writer {writer}"));
+            store.replace(&next, second.stamp()).await.is_ok()
+        });
+    }
+    let won = writes.join_all().await;
+    assert_eq!(won.iter().filter(|won| **won).count(), 1);
+
+    store.create(&job(&format!("{prefix}-2"))).await.unwrap();
+    let mut ids: Vec<String> = store
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|j| j.job_id)
+        .collect();
+    ids.retain(|id| id.starts_with(prefix));
+    ids.sort_unstable();
+    assert_eq!(ids, [format!("{prefix}-1"), format!("{prefix}-2")]);
+}
+
+fn message(number: u64, group: Option<u64>, id: &str) -> Message {
+    Message {
+        number,
+        events: 1,
+        body: format!("{{\"sequence\":{number},\"text\":\"ünï \\\"quoted\\\"\"}}"),
+        group: group.map(|group| format!("group-{group}")),
+        deduplication_id: group.map(|_| id.to_owned()),
+        attempt: 0,
+        attributes: vec![
+            ("source", "reseed".to_owned()),
+            ("jobId", "conformance".to_owned()),
+        ],
+    }
+}
+
+/// An empty FIFO queue; `read` waits for so many messages and tells all bodies, in order.
+pub async fn fifo_queue(queue: &dyn Queue, read: impl AsyncFn(usize) -> Vec<String>) {
+    let limit = queue.max_message_bytes().await.unwrap();
+    assert!(limit >= 1024, "{limit} bytes a message");
+    assert!(queue.request_timeout() >= Duration::from_secs(1));
+    let mut sent = Vec::new();
+    for round in 0..3 {
+        let request: Vec<_> = (0..10)
+            .map(|group| {
+                let number = round * 10 + group;
+                message(number, Some(group), &format!("c:{number}"))
+            })
+            .collect();
+        assert_eq!(queue.send(&request).await, Ok(vec![Ok(()); 10]));
+        sent.extend(request);
+    }
+    // A repetition is confirmed and dropped; another attempt of it is not.
+    let mut again = message(0, Some(0), "c:0");
+    assert_eq!(queue.send(&[again.clone()]).await, Ok(vec![Ok(())]));
+    again.attempt = 1;
+    assert_eq!(queue.send(&[again.clone()]).await, Ok(vec![Ok(())]));
+    sent.push(again);
+    let mut bodies = read(sent.len()).await;
+    assert_eq!(bodies.len(), sent.len(), "messages");
+    for group in 0..10 {
+        let of_group = |body: &String| {
+            let sequence = serde_json::from_str::<serde_json::Value>(body).unwrap();
+            sequence["sequence"].as_u64().unwrap() % 10 == group
+        };
+        let got: Vec<_> = bodies.iter().filter(|body| of_group(body)).collect();
+        let expected: Vec<_> = sent
+            .iter()
+            .map(|m| &m.body)
+            .filter(|b| of_group(b))
+            .collect();
+        assert_eq!(got, expected, "group {group}");
+    }
+    bodies.clear();
+    // What is too long is refused for good, alone or in company.
+    let mut long = message(99, Some(9), "c:99");
+    long.body = "x".repeat(limit + 1);
+    let is_rejected = match queue.send(&[long]).await {
+        Ok(results) => results[0]
+            .as_ref()
+            .is_err_and(|r| r.kind == RefusalKind::Rejected),
+        Err(refusal) => refusal.kind == RefusalKind::Rejected,
+    };
+    assert!(is_rejected, "a message of {} bytes", limit + 1);
+    assert!(queue.depth().await.is_ok());
+}
+
+/// A bucket that holds, below `prefix`, exactly these (key, version id), by key and newest first.
+pub async fn lister(lister: &dyn Lister, prefix: &str, expected: &[(String, String)]) {
+    let list = async |marker: Option<Marker>| {
+        let mut entries = Vec::new();
+        let mut next = Some(marker);
+        while let Some(marker) = next {
+            let document = lister.list(prefix, marker.as_ref()).await.unwrap();
+            let page = parse_page(&document).unwrap();
+            let versions = page.listing.iter().map(|planned| planned.version);
+            entries.extend(versions.map(|v| (v.key.to_owned(), v.version_id.to_owned())));
+            next = page.next.map(Some);
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0)); // stable: some servers list markers apart
+        entries
+    };
+    let by_key = |of: &[(String, String)]| {
+        let mut sorted = of.to_vec();
+        sorted.sort_unstable();
+        sorted
+    };
+    assert_eq!(by_key(&list(None).await), by_key(expected));
+    // Behind a key: everything of the keys after it.
+    let (middle, _) = &expected[expected.len() / 2];
+    let behind = list(Some(Marker {
+        key: middle.clone(),
+        version_id: None,
+    }))
+    .await;
+    let after: Vec<_> = expected
+        .iter()
+        .filter(|(key, _)| key > middle)
+        .cloned()
+        .collect();
+    assert_eq!(by_key(&behind), by_key(&after), "behind {middle:?}");
+}

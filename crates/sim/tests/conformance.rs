@@ -1,0 +1,94 @@
+//! The suites of `conformance` against the simulated and the local adapters. The AWS adapters are in
+//! `tests/tests/conformance.rs`.
+
+use std::sync::Arc;
+
+use bridge_core::delivery::Mode;
+use bridge_core::job::Queues as _;
+use bridge_core::local::jobs::LocalJobs;
+use bridge_core::local::plans::LocalPlans;
+use bridge_core::time::Millis;
+use bridge_sim::bucket::{Bucket, SimLister, Style};
+use bridge_sim::conformance;
+use bridge_sim::faults::Faults;
+use bridge_sim::queue::{OneQueue, Rules, SimQueue};
+use bridge_sim::store::{SimJobs, SimPlans};
+use bridge_sim::storm::on_simulated_time;
+use bridge_sim::world::SimClock;
+
+fn calm() -> Arc<Faults> {
+    Arc::new(Faults::new(1, 0))
+}
+
+#[test]
+fn plan_stores() {
+    on_simulated_time(conformance::plan_store(&SimPlans::new(calm()), "jobs/a"));
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalPlans::new(folder.path().to_owned());
+    on_simulated_time(conformance::plan_store(&local, "jobs/a"));
+}
+
+#[test]
+fn job_stores() {
+    on_simulated_time(conformance::job_store(Arc::new(SimJobs::new(calm())), "a"));
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalJobs::new(folder.path().to_owned());
+    on_simulated_time(conformance::job_store(Arc::new(local), "a"));
+}
+
+#[test]
+fn queues() {
+    on_simulated_time(async {
+        let rules = Rules {
+            mode: Mode::Strict,
+            window: 1000,
+            max_message_bytes: 4096,
+        };
+        let clock = Arc::new(SimClock::default());
+        let queue = Arc::new(SimQueue::new(calm(), clock, rules));
+        let read = async |_| {
+            let arrived = queue.arrived();
+            arrived
+                .messages
+                .iter()
+                .map(|(_, m)| m.body.clone())
+                .collect()
+        };
+        let port = OneQueue(Arc::clone(&queue)).open("");
+        conformance::fifo_queue(&*port, read).await;
+    });
+}
+
+#[test]
+fn listers() {
+    for style in [
+        Style {
+            page_size: 3,
+            url_encoded: true,
+            markers_apart: false,
+        },
+        Style {
+            page_size: 4,
+            url_encoded: false,
+            markers_apart: true,
+        },
+    ] {
+        let mut bucket = Bucket::default();
+        for second in 0..3 {
+            for key in ["list/a b", "list/a+b", "list/ü&<>", "list/z", "other"] {
+                bucket.put(key, Millis(second * 1000));
+            }
+            bucket.delete("list/z", Millis(second * 1000));
+        }
+        let mut expected: Vec<_> = bucket
+            .history()
+            .into_iter()
+            .rev()
+            .map(|(_, version)| (version.key, version.version_id))
+            .filter(|(key, _)| key.starts_with("list/"))
+            .collect();
+        expected.sort_by(|a, b| a.0.cmp(&b.0)); // stable: newest first
+        let lister = SimLister::new(Arc::new(bucket), style, calm());
+        on_simulated_time(conformance::lister(&lister, "list/", &expected));
+    }
+}

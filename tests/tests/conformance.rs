@@ -1,0 +1,65 @@
+//! The suites of the ports against the AWS adapters, on the deployed stack's own resources.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_aws::jobs::DynamoJobs;
+use bridge_aws::lister::S3Lister;
+use bridge_aws::plans::S3Plans;
+use bridge_aws::queue::SqsQueue;
+use bridge_aws::sdk;
+use bridge_sim::conformance;
+use e2e::{STACK, Stack};
+
+#[tokio::test]
+async fn plan_store_on_s3() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let bucket = stack.output("PlanBucketName").to_owned();
+    let store = S3Plans::new(stack.s3.clone(), bucket);
+    conformance::plan_store(&store, "conformance").await;
+}
+
+#[tokio::test]
+async fn job_store_on_dynamodb() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&sdk::load().await);
+    let table = stack.output("CheckpointTableName").to_owned();
+    let store = DynamoJobs::new(client.clone(), table.clone());
+    conformance::job_store(Arc::new(store), "conformance").await;
+    for id in ["conformance-1", "conformance-2"] {
+        let id = aws_sdk_dynamodb::types::AttributeValue::S(id.to_owned());
+        let delete = client.delete_item().table_name(&table).key("jobId", id);
+        delete.send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn queue_on_sqs() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let url = stack.create_queue("conformance").await.unwrap();
+    let queue = SqsQueue::new(stack.sqs.clone(), url.clone());
+    let read = async |wanted| {
+        let patience = Duration::from_secs(30);
+        let received = stack.receive(&url, wanted, patience, |_| true).await;
+        received.unwrap().into_iter().map(|r| r.raw).collect()
+    };
+    conformance::fifo_queue(&queue, read).await;
+}
+
+#[tokio::test]
+async fn lister_on_s3() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let mut expected = Vec::new();
+    for step in 0..2 {
+        for key in ["conform/a b", "conform/a+b", "conform/ü&<>", "conform/z"] {
+            let body = step.to_string();
+            expected.push((key.to_owned(), stack.put(key, &body).await.unwrap()));
+        }
+        let key = "conform/z".to_owned();
+        expected.push((key.clone(), stack.delete(&key).await.unwrap()));
+    }
+    expected.reverse();
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    let lister = S3Lister::new(&sdk::load().await, stack.output("BucketName").to_owned());
+    conformance::lister(&lister, "conform/", &expected).await;
+}
