@@ -48,7 +48,7 @@ fn broken(random: &mut fastrand::Rng, good: &[u8]) -> Vec<u8> {
             }
             3 => bytes.truncate(at),
             4 if length > 0 => {
-                bytes[at] = *random.choice(b"<>&\"{}[],:%+-0123456789\0\xff").unwrap()
+                bytes[at] = *random.choice(b"<>&\"{}[],:%+-0123456789\0\xff").unwrap();
             }
             _ => {
                 let more: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
