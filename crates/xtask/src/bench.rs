@@ -2,11 +2,14 @@
 //!
 //! - [`measure`]: processor time, memory and time of one program
 //! - [`server`]: the load server of `crates/sim`
-//! - [`cases`]: what is compared; [`page`]: how it is written down
+//! - [`cases`]: reading and scanning; [`sending`]: sending, and whole jobs; [`memory`]: large buckets
+//! - [`page`]: how it is written down
 
 mod cases;
 mod measure;
+mod memory;
 mod page;
+mod sending;
 mod server;
 
 use std::path::PathBuf;
@@ -101,7 +104,9 @@ pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
         cases::reading(&programs, &mut page)?;
         cases::scanning(&programs, &mut page)?;
         cases::latency(&programs, &mut page)?;
-        cases::peers(&programs, &mut page)?;
+        sending::peers(&programs, &mut page)?;
+        sending::sending(&programs, &mut page)?;
+        sending::whole(&programs, &mut page)?;
     }
     let mut sizes = vec![1_000_000];
     if arguments.large {
@@ -110,12 +115,12 @@ pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
     if arguments.huge {
         sizes.push(100_000_000);
     }
-    cases::memory(&programs, &mut page, &sizes)?;
+    memory::memory(&programs, &mut page, &sizes)?;
     let planned = if arguments.large {
         50_000_000
     } else {
         2_000_000
     };
-    cases::continuation(&programs, &mut page, planned)?;
+    memory::continuation(&programs, &mut page, planned)?;
     page.write()
 }

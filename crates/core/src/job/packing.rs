@@ -81,12 +81,16 @@ impl Packer {
         for (sequence, event) in events {
             let group = self.writer.group(&event);
             let record = format::record(&event, &self.writer.region);
-            let of_group = open.entry(group.clone()).or_insert_with(Open::new);
-            if !of_group.has_room(record.len(), self) {
-                let full = std::mem::replace(of_group, Open::new());
+            let Some(of_group) = open.get_mut(&group) else {
+                open.insert(group, Open::of(record, sequence));
+                continue;
+            };
+            if of_group.has_room(record.len(), self) {
+                of_group.add(&record, sequence);
+            } else {
+                let full = std::mem::replace(of_group, Open::of(record, sequence));
                 messages.push(self.packed(group, full));
             }
-            of_group.add(&record, sequence);
         }
         let mut rest: Vec<_> = open.into_iter().collect();
         rest.sort_unstable_by_key(|(_, open)| open.sequences.first().copied());
@@ -149,10 +153,10 @@ impl Packer {
 }
 
 impl Open {
-    fn new() -> Self {
+    fn of(record: String, sequence: u64) -> Self {
         Self {
-            records: String::new(),
-            sequences: Vec::new(),
+            records: record,
+            sequences: vec![sequence],
         }
     }
 
@@ -160,15 +164,12 @@ impl Open {
         let most = packer.max_message_bytes.min(MAX_REQUEST_BYTES);
         let fixed = format::document("").len() + packer.job_id.len() + 64;
         let taken = self.records.len() + self.sequences.len() * (SEQUENCE_BYTES + 1);
-        self.sequences.is_empty()
-            || self.sequences.len() < packer.records_per_message
-                && fixed + taken + record + SEQUENCE_BYTES < most
+        self.sequences.len() < packer.records_per_message
+            && fixed + taken + record + SEQUENCE_BYTES < most
     }
 
     fn add(&mut self, record: &str, sequence: u64) {
-        if !self.sequences.is_empty() {
-            self.records.push(',');
-        }
+        self.records.push(',');
         self.records.push_str(record);
         self.sequences.push(sequence);
     }

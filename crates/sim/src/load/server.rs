@@ -123,7 +123,7 @@ impl Load {
         sleep_exactly(self.send_latency).await;
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         match arrivals.answer(&action, &body.to_bytes()) {
-            Ok(Some(answer)) => text(StatusCode::OK, answer.to_string()),
+            Ok(Some(answer)) => text(StatusCode::OK, answer),
             Ok(None) => text(StatusCode::NOT_FOUND, "unknown action"),
             Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
         }

@@ -1,40 +1,67 @@
 //! `SendMessage` and `SendMessageBatch` in SQS's JSON protocol, with the MD5s that clients check,
 //! and a judgement of what arrives.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use md5::{Digest, Md5};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::told::ranges;
 
-/// A message as it is sent.
+/// A message as it is sent. Texts are parts of the request where they hold no escapes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
-    #[serde(default)]
-    id: String,
-    message_body: String,
-    #[serde(default)]
-    message_group_id: Option<String>,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, Attribute>,
+struct Entry<'a> {
+    #[serde(default, borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    message_body: Cow<'a, str>,
+    #[serde(default, borrow)]
+    message_group_id: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    message_attributes: BTreeMap<&'a str, Attribute<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attribute {
-    data_type: String,
-    #[serde(default)]
-    string_value: String,
+struct Attribute<'a> {
+    #[serde(borrow)]
+    data_type: Cow<'a, str>,
+    #[serde(default, borrow)]
+    string_value: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Batch {
-    entries: Vec<Entry>,
+struct Batch<'a> {
+    #[serde(borrow)]
+    entries: Vec<Entry<'a>>,
+}
+
+/// What is answered about a message.
+#[derive(Debug, Serialize)]
+struct Done<'a> {
+    #[serde(rename = "Id")]
+    id: &'a str,
+    #[serde(rename = "MessageId")]
+    message_id: String,
+    #[serde(rename = "MD5OfMessageBody")]
+    md5_of_body: String,
+    #[serde(
+        rename = "MD5OfMessageAttributes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    md5_of_attributes: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct BatchDone<'a> {
+    successful: Vec<Done<'a>>,
+    failed: [&'a str; 0],
 }
 
 /// What has arrived.
@@ -64,28 +91,34 @@ impl Arrivals {
         &mut self,
         action: &str,
         body: &[u8],
-    ) -> Result<Option<Value>, serde_json::Error> {
+    ) -> Result<Option<String>, serde_json::Error> {
         Ok(match action {
             "SendMessageBatch" => {
                 let batch: Batch = serde_json::from_slice(body)?;
                 self.requests += 1;
                 self.check(&batch.entries);
-                let done: Vec<_> = batch.entries.iter().map(|entry| self.take(entry)).collect();
-                Some(json!({ "Successful": done, "Failed": [] }))
+                let answer = BatchDone {
+                    successful: batch.entries.iter().map(|entry| self.take(entry)).collect(),
+                    failed: [],
+                };
+                Some(serde_json::to_string(&answer)?)
             }
             "SendMessage" => {
                 let entry: Entry = serde_json::from_slice(body)?;
                 self.requests += 1;
-                Some(self.take(&entry))
+                Some(serde_json::to_string(&self.take(&entry))?)
             }
-            "GetQueueAttributes" => Some(json!({ "Attributes": {
-                "MaximumMessageSize": "1048576", "ApproximateNumberOfMessages": "0",
-            } })),
+            "GetQueueAttributes" => {
+                let attributes = json!({ "Attributes": {
+                    "MaximumMessageSize": "1048576", "ApproximateNumberOfMessages": "0",
+                } });
+                Some(attributes.to_string())
+            }
             _ => None,
         })
     }
 
-    fn check(&mut self, entries: &[Entry]) {
+    fn check(&mut self, entries: &[Entry<'_>]) {
         let mut groups: Vec<_> = entries
             .iter()
             .filter_map(|entry| entry.message_group_id.as_deref())
@@ -97,7 +130,7 @@ impl Arrivals {
         }
     }
 
-    fn take(&mut self, entry: &Entry) -> Value {
+    fn take<'a>(&mut self, entry: &'a Entry<'_>) -> Done<'a> {
         self.messages += 1;
         let sequences = entry.message_attributes.get("sequence").map_or_else(
             || sequence_of(&entry.message_body).into_iter().collect(),
@@ -108,24 +141,25 @@ impl Arrivals {
                 self.see(sequence);
             }
             if let Some(group) = &entry.message_group_id {
-                match self.last_of_group.get_mut(group) {
+                match self.last_of_group.get_mut(group.as_ref()) {
                     Some(last) => {
                         self.out_of_order += u64::from(*range.start() <= *last);
                         *last = *range.end();
                     }
-                    None => drop(self.last_of_group.insert(group.clone(), *range.end())),
+                    None => drop(
+                        self.last_of_group
+                            .insert(group.clone().into_owned(), *range.end()),
+                    ),
                 }
             }
         }
-        let mut answer = json!({
-            "Id": entry.id,
-            "MessageId": format!("{:032x}", self.messages),
-            "MD5OfMessageBody": hex(&Md5::digest(entry.message_body.as_bytes())),
-        });
-        if !entry.message_attributes.is_empty() {
-            answer["MD5OfMessageAttributes"] = md5_of_attributes(&entry.message_attributes).into();
+        Done {
+            id: &entry.id,
+            message_id: format!("{:032x}", self.messages),
+            md5_of_body: hex(&Md5::digest(entry.message_body.as_bytes())),
+            md5_of_attributes: (!entry.message_attributes.is_empty())
+                .then(|| md5_of_attributes(&entry.message_attributes)),
         }
-        answer
     }
 
     fn see(&mut self, sequence: u64) {
@@ -151,7 +185,7 @@ fn sequence_of(body: &str) -> Option<RangeInclusive<u64>> {
 
 /// Source: Amazon SQS Developer Guide, "Calculating the MD5 message digest for message
 /// attributes".
-fn md5_of_attributes(attributes: &BTreeMap<String, Attribute>) -> String {
+fn md5_of_attributes(attributes: &BTreeMap<&str, Attribute<'_>>) -> String {
     let mut encoded = Vec::new();
     for (name, attribute) in attributes {
         add(&mut encoded, name);
@@ -169,11 +203,12 @@ fn add(encoded: &mut Vec<u8>, text: &str) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -191,6 +226,7 @@ mod tests {
             .answer("SendMessageBatch", body.to_string().as_bytes())
             .unwrap()
             .unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
         let done = &answer["Successful"][0];
         // printf 'This is a test message' | md5sum
         assert_eq!(done["MD5OfMessageBody"], "fafb00f5732ab283681e124bf8747ed1");

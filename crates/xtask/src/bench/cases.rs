@@ -1,10 +1,9 @@
-//! What is compared.
+//! Reading and scanning; how programs are run.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde_json::Value;
 
 use super::Programs;
@@ -14,10 +13,10 @@ use super::server::Server;
 use crate::run::say;
 
 /// Where the program under test keeps its plan.
-struct State(std::path::PathBuf);
+pub(super) struct State(pub(super) PathBuf);
 
 impl State {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let path = crate::local().join("bench-state");
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path)?;
@@ -32,7 +31,7 @@ impl Drop for State {
 }
 
 /// `s3-sqs-bridge reseed` with its end as JSON.
-fn reseed(
+pub(super) fn reseed(
     programs: &Programs,
     server: &Server,
     arguments: &[&str],
@@ -46,7 +45,12 @@ fn reseed(
     Ok((measured, end))
 }
 
-fn peer(programs: &Programs, server: &Server, name: &str, mode: &str) -> anyhow::Result<Measured> {
+pub(super) fn peer(
+    programs: &Programs,
+    server: &Server,
+    name: &str,
+    mode: &str,
+) -> anyhow::Result<Measured> {
     let mut command = match name {
         "boto3" => Command::new(programs.peers.join("python/bin/python")),
         _ => Command::new("node"),
@@ -60,7 +64,12 @@ fn peer(programs: &Programs, server: &Server, name: &str, mode: &str) -> anyhow:
     measure(server.client(&mut command))
 }
 
-fn start(programs: &Programs, shape: &str, versions: u64, more: &[&str]) -> anyhow::Result<Server> {
+pub(super) fn start(
+    programs: &Programs,
+    shape: &str,
+    versions: u64,
+    more: &[&str],
+) -> anyhow::Result<Server> {
     let versions = versions.to_string();
     let mut arguments = vec!["--shape", shape, "--versions", &versions];
     arguments.extend(more);
@@ -68,12 +77,12 @@ fn start(programs: &Programs, shape: &str, versions: u64, more: &[&str]) -> anyh
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn per(total: f64, count: u64) -> f64 {
+pub(super) fn per(total: f64, count: u64) -> f64 {
     total * 1e6 / count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn rate(count: u64, seconds: f64) -> f64 {
+pub(super) fn rate(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
 }
 
@@ -172,128 +181,6 @@ pub fn latency(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
             server.stats()?["lists"].to_string(),
             "2000".to_owned(),
         ]);
-    }
-    Ok(())
-}
-
-/// The same job by what a user would write.
-pub fn peers(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
-    say("the whole job, against what a user would write");
-    page.table(
-        "The whole job (list, order, send), 100,000 versions",
-        &[
-            "program",
-            "latency",
-            "events/s",
-            "CPU an event",
-            "peak memory",
-        ],
-    );
-    for (latency, server) in [
-        ("none", &[][..]),
-        (
-            "60 ms a page, 8 ms a send",
-            &["--list-ms", "60", "--send-ms", "8"][..],
-        ),
-    ] {
-        for (name, mode, versions) in [
-            ("this project, 64 lanes", "", 100_000_u64),
-            ("JavaScript SDK v3, batches of 10", "reseed", 100_000),
-            (
-                "JavaScript SDK v3, one awaited SendMessage an event",
-                "origin",
-                5_000,
-            ),
-            ("boto3, batches of 10", "reseed", 100_000),
-        ] {
-            let server = start(programs, "hashed", versions, server)?;
-            let measured = if name.starts_with("this") {
-                reseed(programs, &server, &["--queue-url", &server.queue()])?.0
-            } else if name.starts_with("boto3") {
-                peer(programs, &server, "boto3", mode)?
-            } else {
-                peer(programs, &server, "node", mode)?
-            };
-            let stats = server.stats()?;
-            ensure!(stats["distinct"] == versions, "{name}: {stats}");
-            page.row(&[
-                name.to_owned(),
-                latency.to_owned(),
-                format!("{:.0}", rate(versions, measured.seconds)),
-                format!("{:.1} µs", per(measured.cpu, versions)),
-                format!("{:.0} MiB", measured.peak_mib),
-            ]);
-        }
-    }
-    Ok(())
-}
-
-/// Scan and merge of ever larger buckets, events thrown away.
-pub fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
-    say("memory");
-    page.table(
-        "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)",
-        &["versions", "peak memory", "CPU an event", "seconds"],
-    );
-    for versions in sizes {
-        let server = start(programs, "hashed", *versions, &[])?;
-        let arguments = ["--out", "/dev/null", "--memory", "256"];
-        let (measured, end) = reseed(programs, &server, &arguments)?;
-        ensure!(end["checkpoint"] == *versions, "{end}");
-        page.row(&[
-            versions.to_string(),
-            format!("{:.0} MiB", measured.peak_mib),
-            format!("{:.2} µs", per(measured.cpu, *versions)),
-            format!("{:.0}", measured.seconds),
-        ]);
-    }
-    Ok(())
-}
-
-/// A job killed while it sends, and continued: how long until its first event.
-pub fn continuation(programs: &Programs, page: &mut Page, versions: u64) -> anyhow::Result<()> {
-    say("continuing a killed job");
-    let server = start(programs, "hashed", versions, &[])?;
-    let state = State::new()?;
-    let out = state.0.join("events");
-    let program = |arguments: &[&std::ffi::OsStr]| {
-        let mut command = Command::new(programs.target.join("s3-sqs-bridge"));
-        command.arg("reseed").args(arguments).arg("--state");
-        command.arg(&state.0).stderr(Stdio::null());
-        server.client(&mut command).spawn()
-    };
-    let mut child = program(&[
-        "--bucket".as_ref(),
-        "load".as_ref(),
-        "--out".as_ref(),
-        out.as_ref(),
-    ])?;
-    wait_for_events(&out, &mut child)?;
-    std::thread::sleep(Duration::from_secs(10));
-    child.kill()?;
-    child.wait()?;
-    let job = std::fs::read_dir(state.0.join("jobs"))?
-        .next()
-        .context("the job left no state")??;
-    std::fs::File::create(&out)?; // empty again
-    let begin = Instant::now();
-    let mut child = program(&["--resume".as_ref(), &job.file_name()])?;
-    wait_for_events(&out, &mut child)?;
-    let took = begin.elapsed();
-    child.kill()?;
-    child.wait()?;
-    page.table(
-        "A killed job continued by a new process, until its first event",
-        &["versions in the plan", "ms"],
-    );
-    page.row(&[versions.to_string(), took.as_millis().to_string()]);
-    Ok(())
-}
-
-fn wait_for_events(out: &Path, child: &mut Child) -> anyhow::Result<()> {
-    while std::fs::metadata(out).map_or(0, |file| file.len()) == 0 {
-        ensure!(child.try_wait()?.is_none(), "the job ended too early");
-        std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
