@@ -5,7 +5,7 @@ use std::time::Duration;
 use bridge_core::delivery::Order;
 use bridge_core::job::{Job, Phase};
 use bridge_core::plan::Manifest;
-use bridge_core::plan::estimate::{Estimate, estimate};
+use bridge_core::plan::estimate::{Estimate, Way, estimate};
 use serde_json::{Value, json};
 
 use crate::target::Target;
@@ -20,13 +20,12 @@ pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
         Target::File(_) | Target::Stdout => None,
     };
     let runs = manifest.runs.len() as u64;
-    estimate(
-        manifest.summary.events,
-        manifest.pages,
-        runs,
+    let way = Way {
         order,
-        options.max_rate,
-    )
+        records_per_message: options.records_per_message as u64,
+        max_rate: options.max_rate,
+    };
+    estimate(manifest.summary.events, manifest.pages, runs, way)
 }
 
 /// The end as one JSON object.

@@ -1,0 +1,327 @@
+//! What the stack costs: idle, for a reseed, and for live events.
+//!
+//! A model: it reckons requests and CPU time from the design and from docs/BENCHMARKS.md, and prices
+//! them by `prices.yaml`. Free tiers are left out.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+/// The prices that come with the repository.
+pub const PRICES: &str = include_str!("../prices.yaml");
+
+/// US dollars.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// When they were collected.
+    pub as_of: String,
+    s3: S3,
+    sqs: Sqs,
+    lambda: Lambda,
+    dynamodb: DynamoDb,
+    scheduler: Scheduler,
+    cloudwatch: CloudWatch,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct S3 {
+    thousand_list_and_put: f64,
+    thousand_get: f64,
+    gib_month: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sqs {
+    million_fifo_requests: f64,
+    million_standard_requests: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lambda {
+    million_invocations: f64,
+    gib_second_x86_64: f64,
+    gib_second_arm64: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DynamoDb {
+    million_writes: f64,
+    million_reads: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scheduler {
+    million_invocations: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloudWatch {
+    gib_of_logs: f64,
+}
+
+/// What is to be priced.
+#[derive(Debug, Clone)]
+pub struct Usage {
+    /// Object versions that a reseed lists.
+    pub versions: f64,
+    /// Events that a reseed sends.
+    pub events: f64,
+    /// Events that share a message.
+    pub records_per_message: f64,
+    /// Live changes.
+    pub live: f64,
+    /// A FIFO queue, or a standard one.
+    pub fifo: bool,
+    /// arm64, or `x86_64`.
+    pub arm64: bool,
+    /// MiB of the reseed function.
+    pub memory: f64,
+}
+
+/// What one service costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// The service, and what of it.
+    pub what: &'static str,
+    /// A month in which nothing happens.
+    pub idle: f64,
+    /// One reseed.
+    pub reseed: f64,
+    /// The live changes.
+    pub live: f64,
+}
+
+const SWEEPS_A_MONTH: f64 = 60.0 * 24.0 * 30.0;
+/// A sweep that finds nothing: one scan of a nearly empty table, milliseconds at the reseed
+/// function's memory.
+const SWEEP_SECONDS: f64 = 0.02;
+/// CPU of a version from page to run, and of an event from run to acknowledgement, on the machine
+/// of docs/BENCHMARKS.md, rounded up.
+const SCAN_CPU_SECONDS: f64 = 2.5e-6;
+const SEND_CPU_SECONDS: f64 = 22e-6;
+const PACKED_CPU_SECONDS: f64 = 4e-6;
+/// One virtual CPU comes with so many MiB.
+/// Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
+const MIB_A_CPU: f64 = 1769.0;
+/// A live event is sent within so long at 256 MiB: a round trip to SQS.
+const LIVE_SECONDS: f64 = 0.03;
+const LIVE_GIB: f64 = 0.25;
+/// Bytes of an event in a notification document, with its part of the attributes.
+const RECORD_BYTES: f64 = 750.0;
+/// Log lines of an invocation.
+const LOG_BYTES: f64 = 600.0;
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+/// A version in a run, stored for a month.
+const PLAN_BYTES: f64 = 110.0;
+/// Versions of a run at the default memory, and reads of one while it is merged.
+const ROWS_OF_RUN: f64 = 400_000.0;
+const ROWS_OF_READ: f64 = 2_048.0;
+/// Pages that find nothing or little, beside a full page for each 1,000 versions.
+const PAGES_A_VERSION: f64 = 1.1 / 1000.0;
+
+impl Prices {
+    /// Reads `prices.yaml`.
+    ///
+    /// # Errors
+    /// When something is missing or unknown.
+    pub fn read(text: &str) -> Result<Self, serde_norway::Error> {
+        serde_norway::from_str(text)
+    }
+
+    /// A table by service.
+    #[must_use]
+    pub fn lines(&self, usage: &Usage) -> Vec<Line> {
+        let cpu_seconds = usage.versions * SCAN_CPU_SECONDS
+            + usage.events
+                * if usage.records_per_message > 1.0 {
+                    PACKED_CPU_SECONDS
+                } else {
+                    SEND_CPU_SECONDS
+                };
+        let seconds = cpu_seconds / (usage.memory / MIB_A_CPU).min(2.0);
+        let segments = (seconds / 870.0).ceil();
+        let gib_second = if usage.arm64 {
+            self.lambda.gib_second_arm64
+        } else {
+            self.lambda.gib_second_x86_64
+        };
+        let invocation = self.lambda.million_invocations / 1e6;
+        let log = LOG_BYTES / GIB * self.cloudwatch.gib_of_logs;
+        let million_requests = if usage.fifo {
+            self.sqs.million_fifo_requests
+        } else {
+            self.sqs.million_standard_requests
+        };
+        vec![
+            Line {
+                what: "Lambda, reseed",
+                idle: SWEEPS_A_MONTH
+                    * (invocation + SWEEP_SECONDS * usage.memory / 1024.0 * gib_second),
+                reseed: seconds * usage.memory / 1024.0 * gib_second + segments * invocation,
+                live: 0.0,
+            },
+            Line {
+                what: "Lambda, realtime",
+                idle: 0.0,
+                reseed: 0.0,
+                live: usage.live * (invocation + LIVE_SECONDS * LIVE_GIB * gib_second),
+            },
+            Line {
+                what: "SQS, sending (a consumer pays about twice that to receive and delete)",
+                idle: 0.0,
+                reseed: requests(usage) / 1e6 * million_requests,
+                live: usage.live / 1e6 * million_requests,
+            },
+            Line {
+                what: "S3, listing and the plan",
+                idle: 0.0,
+                reseed: self.s3_of_reseed(usage),
+                live: 0.0,
+            },
+            Line {
+                what: "DynamoDB",
+                idle: SWEEPS_A_MONTH / 1e6 * self.dynamodb.million_reads,
+                // A heartbeat every three seconds.
+                reseed: seconds / 3.0 / 1e6 * self.dynamodb.million_writes,
+                live: 0.0,
+            },
+            Line {
+                what: "EventBridge Scheduler, the sweep",
+                idle: SWEEPS_A_MONTH / 1e6 * self.scheduler.million_invocations,
+                reseed: 0.0,
+                live: 0.0,
+            },
+            Line {
+                what: "CloudWatch Logs",
+                idle: SWEEPS_A_MONTH * log,
+                reseed: segments * 50.0 * log,
+                live: usage.live * log,
+            },
+        ]
+    }
+
+    fn s3_of_reseed(&self, usage: &Usage) -> f64 {
+        let runs = (usage.versions / ROWS_OF_RUN).ceil();
+        // Each run is followed by a manifest.
+        let writes = usage.versions * PAGES_A_VERSION + 2.0 * runs;
+        let reads = usage.versions / ROWS_OF_READ + runs;
+        writes / 1000.0 * self.s3.thousand_list_and_put
+            + reads / 1000.0 * self.s3.thousand_get
+            + usage.versions * PLAN_BYTES / GIB * self.s3.gib_month
+    }
+}
+
+/// Requests that SQS bills: each 64 KiB begun is one.
+fn requests(usage: &Usage) -> f64 {
+    if usage.records_per_message <= 1.0 {
+        return (usage.events / 10.0).ceil();
+    }
+    let messages = (usage.events / usage.records_per_message).ceil();
+    let bytes = usage.records_per_message.min(usage.events) * RECORD_BYTES;
+    messages * (bytes / 65_536.0).ceil()
+}
+
+/// The table in Markdown, with its sums.
+#[must_use]
+pub fn table(prices: &Prices, usage: &Usage) -> String {
+    let lines = prices.lines(usage);
+    let millions = |count: f64| format!("{} million", count / 1e6);
+    let mut text = format!(
+        "| US dollars, prices of {} | idle, a month | reseed: {} versions, {} events | {} live changes |\n|---|---|---|---|\n",
+        prices.as_of,
+        millions(usage.versions),
+        millions(usage.events),
+        millions(usage.live),
+    );
+    let mut sum = Line {
+        what: "**all**",
+        idle: 0.0,
+        reseed: 0.0,
+        live: 0.0,
+    };
+    for line in lines {
+        sum.idle += line.idle;
+        sum.reseed += line.reseed;
+        sum.live += line.live;
+        write_line(&mut text, &line);
+    }
+    write_line(&mut text, &sum);
+    text
+}
+
+fn write_line(text: &mut String, line: &Line) {
+    let dollars = |amount: f64| match amount {
+        0.0 => String::new(),
+        small if small < 0.005 => "< 0.01".to_owned(),
+        amount => format!("{amount:.2}"),
+    };
+    let cells = [line.idle, line.reseed, line.live].map(dollars);
+    let _ = writeln!(text, "| {} | {} |", line.what, cells.join(" | "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage() -> Usage {
+        Usage {
+            versions: 50e6,
+            events: 10e6,
+            records_per_message: 1.0,
+            live: 1e6,
+            fifo: true,
+            arm64: false,
+            memory: 1024.0,
+        }
+    }
+
+    fn sums(usage: &Usage) -> (f64, f64, f64) {
+        let lines = Prices::read(PRICES).unwrap().lines(usage);
+        let sum = |of: fn(&Line) -> f64| lines.iter().map(of).sum();
+        (sum(|l| l.idle), sum(|l| l.reseed), sum(|l| l.live))
+    }
+
+    #[test]
+    fn nothing_costs_next_to_nothing_and_work_costs_what_it_takes() {
+        let (idle, reseed, live) = sums(&usage());
+        assert!((0.01..0.15).contains(&idle), "{idle}");
+        // A million batches at half a dollar, 55,000 list requests at five dollars a million.
+        assert!((0.75..1.25).contains(&reseed), "{reseed}");
+        assert!((0.5..1.5).contains(&live), "{live}");
+    }
+
+    #[test]
+    fn packing_and_arm_are_cheaper_and_a_standard_queue_too() {
+        let (_, unpacked, live) = sums(&usage());
+        let mut packed = usage();
+        packed.records_per_message = 80.0;
+        assert!(sums(&packed).1 < unpacked);
+        let mut arm = usage();
+        arm.arm64 = true;
+        assert!(sums(&arm).1 < unpacked);
+        let mut standard = usage();
+        standard.fifo = false;
+        assert!(sums(&standard).2 < live);
+    }
+
+    #[test]
+    fn a_megabyte_is_sixteen_requests() {
+        let mut packed = usage();
+        packed.events = 1_398.0;
+        packed.records_per_message = 1_398.0;
+        assert!((requests(&packed) - 16.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn an_unknown_price_is_named() {
+        let error = Prices::read(&format!("{PRICES}\nsns: {{}}\n")).unwrap_err();
+        assert!(error.to_string().contains("sns"), "{error}");
+    }
+}
