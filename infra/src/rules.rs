@@ -9,7 +9,7 @@ use crate::template::{Template, items, show, target};
 pub type Rule = (&'static str, fn(&Template) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 9] = [
+pub const RULES: [Rule; 10] = [
     ("buckets are versioned, encrypted and private", buckets),
     ("buckets and queues refuse what comes without TLS", tls_only),
     (
@@ -31,6 +31,7 @@ pub const RULES: [Rule; 9] = [
         table,
     ),
     ("no permission is wider than a resource", least_privilege),
+    ("what needs a person has an alarm", alarms),
 ];
 
 /// What all rules find.
@@ -150,6 +151,7 @@ fn functions(template: &Template) -> Vec<String> {
         &globals["Runtime"],
         "provided.al2023",
     ));
+    found.extend(expect("tracing", &globals["Tracing"], "Active"));
     for (id, function) in template.of_type("AWS::Serverless::Function") {
         let logs = target(&function["LoggingConfig"]["LogGroup"]).map(|id| template.properties(id));
         if logs.is_none_or(|logs| logs["RetentionInDays"].is_null()) {
@@ -219,6 +221,52 @@ fn table(template: &Template) -> Vec<String> {
         found.extend(expect(&format!("{id} TTL"), &ttl["Enabled"], "true"));
         let recovery = &table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         found.extend(expect(&format!("{id} recovery"), recovery, "true"));
+    }
+    found
+}
+
+/// Alarms by what they watch. They tell a topic, and only a stack that names one has (and pays for) them.
+fn alarms(template: &Template) -> Vec<String> {
+    let alarms: Vec<_> = template.of_type("AWS::CloudWatch::Alarm").collect();
+    let watched = |metric: &str, id: &str| {
+        alarms.iter().any(|(_, alarm)| {
+            alarm["MetricName"] == metric
+                && items(&alarm["Dimensions"])
+                    .iter()
+                    .any(|dimension| target(&dimension["Value"]) == Some(id))
+        })
+    };
+    let visible = "ApproximateNumberOfMessagesVisible";
+    let mut found: Vec<_> = [
+        (visible, "OnFailureQueue"),
+        (visible, "DeadLetterQueue"),
+        ("CheckpointAgeSeconds", "Reseed"),
+        ("JobsFailed", "Reseed"),
+        ("Errors", "Realtime"),
+        ("Errors", "Reseed"),
+        ("Throttles", "Realtime"),
+    ]
+    .into_iter()
+    .filter(|(metric, id)| !watched(metric, id))
+    .map(|(metric, id)| format!("{metric} of {id} has no alarm"))
+    .collect();
+    for (id, alarm) in alarms {
+        let missing = &alarm["TreatMissingData"];
+        found.extend(expect(
+            &format!("{id} without data"),
+            missing,
+            "notBreaching",
+        ));
+        let tells = items(&alarm["AlarmActions"]);
+        if !tells.iter().any(|a| target(a) == Some("AlarmTopicArn")) {
+            found.push(format!("{id} tells nobody"));
+        }
+        let condition = &template.0["Resources"][id]["Condition"];
+        found.extend(expect(
+            &format!("{id} condition"),
+            condition,
+            "HasAlarmTopic",
+        ));
     }
     found
 }

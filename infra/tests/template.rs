@@ -166,6 +166,21 @@ fn broken_copies_are_caught() {
             "billing",
         ),
         (
+            "OnFailureAlarm",
+            None,
+            "ApproximateNumberOfMessagesVisible of OnFailureQueue has no alarm",
+        ),
+        (
+            "ReseedStalledAlarm/Properties/AlarmActions/0",
+            None,
+            "ReseedStalledAlarm tells nobody",
+        ),
+        (
+            "RealtimeErrorsAlarm/Condition",
+            None,
+            "RealtimeErrorsAlarm condition",
+        ),
+        (
             "Reseed/Properties/Policies/0/Statement/0/Action",
             set("s3:*"),
             "allowed s3:*",
@@ -180,6 +195,10 @@ fn broken_copies_are_caught() {
         let found = check(&break_at(&format!("Resources/{path}"), value));
         assert!(found.iter().any(|f| f.contains(part)), "{path}: {found:?}");
     }
-    let runtime = break_at("Globals/Function/Runtime", set("provided.al2"));
-    assert_eq!(check(&runtime).len(), 1);
+    for (path, value) in [
+        ("Globals/Function/Runtime", "provided.al2"),
+        ("Globals/Function/Tracing", "PassThrough"),
+    ] {
+        assert_eq!(check(&break_at(path, set(value))).len(), 1, "{path}");
+    }
 }

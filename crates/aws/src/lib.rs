@@ -2,7 +2,7 @@
 //!
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`queue`]: the queue, SQS
-//! - [`logging`]: structured JSON logs
+//! - [`logging`]: structured JSON logs; with the feature `metrics`, [`metrics`]: counts in them
 //!
 //! With the feature `reseed`:
 //!
@@ -18,6 +18,8 @@ pub mod jobs;
 #[cfg(feature = "reseed")]
 pub mod lister;
 pub mod logging;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "reseed")]
 pub mod plans;
 pub mod queue;

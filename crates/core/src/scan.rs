@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -229,6 +230,7 @@ impl<'a> Scan<'a> {
                     if error.throttled {
                         last_page = Instant::now();
                         allowed = (allowed / 2).max(1);
+                        counter!("ListingThrottled").increment(1);
                     }
                     if last_page.elapsed() >= self.settings.patience {
                         return Err(list_error(manifest, &request, error));
@@ -277,6 +279,7 @@ impl<'a> Scan<'a> {
         progress.pages += 1;
         for mut listing in complete {
             progress.listed += listing.len() as u64;
+            counter!("VersionsScanned").increment(listing.len() as u64);
             listing.retain(|planned| self.filter.keeps(planned));
             progress.buffer.push(listing);
         }

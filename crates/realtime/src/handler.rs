@@ -1,8 +1,10 @@
 //! From an invocation's input to messages in the queue.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::Config;
 use bridge_core::delivery::backoff::Backoff;
 use bridge_core::delivery::message::Writer;
@@ -10,6 +12,7 @@ use bridge_core::delivery::once::{Delivered, deliver};
 use bridge_core::delivery::{Message, Queue};
 use bridge_core::event::Event;
 use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
+use metrics::{counter, histogram};
 use serde_json::{Value, json};
 
 /// Kept back from the invocation's time for the answer.
@@ -190,9 +193,11 @@ impl<Q: Queue> Forwarder<Q> {
         document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
         for skipped in &document.skipped {
             tracing::info!(reason = skipped.reason(), what = ?skipped, "skipped");
+            counter!("EventsSkipped", "Reason" => skipped.reason()).increment(1);
         }
         for error in &document.unreadable {
             tracing::error!(%error, "a record that cannot be read");
+            counter!("RecordsUnreadable").increment(1);
         }
         document
     }
@@ -219,6 +224,7 @@ impl<Q: Queue> Forwarder<Q> {
                 tracing::error!(bucket = event.bucket, key = event.key, version_id = event.version_id, event_id = event.event_id, refusal = %leftover.refusal, "not delivered");
             }
         }
+        measure(events, &delivered);
         tracing::info!(
             forwarded = delivered.sent,
             retried = delivered.retried,
@@ -226,6 +232,25 @@ impl<Q: Queue> Forwarder<Q> {
             "done"
         );
         delivered
+    }
+}
+
+/// Counts what was delivered, and how long after the change.
+fn measure(events: &[Event], delivered: &Delivered) {
+    counter!("EventsForwarded").increment(delivered.sent);
+    counter!("EntriesRetried").increment(delivered.retried);
+    counter!("EventsFailed").increment(delivered.leftover.len() as u64);
+    let now = SystemClock.now();
+    let left: HashSet<u64> = delivered.leftover.iter().map(|l| l.number).collect();
+    for (_, event) in (0..)
+        .zip(events)
+        .filter(|(number, _)| !left.contains(number))
+    {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds since 1970 are exact"
+        )]
+        histogram!("LagMs").record((now.0 - event.event_time.0) as f64);
     }
 }
 

@@ -3,7 +3,7 @@
 mod handler;
 
 use bridge_aws::queue::SqsQueue;
-use bridge_aws::{logging, sdk};
+use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::Config;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use handler::{Forwarder, budget};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
+    let counts = metrics::init();
     let forwarder = match Config::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
             let client = aws_sdk_sqs::Client::new(&sdk::load().await);
@@ -34,6 +35,7 @@ async fn main() -> Result<(), Error> {
             })?;
             let budget = budget(event.context.deadline());
             let answer = forwarder.handle(&event.payload, budget).await;
+            metrics::flush(counts);
             answer.map_err(|error| Diagnostic {
                 error_type: error.kind().to_owned(),
                 error_message: error.to_string(),

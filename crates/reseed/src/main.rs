@@ -9,7 +9,7 @@ use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueues;
-use bridge_aws::{logging, sdk};
+use bridge_aws::{logging, metrics, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::ReseedConfig;
 use bridge_core::job::Ports;
@@ -21,6 +21,7 @@ use handler::Reseed;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::init();
+    let counts = metrics::init();
     let reseed = match ReseedConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => Ok(wire(config).await),
         Err(error) => {
@@ -38,7 +39,9 @@ async fn main() -> Result<(), Error> {
             })?;
             let context = event.context;
             let answer = reseed.handle(event.payload, &context.request_id, context.deadline());
-            answer.await.map_err(|error| Diagnostic {
+            let answer = answer.await;
+            metrics::flush(counts);
+            answer.map_err(|error| Diagnostic {
                 error_type: error.kind().to_owned(),
                 error_message: error.to_string(),
             })

@@ -20,7 +20,14 @@ const STACKS: [(&str, &[&str]); 5] = [
     // The same, ten times.
     ("e2e-kills", &["LeaseSeconds=15"]),
     // To be broken.
-    ("e2e-broken", &["MessageFormat=s3"]),
+    (
+        "e2e-broken",
+        &[
+            "MessageFormat=s3",
+            "Dashboard=true",
+            "AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:alarms",
+        ],
+    ),
 ];
 
 /// All checks; `quick` leaves out what needs the local AWS.
@@ -46,6 +53,11 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
         .args(["validate", "--lint"])
         .env("SAM_CLI_TELEMETRY", "0");
     run_quietly(validate.env("AWS_DEFAULT_REGION", "eu-west-1"))?;
+    say("template: checkov");
+    let mut checkov = tools::install_checkov()?.command("checkov");
+    checkov.args(["--file", "template.yaml", "--framework", "cloudformation"]);
+    run_quietly(checkov.args(["--compact", "--quiet", "--skip-download"]))
+        .context("an exception is written beside its resource, with the reason")?;
     let emulator = Emulator::start(&tools)?;
     let stack = Stack::new(&tools, &emulator);
     stack.build()?;

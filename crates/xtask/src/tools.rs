@@ -11,6 +11,9 @@ use crate::{local, root};
 /// Programs and versions.
 const PINNED: &str = include_str!("../tools.txt");
 
+/// Has an environment of its own: it wants other versions of what the others want.
+const CHECKOV: &str = "checkov==3.3.30";
+
 /// The installed tools.
 pub struct Tools {
     folder: PathBuf,
@@ -40,14 +43,29 @@ impl Tools {
 /// # Errors
 /// When Python 3.10 or newer with venv is missing, or a package cannot be installed.
 pub fn install() -> anyhow::Result<Tools> {
+    install_into("tools", PINNED)
+}
+
+/// Installs checkov, which only the tests need.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_checkov() -> anyhow::Result<Tools> {
+    install_into("checkov", CHECKOV)
+}
+
+/// Makes a Python environment below `.local` that holds these packages.
+fn install_into(name: &str, packages: &str) -> anyhow::Result<Tools> {
     let tools = Tools {
-        folder: local().join("tools"),
+        folder: local().join(name),
     };
     let stamp = tools.folder.join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == PINNED) {
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == packages) {
         return Ok(tools);
     }
-    say("installing the pinned tools into .local/tools (once; a minute or two)");
+    say(&format!(
+        "installing pinned programs into .local/{name} (once; a minute or two)"
+    ));
     check_python()?;
     run_quietly(
         Command::new("python3")
@@ -57,11 +75,19 @@ pub fn install() -> anyhow::Result<Tools> {
     .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
     run_quietly(
         Command::new(tools.bin().join("python"))
-            .args(["-m", "pip", "install", "--quiet", "--requirement"])
-            .arg(root().join("crates/xtask/tools.txt")),
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(requirements(packages)),
     )?;
-    std::fs::write(&stamp, PINNED).with_context(|| format!("writing {}", stamp.display()))?;
+    std::fs::write(&stamp, packages).with_context(|| format!("writing {}", stamp.display()))?;
     Ok(tools)
+}
+
+/// The lines of a requirements file, without its comments.
+fn requirements(packages: &str) -> impl Iterator<Item = &str> {
+    packages
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty())
 }
 
 fn check_python() -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -131,7 +132,9 @@ impl Lane {
                 continue;
             };
             failures += 1;
+            counter!("RequestsRepeated").increment(1);
             if refusal.kind == RefusalKind::Throttled {
+                counter!("QueueThrottled").increment(1);
                 last_success = Instant::now();
             }
             if last_success.elapsed() >= self.patience {

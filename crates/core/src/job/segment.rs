@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use metrics::{counter, histogram};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -117,6 +118,7 @@ pub async fn run(
         }
         Err(error) => return Err(error.into()),
     }
+    counter!("Segments").increment(1);
     let span = tracing::info_span!("segment", job = job_id, epoch = job.epoch);
     let segment = Segment::new(ports, settings, job, stop);
     Ok(segment.work(deadline).instrument(span).await)
@@ -195,6 +197,7 @@ impl<'a> Segment<'a> {
                 return Ok(false);
             }
             let summary = manifest.summary.clone();
+            counter!("EventsPlanned").increment(summary.events);
             tracing::info!(
                 events = summary.events,
                 pages = manifest.pages,
@@ -287,6 +290,9 @@ impl<'a> Segment<'a> {
             Ok(()) => {}
         }
         let job = self.keeper.job().await;
+        if job.phase == Phase::Failed {
+            counter!("JobsFailed").increment(1);
+        }
         match worked {
             _ if !job.is_active() => SegmentEnd::Ended(job.phase),
             Ok(_) if job.counts.failures > 0 => SegmentEnd::LeftToSweep(STUCK.to_owned()),
@@ -321,12 +327,17 @@ async fn heartbeat(
     every: Duration,
     done: &CancellationToken,
 ) {
+    let mut last = (lock(watermark).checkpoint().sequence, Instant::now());
     loop {
         tokio::select! {
             () = done.cancelled() => return,
             () = sleep(every) => {}
         }
         let checkpoint = lock(watermark).checkpoint();
+        if checkpoint.sequence > last.0 {
+            last = (checkpoint.sequence, Instant::now());
+        }
+        histogram!("CheckpointAgeSeconds").record(last.1.elapsed().as_secs_f64());
         let beat = keeper
             .update(|job| job.checkpoint = checkpoint.clone())
             .await;

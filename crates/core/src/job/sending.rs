@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -285,6 +286,7 @@ fn start_lane(
     tasks.spawn(async move {
         let acknowledged = |sequences: &[u64]| {
             let advanced = lock(&watermark).acknowledge(sequences);
+            counter!("EventsSent").increment(advanced as u64);
             window.add_permits(advanced);
         };
         let result = lane.run(messages, acknowledged).await;

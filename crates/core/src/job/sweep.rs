@@ -1,5 +1,7 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
+use metrics::counter;
+
 use super::state::Job;
 use super::{JobError, Ports};
 use crate::mistake::Mistake;
@@ -26,6 +28,7 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
                     epoch = job.epoch,
                     "continuing a stranded job"
                 );
+                counter!("JobsContinuedBySweep").increment(1);
                 continued.push(job.job_id);
             }
             Err(error) => tracing::error!(job = job.job_id, %error, "could not be continued"),

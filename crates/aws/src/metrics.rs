@@ -1,0 +1,37 @@
+//! Metrics on standard output in `CloudWatch`'s embedded metric format: `CloudWatch Logs` makes metrics
+//! of these lines, and no request is made for them.
+//!
+//! Counted where it happens, by the facade `metrics`; the names are in docs/OPERATIONS.md.
+
+use std::time::Duration;
+
+use metrics_cloudwatch_embedded::{Builder, Collector};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "S3SqsBridge";
+
+/// What is counted is written out at least so often: a segment can last a quarter of an hour.
+const FLUSH_EVERY: Duration = Duration::from_secs(30);
+
+/// Starts counting, with the function's name as the dimension. `None`, and a log line, if somebody
+/// counts already.
+#[must_use]
+pub fn init() -> Option<&'static Collector> {
+    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "local".to_owned());
+    Builder::new()
+        .cloudwatch_namespace(NAMESPACE)
+        .with_dimension("FunctionName", function)
+        .with_auto_flush_interval(FLUSH_EVERY)
+        .init()
+        .inspect_err(|error| tracing::error!(%error, "metrics cannot be counted"))
+        .ok()
+}
+
+/// Writes out what was counted; at the end of an invocation, since Lambda freezes the process then.
+pub fn flush(collector: Option<&Collector>) {
+    if let Some(collector) = collector
+        && let Err(error) = collector.flush(std::io::stdout())
+    {
+        tracing::error!(%error, "metrics cannot be written");
+    }
+}
