@@ -21,6 +21,8 @@ pub const SHORT_STACK: &str = "e2e-short";
 pub const KILLED_STACK: &str = "e2e-killed";
 /// Its processes are killed again and again: leases of 15 seconds.
 pub const KILLS_STACK: &str = "e2e-kills";
+/// Deployed anew while a job is in flight.
+pub const UPGRADED_STACK: &str = "e2e-upgraded";
 /// Writes `format = s3`, and may be broken by a test.
 pub const BROKEN_STACK: &str = "e2e-broken";
 
@@ -192,6 +194,24 @@ impl Stack {
             }
         }
         Ok(received)
+    }
+
+    /// Runs `s3-sqs-bridge` as an operator would; tells what it wrote and whether it succeeded.
+    ///
+    /// # Panics
+    /// When it cannot be built or run.
+    #[must_use]
+    pub fn command_line(&self, arguments: &[&str]) -> (bool, String) {
+        let output = std::process::Command::new("cargo")
+            .args(["run", "--quiet", "--package", "s3-sqs-bridge", "--"])
+            .args(arguments)
+            .output()
+            .expect("cargo runs these tests");
+        let told = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&told).into_owned(),
+        )
     }
 
     /// Invokes a function and waits for its answer: `Err` holds what it failed with.

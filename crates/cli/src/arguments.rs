@@ -8,6 +8,8 @@ use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use clap::{Args, Parser, Subcommand};
 
+use crate::redrive::RedriveArguments;
+
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
 #[command(name = "s3-sqs-bridge", version)]
@@ -25,7 +27,12 @@ pub enum Command {
     /// Credentials, region and endpoints are found as the AWS SDKs find them
     /// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, …). Exit codes: 0 done, 1 failed,
     /// 2 wrong usage or configuration, 3 interrupted and resumable.
-    Reseed(ReseedArguments),
+    Reseed(Box<ReseedArguments>),
+    /// Send again what lies in a failure queue
+    ///
+    /// From the stack's `OnFailure` queue with `--invoke`, from its dead-letter queue with `--to`. A
+    /// message is deleted once that has succeeded; the first failure ends it.
+    Redrive(RedriveArguments),
 }
 
 /// Options of `reseed`.
@@ -184,6 +191,7 @@ mod tests {
             ),
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
+            ("redrive --from https://x/1/q", ["--to", "--invoke"]),
         ] {
             let error = refused(line);
             for part in parts {

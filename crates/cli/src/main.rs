@@ -2,11 +2,13 @@
 //!
 //! - [`arguments`]: the command line
 //! - [`reseed`]: a whole job in this process, its state in a local directory
+//! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`target`]: where events go: an SQS queue, a file, standard output
 //! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
 
 mod arguments;
 mod progress;
+mod redrive;
 mod report;
 mod reseed;
 mod target;
@@ -50,8 +52,11 @@ async fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
         )
         .init();
-    let Command::Reseed(options) = arguments.command;
-    match reseed::run(options).await {
+    let end = match arguments.command {
+        Command::Reseed(options) => reseed::run(*options).await,
+        Command::Redrive(options) => redrive::run(options).await,
+    };
+    match end {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Interrupted) => ExitCode::from(3),
         Ok(Outcome::Failed) => ExitCode::FAILURE,

@@ -11,7 +11,7 @@ use crate::stack::Stack;
 use crate::tools;
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
-const STACKS: [(&str, &[&str]); 5] = [
+const STACKS: [(&str, &[&str]); 6] = [
     ("e2e", &[]),
     // Segments of two seconds.
     ("e2e-short", &["ReseedTimeout=3"]),
@@ -19,6 +19,8 @@ const STACKS: [(&str, &[&str]); 5] = [
     ("e2e-killed", &[]),
     // The same, ten times.
     ("e2e-kills", &["LeaseSeconds=15"]),
+    // Deployed anew while a job is in flight.
+    ("e2e-upgraded", &[]),
     // To be broken.
     (
         "e2e-broken",
