@@ -15,6 +15,8 @@ const KEYS: usize = 150;
 const VERSIONS: usize = 20;
 const EVENTS: usize = KEYS * VERSIONS;
 const KILLS: usize = 10;
+/// Events that arrive of each job between two kills, at least.
+const STEP: usize = 60;
 const PATIENCE: Duration = Duration::from_mins(8);
 
 /// Reads a queue until it has seen all events; tells the sequences in the order they came.
@@ -77,9 +79,9 @@ async fn ten_kills_lose_repeat_and_reorder_nothing_packed_or_not() {
                 .unwrap();
         }
     }
-    let unpacked = json!({ "prefix": "kills/", "maxRate": 60 });
+    let unpacked = json!({ "prefix": "kills/", "maxRate": 40 });
     let packed = json!({
-        "prefix": "kills/", "maxRate": 60, "format": "s3", "recordsPerMessage": 20,
+        "prefix": "kills/", "maxRate": 40, "format": "s3", "recordsPerMessage": 20,
     });
     let mut jobs = Vec::new();
     for (name, mut input) in [("kills-unpacked", unpacked), ("kills-packed", packed)] {
@@ -94,10 +96,14 @@ async fn ten_kills_lose_repeat_and_reorder_nothing_packed_or_not() {
         jobs.push((name, job, seen, consumer));
     }
     let mut killed = 0;
-    for kill in 1..=KILLS {
+    for _ in 0..KILLS {
         // Each gets a bit further, and is at work when it is killed.
-        for (_, job, seen, _) in &jobs {
-            let goal = kill * EVENTS / (KILLS + 2);
+        let seen_before = jobs
+            .iter()
+            .map(|(_, _, seen, _)| seen.load(Ordering::SeqCst));
+        let seen_before: Vec<usize> = seen_before.collect();
+        for ((_, job, seen, _), before) in jobs.iter().zip(seen_before) {
+            let goal = before + STEP;
             while seen.load(Ordering::SeqCst) < goal {
                 stack.reseed(json!({ "action": "sweep" })).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(300)).await;
