@@ -77,6 +77,7 @@ impl Mistake {
 
     /// Never.
     #[cfg(not(feature = "mistakes"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) const fn is_planted(self) -> bool {
         false
     }
