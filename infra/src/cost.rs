@@ -85,6 +85,21 @@ pub struct Usage {
     pub memory: f64,
 }
 
+impl Default for Usage {
+    /// What the README's table shows.
+    fn default() -> Self {
+        Self {
+            versions: 50e6,
+            events: 10e6,
+            records_per_message: 1.0,
+            live: 1e6,
+            fifo: true,
+            arm64: false,
+            memory: 1024.0,
+        }
+    }
+}
+
 /// What one service costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -270,18 +285,6 @@ fn write_line(text: &mut String, line: &Line) {
 mod tests {
     use super::*;
 
-    fn usage() -> Usage {
-        Usage {
-            versions: 50e6,
-            events: 10e6,
-            records_per_message: 1.0,
-            live: 1e6,
-            fifo: true,
-            arm64: false,
-            memory: 1024.0,
-        }
-    }
-
     fn sums(usage: &Usage) -> (f64, f64, f64) {
         let lines = Prices::read(PRICES).unwrap().lines(usage);
         let sum = |of: fn(&Line) -> f64| lines.iter().map(of).sum();
@@ -290,7 +293,7 @@ mod tests {
 
     #[test]
     fn nothing_costs_next_to_nothing_and_work_costs_what_it_takes() {
-        let (idle, reseed, live) = sums(&usage());
+        let (idle, reseed, live) = sums(&Usage::default());
         assert!((0.01..0.15).contains(&idle), "{idle}");
         // A million batches at half a dollar, 55,000 list requests at five dollars a million.
         assert!((0.75..1.25).contains(&reseed), "{reseed}");
@@ -299,23 +302,31 @@ mod tests {
 
     #[test]
     fn packing_and_arm_are_cheaper_and_a_standard_queue_too() {
-        let (_, unpacked, live) = sums(&usage());
-        let mut packed = usage();
-        packed.records_per_message = 80.0;
+        let (_, unpacked, live) = sums(&Usage::default());
+        let packed = Usage {
+            records_per_message: 80.0,
+            ..Usage::default()
+        };
         assert!(sums(&packed).1 < unpacked);
-        let mut arm = usage();
-        arm.arm64 = true;
+        let arm = Usage {
+            arm64: true,
+            ..Usage::default()
+        };
         assert!(sums(&arm).1 < unpacked);
-        let mut standard = usage();
-        standard.fifo = false;
+        let standard = Usage {
+            fifo: false,
+            ..Usage::default()
+        };
         assert!(sums(&standard).2 < live);
     }
 
     #[test]
     fn a_megabyte_is_sixteen_requests() {
-        let mut packed = usage();
-        packed.events = 1_398.0;
-        packed.records_per_message = 1_398.0;
+        let packed = Usage {
+            events: 1_398.0,
+            records_per_message: 1_398.0,
+            ..Usage::default()
+        };
         assert!((requests(&packed) - 16.0).abs() < f64::EPSILON);
     }
 

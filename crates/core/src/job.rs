@@ -2,7 +2,7 @@
 //!
 //! - [`state`]: the job and what may become of it (pure)
 //! - [`request`]: the interface's input; [`actions`]: what start, status, pause … do
-//! - [`segment`]: one invocation's work; [`sending`]: its second half
+//! - [`segment`]: one invocation's work; [`sending`]: its second half; `trouble`: why it stopped early
 //! - [`keeper`]: the lease, renewed by a heartbeat that also writes the checkpoint
 //! - [`packing`]: rows made into messages
 //! - [`watermark`]: how far everything is acknowledged; [`pace`]: how fast it may go
@@ -17,6 +17,7 @@ pub mod segment;
 pub mod sending;
 pub mod state;
 pub mod sweep;
+mod trouble;
 pub mod watermark;
 
 use std::sync::Arc;

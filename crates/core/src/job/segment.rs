@@ -9,15 +9,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::keeper::{KeepError, Keeper};
-use super::sending::{SendError, SendSettings, Sending, lock};
+use super::sending::{SendSettings, Sending, lock};
 use super::state::{Job, NotTaken, Phase, Wish};
+use super::trouble::Trouble;
 use super::watermark::Watermark;
 use super::{JobError, JobStoreError, Ports};
-use crate::delivery::RefusalKind;
-use crate::delivery::lane::{DeliveryError, Gate};
+use crate::delivery::lane::Gate;
 use crate::merge::Merge;
-use crate::plan::{Manifest, PlanError};
-use crate::scan::{Scan, ScanError, ScanSettings};
+use crate::plan::Manifest;
+use crate::scan::{Scan, ScanSettings};
 
 /// Why a scan that was never interrupted may still not advance.
 const STUCK: &str = "a whole segment was too short to list all versions of any key: \
@@ -71,17 +71,6 @@ pub enum SegmentEnd {
     LeftAlone(NotTaken),
     /// Another segment took the job while this one worked.
     Fenced,
-}
-
-/// Why the work of a segment stopped early.
-#[derive(Debug)]
-enum Trouble {
-    /// Another segment has the job.
-    Fenced,
-    /// It may pass.
-    Fault(String),
-    /// It will not pass by itself.
-    Failure(String),
 }
 
 /// Works on a job until it is done, `budget` is used up, or `stop` is cancelled.
@@ -347,57 +336,6 @@ async fn heartbeat(
             // The gate closes by itself when the lease cannot be renewed.
             Err(KeepError::Store(error)) => {
                 tracing::warn!(%error, "the checkpoint was not written");
-            }
-        }
-    }
-}
-
-impl From<KeepError> for Trouble {
-    fn from(error: KeepError) -> Self {
-        match error {
-            KeepError::Fenced => Self::Fenced,
-            KeepError::Store(error) => Self::Fault(error.to_string()),
-        }
-    }
-}
-
-impl From<PlanError> for Trouble {
-    fn from(error: PlanError) -> Self {
-        match error {
-            PlanError::Fenced => Self::Fenced,
-            PlanError::Commit(_)
-            | PlanError::Store {
-                retryable: true, ..
-            } => Self::Fault(error.to_string()),
-            PlanError::Store { .. } | PlanError::Damaged { .. } => Self::Failure(error.to_string()),
-        }
-    }
-}
-
-impl From<ScanError> for Trouble {
-    fn from(error: ScanError) -> Self {
-        match error {
-            ScanError::Plan(error) => error.into(),
-            ScanError::List {
-                error: ref cause, ..
-            } if cause.retryable => Self::Fault(error.to_string()),
-            // A page cut short by a broken connection may come whole next time.
-            ScanError::Page { .. } => Self::Fault(error.to_string()),
-            ScanError::List { .. } => Self::Failure(error.to_string()),
-        }
-    }
-}
-
-impl From<SendError> for Trouble {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Plan(error) => error.into(),
-            SendError::Queue { ref refusal, .. } if refusal.kind != RefusalKind::Rejected => {
-                Self::Fault(error.to_string())
-            }
-            SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(error.to_string()),
-            SendError::Delivery(DeliveryError::Rejected { .. }) | SendError::Queue { .. } => {
-                Self::Failure(error.to_string())
             }
         }
     }
