@@ -191,7 +191,7 @@ mod tests {
             ),
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
-            ("redrive --from https://x/1/q", ["--to", "--invoke"]),
+            ("redrive --from https://x/1/q", ["--to", "required"]),
         ] {
             let error = refused(line);
             for part in parts {
