@@ -199,14 +199,15 @@ impl Stack {
     /// Runs `s3-sqs-bridge` as an operator would; tells what it wrote and whether it succeeded.
     ///
     /// # Panics
-    /// When it cannot be built or run.
+    /// When it has not been built: `cargo xtask test` builds it with the unit tests.
     #[must_use]
     pub fn command_line(&self, arguments: &[&str]) -> (bool, String) {
-        let output = std::process::Command::new("cargo")
-            .args(["run", "--quiet", "--package", "s3-sqs-bridge", "--"])
+        let test = std::env::current_exe().expect("a test knows where it is");
+        let built = test.ancestors().nth(2).expect("it is in target/debug/deps");
+        let output = std::process::Command::new(built.join("s3-sqs-bridge"))
             .args(arguments)
             .output()
-            .expect("cargo runs these tests");
+            .expect("the program is built: `cargo build -p s3-sqs-bridge`");
         let told = [output.stdout, output.stderr].concat();
         (
             output.status.success(),
