@@ -20,7 +20,7 @@ const STACKS: [(&str, &[&str]); 6] = [
     // The same, ten times.
     ("e2e-kills", &["LeaseSeconds=15"]),
     // Deployed anew while a job is in flight.
-    ("e2e-upgraded", &[]),
+    ("e2e-upgraded", &["LeaseSeconds=15"]),
     // To be broken.
     (
         "e2e-broken",
