@@ -39,6 +39,8 @@ pub struct Rules {
 pub struct Arrived {
     /// Messages in the order they were taken, duplicates dropped, with the time of each.
     pub messages: Vec<(Millis, Message)>,
+    /// Messages that the consumer has read and deleted.
+    pub consumed: usize,
     /// Broken rules; a test fails when there is one.
     pub violations: Vec<String>,
     seen: HashMap<String, Millis>,
@@ -213,7 +215,8 @@ impl Queue for OfSegment {
     }
 
     async fn depth(&self) -> Result<u64, Refusal> {
-        Ok(self.queue.arrived().messages.len() as u64)
+        let arrived = self.queue.arrived();
+        Ok((arrived.messages.len() - arrived.consumed) as u64)
     }
 
     async fn max_message_bytes(&self) -> Result<usize, Refusal> {

@@ -225,3 +225,29 @@ fn one_group_for_the_bucket_keeps_one_total_order() {
         assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn a_deep_queue_makes_a_job_wait_for_its_consumer() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(10), 600);
+    on_simulated_time(async {
+        let world = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 10);
+        let careful = StartRequest {
+            max_rate: Some(20),
+            pause_above_depth: Some(100),
+            ..StartRequest::default()
+        };
+        start(&world, &careful).await;
+        let mut rounds = 0;
+        while !world.turn(Duration::from_mins(4)).await {
+            let mut arrived = world.queue.arrived();
+            let depth = arrived.messages.len() - arrived.consumed;
+            // It looks every five seconds, in which a hundred events may go.
+            assert!((101..=230).contains(&depth), "{depth} messages wait");
+            arrived.consumed = arrived.messages.len();
+            rounds += 1;
+        }
+        assert!(rounds > 1, "it never waited");
+        assert_eq!(world.phase(), Phase::Done);
+        judge(&world, &bucket, false).unwrap();
+    });
+}
