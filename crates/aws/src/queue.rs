@@ -1,8 +1,8 @@
 //! Port `Queue`: SQS.
 //!
 //! The SDK signs, finds endpoints and credentials, and reads the answer. The request's body is
-//! written here: the SDK's own takes an owned copy of every text of every entry, and as long as all
-//! the rest of sending (docs/decisions/0009).
+//! written here: the SDK would want an owned copy of every text of every entry, a megabyte of them
+//! where messages are packed (docs/decisions/0009).
 
 use std::borrow::Cow;
 use std::time::Duration;
