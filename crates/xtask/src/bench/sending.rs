@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Programs;
 use super::cases::{peer, per, rate, reseed, start};
+use super::measure::Measured;
 use super::page::Page;
 use super::server::Server;
 use crate::run::say;
@@ -71,16 +72,6 @@ pub fn sending(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
         "Sending 300,000 events, without the scan (CPU: from stored run to acknowledged message, the merge included)",
         &["job", "a send", "events/s", "CPU an event", "requests", "messages"],
     );
-    let packed = |records: &'static str| {
-        vec![
-            "--order",
-            "bucket",
-            "--format",
-            "s3",
-            "--records-per-message",
-            records,
-        ]
-    };
     for (name, latency, options) in [
         ("order by key, 64 lanes", "8", vec![]),
         ("order by key, 64 lanes", "0", vec![]),
@@ -98,11 +89,7 @@ pub fn sending(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
         ),
     ] {
         let server = start(programs, "hashed", versions, &["--send-ms", latency])?;
-        let queue = server.queue();
-        let mut arguments = vec!["--queue-url", &queue];
-        arguments.extend(options);
-        let (measured, _) = reseed(programs, &server, &arguments)?;
-        let stats = check_arrived(&server, versions)?;
+        let (measured, stats) = send(programs, &server, versions, &options)?;
         page.row(&[
             name.to_owned(),
             format!("{latency} ms"),
@@ -115,14 +102,28 @@ pub fn sending(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything arrived, each group in order, in requests as SQS takes them.
-fn check_arrived(server: &Server, versions: u64) -> anyhow::Result<Value> {
+/// One total order, packed.
+fn packed(records: &'static str) -> Vec<&'static str> {
+    let order = ["--order", "bucket", "--format", "s3"];
+    [&order[..], &["--records-per-message", records]].concat()
+}
+
+/// A job into the server's queue. Everything must arrive, each group in order.
+fn send(
+    programs: &Programs,
+    server: &Server,
+    versions: u64,
+    options: &[&str],
+) -> anyhow::Result<(Measured, Value)> {
+    let queue = server.queue();
+    let arguments = [&["--queue-url", &queue], options].concat();
+    let (measured, _) = reseed(programs, server, &arguments)?;
     let stats = server.stats()?;
     ensure!(
         stats["distinct"] == versions && stats["outOfOrder"] == 0,
         "{versions} versions: {stats}"
     );
-    Ok(stats)
+    Ok((measured, stats))
 }
 
 /// A whole reseed of a million versions at 60 ms a page and 8 ms a send, against the loop that it
@@ -160,24 +161,10 @@ pub fn whole(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     ));
     for (name, options) in [
         ("order by key, 64 lanes", vec![]),
-        (
-            "one total order, packed to 1 MiB",
-            vec![
-                "--order",
-                "bucket",
-                "--format",
-                "s3",
-                "--records-per-message",
-                "1500",
-            ],
-        ),
+        ("one total order, packed to 1 MiB", packed("1500")),
     ] {
         let server = start(programs, "hashed", 1_000_000, &slow)?;
-        let queue = server.queue();
-        let mut arguments = vec!["--queue-url", &queue];
-        arguments.extend(options);
-        let (measured, _) = reseed(programs, &server, &arguments)?;
-        check_arrived(&server, 1_000_000)?;
+        let (measured, _) = send(programs, &server, 1_000_000, &options)?;
         page.row(&row(name, 1_000_000, measured.seconds));
     }
     Ok(())
