@@ -98,7 +98,6 @@ impl Lane {
                     Some(message) => pending.push(self.checked(message)?),
                     None => return Ok(()),
                 }
-                last_success = Instant::now();
             }
             self.fill(&mut pending, &mut messages).await?;
             let permit = tokio::select! {
@@ -111,6 +110,10 @@ impl Lane {
             }
             if self.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
+            }
+            if failures == 0 {
+                // The wait for a permit, while SQS throttles, is no failure.
+                last_success = Instant::now();
             }
             let request = pending.next_request();
             let answer = send_in_time(&*self.queue, &request, self.queue.request_timeout()).await;
