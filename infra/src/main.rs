@@ -1,7 +1,10 @@
-//! `cargo run -p infra -- cost`: what the stack costs.
+//! `cargo run -p infra -- cost`: what the stack costs; `-- policies`: what it allows.
 
 use clap::{Args, Parser, Subcommand};
+use infra::choices::stacks;
 use infra::cost::{PRICES, Prices, Usage, table};
+use infra::policy;
+use infra::template::Template;
 
 /// Tools around `template.yaml`.
 #[derive(Parser)]
@@ -15,6 +18,8 @@ struct Arguments {
 enum Command {
     /// A table by service: idle, for one reseed, and for live changes
     Cost(Cost),
+    /// Everything that is allowed: the lines of `policies.golden.txt`
+    Policies,
 }
 
 #[derive(Args)]
@@ -42,9 +47,21 @@ struct Cost {
     memory: u32,
 }
 
-fn main() -> Result<(), serde_norway::Error> {
-    let Command::Cost(cost) = Arguments::parse().command;
-    let usage = Usage {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    match Arguments::parse().command {
+        Command::Cost(cost) => print!("{}", table(&Prices::read(PRICES)?, &usage(&cost))),
+        Command::Policies => {
+            let template = Template::parse(include_str!("../../template.yaml"))?;
+            for line in policy::lines(&stacks(&template)?) {
+                println!("{line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn usage(cost: &Cost) -> Usage {
+    Usage {
         versions: cost.versions.into(),
         events: cost.events.into(),
         records_per_message: cost.records_per_message.max(1).into(),
@@ -52,7 +69,5 @@ fn main() -> Result<(), serde_norway::Error> {
         fifo: !cost.standard,
         arm64: cost.arm64,
         memory: cost.memory.max(128).into(),
-    };
-    print!("{}", table(&Prices::read(PRICES)?, &usage));
-    Ok(())
+    }
 }

@@ -1,40 +1,96 @@
-//! Every permission the functions have.
+//! Everything that is allowed, as lines for a golden file: what the functions may do, and who may
+//! do something to the stack's resources.
 
-use serde_norway::Value;
+use std::collections::BTreeMap;
 
-use crate::template::{Template, items, show};
+use crate::choices::{CHOICES, Chosen};
+use crate::resources::{Resource, Statement};
+use crate::stack::Stack;
+use crate::template::show;
 
-/// One line a statement: function, sid, actions, resources.
+/// One line an allowance: who, what, on what, under which condition, and by which choice of
+/// parameters, if not always.
 #[must_use]
-pub fn lines(template: &Template) -> Vec<String> {
-    template
-        .of_type("AWS::Serverless::Function")
-        .flat_map(|(function, properties)| {
-            statements(properties)
-                .into_iter()
-                .map(move |statement| line(function, statement))
-        })
-        .collect()
-}
-
-/// The statements of a function's own policies.
-pub(crate) fn statements(properties: &Value) -> Vec<&Value> {
-    items(&properties["Policies"])
+pub fn lines(stacks: &[(Chosen, Stack)]) -> Vec<String> {
+    let mut by_line: BTreeMap<String, Vec<&Chosen>> = BTreeMap::new();
+    for (chosen, stack) in stacks {
+        for (id, resource) in &stack.resources {
+            for line in allowances(id, resource) {
+                by_line.entry(line).or_default().push(chosen);
+            }
+        }
+    }
+    by_line
         .into_iter()
-        .flat_map(|policy| items(&policy["Statement"]))
+        .map(|(line, chosen)| line + &choice(&chosen))
         .collect()
 }
 
-fn line(function: &str, statement: &Value) -> String {
-    let joined = |field: &str| {
-        let parts: Vec<_> = items(&statement[field]).into_iter().map(show).collect();
-        parts.join(" ")
+fn allowances(id: &str, resource: &Resource) -> Vec<String> {
+    match resource {
+        Resource::Function(function) => function
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.statement)
+            .flat_map(|statement| statement_lines(id, statement))
+            .collect(),
+        Resource::QueuePolicy(policy) => policy
+            .policy_document
+            .statement
+            .iter()
+            .filter(|statement| statement.effect != "Deny")
+            .flat_map(|statement| statement_lines(&show(&statement.principal), statement))
+            .collect(),
+        Resource::Permission(permission) => {
+            let source = permission
+                .source_arn
+                .as_ref()
+                .or(permission.source_account.as_ref());
+            vec![format!(
+                "{{Service: {}}} Allow {id}: {} on {} if source is {}",
+                permission.principal,
+                permission.action,
+                permission.function_name,
+                source.map_or("anything", String::as_str),
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A line for each resource.
+fn statement_lines(who: &str, statement: &Statement) -> Vec<String> {
+    let conditions: Vec<_> = statement
+        .condition
+        .values()
+        .flatten()
+        .map(|(key, value)| format!(" if {key} is {}", show(value)))
+        .collect();
+    let line = |resource: &String| {
+        format!(
+            "{who} {} {}: {} on {resource}{}",
+            statement.effect,
+            statement.sid,
+            statement.action.join(" "),
+            conditions.concat(),
+        )
     };
-    format!(
-        "{function} {} {}: {} on {}",
-        show(&statement["Effect"]),
-        show(&statement["Sid"]),
-        joined("Action"),
-        joined("Resource"),
-    )
+    statement.resource.iter().map(line).collect()
+}
+
+/// The values that `chosen` have in common where the choice would have been wider.
+fn choice(chosen: &[&Chosen]) -> String {
+    let mut told = Vec::new();
+    for (index, (name, values)) in CHOICES.iter().enumerate() {
+        let taken = |value: &&&str| chosen.iter().any(|c| c[index].1 == **value);
+        let taken: Vec<_> = values.iter().filter(taken).collect();
+        if taken.len() < values.len() {
+            let shown: Vec<_> = taken.into_iter().map(|v| format!("{v:?}")).collect();
+            told.push(format!("{name}={}", shown.join("|")));
+        }
+    }
+    if told.is_empty() {
+        return String::new();
+    }
+    format!(" [{}]", told.join(" "))
 }

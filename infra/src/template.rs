@@ -1,7 +1,7 @@
-//! The template as a tree of values. Intrinsic functions (`!Ref`, `!GetAtt`, `!Sub` …) are tagged
+//! `template.yaml` as it is written. Intrinsic functions (`!Ref`, `!GetAtt`, `!Sub` …) are tagged
 //! values.
 
-use serde_norway::Value;
+use serde_norway::{Mapping, Value};
 
 /// A parsed template.
 #[derive(Debug, Clone)]
@@ -16,24 +16,27 @@ impl Template {
         serde_norway::from_str(text).map(Self)
     }
 
-    /// The resources of a type, by logical id.
-    pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        self.0["Resources"]
-            .as_mapping()
-            .into_iter()
-            .flatten()
-            .filter(move |(_, resource)| resource["Type"] == kind)
-            .filter_map(|(id, resource)| Some((id.as_str()?, &resource["Properties"])))
+    /// The entries of a section, in the order they are written; none if it is absent.
+    pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
+        entries(self.0.get(name).and_then(Value::as_mapping))
     }
 
-    /// The properties of a resource; null if there is none.
+    /// Whether a resource of this logical id is written down, deployed or not.
     #[must_use]
-    pub fn properties(&self, id: &str) -> &Value {
-        &self.0["Resources"][id]["Properties"]
+    pub fn has_resource(&self, id: &str) -> bool {
+        self.0["Resources"].get(id).is_some()
     }
 }
 
-/// Writes a value in one line, intrinsic functions as in the template: `!GetAtt Queue.Arn`.
+/// The entries of a mapping whose names are text.
+pub(crate) fn entries(mapping: Option<&Mapping>) -> impl Iterator<Item = (&str, &Value)> {
+    mapping
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.as_str()?, value)))
+}
+
+/// A value in one line, for messages.
 #[must_use]
 pub fn show(value: &Value) -> String {
     match value {
@@ -53,27 +56,5 @@ pub fn show(value: &Value) -> String {
             format!("{{{}}}", shown.join(", "))
         }
         Value::Tagged(tagged) => format!("{} {}", tagged.tag, show(&tagged.value)),
-    }
-}
-
-/// The logical id that `!Ref X` or `!GetAtt X.Arn` names.
-#[must_use]
-pub fn target(value: &Value) -> Option<&str> {
-    let Value::Tagged(tagged) = value else {
-        return None;
-    };
-    if tagged.tag == "Ref" || tagged.tag == "GetAtt" {
-        return tagged.value.as_str()?.split('.').next();
-    }
-    None
-}
-
-/// A list, or one value in its place.
-#[must_use]
-pub fn items(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Sequence(items) => items.iter().collect(),
-        Value::Null => Vec::new(),
-        one => vec![one],
     }
 }

@@ -133,12 +133,13 @@ pub fn parse_order(word: &str, queue_url: &str) -> Result<Order, &'static str> {
         "none" => Order::None,
         _ => return Err("key, bucket or none"),
     };
-    if order != Order::None && !is_fifo(queue_url) {
-        return Err(
-            "none: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)",
-        );
+    match (order, is_fifo(queue_url)) {
+        (Order::Key | Order::Bucket, false) => {
+            Err("none: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)")
+        }
+        (Order::None, true) => Err("key or bucket: every message of a FIFO queue has a group"),
+        _ => Ok(order),
     }
-    Ok(order)
 }
 
 /// A FIFO queue's name ends in `.fifo`.
@@ -233,6 +234,11 @@ mod tests {
                 &[("QUEUE_URL", STANDARD), ("ORDER", "key")],
                 "ORDER: found \"key\", allowed is none: a standard queue keeps no order; use a \
                  FIFO queue (its name ends in .fifo)",
+            ),
+            (
+                &[("QUEUE_URL", FIFO), ("ORDER", "none")],
+                "ORDER: found \"none\", allowed is key or bucket: every message of a FIFO queue has \
+                 a group",
             ),
         ] {
             assert_eq!(read(variables).unwrap_err(), expected);

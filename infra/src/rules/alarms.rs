@@ -1,0 +1,61 @@
+//! Alarms. They tell a topic, and only a stack that names one has (and pays for) them.
+
+use super::{expect, target};
+use crate::resources::{Alarm, Resource};
+use crate::stack::Stack;
+
+pub(super) fn alarms(stack: &Stack) -> Vec<String> {
+    let alarms: Vec<(&String, &Alarm)> = stack
+        .resources
+        .iter()
+        .filter_map(|(id, resource)| match resource {
+            Resource::Alarm(alarm) => Some((id, alarm)),
+            _ => None,
+        })
+        .collect();
+    if alarms.is_empty() {
+        return Vec::new();
+    }
+    let visible = "ApproximateNumberOfMessagesVisible";
+    let mut needed = vec![
+        (visible, "OnFailureQueue"),
+        ("CheckpointAgeSeconds", "Reseed"),
+        ("JobsFailed", "Reseed"),
+        ("Errors", "Realtime"),
+        ("Errors", "Reseed"),
+        ("Throttles", "Realtime"),
+        ("Throttles", "Reseed"),
+    ];
+    if stack.queue("DeadLetterQueue").is_some() {
+        needed.push((visible, "DeadLetterQueue"));
+    }
+    if stack.queue("BufferQueue").is_some() {
+        needed.push(("ApproximateAgeOfOldestMessage", "BufferQueue"));
+    }
+    let watched = |metric: &str, id: &str| {
+        alarms.iter().any(|(_, alarm)| {
+            alarm.metric_name == metric
+                && alarm
+                    .dimensions
+                    .iter()
+                    .any(|d| target(&d.value) == Some(id))
+        })
+    };
+    let mut found: Vec<_> = needed
+        .into_iter()
+        .filter(|(metric, id)| !watched(metric, id))
+        .map(|(metric, id)| format!("{metric} of {id} has no alarm"))
+        .collect();
+    for (id, alarm) in alarms {
+        let missing = alarm.treat_missing_data.as_str();
+        found.extend(expect(
+            &format!("{id} without data"),
+            missing,
+            "notBreaching",
+        ));
+        if !alarm.alarm_actions.iter().any(|to| to.starts_with("arn:")) {
+            found.push(format!("{id} tells nobody"));
+        }
+    }
+    found
+}

@@ -1,0 +1,99 @@
+//! Functions by themselves.
+
+use super::{expect, target};
+use crate::resources::Resource;
+use crate::stack::Stack;
+use crate::template::show;
+
+pub(super) fn functions(stack: &Stack) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, function) in stack.functions() {
+        let runtime = function.runtime.as_str();
+        found.extend(expect(&format!("{id} runtime"), runtime, "provided.al2023"));
+        let tracing = function.tracing.as_str();
+        found.extend(expect(&format!("{id} tracing"), tracing, "Active"));
+        match function.architectures.as_slice() {
+            [one] if one == "x86_64" || one == "arm64" => {}
+            other => found.push(format!("{id} architecture is {other:?}")),
+        }
+        let logs = target(&function.logging_config.log_group);
+        let retention = match logs.and_then(|id| stack.resources.get(id)) {
+            Some(Resource::LogGroup(logs)) => logs.retention_in_days.as_ref(),
+            _ => None,
+        };
+        if retention.is_none() {
+            found.push(format!("{id} has no log group with retention"));
+        }
+        let on_failure = &function.event_invoke_config.destination_config.on_failure;
+        let kept = on_failure.as_ref().and_then(|to| target(&to.destination));
+        if kept.is_none_or(|id| stack.queue(id).is_none()) {
+            found.push(format!("{id} has no OnFailure queue"));
+        }
+        if function.reserved_concurrent_executions.as_deref() == Some("0") {
+            found.push(format!("{id} may not run at all"));
+        }
+    }
+    found
+}
+
+/// What the functions are told is there: a resource of this stack, or a name that was given.
+pub(super) fn environment(stack: &Stack) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, function) in stack.functions() {
+        let variables = &function.environment.variables;
+        let mut needed = vec!["QUEUE_URL"];
+        if id == "Reseed" {
+            needed.extend(["BUCKET_NAME", "PLAN_BUCKET", "CHECKPOINT_TABLE"]);
+        }
+        for name in needed {
+            let value = variables.get(name).map(String::as_str).unwrap_or_default();
+            if value.is_empty() {
+                found.push(format!("{id} has no {name}"));
+            } else if let Some(missing) = target(value)
+                && !stack.resources.contains_key(missing)
+            {
+                found.push(format!("{id} {name} is {missing}, which is not deployed"));
+            }
+        }
+        let url = variables
+            .get("QUEUE_URL")
+            .map(String::as_str)
+            .unwrap_or_default();
+        let given = url.starts_with("https://sqs.") && url.split('/').count() == 5;
+        if target(url).is_none() && !given {
+            found.push(format!("{id} QUEUE_URL is {url}, must be a queue's URL"));
+        }
+    }
+    found
+}
+
+pub(super) fn reseed(stack: &Stack) -> Vec<String> {
+    let Some((_, reseed)) = stack.functions().find(|(id, _)| *id == "Reseed") else {
+        return vec!["there is no Reseed".to_owned()];
+    };
+    let mut found = Vec::new();
+    let recursion = reseed.recursive_loop.as_deref().unwrap_or_default();
+    found.extend(expect("Reseed RecursiveLoop", recursion, "Allow"));
+    let Some(sweep) = reseed.events.get("Sweep") else {
+        found.push("Reseed sweep is missing".to_owned());
+        return found;
+    };
+    found.extend(expect("Reseed sweep", sweep.r#type.as_str(), "ScheduleV2"));
+    let property = |name| sweep.properties.get(name).map(show).unwrap_or_default();
+    let rate = property("ScheduleExpression");
+    found.extend(expect("Reseed sweep", rate.as_str(), "rate(1 minute)"));
+    // SAM's own name is the same in every stack of an account, and the schedules overwrite each other.
+    let name = property("Name");
+    if !name.contains("${AWS::StackName}") {
+        found.push(format!(
+            "Reseed sweep name is {name}, must hold the stack's name"
+        ));
+    }
+    let input = property("Input");
+    found.extend(expect(
+        "Reseed sweep input",
+        input.as_str(),
+        r#"{"action":"sweep"}"#,
+    ));
+    found
+}
