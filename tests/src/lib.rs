@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
@@ -30,6 +32,7 @@ pub const BROKEN_STACK: &str = "e2e-broken";
 pub struct Stack {
     /// The stack's name.
     pub name: String,
+    status: Option<StackStatus>,
     outputs: HashMap<String, String>,
     /// S3.
     pub s3: aws_sdk_s3::Client,
@@ -76,6 +79,56 @@ impl Received {
 }
 
 impl Stack {
+    /// Deploys the template that [`STACK`] was deployed from, with other parameters, by
+    /// `CloudFormation` itself.
+    ///
+    /// # Errors
+    /// Why it was refused, or which resource failed.
+    pub async fn create(name: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let config = sdk::load().await;
+        let cloudformation = aws_sdk_cloudformation::Client::new(&config);
+        let packaged = cloudformation.get_template().stack_name(STACK);
+        let packaged = packaged.template_stage(TemplateStage::Original);
+        let packaged = packaged.send().await?;
+        let parameters = parameters.iter().map(|(name, value)| {
+            let parameter = Parameter::builder().parameter_key(*name);
+            parameter.parameter_value(*value).build()
+        });
+        let created = cloudformation
+            .create_stack()
+            .stack_name(name)
+            .template_body(packaged.template_body().unwrap_or_default())
+            .set_parameters(Some(parameters.collect()))
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand)
+            .send()
+            .await;
+        if let Err(error) = created {
+            bail!("{}", error.message().unwrap_or("no reason was given"));
+        }
+        let begin = Instant::now();
+        loop {
+            let stack = Self::connect(name).await?;
+            match stack.status {
+                Some(StackStatus::CreateComplete) => return Ok(stack),
+                Some(StackStatus::CreateInProgress) if begin.elapsed().as_secs() < 60 => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => bail!("stack {name} is {other:?}"),
+            }
+        }
+    }
+
+    /// Deletes the stack.
+    ///
+    /// # Errors
+    /// `CloudFormation`'s.
+    pub async fn remove(self) -> anyhow::Result<()> {
+        let client = aws_sdk_cloudformation::Client::new(&sdk::load().await);
+        client.delete_stack().stack_name(&self.name).send().await?;
+        Ok(())
+    }
+
     /// Connects to a deployed stack.
     ///
     /// # Errors
@@ -100,6 +153,7 @@ impl Stack {
             .collect();
         Ok(Self {
             name: name.to_owned(),
+            status: stack.stack_status().cloned(),
             outputs,
             s3: sdk::s3(&config),
             sqs: aws_sdk_sqs::Client::new(&config),

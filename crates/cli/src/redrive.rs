@@ -1,6 +1,7 @@
 //! `redrive`: what lies in a failure queue is sent again.
 //!
-//! - The `OnFailure` queue holds invocations that Lambda gave up: each is invoked again.
+//! - The `OnFailure` queue holds invocations that Lambda gave up, and notifications that did not get
+//!   as far (from the buffer, or from `EventBridge`): the function is invoked with each.
 //! - The dead-letter queue holds messages that the consumer gave up: each goes back into its queue.
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
@@ -133,7 +134,8 @@ async fn send(sqs: &aws_sdk_sqs::Client, url: &str, message: &Message) -> anyhow
     Ok(())
 }
 
-/// What Lambda keeps of an invocation that it gave up is invoked again, and must succeed.
+/// Invokes the function with what was not handled, which must succeed. Lambda wraps the input of an
+/// invocation that it gave up; SQS and `EventBridge` keep a message as it was.
 /// Source: AWS Lambda Developer Guide, "Capturing records of asynchronous invocations".
 async fn invoke(
     lambda: &aws_sdk_lambda::Client,
@@ -142,9 +144,7 @@ async fn invoke(
 ) -> anyhow::Result<()> {
     let record: Value = serde_json::from_str(message.body().unwrap_or_default())
         .context("it is not JSON; is this the `OnFailure` queue?")?;
-    let payload = record
-        .get("requestPayload")
-        .context("it has no requestPayload; is this the `OnFailure` queue?")?;
+    let payload = record.get("requestPayload").unwrap_or(&record);
     let answer = lambda
         .invoke()
         .function_name(function)

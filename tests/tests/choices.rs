@@ -1,0 +1,165 @@
+//! Each combination of bucket, ingestion, queue and key is deployed once, and tells of changes on
+//! both paths; what makes no sense is refused with the reason.
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, EventBridgeConfiguration, NotificationConfiguration,
+    VersioningConfiguration,
+};
+use aws_sdk_sqs::types::QueueAttributeName;
+use e2e::{Received, STACK, Stack};
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A queue that the stack is given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Given {
+    Nothing,
+    Fifo,
+    Standard,
+}
+
+/// Makes a versioned bucket that sends its events to `EventBridge`, as OPERATIONS.md says.
+async fn make_bucket(stack: &Stack, name: &str) {
+    let create = stack.s3.create_bucket().bucket(name);
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
+        .location_constraint("eu-west-1".into())
+        .build();
+    create
+        .create_bucket_configuration(place)
+        .send()
+        .await
+        .unwrap();
+    let versioned = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    let put = stack.s3.put_bucket_versioning().bucket(name);
+    put.versioning_configuration(versioned)
+        .send()
+        .await
+        .unwrap();
+    let to_bus = NotificationConfiguration::builder()
+        .event_bridge_configuration(EventBridgeConfiguration::builder().build())
+        .build();
+    let put = stack.s3.put_bucket_notification_configuration();
+    put.bucket(name)
+        .notification_configuration(to_bus)
+        .send()
+        .await
+        .unwrap();
+}
+
+/// Makes a queue of a stack-to-be and tells its ARN.
+async fn make_queue(stack: &Stack, name: &str, kind: Given) -> String {
+    let url = if kind == Given::Fifo {
+        stack.create_queue(name).await.unwrap()
+    } else {
+        let answer = stack.sqs.create_queue().queue_name(name).send().await;
+        answer.unwrap().queue_url.unwrap()
+    };
+    let arn = QueueAttributeName::QueueArn;
+    let asked = stack.sqs.get_queue_attributes().queue_url(url);
+    let asked = asked.attribute_names(arn.clone()).send().await.unwrap();
+    asked.attributes().unwrap()[&arn].clone()
+}
+
+#[tokio::test]
+async fn each_combination_that_makes_sense_works() {
+    let first = Stack::connect(STACK).await.unwrap();
+    let mut number = 0;
+    for own_bucket in [true, false] {
+        for ingestion in ["direct", "buffered"] {
+            for queue in [Given::Nothing, Given::Fifo, Given::Standard] {
+                for key in ["", "arn:aws:kms:eu-west-1:000000000000:key/1"] {
+                    number += 1;
+                    let name = format!("choice-{number}");
+                    let bucket = format!("{name}-ledger");
+                    let mut parameters = vec![("Ingestion", ingestion), ("KmsKeyArn", key)];
+                    if !own_bucket {
+                        make_bucket(&first, &bucket).await;
+                        parameters.push(("ExistingBucket", &bucket));
+                    }
+                    let queue_arn;
+                    if queue != Given::Nothing {
+                        queue_arn = make_queue(&first, &format!("{name}-given"), queue).await;
+                        parameters.push(("ExistingQueueArn", &queue_arn));
+                    }
+                    let told = format!("{parameters:?}");
+                    let stack = Stack::create(&name, &parameters).await.expect(&told);
+                    both_paths_tell(&stack, queue, &told).await;
+                    stack.remove().await.unwrap();
+                }
+            }
+        }
+    }
+    assert_eq!(number, 24);
+}
+
+/// A change and a delete reach the queue, live and by a reseed.
+async fn both_paths_tell(stack: &Stack, queue: Given, told: &str) {
+    let versions = [
+        stack.put("a b", "1").await.unwrap(),
+        stack.delete("a b").await.unwrap(),
+    ];
+    let names = ["ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"];
+    let url = stack.output("QueueUrl");
+    let all = |_: &Received| true;
+    let mut live = stack.receive(url, 2, PATIENCE, all).await.unwrap();
+    stack.reseed(json!({})).await.expect(told);
+    let mut again = stack.receive(url, 2, PATIENCE, all).await.unwrap();
+    // Live events come in any order, and a standard queue keeps none.
+    live.sort_by(|a, b| a.text("eventName").cmp(b.text("eventName")));
+    if queue == Given::Standard {
+        again.sort_by(|a, b| a.text("eventName").cmp(b.text("eventName")));
+    }
+    for (events, source) in [(live, "realtime"), (again, "reseed")] {
+        let found: Vec<_> = events.iter().map(|e| e.text("eventName")).collect();
+        assert_eq!(found, names, "{source}, {told}");
+        for (event, version) in events.iter().zip(&versions) {
+            assert_eq!(event.text("source"), source, "{told}");
+            assert_eq!(event.text("key"), "a b", "{told}");
+            let grouped = event.group.is_some();
+            assert_eq!(grouped, queue != Given::Standard, "{told}");
+            // The emulator's EventBridge events have no version ids, as those of S3 do.
+            if source == "reseed" || !told.contains("ExistingBucket") {
+                assert_eq!(event.text("versionId"), version, "{source}, {told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_before_anything_is_deployed_or_at_start() {
+    for (parameters, part) in [
+        (&[("Order", "none")][..], "ExistingQueueArn"),
+        (&[("BatchWindow", "0")], "BatchSize of 10 or less"),
+        (
+            &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],
+            "choose 0 or at least 2",
+        ),
+        (&[("ReseedConcurrency", "1")], "choose 0 or at least 2"),
+        (&[("ExistingQueueArn", "events")], "ARN of an SQS queue"),
+        (&[("Ingestion", "both")], "direct"),
+    ] {
+        let refused = Stack::create("refused", parameters).await;
+        let told = refused.err().map(|error| error.to_string());
+        let told = told.expect("it was deployed");
+        assert!(told.contains(part), "{parameters:?}: {told}");
+    }
+
+    // The template cannot tell a FIFO queue's ARN from a standard one's; the functions can.
+    let first = Stack::connect(STACK).await.unwrap();
+    let arn = make_queue(&first, "unordered", Given::Standard).await;
+    let parameters = [("Order", "key"), ("ExistingQueueArn", arn.as_str())];
+    let stack = Stack::create("unordered", &parameters).await.unwrap();
+    for function in ["RealtimeFunction", "ReseedFunction"] {
+        let health = json!({ "action": "health" });
+        let error = stack.invoke(function, &health).await.unwrap().unwrap_err();
+        assert_eq!(error["errorType"], "BadConfiguration");
+        let text = error["errorMessage"].as_str().unwrap();
+        assert!(text.contains("a standard queue keeps no order"), "{text}");
+    }
+    stack.remove().await.unwrap();
+}
