@@ -84,6 +84,12 @@ impl Queue for SqsQueue {
         for done in answer.successful() {
             if let Some(index) = at(done.id()) {
                 results[index] = Ok(());
+                tracing::debug!(
+                    number = messages[index].number,
+                    deduplication_id = messages[index].id_of_attempt().as_deref(),
+                    message_id = done.message_id(),
+                    "sent"
+                );
             }
         }
         for failed in answer.failed() {

@@ -28,34 +28,36 @@ pub struct Document {
 
 /// A record that asks for no message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Skipped {
-    /// S3 sends one when a notification is configured.
-    TestEvent {
-        /// The bucket that was configured.
-        bucket: String,
-    },
-    /// A restore, tag, ACL or replication event: no version came or went.
-    NoChange {
-        /// S3's name of it.
-        event_name: String,
-        /// Decoded key.
-        key: String,
-    },
-    /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
-    Filtered {
-        /// Decoded key.
-        key: String,
-    },
+pub struct Skipped {
+    /// Why.
+    pub reason: Reason,
+    /// S3's name of it.
+    pub event_name: String,
+    /// The bucket.
+    pub bucket: String,
+    /// Decoded key; empty for a test event.
+    pub key: String,
 }
 
-impl Skipped {
-    /// The reason, for logs and counts.
+/// Why a record asks for no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// S3 sends one when a notification is configured.
+    TestEvent,
+    /// A restore, tag, ACL or replication event: no version came or went.
+    NoChange,
+    /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
+    Filtered,
+}
+
+impl Reason {
+    /// The word for logs and counts.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::TestEvent { .. } => "test-event",
-            Self::NoChange { .. } => "no-change",
-            Self::Filtered { .. } => "filtered",
+            Self::TestEvent => "test-event",
+            Self::NoChange => "no-change",
+            Self::Filtered => "filtered",
         }
     }
 }
@@ -189,8 +191,11 @@ fn parse_nested(value: &Value, depth: usize) -> Result<Document, NotificationErr
         }
     } else if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") {
         let bucket = value.get("Bucket").and_then(Value::as_str);
-        document.skipped.push(Skipped::TestEvent {
+        document.skipped.push(Skipped {
+            reason: Reason::TestEvent,
+            event_name: "s3:TestEvent".to_owned(),
             bucket: bucket.unwrap_or_default().to_owned(),
+            key: String::new(),
         });
     } else if value.get("source").and_then(Value::as_str) == Some("aws.s3") {
         document.add(eventbridge::parse_event(value));
@@ -225,11 +230,12 @@ impl Document {
             .partition(|e| e.key.starts_with(prefix) && e.key.ends_with(suffix));
         self.events = kept;
         let dropped: Vec<Event> = dropped;
-        self.skipped.extend(
-            dropped
-                .into_iter()
-                .map(|e| Skipped::Filtered { key: e.key }),
-        );
+        self.skipped.extend(dropped.into_iter().map(|e| Skipped {
+            reason: Reason::Filtered,
+            event_name: e.event_name,
+            bucket: e.bucket,
+            key: e.key,
+        }));
     }
 }
 

@@ -103,8 +103,10 @@ impl<Q: Queue> Forwarder<Q> {
         if let Some(action) = input.get("action") {
             return self.act(action).await;
         }
-        let input = notification::parse_input(input)
-            .inspect_err(|error| tracing::error!(%error, "the input is no notification"))?;
+        let input = notification::parse_input(input).inspect_err(|error| {
+            tracing::error!(%error, "the input is no notification");
+            counter!("RecordsUnreadable").increment(1);
+        })?;
         match input {
             Input::Direct(document) => self.forward(document, budget).await,
             Input::Batch(messages) => Ok(self.forward_batch(messages, budget).await),
@@ -163,6 +165,7 @@ impl<Q: Queue> Forwarder<Q> {
                 Err(error) => {
                     failed[index] = true;
                     tracing::error!(message_id = message.message_id, %error, "a message that is no notification");
+                    counter!("RecordsUnreadable").increment(1);
                 }
             }
         }
@@ -180,6 +183,7 @@ impl<Q: Queue> Forwarder<Q> {
             .zip(failed)
             .filter(|(_, failed)| *failed)
             .map(|(message, _)| {
+                tracing::warn!(message_id = message.message_id, "goes back into its queue");
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id;
                 failure
@@ -192,8 +196,15 @@ impl<Q: Queue> Forwarder<Q> {
     fn sifted(&self, mut document: Document) -> Document {
         document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
         for skipped in &document.skipped {
-            tracing::info!(reason = skipped.reason(), what = ?skipped, "skipped");
-            counter!("EventsSkipped", "Reason" => skipped.reason()).increment(1);
+            let reason = skipped.reason.as_str();
+            tracing::info!(
+                reason,
+                event_name = skipped.event_name,
+                bucket = skipped.bucket,
+                key = skipped.key,
+                "skipped"
+            );
+            counter!("EventsSkipped", "Reason" => reason).increment(1);
         }
         for error in &document.unreadable {
             tracing::error!(%error, "a record that cannot be read");

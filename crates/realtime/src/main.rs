@@ -7,6 +7,7 @@ use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::Config;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use handler::{Forwarder, budget};
 
@@ -34,7 +35,9 @@ async fn main() -> Result<(), Error> {
                 error_message: error.to_string(),
             })?;
             let budget = budget(event.context.deadline());
-            let answer = forwarder.handle(&event.payload, budget).await;
+            let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+            let answer = forwarder.handle(&event.payload, budget).instrument(span);
+            let answer = answer.await;
             metrics::flush(counts);
             answer.map_err(|error| Diagnostic {
                 error_type: error.kind().to_owned(),

@@ -136,6 +136,9 @@ impl Lane {
             };
             failures += 1;
             counter!("RequestsRepeated").increment(1);
+            if self.mode == Mode::Batched {
+                counter!("Rewinds").increment(1);
+            }
             if refusal.kind == RefusalKind::Throttled {
                 counter!("QueueThrottled").increment(1);
                 last_success = Instant::now();

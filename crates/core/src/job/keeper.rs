@@ -75,6 +75,11 @@ impl Keeper {
         self.job.lock().await.clone()
     }
 
+    /// Milliseconds since the job got further, over all its segments.
+    pub async fn stalled_ms(&self) -> i64 {
+        self.job.lock().await.stalled_ms(self.clock.now())
+    }
+
     /// Whether another segment has the job.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
@@ -98,6 +103,7 @@ impl Keeper {
                 *until = now.plus(self.lease_ms);
             }
             change(&mut next);
+            next.note_progress(&job, now);
             match in_time(self.store.replace(&next, job.stamp())).await {
                 Ok(()) => {
                     let until = next.lease.as_ref().map_or(0, |lease| lease.until.0);

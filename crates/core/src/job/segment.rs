@@ -108,7 +108,13 @@ pub async fn run(
         Err(error) => return Err(error.into()),
     }
     counter!("Segments").increment(1);
-    let span = tracing::info_span!("segment", job = job_id, epoch = job.epoch);
+    let span = tracing::info_span!(
+        "segment",
+        job = job_id,
+        epoch = job.epoch,
+        segment = job.counts.segments,
+        request_id = owner,
+    );
     let segment = Segment::new(ports, settings, job, stop);
     Ok(segment.work(deadline).instrument(span).await)
 }
@@ -316,20 +322,20 @@ async fn heartbeat(
     every: Duration,
     done: &CancellationToken,
 ) {
-    let mut last = (lock(watermark).checkpoint().sequence, Instant::now());
     loop {
         tokio::select! {
             () = done.cancelled() => return,
             () = sleep(every) => {}
         }
         let checkpoint = lock(watermark).checkpoint();
-        if checkpoint.sequence > last.0 {
-            last = (checkpoint.sequence, Instant::now());
-        }
-        histogram!("CheckpointAgeSeconds").record(last.1.elapsed().as_secs_f64());
         let beat = keeper
             .update(|job| job.checkpoint = checkpoint.clone())
             .await;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of a job are exact"
+        )]
+        histogram!("CheckpointAgeSeconds").record(keeper.stalled_ms().await as f64 / 1000.0);
         match beat {
             Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
             Err(KeepError::Fenced) => return,

@@ -182,6 +182,9 @@ pub struct Job {
     pub created_at: Millis,
     /// When it was written last.
     pub updated_at: Millis,
+    /// When it got further last, or was told to go on: a later checkpoint, more versions in runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Millis>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Millis>,
@@ -239,6 +242,7 @@ impl Job {
             last_error: None,
             created_at: now,
             updated_at: now,
+            progress_at: Some(now),
             finished_at: None,
             expires_at: None,
         }
@@ -267,6 +271,20 @@ impl Job {
                 .lease
                 .as_ref()
                 .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+    }
+
+    /// Notes that the job got further than `before`, if it did.
+    pub fn note_progress(&mut self, before: &Self, now: Millis) {
+        let place = |job: &Self| (job.phase, job.checkpoint.sequence, job.counts.listed);
+        if place(self) != place(before) {
+            self.progress_at = Some(now);
+        }
+    }
+
+    /// Milliseconds since the job got further, or was started.
+    #[must_use]
+    pub fn stalled_ms(&self, now: Millis) -> i64 {
+        now.0 - self.progress_at.unwrap_or(self.created_at).0
     }
 
     /// A copy to be changed and written.
@@ -365,6 +383,7 @@ impl Job {
         next.finished_at = None;
         next.expires_at = None;
         next.counts.failures = 0;
+        next.progress_at = Some(now);
         Ok(next)
     }
 

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NotificationError, Record, Skipped, read, s3::version_id};
+use super::{NotificationError, Reason, Record, Skipped, read, s3::version_id};
 use crate::event::{Change, Event, Source, event_id};
 use crate::time::Millis;
 
@@ -55,8 +55,10 @@ pub(super) fn parse_event(value: &Value) -> Result<Record, NotificationError> {
         deletion_type.as_deref().unwrap_or_default(),
     );
     let Some(change) = Change::of_event_name(&event_name) else {
-        return Ok(Record::Skipped(Skipped::NoChange {
+        return Ok(Record::Skipped(Skipped {
+            reason: Reason::NoChange,
             event_name,
+            bucket: bucket.name,
             key: object.key,
         }));
     };

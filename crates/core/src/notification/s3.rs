@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NotificationError, Record, Skipped, read};
+use super::{NotificationError, Reason, Record, Skipped, read};
 use crate::event::{Change, Event, Source, event_id};
 use crate::time::Millis;
 
@@ -57,7 +57,12 @@ pub(super) fn parse_record(record: &Value) -> Result<Record, NotificationError> 
         .unwrap_or(&record.event_name)
         .to_owned();
     let Some(change) = Change::of_event_name(&event_name) else {
-        return Ok(Record::Skipped(Skipped::NoChange { event_name, key }));
+        return Ok(Record::Skipped(Skipped {
+            reason: Reason::NoChange,
+            event_name,
+            bucket: bucket.name,
+            key,
+        }));
     };
     let version_id = version_id(object.version_id);
     Ok(Record::Change(Box::new(Event {

@@ -1,0 +1,103 @@
+//! What a job counts, and how long a stalled one has stood still, over all its segments.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_core::delivery::Mode;
+use bridge_core::job::request::StartRequest;
+use bridge_sim::bucket::Style;
+use bridge_sim::storm::{bucket, on_simulated_time, start};
+use bridge_sim::world::{Weather, World};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+const CALM: Weather = Weather {
+    faults_per_mille: 0,
+    killed_of_ten: 0,
+    lost_of_ten: 0,
+    doubled_of_ten: 0,
+    cut_off_of_ten: 0,
+    frozen_of_ten: 0,
+    segment: Duration::from_mins(2),
+};
+
+const STYLE: Style = Style {
+    page_size: 25,
+    url_encoded: true,
+    markers_apart: false,
+};
+
+/// Counters as they stand, and the largest value of each histogram.
+fn counted(work: impl Future<Output = ()>) -> HashMap<String, f64> {
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || on_simulated_time(work));
+    let told = snapshots.snapshot().into_vec();
+    let told = told.into_iter().map(|(key, _, _, value)| {
+        let value = match value {
+            #[expect(clippy::cast_precision_loss, reason = "small counts")]
+            DebugValue::Counter(count) => count as f64,
+            DebugValue::Gauge(value) => value.into_inner(),
+            DebugValue::Histogram(values) => {
+                values.into_iter().map(|value| *value).fold(0.0, f64::max)
+            }
+        };
+        (key.key().name().to_owned(), value)
+    });
+    told.collect()
+}
+
+#[test]
+fn a_job_counts_what_it_did() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(1), 3_000);
+    for (delivery, rewinds) in [(Mode::Strict, false), (Mode::Batched, true)] {
+        let told = counted(async {
+            let weather = Weather {
+                faults_per_mille: 30,
+                ..CALM
+            };
+            let world = World::new(Arc::clone(&bucket), STYLE, weather, delivery, 1);
+            let request = StartRequest {
+                max_rate: Some(10),
+                delivery,
+                ..StartRequest::default()
+            };
+            start(&world, &request).await;
+            assert!(world.turn(Duration::from_hours(2)).await);
+        });
+        let of = |name: &str| told.get(name).copied().unwrap_or_default();
+        assert!(
+            (of("EventsPlanned") - 3_000.0).abs() < f64::EPSILON,
+            "{told:?}"
+        );
+        // Checkpoints that fail to be written count their events again.
+        assert!(of("EventsSent") >= 3_000.0, "{told:?}");
+        assert!(of("VersionsScanned") >= 3_000.0, "{told:?}");
+        assert!(of("Segments") >= 3.0, "{told:?}");
+        assert!(of("RequestsRepeated") > 0.0, "{told:?}");
+        assert_eq!(of("Rewinds") > 0.0, rewinds, "{told:?}");
+        assert!(of("CheckpointAgeSeconds") < 120.0, "{told:?}");
+    }
+}
+
+#[test]
+fn a_stalled_job_ages_from_segment_to_segment() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(2), 3_000);
+    let told = counted(async {
+        let world = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 2);
+        let request = StartRequest {
+            max_rate: Some(20),
+            pause_above_depth: Some(100),
+            ..StartRequest::default()
+        };
+        start(&world, &request).await;
+        // Nobody reads the queue, so that it stands still after a hundred events or so.
+        assert!(!world.turn(Duration::from_mins(15)).await);
+    });
+    assert!(
+        told["Segments"] > 5.0,
+        "segments last two minutes: {told:?}"
+    );
+    let age = told["CheckpointAgeSeconds"];
+    assert!((700.0..=900.0).contains(&age), "{age}");
+}
