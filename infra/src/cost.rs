@@ -5,66 +5,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Deserialize;
-
-/// The prices that come with the repository.
-pub const PRICES: &str = include_str!("../prices.yaml");
-
-/// US dollars.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prices {
-    /// When they were collected.
-    pub as_of: String,
-    s3: S3,
-    sqs: Sqs,
-    lambda: Lambda,
-    dynamodb: DynamoDb,
-    scheduler: Scheduler,
-    cloudwatch: CloudWatch,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct S3 {
-    thousand_list_and_put: f64,
-    thousand_get: f64,
-    gib_month: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sqs {
-    million_fifo_requests: f64,
-    million_standard_requests: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Lambda {
-    million_invocations: f64,
-    gib_second_x86_64: f64,
-    gib_second_arm64: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DynamoDb {
-    million_writes: f64,
-    million_reads: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scheduler {
-    million_invocations: f64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CloudWatch {
-    gib_of_logs: f64,
-}
+use crate::prices::Prices;
 
 /// What is to be priced.
 #[derive(Debug, Clone)]
@@ -77,6 +18,10 @@ pub struct Usage {
     pub records_per_message: f64,
     /// Live changes.
     pub live: f64,
+    /// Live changes that share an invocation of realtime (`Ingestion=buffered`); 0: direct.
+    pub batch: f64,
+    /// Changes come by `EventBridge` (`ExistingBucket`).
+    pub existing_bucket: bool,
     /// A FIFO queue, or a standard one.
     pub fifo: bool,
     /// arm64, or `x86_64`.
@@ -93,6 +38,8 @@ impl Default for Usage {
             events: 10e6,
             records_per_message: 1.0,
             live: 1e6,
+            batch: 0.0,
+            existing_bucket: false,
             fifo: true,
             arm64: false,
             memory: 1024.0,
@@ -130,6 +77,11 @@ const LIVE_SECONDS: f64 = 0.03;
 const LIVE_GIB: f64 = 0.25;
 /// Bytes of an event in a notification document, with its part of the attributes.
 const RECORD_BYTES: f64 = 750.0;
+/// Lambda asks an empty buffer for messages in five places, 20 seconds at a time.
+/// Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"; assumed for the whole month.
+const POLLS_A_MONTH: f64 = 5.0 * 3.0 * 60.0 * 24.0 * 30.0;
+/// Messages that one request to SQS carries, of a batch.
+const ENTRIES: f64 = 10.0;
 /// Log lines of an invocation.
 const LOG_BYTES: f64 = 600.0;
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -142,14 +94,6 @@ const ROWS_OF_READ: f64 = 2_048.0;
 const PAGES_A_VERSION: f64 = 1.1 / 1000.0;
 
 impl Prices {
-    /// Reads `prices.yaml`.
-    ///
-    /// # Errors
-    /// When something is missing or unknown.
-    pub fn read(text: &str) -> Result<Self, serde_norway::Error> {
-        serde_norway::from_str(text)
-    }
-
     /// A table by service.
     #[must_use]
     pub fn lines(&self, usage: &Usage) -> Vec<Line> {
@@ -169,12 +113,15 @@ impl Prices {
         };
         let invocation = self.lambda.million_invocations / 1e6;
         let log = LOG_BYTES / GIB * self.cloudwatch.gib_of_logs;
+        // A request that sends, or an invocation that sends one event.
+        let invocations = usage.live / usage.batch.max(1.0);
+        let sends = usage.live / usage.batch.clamp(1.0, ENTRIES);
         let million_requests = if usage.fifo {
             self.sqs.million_fifo_requests
         } else {
             self.sqs.million_standard_requests
         };
-        vec![
+        [
             Line {
                 what: "Lambda, reseed",
                 idle: SWEEPS_A_MONTH
@@ -186,13 +133,13 @@ impl Prices {
                 what: "Lambda, realtime",
                 idle: 0.0,
                 reseed: 0.0,
-                live: usage.live * (invocation + LIVE_SECONDS * LIVE_GIB * gib_second),
+                live: invocations * invocation + sends * LIVE_SECONDS * LIVE_GIB * gib_second,
             },
             Line {
                 what: "SQS, sending (a consumer pays about twice that to receive and delete)",
                 idle: 0.0,
                 reseed: requests(usage) / 1e6 * million_requests,
-                live: usage.live / 1e6 * million_requests,
+                live: sends / 1e6 * million_requests,
             },
             Line {
                 what: "S3, listing and the plan",
@@ -217,9 +164,34 @@ impl Prices {
                 what: "CloudWatch Logs",
                 idle: SWEEPS_A_MONTH * log,
                 reseed: segments * 50.0 * log,
-                live: usage.live * log,
+                live: invocations * log,
             },
         ]
+        .into_iter()
+        .chain(self.buffer(usage))
+        .chain(self.bus(usage))
+        .collect()
+    }
+
+    /// S3 puts each change into the buffer; Lambda takes and deletes up to ten a request.
+    fn buffer(&self, usage: &Usage) -> Option<Line> {
+        let million_requests = self.sqs.million_standard_requests;
+        let requests = usage.live * (1.0 + 2.0 / usage.batch.clamp(1.0, ENTRIES));
+        (usage.batch > 0.0).then(|| Line {
+            what: "SQS, the buffer",
+            idle: POLLS_A_MONTH / 1e6 * million_requests,
+            reseed: 0.0,
+            live: requests / 1e6 * million_requests,
+        })
+    }
+
+    fn bus(&self, usage: &Usage) -> Option<Line> {
+        usage.existing_bucket.then(|| Line {
+            what: "EventBridge, changes",
+            idle: 0.0,
+            reseed: 0.0,
+            live: usage.live / 1e6 * self.eventbridge.million_events,
+        })
     }
 
     fn s3_of_reseed(&self, usage: &Usage) -> f64 {
@@ -284,6 +256,7 @@ fn write_line(text: &mut String, line: &Line) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prices::PRICES;
 
     fn sums(usage: &Usage) -> (f64, f64, f64) {
         let lines = Prices::read(PRICES).unwrap().lines(usage);
@@ -321,6 +294,23 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_costs_when_idle_and_saves_when_busy_and_a_bus_costs_by_the_event() {
+        let (idle, _, live) = sums(&Usage::default());
+        let buffered = Usage {
+            batch: 100.0,
+            ..Usage::default()
+        };
+        let (polled, _, shared) = sums(&buffered);
+        assert!((0.2..0.3).contains(&(polled - idle)), "{polled}");
+        assert!(shared < live, "{shared} and {live}");
+        let bus = Usage {
+            existing_bucket: true,
+            ..Usage::default()
+        };
+        assert!((sums(&bus).2 - live - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn a_megabyte_is_sixteen_requests() {
         let packed = Usage {
             events: 1_398.0,
@@ -328,11 +318,5 @@ mod tests {
             ..Usage::default()
         };
         assert!((requests(&packed) - 16.0).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn an_unknown_price_is_named() {
-        let error = Prices::read(&format!("{PRICES}\nsns: {{}}\n")).unwrap_err();
-        assert!(error.to_string().contains("sns"), "{error}");
     }
 }

@@ -2,8 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 use infra::choices::stacks;
-use infra::cost::{PRICES, Prices, Usage, table};
+use infra::cost::{Usage, table};
 use infra::policy;
+use infra::prices::{PRICES, Prices};
 use infra::template::Template;
 
 /// Tools around `template.yaml`.
@@ -36,6 +37,12 @@ struct Cost {
     /// Live changes
     #[arg(long, default_value_t = 1_000_000)]
     live: u32,
+    /// Live changes that share an invocation (`Ingestion=buffered`); 0 for direct ingestion
+    #[arg(long, default_value_t = 0)]
+    buffered: u32,
+    /// Changes come by an event bus (`ExistingBucket`)
+    #[arg(long)]
+    existing_bucket: bool,
     /// A standard queue instead of a FIFO queue
     #[arg(long)]
     standard: bool,
@@ -66,6 +73,8 @@ fn usage(cost: &Cost) -> Usage {
         events: cost.events.into(),
         records_per_message: cost.records_per_message.max(1).into(),
         live: cost.live.into(),
+        batch: cost.buffered.into(),
+        existing_bucket: cost.existing_bucket,
         fifo: !cost.standard,
         arm64: cost.arm64,
         memory: cost.memory.max(128).into(),

@@ -1,6 +1,7 @@
 //! The README's cost table is the model's.
 
-use infra::cost::{PRICES, Prices, Usage, table};
+use infra::cost::{Usage, table};
+use infra::prices::{PRICES, Prices};
 
 #[test]
 fn the_readme_shows_what_the_model_says() {
