@@ -1,5 +1,6 @@
 //! A deployed stack as tests and the demo see it: from outside, by AWS's own interfaces.
 
+mod deploy;
 #[cfg(target_os = "linux")]
 pub mod kill;
 
@@ -7,8 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
-use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
+use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
@@ -79,56 +79,6 @@ impl Received {
 }
 
 impl Stack {
-    /// Deploys the template that [`STACK`] was deployed from, with other parameters, by
-    /// `CloudFormation` itself.
-    ///
-    /// # Errors
-    /// Why it was refused, or which resource failed.
-    pub async fn create(name: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let config = sdk::load().await;
-        let cloudformation = aws_sdk_cloudformation::Client::new(&config);
-        let packaged = cloudformation.get_template().stack_name(STACK);
-        let packaged = packaged.template_stage(TemplateStage::Original);
-        let packaged = packaged.send().await?;
-        let parameters = parameters.iter().map(|(name, value)| {
-            let parameter = Parameter::builder().parameter_key(*name);
-            parameter.parameter_value(*value).build()
-        });
-        let created = cloudformation
-            .create_stack()
-            .stack_name(name)
-            .template_body(packaged.template_body().unwrap_or_default())
-            .set_parameters(Some(parameters.collect()))
-            .capabilities(Capability::CapabilityIam)
-            .capabilities(Capability::CapabilityAutoExpand)
-            .send()
-            .await;
-        if let Err(error) = created {
-            bail!("{}", error.message().unwrap_or("no reason was given"));
-        }
-        let begin = Instant::now();
-        loop {
-            let stack = Self::connect(name).await?;
-            match stack.status {
-                Some(StackStatus::CreateComplete) => return Ok(stack),
-                Some(StackStatus::CreateInProgress) if begin.elapsed().as_secs() < 60 => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                other => bail!("stack {name} is {other:?}"),
-            }
-        }
-    }
-
-    /// Deletes the stack.
-    ///
-    /// # Errors
-    /// `CloudFormation`'s.
-    pub async fn remove(self) -> anyhow::Result<()> {
-        let client = aws_sdk_cloudformation::Client::new(&sdk::load().await);
-        client.delete_stack().stack_name(&self.name).send().await?;
-        Ok(())
-    }
-
     /// Connects to a deployed stack.
     ///
     /// # Errors

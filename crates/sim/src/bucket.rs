@@ -25,6 +25,13 @@ pub struct Style {
     pub markers_apart: bool,
 }
 
+/// As S3 answers, in pages of 25.
+pub const STYLE: Style = Style {
+    page_size: 25,
+    url_encoded: true,
+    markers_apart: false,
+};
+
 /// A bucket whose history is written by [`Bucket::put`] and [`Bucket::delete`].
 #[derive(Debug, Default)]
 pub struct Bucket {

@@ -98,6 +98,17 @@ pub struct Weather {
     pub segment: Duration,
 }
 
+/// Nothing goes wrong.
+pub const CALM: Weather = Weather {
+    faults_per_mille: 0,
+    killed_of_ten: 0,
+    lost_of_ten: 0,
+    doubled_of_ten: 0,
+    cut_off_of_ten: 0,
+    frozen_of_ten: 0,
+    segment: Duration::from_mins(10),
+};
+
 /// A stack.
 pub struct World {
     /// The ports, to act on jobs.

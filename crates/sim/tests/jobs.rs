@@ -8,25 +8,9 @@ use bridge_core::job::request::StartRequest;
 use bridge_core::job::state::Wish;
 use bridge_core::job::{Phase, actions};
 use bridge_core::time::Millis;
-use bridge_sim::bucket::{Bucket, Style};
+use bridge_sim::bucket::{Bucket, STYLE};
 use bridge_sim::storm::{bucket, config, judge, on_simulated_time, start};
-use bridge_sim::world::{Weather, World};
-
-const CALM: Weather = Weather {
-    faults_per_mille: 0,
-    killed_of_ten: 0,
-    lost_of_ten: 0,
-    doubled_of_ten: 0,
-    cut_off_of_ten: 0,
-    frozen_of_ten: 0,
-    segment: Duration::from_mins(10),
-};
-
-const STYLE: Style = Style {
-    page_size: 25,
-    url_encoded: true,
-    markers_apart: false,
-};
+use bridge_sim::world::{CALM, Weather, World};
 
 #[test]
 fn segments_shorter_than_the_job_hand_it_on() {

@@ -6,25 +6,15 @@ use std::time::Duration;
 
 use bridge_core::delivery::Mode;
 use bridge_core::job::request::StartRequest;
-use bridge_sim::bucket::Style;
+use bridge_sim::bucket::STYLE;
 use bridge_sim::storm::{bucket, on_simulated_time, start};
-use bridge_sim::world::{Weather, World};
+use bridge_sim::world::{CALM, Weather, World};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-const CALM: Weather = Weather {
-    faults_per_mille: 0,
-    killed_of_ten: 0,
-    lost_of_ten: 0,
-    doubled_of_ten: 0,
-    cut_off_of_ten: 0,
-    frozen_of_ten: 0,
+/// Segments last two minutes.
+const SHORT: Weather = Weather {
     segment: Duration::from_mins(2),
-};
-
-const STYLE: Style = Style {
-    page_size: 25,
-    url_encoded: true,
-    markers_apart: false,
+    ..CALM
 };
 
 /// Counters as they stand, and the largest value of each histogram.
@@ -54,7 +44,7 @@ fn a_job_counts_what_it_did() {
         let told = counted(async {
             let weather = Weather {
                 faults_per_mille: 30,
-                ..CALM
+                ..SHORT
             };
             let world = World::new(Arc::clone(&bucket), STYLE, weather, delivery, 1);
             let request = StartRequest {
@@ -84,7 +74,7 @@ fn a_job_counts_what_it_did() {
 fn a_stalled_job_ages_from_segment_to_segment() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(2), 3_000);
     let told = counted(async {
-        let world = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 2);
+        let world = World::new(Arc::clone(&bucket), STYLE, SHORT, Mode::Strict, 2);
         let request = StartRequest {
             max_rate: Some(20),
             pause_above_depth: Some(100),

@@ -1,0 +1,104 @@
+//! Deploying the template with parameters that only one test needs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
+use bridge_aws::sdk;
+
+use crate::{STACK, Stack};
+
+impl Stack {
+    /// Deploys the template that [`STACK`] was deployed from, with other parameters, by
+    /// `CloudFormation` itself.
+    ///
+    /// # Errors
+    /// Why it was refused, or which resource failed.
+    pub async fn create(name: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let config = sdk::load().await;
+        let cloudformation = aws_sdk_cloudformation::Client::new(&config);
+        let created = cloudformation
+            .create_stack()
+            .stack_name(name)
+            .template_body(packaged(&cloudformation).await?)
+            .set_parameters(Some(parameters_of(parameters)))
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand)
+            .send()
+            .await;
+        if let Err(error) = created {
+            bail!("{}", error.message().unwrap_or("no reason was given"));
+        }
+        Self::settled(name).await
+    }
+
+    /// Deploys the same again with other parameters.
+    ///
+    /// # Errors
+    /// As [`Stack::create`].
+    pub async fn change(self, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let config = sdk::load().await;
+        let cloudformation = aws_sdk_cloudformation::Client::new(&config);
+        let changed = cloudformation
+            .update_stack()
+            .stack_name(&self.name)
+            .template_body(packaged(&cloudformation).await?)
+            .set_parameters(Some(parameters_of(parameters)))
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand)
+            .send()
+            .await;
+        if let Err(error) = changed {
+            bail!("{}", error.message().unwrap_or("no reason was given"));
+        }
+        Self::settled(&self.name).await
+    }
+
+    /// Waits until nothing is being deployed.
+    async fn settled(name: &str) -> anyhow::Result<Self> {
+        let begin = Instant::now();
+        loop {
+            let stack = Self::connect(name).await?;
+            match stack.status {
+                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => {
+                    return Ok(stack);
+                }
+                Some(
+                    StackStatus::CreateInProgress
+                    | StackStatus::UpdateInProgress
+                    | StackStatus::UpdateCompleteCleanupInProgress,
+                ) if begin.elapsed().as_secs() < 60 => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                other => bail!("stack {name} is {other:?}"),
+            }
+        }
+    }
+
+    /// Deletes the stack.
+    ///
+    /// # Errors
+    /// `CloudFormation`'s.
+    pub async fn remove(self) -> anyhow::Result<()> {
+        let client = aws_sdk_cloudformation::Client::new(&sdk::load().await);
+        client.delete_stack().stack_name(&self.name).send().await?;
+        Ok(())
+    }
+}
+
+/// The template of [`STACK`] as `sam deploy` sent it, with the functions' code uploaded.
+async fn packaged(client: &aws_sdk_cloudformation::Client) -> anyhow::Result<String> {
+    let template = client.get_template().stack_name(STACK);
+    let template = template.template_stage(TemplateStage::Original);
+    let template = template.send().await?;
+    template.template_body.context("the stack has no template")
+}
+
+fn parameters_of(parameters: &[(&str, &str)]) -> Vec<Parameter> {
+    let parameter = |(name, value): &(&str, &str)| {
+        let parameter = Parameter::builder().parameter_key(*name);
+        parameter.parameter_value(*value).build()
+    };
+    parameters.iter().map(parameter).collect()
+}
