@@ -1,5 +1,7 @@
 //! What a consumer reads: one object version, or one live notification.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -56,6 +58,18 @@ impl Change {
             Self::Removed => "removed",
         }
     }
+}
+
+/// Which of two changes of one key came first: the shorter sequencer is padded with zeros on the right,
+/// then they are compared as text.
+///
+/// Source: Amazon S3 User Guide, "Event message structure".
+#[must_use]
+pub fn by_sequencer(one: &str, other: &str) -> Ordering {
+    let length = one.len().max(other.len());
+    let zeros = |text: &str| std::iter::repeat_n(b'0', length - text.len());
+    let one = one.bytes().chain(zeros(one));
+    one.cmp(other.bytes().chain(zeros(other)))
 }
 
 /// One event, in the shape of `format = bridge`: the JSON of a message.
@@ -140,6 +154,14 @@ fn half_hex(digest: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sequencers_are_padded_on_the_right() {
+        assert_eq!(by_sequencer("0055AE", "0055AED6"), Ordering::Less);
+        assert_eq!(by_sequencer("0055AF", "0055AED6"), Ordering::Greater);
+        assert_eq!(by_sequencer("0055AE", "0055AE00"), Ordering::Equal);
+        assert_eq!(by_sequencer("", "00"), Ordering::Equal);
+    }
 
     #[test]
     fn the_id_of_a_change_is_what_the_documentation_says() {

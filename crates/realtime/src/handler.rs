@@ -1,5 +1,6 @@
 //! From an invocation's input to messages in the queue.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use bridge_core::delivery::backoff::Backoff;
 use bridge_core::delivery::message::Writer;
 use bridge_core::delivery::once::{Delivered, deliver};
 use bridge_core::delivery::{Message, Queue};
-use bridge_core::event::Event;
+use bridge_core::event::{Event, by_sequencer};
 use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
 use metrics::{counter, histogram};
 use serde_json::{Value, json};
@@ -149,18 +150,17 @@ impl<Q: Queue> Forwarder<Q> {
         Ok(json!({ "forwarded": delivered.sent, "skipped": skipped, "retried": delivered.retried }))
     }
 
-    /// A message of the batch fails when any of its events does; the others are done with.
+    /// A message of the batch fails when any of its events does; the others are done with. A buffer
+    /// keeps no order: what one batch has of a key is put into S3's.
     async fn forward_batch(&self, messages: Vec<BatchMessage>, budget: Duration) -> Value {
-        let mut events = Vec::new();
-        let mut owners = Vec::new();
+        let mut owned: Vec<(usize, Event)> = Vec::new();
         let mut failed = vec![false; messages.len()];
         for (index, message) in messages.iter().enumerate() {
             match &message.document {
                 Ok(document) => {
                     let document = self.sifted(document.clone());
                     failed[index] = !document.unreadable.is_empty();
-                    owners.extend(document.events.iter().map(|_| index));
-                    events.extend(document.events);
+                    owned.extend(document.events.into_iter().map(|event| (index, event)));
                 }
                 Err(error) => {
                     failed[index] = true;
@@ -169,6 +169,8 @@ impl<Q: Queue> Forwarder<Q> {
                 }
             }
         }
+        owned.sort_by(|(_, a), (_, b)| in_order_of_keys(a, b));
+        let (owners, events): (Vec<_>, Vec<_>) = owned.into_iter().unzip();
         for leftover in self.send(&events, budget).await.leftover {
             if let Some(owner) = usize::try_from(leftover.number)
                 .ok()
@@ -244,6 +246,13 @@ impl<Q: Queue> Forwarder<Q> {
         );
         delivered
     }
+}
+
+/// Changes of one key in S3's order. Those without a sequencer stay as they came.
+fn in_order_of_keys(a: &Event, b: &Event) -> Ordering {
+    let [one, other] = [a, b].map(|event| event.sequencer.as_deref().unwrap_or_default());
+    let keys = (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key));
+    keys.then_with(|| by_sequencer(one, other))
 }
 
 /// Counts what was delivered, and how long after the change.

@@ -1,5 +1,6 @@
 //! One segment: takes a job, works until it is done or time is up, and hands it on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -124,6 +125,8 @@ struct Segment<'a> {
     settings: &'a SegmentSettings,
     keeper: Arc<Keeper>,
     watermark: Arc<Mutex<Watermark>>,
+    /// Whether it waits for the consumer.
+    held: Arc<AtomicBool>,
     stop: CancellationToken,
     random: fastrand::Rng,
     /// Object versions that were in runs when the segment began.
@@ -142,6 +145,7 @@ impl<'a> Segment<'a> {
         }
         Self {
             watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
+            held: Arc::default(),
             random: fastrand::Rng::with_seed(settings.seed ^ job.epoch),
             listed_before: job.counts.listed,
             keeper: Arc::new(Keeper::new(
@@ -160,6 +164,7 @@ impl<'a> Segment<'a> {
 
     async fn work(mut self, deadline: Instant) -> SegmentEnd {
         let (keeper, watermark) = (Arc::clone(&self.keeper), Arc::clone(&self.watermark));
+        let held = Arc::clone(&self.held);
         let (stop, every) = (self.stop.clone(), self.settings.heartbeat);
         let done = CancellationToken::new();
         let work = async {
@@ -174,8 +179,8 @@ impl<'a> Segment<'a> {
             }
         };
         // The heartbeat is never dropped in mid-write: it holds the job while it writes.
-        let (worked, (), ()) =
-            tokio::join!(work, heartbeat(&keeper, &watermark, every, &done), alarm);
+        let beats = heartbeat(&keeper, &watermark, &held, every, &done);
+        let (worked, (), ()) = tokio::join!(work, beats, alarm);
         self.finish(worked).await
     }
 
@@ -237,6 +242,7 @@ impl<'a> Segment<'a> {
             gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
             stop: self.stop.clone(),
             watermark: Arc::clone(&self.watermark),
+            held: Arc::clone(&self.held),
             region: self.settings.region.clone(),
             settings: self.settings.send.clone(),
             random: self.random.fork(),
@@ -319,6 +325,7 @@ impl<'a> Segment<'a> {
 async fn heartbeat(
     keeper: &Keeper,
     watermark: &Mutex<Watermark>,
+    held: &AtomicBool,
     every: Duration,
     done: &CancellationToken,
 ) {
@@ -329,7 +336,13 @@ async fn heartbeat(
         }
         let checkpoint = lock(watermark).checkpoint();
         let beat = keeper
-            .update(|job| job.checkpoint = checkpoint.clone())
+            .update(|job| {
+                job.checkpoint = checkpoint.clone();
+                if held.load(Ordering::Relaxed) {
+                    // It waits because it was asked to: it is not stalled.
+                    job.progress_at = Some(job.updated_at);
+                }
+            })
             .await;
         #[expect(
             clippy::cast_precision_loss,

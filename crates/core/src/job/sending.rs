@@ -1,6 +1,7 @@
 //! The second half of a job: the merged plan through the lanes into the queue.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,8 @@ pub struct Sending {
     pub stop: CancellationToken,
     /// Shared with the heartbeat, which writes it down.
     pub watermark: Arc<Mutex<Watermark>>,
+    /// Set while the queue is deeper than the consumer wants it.
+    pub held: Arc<AtomicBool>,
     /// For `awsRegion`.
     pub region: String,
     /// How.
@@ -238,15 +241,17 @@ impl Sending {
             match self.queue.depth().await {
                 Ok(depth) if depth > limit => {
                     tracing::info!(depth, limit, "waiting for the consumer");
+                    self.held.store(true, Ordering::Relaxed);
                     sleep(self.settings.depth_every).await;
                 }
-                Ok(_) => return,
+                Ok(_) => break,
                 Err(refusal) => {
                     tracing::warn!(%refusal, "the queue's depth could not be had");
-                    return;
+                    break;
                 }
             }
         }
+        self.held.store(false, Ordering::Relaxed);
     }
 
     /// The proof that nothing is missing: as many events handed out as were planned.

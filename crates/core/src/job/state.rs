@@ -182,7 +182,8 @@ pub struct Job {
     pub created_at: Millis,
     /// When it was written last.
     pub updated_at: Millis,
-    /// When it got further last, or was told to go on: a later checkpoint, more versions in runs.
+    /// When it got further last (a later checkpoint, more versions in runs), was told to go on, or
+    /// waited because the consumer was slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Millis>,
     /// When it ended.

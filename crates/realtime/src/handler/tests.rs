@@ -101,6 +101,44 @@ async fn a_batch_is_answered_with_its_failures() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_batch_has_of_a_key_is_sent_in_the_order_of_its_changes() {
+    let queue = Queued::default();
+    let record = |number: u32, key: &str| {
+        let notification = json!({ "Records": [{
+            "eventVersion": "2.1", "eventName": "ObjectCreated:Put",
+            "eventTime": "2024-05-01T12:00:00.000Z",
+            "s3": {
+                "bucket": { "name": "ledger" },
+                "object": { "key": key, "versionId": format!("v{number}"), "sequencer": format!("0{number}") },
+            },
+        }]});
+        json!({ "messageId": number.to_string(), "eventSource": "aws:sqs", "body": notification.to_string() })
+    };
+    let changes = [(3, "a"), (5, "b"), (1, "a"), (4, "b"), (2, "a")];
+    let records: Vec<_> = changes.iter().map(|(n, key)| record(*n, key)).collect();
+    handle(&queue, "", json!({ "Records": records }))
+        .await
+        .unwrap();
+    let bodies = queue.bodies.lock().unwrap();
+    let of = |key: &str| -> Vec<String> {
+        let events = bodies
+            .iter()
+            .map(|b| serde_json::from_str::<Value>(b).unwrap());
+        let of_key = events.filter(|e| e["key"] == key);
+        of_key
+            .map(|e| e["versionId"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        (of("a"), of("b")),
+        (
+            vec!["v1".to_owned(), "v2".to_owned(), "v3".to_owned()],
+            vec!["v4".to_owned(), "v5".to_owned()],
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_names_the_messages_whose_events_did_not_get_through() {
     let queue = Queued {
         refuses: Some("accounts/1.json"),
