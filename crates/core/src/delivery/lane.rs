@@ -224,3 +224,91 @@ pub(super) async fn send_in_time(
             })
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Fails the first request, takes the others.
+    #[derive(Default)]
+    struct Hiccup(AtomicUsize);
+
+    #[async_trait]
+    impl Queue for Hiccup {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Ok(vec![Ok(()); messages.len()]);
+            }
+            Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                code: "InternalFailure".to_owned(),
+                message: String::new(),
+            })
+        }
+
+        async fn depth(&self) -> Result<u64, Refusal> {
+            Ok(0)
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            Ok(1024)
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
+    struct Open;
+
+    impl Gate for Open {
+        fn is_open(&self, _: Duration) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
+        let flow = Flow::new(1);
+        let lane = Lane {
+            queue: Arc::new(Hiccup::default()),
+            gate: Arc::new(Open),
+            flow: Arc::clone(&flow),
+            mode: Mode::Strict,
+            fills_requests: true,
+            stop: CancellationToken::new(),
+            backoff: Backoff::default(),
+            patience: Duration::from_mins(1),
+            max_message_bytes: 1024,
+            random: fastrand::Rng::with_seed(1),
+        };
+        let (sender, messages) = mpsc::channel(1);
+        let message = Message {
+            number: 7,
+            events: 1,
+            body: "{}".to_owned(),
+            group: None,
+            deduplication_id: None,
+            attempt: 0,
+            attributes: Vec::new(),
+        };
+        sender.send(message).await.unwrap();
+        drop(sender);
+        let acknowledged = std::sync::Mutex::new(Vec::<u64>::new());
+        let another = flow.acquire().await;
+        let turn = async {
+            sleep(Duration::from_mins(10)).await;
+            another.finish(Outcome::Well);
+        };
+        let sent = lane.run(messages, |numbers| {
+            acknowledged.lock().unwrap().extend(numbers)
+        });
+        let (sent, ()) = tokio::join!(sent, turn);
+        assert_eq!(sent, Ok(()));
+        assert_eq!(*acknowledged.lock().unwrap(), [7]);
+    }
+}
