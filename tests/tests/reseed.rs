@@ -135,6 +135,34 @@ async fn a_job_of_more_than_twenty_segments_arrives_complete_and_in_order() {
     assert!(segments > 20, "only {segments} segments");
 }
 
+#[tokio::test]
+async fn batched_delivery_keeps_one_order_packed_or_not() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    for step in 0..3 {
+        for key in 0..40 {
+            let key = format!("batched/{key}");
+            stack.put(&key, &format!("{step}")).await.unwrap();
+        }
+    }
+    let one_order = json!({ "prefix": "batched/", "delivery": "batched", "order": "bucket" });
+    for (name, records, messages) in [("batched", 1, 120), ("batched-packed", 7, 18)] {
+        let mut input = one_order.clone();
+        let queue = stack.create_queue(name).await.unwrap();
+        input["queueUrl"] = json!(queue);
+        if records > 1 {
+            input["format"] = json!("s3");
+            input["recordsPerMessage"] = json!(records);
+        }
+        start(&stack, input).await;
+        let received = stack
+            .receive(&queue, messages, PATIENCE, all)
+            .await
+            .unwrap();
+        let sequences: Vec<_> = received.iter().flat_map(Received::sequences).collect();
+        assert_eq!(sequences, (1..=120).collect::<Vec<_>>(), "{name}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
