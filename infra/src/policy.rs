@@ -1,5 +1,5 @@
-//! Everything that is allowed, as lines for a golden file: what the functions may do, and who may
-//! do something to the stack's resources.
+//! Everything that is allowed, as lines for a golden file: what roles may do and who may take them,
+//! and who else may do something to the stack's resources.
 
 use std::collections::BTreeMap;
 
@@ -28,12 +28,20 @@ pub fn lines(stacks: &[(Chosen, Stack)]) -> Vec<String> {
 
 fn allowances(id: &str, resource: &Resource) -> Vec<String> {
     match resource {
-        Resource::Function(function) => function
-            .policies
-            .iter()
-            .flat_map(|policy| &policy.statement)
-            .flat_map(|statement| statement_lines(id, statement))
-            .collect(),
+        Resource::Role(role) => {
+            let trusted = role.assume_role_policy_document.statement.iter();
+            let trusted = trusted.map(|s| {
+                let who = show(&s.principal);
+                format!(
+                    "{who} Allow {}: {}{}",
+                    id,
+                    s.action.join(" "),
+                    conditions(s)
+                )
+            });
+            let allowed = role.statements().flat_map(|s| statement_lines(id, s));
+            trusted.chain(allowed).collect()
+        }
         Resource::QueuePolicy(policy) => policy
             .policy_document
             .statement
@@ -60,22 +68,22 @@ fn allowances(id: &str, resource: &Resource) -> Vec<String> {
 
 /// A line for each resource.
 fn statement_lines(who: &str, statement: &Statement) -> Vec<String> {
-    let conditions: Vec<_> = statement
-        .condition
-        .values()
-        .flatten()
-        .map(|(key, value)| format!(" if {key} is {}", show(value)))
-        .collect();
     let line = |resource: &String| {
         format!(
             "{who} {} {}: {} on {resource}{}",
             statement.effect,
             statement.sid,
             statement.action.join(" "),
-            conditions.concat(),
+            conditions(statement),
         )
     };
     statement.resource.iter().map(line).collect()
+}
+
+fn conditions(statement: &Statement) -> String {
+    let keys = statement.condition.values().flatten();
+    let shown = keys.map(|(key, value)| format!(" if {key} is {}", show(value)));
+    shown.collect()
 }
 
 /// The values that `chosen` have in common where the choice would have been wider.

@@ -30,6 +30,8 @@ pub enum Resource {
     QueuePolicy(QueuePolicy),
     #[serde(rename = "AWS::Serverless::Function")]
     Function(Box<Function>),
+    #[serde(rename = "AWS::IAM::Role")]
+    Role(Role),
     #[serde(rename = "AWS::Lambda::Permission")]
     Permission(Permission),
     #[serde(rename = "AWS::Lambda::EventSourceMapping")]
@@ -134,13 +136,14 @@ pub struct PolicyDocument {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Statement {
+    #[serde(default)]
     pub sid: String,
     pub effect: String,
     #[serde(default)]
     pub principal: Value,
     #[serde(deserialize_with = "one_or_many")]
     pub action: Vec<String>,
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(default, deserialize_with = "one_or_many")]
     pub resource: Vec<String>,
     /// Operator, then context key, then values.
     #[serde(default)]
@@ -191,8 +194,24 @@ pub struct Function {
     pub events: BTreeMap<String, FunctionEvent>,
     #[serde(default)]
     pub event_invoke_config: EventInvokeConfig,
+    /// Without one, SAM makes a role with managed policies that nobody here has read.
     #[serde(default)]
-    pub policies: Vec<PolicyDocument>,
+    pub role: String,
+}
+
+/// A role. Managed policies are no field: they would be an error.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Role {
+    pub description: String,
+    pub assume_role_policy_document: PolicyDocument,
+    pub policies: Vec<RolePolicy>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RolePolicy {
+    pub policy_document: PolicyDocument,
 }
 
 #[derive(Debug, Deserialize)]
@@ -348,6 +367,14 @@ pub struct Dimension {
 pub struct Dashboard {
     /// JSON.
     pub dashboard_body: String,
+}
+
+impl Role {
+    /// All that it allows.
+    pub fn statements(&self) -> impl Iterator<Item = &Statement> {
+        let documents = self.policies.iter().map(|policy| &policy.policy_document);
+        documents.flat_map(|document| &document.statement)
+    }
 }
 
 /// One text, or a list of them.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_norway::{Mapping, Value};
 
 use crate::intrinsic::{Parameters, Resolver};
-use crate::resources::{Bucket, Function, Permission, Queue, Resource};
+use crate::resources::{Bucket, Function, Permission, Queue, Resource, Role};
 use crate::template::{Template, show};
 
 /// The resources of a deployment, by logical id.
@@ -103,6 +103,14 @@ impl Stack {
         })
     }
 
+    /// All roles.
+    pub fn roles(&self) -> impl Iterator<Item = (&str, &Role)> {
+        self.all(|resource| match resource {
+            Resource::Role(role) => Some(role),
+            _ => None,
+        })
+    }
+
     /// All permissions to invoke a function.
     pub fn permissions(&self) -> impl Iterator<Item = (&str, &Permission)> {
         self.all(|resource| match resource {
@@ -121,6 +129,14 @@ impl Stack {
     #[must_use]
     pub fn function(&self, id: &str) -> Option<&Function> {
         self.functions().find(|(own, _)| *own == id).map(|(_, f)| f)
+    }
+
+    /// The role of a function, if this stack makes it.
+    #[must_use]
+    pub fn role_of(&self, function: &Function) -> Option<&Role> {
+        let roles = self.roles();
+        let named = |id: &str| function.role == format!("${{{id}.Arn}}");
+        roles.into_iter().find(|(id, _)| named(id)).map(|(_, r)| r)
     }
 
     fn all<'a, T: 'a>(

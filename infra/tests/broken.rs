@@ -88,7 +88,7 @@ fn broken_copies_are_caught_and_every_rule_catches_one() {
 }
 
 /// A place in a broken copy, what is written there (`-`: it is removed), and what is found.
-const BROKEN: [(&str, &str, &str); 69] = [
+const BROKEN: [(&str, &str, &str); 74] = [
     (
         "Resources/Bucket/Properties/VersioningConfiguration/Status",
         "Suspended",
@@ -155,14 +155,14 @@ const BROKEN: [(&str, &str, &str); 69] = [
         "there are several keys",
     ),
     (
-        "Resources/Reseed/Properties/Policies/0/Statement/5/1/Action",
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/8/1/Action",
         "[\"kms:Decrypt\"]",
         "Reseed may not use the key",
     ),
     (
-        "Resources/Realtime/Properties/Policies/0/Statement/2/1/Condition",
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition",
         "-",
-        "Realtime may use the key by itself",
+        "RealtimeRole may use the key by itself",
     ),
     ("Resources/BucketPolicy", "-", "Bucket has no policy"),
     (
@@ -186,22 +186,22 @@ const BROKEN: [(&str, &str, &str); 69] = [
         "Queue has no policy",
     ),
     (
-        "Resources/Reseed/Properties/Policies/0/Statement/0/Action",
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/3/Action",
         "\"s3:*\"",
-        "Reseed is allowed s3:*",
+        "ReseedRole is allowed s3:*",
     ),
     (
-        "Resources/Reseed/Properties/Policies/0/Statement/2/Resource",
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
         "\"*\"",
-        "Reseed is allowed on *",
+        "ReseedRole is allowed dynamodb:GetItem dynamodb:PutItem dynamodb:Scan on *",
     ),
     (
-        "Resources/Realtime/Properties/Policies/0/Statement/1/1/Resource",
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/4/1/Resource",
         "\"*\"",
-        "Realtime is allowed on *",
+        "RealtimeRole is allowed sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes on *",
     ),
     (
-        "Resources/Reseed/Properties/Policies/0/Statement/1",
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/4",
         "{Sid: All, Effect: Allow, NotAction: a, Resource: b}",
         "unknown field `NotAction`",
     ),
@@ -425,5 +425,30 @@ const BROKEN: [(&str, &str, &str); 69] = [
         "Globals/Function/Environment/Variables/QUEUE_URL",
         "!Ref ExistingQueueArn",
         "must be a queue's URL",
+    ),
+    (
+        "Resources/Realtime/Properties/Role",
+        "-",
+        "Realtime has no role of this stack",
+    ),
+    (
+        "Resources/Reseed/Properties/Events/Sweep/Properties/RoleArn",
+        "-",
+        "Reseed sweep has no role of this stack",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
+        "[\"xray:PutTraceSegments\", \"s3:GetObject\"]",
+        "RealtimeRole is allowed xray:PutTraceSegments s3:GetObject on *",
+    ),
+    (
+        "Resources/ReseedSweepRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition",
+        "-",
+        "ReseedSweepRole lets any",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal",
+        "\"*\"",
+        "RealtimeRole may be taken by *",
     ),
 ];

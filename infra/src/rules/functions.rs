@@ -29,6 +29,9 @@ pub(super) fn functions(stack: &Stack) -> Vec<String> {
         if kept.is_none_or(|id| stack.queue(id).is_none()) {
             found.push(format!("{id} has no OnFailure queue"));
         }
+        if stack.role_of(function).is_none() {
+            found.push(format!("{id} has no role of this stack"));
+        }
         if function.reserved_concurrent_executions.as_deref() == Some("0") {
             found.push(format!("{id} may not run at all"));
         }
@@ -88,6 +91,9 @@ pub(super) fn reseed(stack: &Stack) -> Vec<String> {
         found.push(format!(
             "Reseed sweep name is {name}, must hold the stack's name"
         ));
+    }
+    if target(&property("RoleArn")).is_none_or(|id| !stack.resources.contains_key(id)) {
+        found.push("Reseed sweep has no role of this stack".to_owned());
     }
     let input = property("Input");
     found.extend(expect(

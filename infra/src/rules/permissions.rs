@@ -47,17 +47,26 @@ fn denies_plain(statement: &Statement, id: &str) -> bool {
         && statement.resource.iter().any(|r| target(r) == Some(id))
 }
 
+/// Actions that may be allowed on `*`, and why.
+const ON_ANYTHING: [(&str, &str); 2] = [
+    ("xray:PutTraceSegments", "X-Ray has no resources to name"),
+    ("xray:PutTelemetryRecords", "X-Ray has no resources to name"),
+];
+
 pub(super) fn least_privilege(stack: &Stack) -> Vec<String> {
     let mut found = Vec::new();
-    for (id, function) in stack.functions() {
-        for statement in function.policies.iter().flat_map(|p| &p.statement) {
+    for (id, role) in stack.roles() {
+        for statement in role.statements() {
             for action in statement.action.iter().filter(|a| a.contains('*')) {
                 found.push(format!("{id} is allowed {action}"));
             }
+            let excused = |action: &String| ON_ANYTHING.iter().any(|(known, _)| action == known);
             // `/jobs/*` below a named bucket is a folder, not a wildcard of resources.
             let wide = |resource: &&String| resource.replace(".Arn}/jobs/*", "").contains('*');
-            for resource in statement.resource.iter().filter(wide) {
-                found.push(format!("{id} is allowed on {resource}"));
+            let wide = statement.resource.iter().filter(wide);
+            for resource in wide.filter(|r| *r != "*" || !statement.action.iter().all(excused)) {
+                let actions = statement.action.join(" ");
+                found.push(format!("{id} is allowed {actions} on {resource}"));
             }
             let keys = statement.action.iter().any(|a| a.starts_with("kms:"));
             let via = statement
@@ -88,6 +97,22 @@ pub(super) fn services(stack: &Stack) -> Vec<String> {
             action,
             "lambda:InvokeFunction",
         ));
+    }
+    for (id, role) in stack.roles() {
+        for trusted in &role.assume_role_policy_document.statement {
+            let who = show(&trusted.principal);
+            let conditions = trusted.condition.values().flat_map(|c| c.keys());
+            // Lambda takes the role of its own account's functions only.
+            match who.as_str() {
+                "{Service: lambda.amazonaws.com}" => {}
+                "{Service: scheduler.amazonaws.com}" => {
+                    if !conditions.into_iter().any(|key| key == "aws:SourceAccount") {
+                        found.push(format!("{id} lets any {who} in"));
+                    }
+                }
+                _ => found.push(format!("{id} may be taken by {who}")),
+            }
+        }
     }
     for (id, resource) in &stack.resources {
         let Resource::QueuePolicy(policy) = resource else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::expect;
-use crate::resources::Resource;
+use crate::resources::{Resource, Role};
 use crate::stack::Stack;
 
 pub(super) fn buckets(stack: &Stack) -> Vec<String> {
@@ -97,10 +97,9 @@ pub(super) fn one_key(stack: &Stack) -> Vec<String> {
         }
     }
     for (id, function) in stack.functions() {
-        let may = function
-            .policies
-            .iter()
-            .flat_map(|policy| &policy.statement)
+        let role = stack.role_of(function);
+        let mut statements = role.into_iter().flat_map(Role::statements);
+        let may = statements
             .any(|s| s.action.iter().any(|a| a == "kms:GenerateDataKey") && s.resource == [*key]);
         if !may {
             found.push(format!("{id} may not use the key {key}"));
