@@ -349,6 +349,7 @@ pub struct TableEncryption {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Alarm {
+    pub namespace: String,
     pub metric_name: String,
     pub dimensions: Vec<Dimension>,
     pub treat_missing_data: String,
