@@ -22,6 +22,20 @@ fn the_template_keeps_all_rules_for_every_choice_of_parameters() {
 }
 
 #[test]
+fn the_readme_lists_every_parameter() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split_once("| parameter |").unwrap().1;
+    let table = table.split_once("\n\n").unwrap().0;
+    let cells = table.lines().filter_map(|line| line.split('|').nth(1));
+    let listed: BTreeSet<_> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let template = template();
+    let parameters = template.section("Parameters").map(|(name, _)| name);
+    assert_eq!(listed, parameters.collect());
+}
+
+#[test]
 fn every_permission_is_one_that_somebody_decided_on() {
     let found = policy::lines(&stacks(&template()).unwrap()).join("\n") + "\n";
     let golden = include_str!("../policies.golden.txt");
