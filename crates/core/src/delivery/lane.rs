@@ -305,7 +305,7 @@ mod tests {
             another.finish(Outcome::Well);
         };
         let sent = lane.run(messages, |numbers| {
-            acknowledged.lock().unwrap().extend(numbers)
+            acknowledged.lock().unwrap().extend(numbers);
         });
         let (sent, ()) = tokio::join!(sent, turn);
         assert_eq!(sent, Ok(()));

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bridge_core::delivery::{EntryResult, Refusal, RefusalKind};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
 
@@ -182,4 +183,37 @@ async fn health_asks_the_queue() {
         .await
         .unwrap_err();
     assert!(error.contains("\"start\""), "{error}");
+}
+
+#[test]
+fn what_was_sent_repeated_and_failed_is_counted() {
+    let queue = Queued {
+        refuses: Some("red flower"),
+        ..Queued::default()
+    };
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        runtime
+            .block_on(handle(&queue, "", fixture("encoded-key")))
+            .unwrap_err();
+    });
+    let counted = snapshots.snapshot().into_vec();
+    let of = |name: &str| {
+        let mut named = counted.iter().filter(|(key, ..)| key.key().name() == name);
+        let value = named.next().map(|(_, _, _, value)| value);
+        match value {
+            Some(DebugValue::Counter(count)) => *count,
+            Some(DebugValue::Histogram(values)) => values.len() as u64,
+            _ => 0,
+        }
+    };
+    assert_eq!((of("EventsForwarded"), of("EventsFailed")), (1, 1));
+    assert!(of("EntriesRetried") > 1, "{counted:?}");
+    assert_eq!(of("LagMs"), 1, "only of what arrived");
 }
