@@ -163,6 +163,16 @@ impl Stack {
         Ok(answer.queue_url().context("no queue URL")?.to_owned())
     }
 
+    /// Deletes a queue with all that is in it.
+    ///
+    /// # Errors
+    /// SQS's.
+    pub async fn delete_queue(&self, url: &str) -> anyhow::Result<()> {
+        let delete = self.sqs.delete_queue().queue_url(url).send().await;
+        delete.with_context(|| format!("deleting {url}"))?;
+        Ok(())
+    }
+
     /// Reads and deletes messages until `wanted` of them satisfy `counts`, or time is up. Returns
     /// those, in the order they came.
     ///

@@ -49,13 +49,7 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
 
     // Without its queue, a notification ends in the OnFailure queue as it came, and goes on from
     // there once the queue is back.
-    stack
-        .sqs
-        .delete_queue()
-        .queue_url(queue)
-        .send()
-        .await
-        .unwrap();
+    stack.delete_queue(queue).await.unwrap();
     let version = stack.put("kept/1", "1").await.unwrap();
     let waiting = || async {
         let depth = QueueAttributeName::ApproximateNumberOfMessages;

@@ -75,13 +75,7 @@ async fn logs_and_metrics_tell_what_happened_to_which_object() {
     let job = job["jobId"].as_str().unwrap();
     stack.wait_for(job, "done", PATIENCE).await.unwrap();
     stack.receive(queue, 1, PATIENCE, all).await.unwrap();
-    stack
-        .sqs
-        .delete_queue()
-        .queue_url(queue)
-        .send()
-        .await
-        .unwrap();
+    stack.delete_queue(queue).await.unwrap();
     let version = stack.put("in/2", "a secret body").await.unwrap();
     let failures = stack.output("OnFailureQueueUrl");
     let kept = stack.receive(failures, 1, PATIENCE, all).await.unwrap();

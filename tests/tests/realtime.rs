@@ -145,13 +145,7 @@ async fn what_cannot_be_delivered_is_kept_and_can_be_sent_again() {
     assert_eq!(before[0].body["Records"][0]["eventSource"], "aws:s3");
 
     // Without its queue, a notification ends in the OnFailure queue, whole.
-    stack
-        .sqs
-        .delete_queue()
-        .queue_url(queue)
-        .send()
-        .await
-        .unwrap();
+    stack.delete_queue(queue).await.unwrap();
     let version = stack.put("lost/1.txt", "1").await.unwrap();
     let failure_queue = stack.output("OnFailureQueueUrl");
     let kept = |m: &Received| m.body["requestPayload"]["Records"].is_array();
