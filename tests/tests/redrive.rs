@@ -67,8 +67,9 @@ async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
             "object": { "key": "redriven/1", "versionId": "v1", "size": 1, "eTag": "e" },
         },
     }]});
-    keep("good", notification).await;
+    // A FIFO queue keeps the bad one before the others.
     keep("bad", json!({ "no": "notification" })).await;
+    keep("good", notification).await;
     let function = stack.output("RealtimeFunction");
     let (done, told) = stack.command_line(&["redrive", "--from", &kept, "--invoke", function]);
     assert!(!done, "{told}");

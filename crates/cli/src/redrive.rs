@@ -5,7 +5,8 @@
 //! - The dead-letter queue holds messages that the consumer gave up: each goes back into its queue.
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
-//! loses none.
+//! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
+//! would overtake it.
 
 use anyhow::{Context as _, bail};
 use aws_sdk_lambda::primitives::Blob;
@@ -43,7 +44,8 @@ pub struct RedriveArguments {
     invoke: Option<String>,
 }
 
-/// Sends again what the queue holds, until it is empty or something fails.
+/// Sends again what the queue holds, until it is empty, holds only what fails again, or too much
+/// fails.
 ///
 /// # Errors
 /// What failed; what was not sent again is still in the queue.
@@ -61,7 +63,9 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
         (None, None) => return Err(Usage("--to or --invoke: one is required".to_owned()).into()),
     };
     let mut sent = 0_u64;
-    loop {
+    let mut failed: Vec<(String, anyhow::Error)> = Vec::new();
+    let mut in_a_row = 0;
+    'queue: loop {
         let answer = sqs
             .receive_message()
             .queue_url(&arguments.from)
@@ -73,18 +77,24 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
             .send()
             .await
             .with_context(|| format!("reading {}", arguments.from))?;
-        if answer.messages().is_empty() {
-            println!("{}", json!({ "redriven": sent }));
-            return Ok(Outcome::Done);
+        // After a while those that failed are seen again.
+        let is_new = |m: &&Message| failed.iter().all(|(id, _)| m.message_id() != Some(id));
+        let messages: Vec<_> = answer.messages().iter().filter(is_new).collect();
+        if messages.is_empty() {
+            break;
         }
-        for message in answer.messages() {
+        for message in messages {
             let id = message.message_id().unwrap_or_default();
-            send_again(&sqs, &target, message).await.with_context(|| {
-                format!(
-                    "message {id} of {} stays there; {sent} were sent again",
-                    arguments.from
-                )
-            })?;
+            if let Err(error) = send_again(&sqs, &target, message).await {
+                eprintln!("message {id} stays: {error:#}");
+                failed.push((id.to_owned(), error));
+                in_a_row += 1;
+                if in_a_row >= target.patience() {
+                    break 'queue;
+                }
+                continue;
+            }
+            in_a_row = 0;
             sqs.delete_message()
                 .queue_url(&arguments.from)
                 .receipt_handle(message.receipt_handle().unwrap_or_default())
@@ -94,11 +104,31 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
             sent += 1;
         }
     }
+    let stay = failed.len();
+    if let Some((id, first)) = failed.into_iter().next() {
+        let from = &arguments.from;
+        return Err(first.context(format!(
+            "{stay} stay in {from}, the first of them message {id}; {sent} were sent again"
+        )));
+    }
+    println!("{}", json!({ "redriven": sent }));
+    Ok(Outcome::Done)
 }
 
 enum Target {
     Queue(String),
     Function(aws_sdk_lambda::Client, String),
+}
+
+impl Target {
+    /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones, and
+    /// a function that fails ten times is at fault itself.
+    fn patience(&self) -> usize {
+        match self {
+            Self::Queue(_) => 1,
+            Self::Function(..) => 10,
+        }
+    }
 }
 
 async fn send_again(
