@@ -1,0 +1,60 @@
+//! A replay into a second queue while live traffic goes on (docs/OPERATIONS.md).
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use e2e::{Received, STACK, Stack};
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[tokio::test]
+async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
+    let first = Stack::connect(STACK).await.unwrap();
+    let replay = first.create_queue("replay-second").await.unwrap();
+    let arn = QueueAttributeName::QueueArn;
+    let asked = first.sqs.get_queue_attributes().queue_url(&replay);
+    let asked = asked.attribute_names(arn.clone()).send().await.unwrap();
+    let arn = asked.attributes().unwrap()[&arn].as_str();
+    let stack = Stack::create("replay", &[("ReplayQueueArn", arn)])
+        .await
+        .unwrap();
+    let live = stack.output("QueueUrl");
+    let all = |_: &Received| true;
+    for number in 0..100 {
+        stack.put(&format!("old/{number}"), "1").await.unwrap();
+    }
+    let old = stack.receive(live, 100, PATIENCE, all).await.unwrap();
+    assert_eq!(old.len(), 100);
+
+    // Four seconds, in which as much is written and read.
+    let input = json!({ "queueUrl": replay, "maxRate": 25 });
+    let job = stack.reseed(input).await.unwrap();
+    let job = job["jobId"].as_str().unwrap();
+    let mut written = HashSet::new();
+    for number in 0..100 {
+        let key = format!("old/{number}");
+        written.insert(stack.put(&key, "2").await.unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let status = stack
+        .reseed(json!({ "action": "status", "jobId": job }))
+        .await
+        .unwrap();
+    assert_eq!(status["phase"], "sending", "it goes on beside: {status}");
+    let new = stack.receive(live, 100, PATIENCE, all).await.unwrap();
+    let told: HashSet<_> = new.iter().map(|e| e.text("versionId").to_owned()).collect();
+    assert_eq!(told, written, "live events, and nothing else");
+    assert!(new.iter().all(|e| e.attributes["source"] == "realtime"));
+
+    let again = stack.receive(&replay, 100, PATIENCE, all).await.unwrap();
+    let mut sequences: Vec<_> = again.iter().map(Received::sequence).collect();
+    sequences.sort_unstable();
+    assert_eq!(sequences, (1..=100).collect::<Vec<_>>());
+    let replayed: HashSet<_> = again.iter().map(|e| e.text("versionId")).collect();
+    let before: HashSet<_> = old.iter().map(|e| e.text("versionId")).collect();
+    assert_eq!(replayed, before, "what was there when it started");
+    stack.wait_for(job, "done", PATIENCE).await.unwrap();
+    stack.remove().await.unwrap();
+}
