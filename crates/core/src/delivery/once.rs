@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
 use super::lane::send_in_time;
 use super::pending::Pending;
-use super::{Message, Queue, Refusal, RefusalKind};
+use super::{EntryResult, Message, Queue, Refusal, RefusalKind};
+
+/// Requests in flight at the same time: a batch from a buffer may hold hundreds of messages.
+const IN_FLIGHT: usize = 8;
 
 /// A message that did not get through. Nothing of its group that came after it did either, so
 /// handing it back to the caller's own retries keeps the order.
@@ -52,29 +56,16 @@ pub async fn deliver(
         if left.is_zero() {
             break;
         }
-        let request = pending.next_request();
+        let round = pending.next_round(IN_FLIGHT);
         let limit = left.min(queue.request_timeout());
-        let answer = send_in_time(queue, &request, limit).await;
-        let entries = request.len() as u64;
-        let settled = pending.settle(request, answer);
-        delivered.sent += settled.acknowledged.len() as u64;
-        for (message, refusal) in &settled.rejected {
-            delivered.leftover.push(Leftover {
-                number: message.number,
-                refusal: refusal.clone(),
-            });
-            let behind = message.group.as_ref().map(|g| pending.take_group(g));
-            for message in behind.into_iter().flatten() {
-                delivered.leftover.push(Leftover {
-                    number: message.number,
-                    refusal: refusal.clone(),
-                });
-            }
+        let answers = round.iter().map(|one| send_in_time(queue, one, limit));
+        let answers = join_all(answers).await;
+        let mut again = None;
+        for (request, answer) in round.into_iter().zip(answers) {
+            again = delivered.settle(&mut pending, request, answer).or(again);
         }
-        if let Some(refusal) = settled.again {
+        if let Some(refusal) = again {
             failures += 1;
-            delivered.retried +=
-                entries - (settled.acknowledged.len() + settled.rejected.len()) as u64;
             tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
             last = refusal;
             sleep(backoff.wait(failures, random)).await;
@@ -91,6 +82,31 @@ pub async fn deliver(
     delivered
 }
 
+impl Delivered {
+    /// Counts what came of a request. Tells the reason if some of it must go again.
+    fn settle(
+        &mut self,
+        pending: &mut Pending,
+        request: Vec<Message>,
+        answer: Result<Vec<EntryResult>, Refusal>,
+    ) -> Option<Refusal> {
+        let entries = request.len();
+        let settled = pending.settle(request, answer);
+        self.sent += settled.acknowledged.len() as u64;
+        self.retried += (entries - settled.acknowledged.len() - settled.rejected.len()) as u64;
+        for (message, refusal) in settled.rejected {
+            let behind = message.group.as_ref().map(|g| pending.take_group(g));
+            for message in std::iter::once(message).chain(behind.into_iter().flatten()) {
+                self.leftover.push(Leftover {
+                    number: message.number,
+                    refusal: refusal.clone(),
+                });
+            }
+        }
+        settled.again
+    }
+}
+
 fn out_of_time() -> Refusal {
     Refusal {
         kind: RefusalKind::Unavailable,
@@ -101,12 +117,14 @@ fn out_of_time() -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{HashMap, HashSet};
     use std::sync::Mutex;
 
     use async_trait::async_trait;
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::delivery::EntryResult;
 
     /// Answers from a script; records what was asked.
     struct Scripted {
@@ -136,6 +154,71 @@ mod tests {
         fn request_timeout(&self) -> Duration {
             Duration::from_secs(5)
         }
+    }
+
+    const LATENCY: Duration = Duration::from_millis(8);
+
+    /// Takes a while, throttles entries by a list (0: this one), and checks what a FIFO queue needs.
+    struct Slow {
+        faults: Mutex<Vec<u8>>,
+        in_flight: Mutex<HashSet<String>>,
+        last: Mutex<HashMap<String, u64>>,
+        asked: Mutex<Vec<Vec<u64>>>,
+    }
+
+    #[async_trait]
+    impl Queue for Slow {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            let numbers = messages.iter().map(|m| m.number).collect();
+            self.asked.lock().unwrap().push(numbers);
+            let groups: Vec<_> = messages.iter().filter_map(|m| m.group.clone()).collect();
+            for group in &groups {
+                let is_new = self.in_flight.lock().unwrap().insert(group.clone());
+                assert!(is_new, "group {group} is in flight already");
+            }
+            sleep(LATENCY).await;
+            let mut results = Vec::new();
+            for (message, group) in messages.iter().zip(groups) {
+                self.in_flight.lock().unwrap().remove(&group);
+                if self.faults.lock().unwrap().pop() == Some(0) {
+                    results.push(Err(refusal(RefusalKind::Throttled)));
+                    continue;
+                }
+                let before = self.last.lock().unwrap().insert(group, message.number);
+                assert!(before.is_none_or(|number| number < message.number));
+                results.push(Ok(()));
+            }
+            Ok(results)
+        }
+        async fn depth(&self) -> Result<u64, Refusal> {
+            Ok(0)
+        }
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            Ok(262_144)
+        }
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(5)
+        }
+    }
+
+    async fn run_slowly(groups: &[&str], faults: &[u8]) -> (Delivered, Vec<Vec<u64>>) {
+        let queue = Slow {
+            faults: Mutex::new(faults.to_vec()),
+            in_flight: Mutex::default(),
+            last: Mutex::default(),
+            asked: Mutex::default(),
+        };
+        let minutes = Duration::from_mins(10);
+        let mut random = fastrand::Rng::with_seed(7);
+        let delivered = deliver(
+            &queue,
+            messages(groups),
+            Backoff::default(),
+            minutes,
+            &mut random,
+        );
+        let delivered = delivered.await;
+        (delivered, queue.asked.into_inner().unwrap())
     }
 
     fn refusal(kind: RefusalKind) -> Refusal {
@@ -207,6 +290,40 @@ mod tests {
         let left: Vec<_> = delivered.leftover.iter().map(|l| l.number).collect();
         assert_eq!(left, [0, 1]);
         assert_eq!(delivered.sent, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn groups_go_beside_each_other_and_one_group_does_not() {
+        let many: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let begin = Instant::now();
+        let (delivered, asked) = run_slowly(&many, &[]).await;
+        assert_eq!((delivered.sent, asked.len()), (100, 10));
+        assert_eq!(begin.elapsed(), LATENCY * 2, "eight requests, then two");
+        let begin = Instant::now();
+        let (delivered, asked) = run_slowly(&["a"; 5], &[]).await;
+        assert_eq!((delivered.sent, asked.len()), (5, 5));
+        assert_eq!(begin.elapsed(), LATENCY * 5);
+    }
+
+    proptest! {
+        /// Whatever fails, each group arrives in order and everything once; and no group is in two
+        /// requests at a time, or [`Slow`] panics.
+        #[test]
+        fn a_batch_keeps_the_order_of_its_groups(
+            groups in prop::collection::vec(0u8..40, 1..200), faults in prop::collection::vec(0u8..4, 200)
+        ) {
+            let names: Vec<_> = groups.iter().map(ToString::to_string).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let (delivered, _) = runtime.block_on(run_slowly(&names, &faults));
+            prop_assert_eq!(delivered.sent, groups.len() as u64);
+            prop_assert_eq!(delivered.leftover, vec![]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

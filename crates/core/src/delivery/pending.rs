@@ -77,9 +77,28 @@ impl Pending {
     /// Takes the next request: at most 10 entries and 1 MiB, of each group the first that waits,
     /// and in strict mode only that.
     pub fn next_request(&mut self) -> Vec<Message> {
+        self.next_request_beside(HashSet::new())
+    }
+
+    /// Takes up to `most` requests that may be in flight at the same time: no group is in two of them.
+    pub fn next_round(&mut self, most: usize) -> Vec<Vec<Message>> {
+        let mut in_flight = HashSet::new();
+        let mut round = Vec::new();
+        while round.len() < most {
+            let request = self.next_request_beside(in_flight.clone());
+            if request.is_empty() {
+                break;
+            }
+            in_flight.extend(request.iter().filter_map(|message| message.group.clone()));
+            round.push(request);
+        }
+        round
+    }
+
+    /// The next request without the groups that must not be overtaken.
+    fn next_request_beside(&mut self, mut passed_over: HashSet<String>) -> Vec<Message> {
         let mut request: Vec<Message> = Vec::new();
         let mut bytes = 0;
-        let mut passed_over = HashSet::new();
         let mut index = 0;
         while index < self.waiting.len().min(LOOK_AHEAD) && request.len() < MAX_ENTRIES {
             let message = &self.waiting[index];
