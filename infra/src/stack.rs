@@ -139,7 +139,8 @@ impl Stack {
         roles.into_iter().find(|(id, _)| named(id)).map(|(_, r)| r)
     }
 
-    fn all<'a, T: 'a>(
+    /// All resources of a kind, by logical id.
+    pub(crate) fn all<'a, T: 'a>(
         &'a self,
         of_kind: impl Fn(&'a Resource) -> Option<&'a T>,
     ) -> impl Iterator<Item = (&'a str, &'a T)> {

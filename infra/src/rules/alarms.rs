@@ -1,18 +1,15 @@
 //! Alarms. They tell a topic, and only a stack that names one has (and pays for) them.
 
 use super::{expect, target};
-use crate::resources::{Alarm, Resource};
+use crate::resources::Resource;
 use crate::stack::Stack;
 
 pub(super) fn alarms(stack: &Stack) -> Vec<String> {
-    let alarms: Vec<(&String, &Alarm)> = stack
-        .resources
-        .iter()
-        .filter_map(|(id, resource)| match resource {
-            Resource::Alarm(alarm) => Some((id, alarm)),
-            _ => None,
-        })
-        .collect();
+    let alarms = stack.all(|resource| match resource {
+        Resource::Alarm(alarm) => Some(alarm),
+        _ => None,
+    });
+    let alarms: Vec<_> = alarms.collect();
     if alarms.is_empty() {
         return Vec::new();
     }

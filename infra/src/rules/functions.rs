@@ -71,7 +71,7 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
 }
 
 pub(super) fn reseed(stack: &Stack) -> Vec<String> {
-    let Some((_, reseed)) = stack.functions().find(|(id, _)| *id == "Reseed") else {
+    let Some(reseed) = stack.function("Reseed") else {
         return vec!["there is no Reseed".to_owned()];
     };
     let mut found = Vec::new();

@@ -17,13 +17,11 @@ const DETAIL_TYPES: [&str; 2] = ["Object Created", "Object Deleted"];
 
 pub(super) fn notifications(stack: &Stack) -> Vec<String> {
     let bucket = stack.buckets().find(|(id, _)| *id == "Bucket");
-    let rule = stack
-        .resources
-        .values()
-        .find_map(|resource| match resource {
-            Resource::EventsRule(rule) => Some(rule),
-            _ => None,
-        });
+    let mut rules = stack.all(|resource| match resource {
+        Resource::EventsRule(rule) => Some(rule),
+        _ => None,
+    });
+    let rule = rules.next().map(|(_, rule)| rule);
     let mut found = Vec::new();
     let targets: Vec<&str> = match (bucket, rule) {
         (Some((_, bucket)), None) => {
@@ -87,14 +85,14 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
 
 /// Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 pub(super) fn buffer(stack: &Stack) -> Vec<String> {
-    let mapping = stack
-        .resources
-        .values()
-        .find_map(|resource| match resource {
-            Resource::Mapping(mapping) => Some(mapping),
-            _ => None,
-        });
-    match (mapping, stack.queue("BufferQueue").is_some()) {
+    let mut mappings = stack.all(|resource| match resource {
+        Resource::Mapping(mapping) => Some(mapping),
+        _ => None,
+    });
+    match (
+        mappings.next().map(|(_, mapping)| mapping),
+        stack.queue("BufferQueue").is_some(),
+    ) {
         (None, false) => Vec::new(),
         (Some(mapping), true) => wired(stack, mapping),
         _ => vec!["BufferQueue and its mapping must be there together".to_owned()],

@@ -29,10 +29,11 @@ pub(super) fn buckets(stack: &Stack) -> Vec<String> {
 
 pub(super) fn table(stack: &Stack) -> Vec<String> {
     let mut found = Vec::new();
-    for (id, resource) in &stack.resources {
-        let Resource::Table(table) = resource else {
-            continue;
-        };
+    let tables = stack.all(|resource| match resource {
+        Resource::Table(table) => Some(table),
+        _ => None,
+    });
+    for (id, table) in tables {
         let billing = table.billing_mode.as_str();
         found.extend(expect(&format!("{id} billing"), billing, "PAY_PER_REQUEST"));
         let ttl = &table.time_to_live_specification;
