@@ -290,7 +290,20 @@ pub struct EventsRule {
 pub struct EventPattern {
     pub source: Vec<String>,
     pub detail_type: Vec<String>,
-    pub detail: Value,
+    #[serde(default)]
+    pub detail: EventDetail,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EventDetail {
+    pub bucket: EventBucket,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EventBucket {
+    pub name: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -88,7 +88,7 @@ fn broken_copies_are_caught_and_every_rule_catches_one() {
 }
 
 /// A place in a broken copy, what is written there (`-`: it is removed), and what is found.
-const BROKEN: [(&str, &str, &str); 74] = [
+const BROKEN: [(&str, &str, &str); 75] = [
     (
         "Resources/Bucket/Properties/VersioningConfiguration/Status",
         "Suspended",
@@ -333,7 +333,7 @@ const BROKEN: [(&str, &str, &str); 74] = [
     (
         "Resources/ChangesRule/Properties/EventPattern/detail",
         "{}",
-        "the rule names no bucket",
+        "the rule watches []",
     ),
     (
         "Resources/ChangesRule/Properties/Targets/0/DeadLetterConfig",
@@ -450,5 +450,10 @@ const BROKEN: [(&str, &str, &str); 74] = [
         "Resources/RealtimeRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal",
         "\"*\"",
         "RealtimeRole may be taken by *",
+    ),
+    (
+        "Resources/ChangesRule/Properties/EventPattern/detail/bucket/name/0",
+        "another",
+        "the rule watches [\"another\"]",
     ),
 ];

@@ -3,7 +3,6 @@
 use super::{expect, target};
 use crate::resources::{Mapping, Resource};
 use crate::stack::Stack;
-use crate::template::show;
 
 /// Source: Amazon S3 User Guide, "Supported event types for SQS, SNS, and Lambda".
 const KINDS: [&str; 3] = [
@@ -47,9 +46,13 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
                 .iter()
                 .filter(|kind| !pattern.detail_type.iter().any(|d| d == *kind));
             found.extend(deaf.map(|kind| format!("Realtime does not hear of {kind}")));
-            let name = show(&pattern.detail["bucket"]["name"]);
-            if name == "nothing" || name.contains("[]") {
-                found.push("the rule names no bucket".to_owned());
+            let reseed = stack.function("Reseed");
+            let replayed = reseed.and_then(|f| f.environment.variables.get("BUCKET_NAME"));
+            let watched = &pattern.detail.bucket.name;
+            if !watched.iter().eq(replayed) {
+                found.push(format!(
+                    "the rule watches {watched:?}, Reseed reads {replayed:?}"
+                ));
             }
             if rule.targets.iter().any(|t| t.dead_letter_config.is_none()) {
                 found.push("the rule keeps nothing that it cannot hand over".to_owned());
