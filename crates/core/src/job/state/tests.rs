@@ -1,1 +1,136 @@
+use super::*;
 
+const LEASE_MS: i64 = 60_000;
+const BEGIN: Millis = Millis(1_714_564_800_000);
+
+fn job() -> Job {
+    let options = Options {
+        filter: Filter::default(),
+        order: Order::Key,
+        format: Format::Bridge,
+        delivery: Mode::Strict,
+        records_per_message: 1,
+        queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned(),
+        max_rate: None,
+        pause_above_depth: None,
+        dry_run: false,
+    };
+    Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
+}
+
+fn taken(job: &Job, now: Millis) -> Job {
+    job.take_over("a", Some(job.epoch), now, LEASE_MS).unwrap()
+}
+
+#[test]
+fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
+    let first = taken(&job(), BEGIN);
+    assert_eq!(
+        (first.epoch, first.revision, first.counts.segments),
+        (1, 1, 1)
+    );
+    let held = first.take_over("b", None, BEGIN.plus(LEASE_MS), LEASE_MS);
+    assert!(matches!(held, Err(NotTaken::LeaseHeld { .. })), "{held:?}");
+    let lapsed = BEGIN.plus(LEASE_MS + CLOCK_SKEW_MS);
+    let late = first.take_over("b", Some(0), lapsed, LEASE_MS);
+    let expected = NotTaken::OtherEpoch {
+        found: 1,
+        expected: 0,
+    };
+    assert_eq!(late, Err(expected));
+    assert_eq!(taken(&first, lapsed).epoch, 2);
+}
+
+#[test]
+fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
+    let at_work = taken(&job(), BEGIN);
+    let told = at_work.wished(Wish::Pause, BEGIN).unwrap();
+    assert_eq!(
+        (told.phase, told.wish),
+        (Phase::Scanning, Some(Wish::Pause))
+    );
+    assert_eq!(told.epoch, at_work.epoch, "the segment may still write");
+
+    let idle = job().wished(Wish::Pause, BEGIN).unwrap();
+    assert_eq!(
+        (idle.phase, idle.wish, idle.epoch),
+        (Phase::Paused, None, 1)
+    );
+    let cancelled = idle.wished(Wish::Cancel, BEGIN).unwrap();
+    assert_eq!(cancelled.phase, Phase::Cancelled);
+    let expires = cancelled.expires_at.unwrap();
+    assert_eq!(expires, BEGIN.plus(KEPT_MS).0 / 1000);
+
+    for (ended, wish) in [
+        (Phase::Done, Wish::Pause),
+        (Phase::Done, Wish::Cancel),
+        (Phase::Cancelled, Wish::Pause),
+    ] {
+        let mut job = job();
+        job.end_as(ended, BEGIN);
+        let error = job.wished(wish, BEGIN).unwrap_err();
+        assert!(matches!(error, JobError::WrongPhase { .. }), "{error}");
+    }
+}
+
+#[test]
+fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
+    let mut job = job();
+    for attempt in 1..=MAX_FAILURES {
+        assert_eq!(job.phase, Phase::Scanning, "before fault {attempt}");
+        job.release_after_fault("no network".to_owned(), BEGIN);
+    }
+    assert_eq!(job.phase, Phase::Failed);
+    assert_eq!(job.expires_at, None, "it waits for somebody to decide");
+    let days_later = BEGIN.plus(3 * 24 * 3_600_000);
+    let again = job.resumed(days_later).unwrap();
+    assert_eq!((again.phase, again.counts.failures), (Phase::Scanning, 0));
+    assert_eq!(again.last_error, None);
+    assert_eq!(
+        again.epoch,
+        job.epoch + 1,
+        "a late continuation finds another epoch"
+    );
+    assert_eq!(
+        again.stalled_ms(days_later),
+        0,
+        "the days it rested do not count"
+    );
+    let error = again.resumed(days_later).unwrap_err();
+    assert!(matches!(error, JobError::WrongPhase { .. }), "{error}");
+}
+
+#[test]
+fn progress_is_a_later_checkpoint_more_versions_or_another_phase() {
+    let job = job();
+    let later = BEGIN.plus(5_000);
+    let stalled = |change: fn(&mut Job)| {
+        let mut next = job.next(later);
+        change(&mut next);
+        next.note_progress(&job, later);
+        next.stalled_ms(later)
+    };
+    assert_eq!(stalled(|_| {}), 5_000);
+    assert_eq!(
+        stalled(|job| job.counts.segments += 1),
+        5_000,
+        "a segment alone is none"
+    );
+    assert_eq!(stalled(|job| job.checkpoint.sequence = 1), 0);
+    assert_eq!(stalled(|job| job.counts.listed = 1), 0);
+    assert_eq!(stalled(|job| job.phase = Phase::Sending), 0);
+}
+
+#[test]
+fn a_job_stored_by_an_earlier_version_is_read() {
+    let mut stored = serde_json::to_value(job()).unwrap();
+    for newer in ["progressAt", "lease"] {
+        stored.as_object_mut().unwrap().remove(newer);
+    }
+    let options = stored["options"].as_object_mut().unwrap();
+    options.remove("delivery");
+    options.remove("recordsPerMessage");
+    let read: Job = serde_json::from_value(stored).unwrap();
+    assert_eq!(read.options, job().options);
+    assert_eq!(read.stalled_ms(BEGIN.plus(7)), 7, "since its start");
+}
