@@ -46,6 +46,29 @@ async fn dead_letters_go_back_in_their_groups_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_fails_again_is_not_overtaken() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let dead = stack.create_queue("redrive-stuck").await.unwrap();
+    for number in 0..3 {
+        let send = stack.sqs.send_message().queue_url(&dead);
+        send.message_body("{}")
+            .message_group_id("g")
+            .message_deduplication_id(number.to_string())
+            .send()
+            .await
+            .unwrap();
+    }
+    let missing = dead.replace("redrive-stuck", "redrive-missing");
+    let (done, told) = stack.command_line(&["redrive", "--from", &dead, "--to", &missing]);
+    assert!(!done && told.contains("0 were sent again"), "{told}");
+    assert_eq!(
+        told.matches(" stays: ").count(),
+        1,
+        "only one was tried: {told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
     let stack = Stack::connect(STACK).await.unwrap();
     let kept = stack.create_queue("redrive-kept").await.unwrap();
@@ -74,7 +97,7 @@ async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
     let (done, told) = stack.command_line(&["redrive", "--from", &kept, "--invoke", function]);
     assert!(!done, "{told}");
     assert!(
-        told.contains("failed again") && told.contains("1 were sent again"),
+        told.contains("failed again: ") && told.contains("1 were sent again"),
         "{told}"
     );
     let ours = |m: &Received| m.text("key") == "redriven/1";

@@ -108,7 +108,8 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
     if let Some((id, first)) = failed.into_iter().next() {
         let from = &arguments.from;
         return Err(first.context(format!(
-            "{stay} stay in {from}, the first of them message {id}; {sent} were sent again"
+            "{sent} were sent again; {stay} failed again and stay in {from}, with what may be behind \
+             them; message {id}"
         )));
     }
     println!("{}", json!({ "redriven": sent }));
