@@ -37,6 +37,10 @@ pub enum Command {
 
 /// Options of `reseed`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct ReseedArguments {
     /// The versioned bucket
     #[arg(long, required_unless_present = "resume")]
@@ -88,10 +92,13 @@ pub struct ReseedArguments {
     /// Plan only: how many events, of which kind and month, cost and time
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
+    /// Fail at the first key whose order the listing does not tell, instead of counting it
+    #[arg(long)]
+    pub refuse_ambiguous: bool,
     /// Go on with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
         "bucket", "queue_url", "out", "prefix", "suffix", "from", "until", "order", "format",
-        "current_only", "events", "max_rate", "pause_above_depth", "records_per_message", "delivery",
+        "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<String>,
     /// Where jobs and their plans are kept

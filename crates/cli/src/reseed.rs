@@ -174,6 +174,7 @@ async fn start(
         records_per_message: Some(records_per_message),
         delivery: arguments.delivery,
         dry_run: arguments.dry_run,
+        refuse_ambiguous: arguments.refuse_ambiguous,
         ..StartRequest::default()
     };
     actions::start_another(ports, &config, &request)

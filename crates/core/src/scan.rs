@@ -1,7 +1,8 @@
 //! Listing the bucket into sorted runs, checkpointed.
 //!
 //! - [`page`]: one page of `ListObjectVersions`, in document order, as a [`listing`]
-//! - [`order`]: the bucket's own order within a key: ranks and effective times
+//! - [`order`]: the bucket's own order within a key: ranks and effective times; [`repeats`]: what is listed
+//!   twice; [`ways`]: how a key may have been listed; [`dialect`]: what that proves of the server
 //! - [`keyspace`]: ranges listed at the same time, and their cursors; [`cut`]: where to cut them
 //! - [`filter`]: which versions a reseed tells of
 //! - [`buffer`]: what has been listed and is in no run yet
@@ -11,11 +12,14 @@
 
 pub mod buffer;
 pub mod cut;
+pub mod dialect;
 pub mod filter;
 pub mod keyspace;
 pub mod listing;
 pub mod order;
 pub mod page;
+pub mod repeats;
+pub mod ways;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,9 +33,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::backoff::Backoff;
-use crate::plan::manifest::{Run, Summary};
+use crate::plan::manifest::{Ambiguous, Run, Summary};
 use crate::plan::{Manifest, PlanError, PlanStore, run};
 use buffer::Buffer;
+use dialect::Dialect;
 use filter::Filter;
 use keyspace::{Keyspace, PageRequest, Range};
 use page::{Marker, Page, PageError, parse_page};
@@ -80,6 +85,18 @@ pub enum ScanError {
         marker: String,
         /// The reason.
         error: PageError,
+    },
+    /// The order of a key is not told, and a guess was not wanted.
+    #[error(
+        "listing bucket {bucket}: the order of key {key:?} cannot be told, since this server lists delete \
+         markers apart from versions and one of each has the same time; without --refuse-ambiguous \
+         (refuseAmbiguous) it is sent in the likeliest order and counted"
+    )]
+    Ambiguous {
+        /// The bucket.
+        bucket: String,
+        /// The first such key that was found.
+        key: String,
     },
     /// A run or manifest that could not be written, or whose commit was refused.
     #[error(transparent)]
@@ -132,6 +149,8 @@ pub struct Scan<'a> {
     pub commit: &'a dyn Commit,
     /// Which versions.
     pub filter: &'a Filter,
+    /// Whether a key whose order cannot be told ends the scan.
+    pub refuse_ambiguous: bool,
     /// How.
     pub settings: &'a ScanSettings,
     /// Unique to this segment: the first part of its runs' names.
@@ -154,6 +173,7 @@ struct Progress {
     buffer: Buffer,
     pages: u64,
     listed: u64,
+    ambiguous: Ambiguous,
     /// Counts runs, for their names.
     runs: usize,
 }
@@ -162,8 +182,10 @@ struct Progress {
 struct Written {
     run: Option<(Run, Summary)>,
     ranges: Vec<Range>,
+    dialect: Dialect,
     pages: u64,
     listed: u64,
+    ambiguous: Ambiguous,
 }
 
 type Writing<'a> = Pin<Box<dyn Future<Output = Result<Written, PlanError>> + Send + 'a>>;
@@ -176,10 +198,11 @@ impl<'a> Scan<'a> {
     /// [`ScanError`]; what was committed before stays good.
     pub async fn run(mut self, manifest: &mut Manifest) -> Result<(), ScanError> {
         let mut progress = Progress {
-            keyspace: Keyspace::new(manifest.ranges.clone()),
+            keyspace: Keyspace::new(manifest.ranges.clone(), manifest.dialect),
             buffer: Buffer::default(),
             pages: manifest.pages,
             listed: manifest.listed,
+            ambiguous: manifest.summary.ambiguous.clone(),
             runs: manifest.runs.len(),
         };
         let mut in_flight: JoinSet<Answer> = JoinSet::new();
@@ -224,6 +247,11 @@ impl<'a> Scan<'a> {
                     last_page = Instant::now();
                     allowed = (allowed + 1).min(self.settings.listers);
                     self.take_in(request, page, &mut progress, manifest)?;
+                    if progress.keyspace.must_begin_again() {
+                        tracing::warn!("the server lists otherwise than it seemed: listing again");
+                        writing = None;
+                        begin_again(&mut progress, manifest);
+                    }
                 }
                 Err(error) if error.retryable => {
                     failures += 1;
@@ -277,11 +305,25 @@ impl<'a> Scan<'a> {
                 error,
             })?;
         progress.pages += 1;
-        for mut listing in complete {
-            progress.listed += listing.len() as u64;
-            counter!("VersionsScanned").increment(listing.len() as u64);
-            listing.retain(|planned| self.filter.keeps(planned));
+        let listed = complete.iter().map(|listing| listing.len() as u64).sum();
+        progress.listed += listed;
+        counter!("VersionsScanned").increment(listed);
+        let mut complete = complete;
+        self.filter.choose(&mut complete);
+        for listing in complete {
             progress.buffer.push(listing);
+        }
+        for key in progress.keyspace.take_ambiguous() {
+            if !self.filter.takes_key(&key) {
+                continue;
+            }
+            if self.refuse_ambiguous && !progress.keyspace.must_begin_again() {
+                return Err(ScanError::Ambiguous {
+                    bucket: manifest.bucket.clone(),
+                    key,
+                });
+            }
+            progress.ambiguous.add(key);
         }
         Ok(())
     }
@@ -292,11 +334,10 @@ impl<'a> Scan<'a> {
         let rows = std::mem::take(&mut progress.buffer);
         let name = format!("{}-{:06}.parquet", self.run_prefix, progress.runs);
         progress.runs += usize::from(!rows.is_empty());
-        let (ranges, pages, listed) = (
-            progress.keyspace.remaining(),
-            progress.pages,
-            progress.listed,
-        );
+        let ranges = progress.keyspace.remaining();
+        let dialect = progress.keyspace.dialect();
+        let (pages, listed) = (progress.pages, progress.listed);
+        let ambiguous = progress.ambiguous.clone();
         Box::pin(async move {
             let run = if rows.is_empty() {
                 None
@@ -306,8 +347,10 @@ impl<'a> Scan<'a> {
             Ok(Written {
                 run,
                 ranges,
+                dialect,
                 pages,
                 listed,
+                ambiguous,
             })
         })
     }
@@ -319,6 +362,8 @@ impl<'a> Scan<'a> {
             manifest.summary.add(summary);
         }
         manifest.ranges = written.ranges;
+        manifest.dialect = written.dialect;
+        manifest.summary.ambiguous = written.ambiguous;
         manifest.pages = written.pages;
         manifest.listed = written.listed;
         Ok(self.commit.commit(manifest).await?)
@@ -332,6 +377,16 @@ impl Progress {
         let left = share.saturating_sub(self.keyspace.waiting_bytes());
         self.buffer.bytes() >= left.max(share / 4)
     }
+}
+
+/// A page has proven that keys were ordered wrongly: what was listed is void, in runs and in memory.
+fn begin_again(progress: &mut Progress, manifest: &mut Manifest) {
+    progress.keyspace.begin_again(vec![Range::default()]);
+    progress.buffer = Buffer::default();
+    progress.listed = 0;
+    progress.ambiguous = Ambiguous::default();
+    manifest.runs.clear();
+    manifest.summary = Summary::default();
 }
 
 /// The end of what is being written, which then is no more.

@@ -1,5 +1,6 @@
 //! Raw listing documents in, the order of contract 2 out.
 
+use bridge_core::scan::dialect::Dialect;
 use bridge_core::scan::keyspace::{Keyspace, Range};
 use bridge_core::scan::listing::Listing;
 use bridge_core::scan::page::parse_page;
@@ -16,7 +17,7 @@ fn fixture(name: &str) -> String {
 /// What the scan makes of one page, in the order of a plan.
 fn order_of(document: &str) -> Value {
     let page = parse_page(document.as_bytes()).unwrap();
-    let mut keyspace = Keyspace::new(vec![Range::default()]);
+    let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
     let request = keyspace.next_request().unwrap();
     let complete = keyspace.accept(request.range, page).unwrap();
     assert_eq!(keyspace.remaining(), vec![], "one page was all");

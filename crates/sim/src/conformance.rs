@@ -60,6 +60,7 @@ fn job(id: &str) -> Job {
         max_rate: Some(u64::from(u32::MAX)),
         pause_above_depth: None,
         dry_run: false,
+        refuse_ambiguous: false,
     };
     Job::new(id.to_owned(), "ledger", options, "d1".to_owned(), Millis(5))
 }

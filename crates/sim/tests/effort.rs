@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bridge_core::scan::dialect::Dialect;
 use bridge_core::scan::keyspace::{Keyspace, Range};
 use bridge_core::scan::listing::Builder;
 use bridge_core::scan::page::{Marker, Page};
@@ -44,7 +45,7 @@ fn page(keys: &BTreeSet<String>, marker: Option<&Marker>) -> Page {
 
 /// Lists everything: (requests, rounds of requests, keys in the order they came).
 fn list(keys: &BTreeSet<String>, listers: usize) -> (usize, usize, Vec<String>) {
-    let mut keyspace = Keyspace::new(vec![Range::default()]);
+    let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
     let (mut requests, mut rounds, mut found) = (0, 0, Vec::new());
     loop {
         let round: Vec<_> = std::iter::from_fn(|| keyspace.next_request())

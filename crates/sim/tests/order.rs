@@ -103,6 +103,7 @@ async fn sequence(bucket: &Arc<Bucket>, how: &How) -> (Vec<(Position, ObjectVers
             store: &*store,
             commit: &InHand,
             filter: &Filter::default(),
+            refuse_ambiguous: false,
             settings: &settings,
             run_prefix: format!("runs/{segment}"),
             stop: stop.clone(),

@@ -93,6 +93,8 @@ pub struct StartRequest {
     pub pause_above_depth: Option<u64>,
     /// Plan only.
     pub dry_run: bool,
+    /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it.
+    pub refuse_ambiguous: bool,
 }
 
 #[derive(Deserialize)]
@@ -189,6 +191,7 @@ impl StartRequest {
             max_rate: self.max_rate,
             pause_above_depth: self.pause_above_depth,
             dry_run: self.dry_run,
+            refuse_ambiguous: self.refuse_ambiguous,
         })
     }
 }

@@ -226,6 +226,7 @@ impl<'a> Segment<'a> {
             store: &*self.ports.plans,
             commit: &*self.keeper,
             filter: &job.options.filter,
+            refuse_ambiguous: job.options.refuse_ambiguous,
             settings: &self.settings.scan,
             run_prefix: format!("jobs/{}/runs/{:06}", job.job_id, job.epoch),
             stop: self.stop.clone(),

@@ -112,6 +112,9 @@ pub struct Options {
     pub pause_above_depth: Option<u64>,
     /// Plan only.
     pub dry_run: bool,
+    /// Whether a key whose order cannot be told ends the scan, instead of being counted.
+    #[serde(default)]
+    pub refuse_ambiguous: bool,
 }
 
 fn one() -> usize {

@@ -49,7 +49,9 @@ impl From<ScanError> for Trouble {
             } if cause.retryable => Self::Fault(error.to_string()),
             // A page cut short by a broken connection may come whole next time.
             ScanError::Page { .. } => Self::Fault(error.to_string()),
-            ScanError::List { .. } => Self::Failure(error.to_string()),
+            ScanError::Ambiguous { .. } | ScanError::List { .. } => {
+                Self::Failure(error.to_string())
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlanError, PlanStore};
 use crate::event::Change;
+use crate::scan::dialect::Dialect;
 use crate::scan::keyspace::Range;
 use crate::time::Millis;
 use crate::version::{PlannedRef, Position};
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub generation: u64,
     /// What is still to be listed; empty when the plan is complete.
     pub ranges: Vec<Range>,
+    /// What the pages so far have proven of the way the server lists.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// The sorted runs.
     pub runs: Vec<Run>,
     /// Pages read.
@@ -74,6 +78,39 @@ pub struct Summary {
     /// The latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Millis>,
+    /// Keys whose order the server's listing does not tell for sure.
+    #[serde(default, skip_serializing_if = "Ambiguous::is_none")]
+    pub ambiguous: Ambiguous,
+}
+
+/// Keys whose order is a guess: the server lists delete markers apart from versions, and one of each is of
+/// one moment; or it leaves out which entry is the latest, and times contradict the order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ambiguous {
+    /// How many.
+    pub keys: u64,
+    /// The first of them by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+}
+
+impl Ambiguous {
+    /// Counts a key in.
+    pub fn add(&mut self, key: String) {
+        self.keys += 1;
+        self.first = Some(
+            self.first
+                .take()
+                .map_or(key.clone(), |first| first.min(key)),
+        );
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.keys == 0
+    }
 }
 
 impl Summary {
@@ -122,6 +159,7 @@ impl Manifest {
             bucket: bucket.to_owned(),
             generation: 0,
             ranges: vec![Range::default()],
+            dialect: Dialect::default(),
             runs: Vec::new(),
             pages: 0,
             listed: 0,

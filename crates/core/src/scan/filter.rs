@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::listing::Listing;
 use crate::event::Change;
 use crate::time::Millis;
 use crate::version::PlannedRef;
@@ -36,70 +37,144 @@ pub struct Filter {
     pub until: Option<Millis>,
     /// Kinds of change.
     pub events: Events,
-    /// The present state: latest versions that are not deleted.
+    /// The state at `until`: of each key the newest version before it, unless that is a delete marker.
     pub current_only: bool,
 }
 
 impl Filter {
-    /// Whether `planned` is told of.
+    /// Keeps what is told of. `complete` holds whole keys, each key's versions newest first.
+    pub fn choose(&self, complete: &mut [Listing]) {
+        let mut decided: Option<String> = None;
+        for listing in complete {
+            listing.retain(|planned| {
+                if self.current_only {
+                    let too_late = self.until.is_some_and(|t| planned.effective_time >= t);
+                    if too_late || decided.as_deref() == Some(planned.version.key) {
+                        return false;
+                    }
+                    decided = Some(planned.version.key.to_owned());
+                }
+                self.keeps(planned)
+            });
+        }
+    }
+
+    /// Whether a key is told of at all, going by its name.
     #[must_use]
-    pub fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
+    pub fn takes_key(&self, key: &str) -> bool {
+        key.starts_with(self.prefix.as_str()) && key.ends_with(self.suffix.as_str())
+    }
+
+    /// Whether a version is told of, going by itself; with `current_only` its key's newest one.
+    fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
         let version = planned.version;
         let kind = match self.events {
             Events::All => true,
             Events::Created => planned.change() == Change::Created,
             Events::Removed => planned.change() == Change::Removed,
         };
-        kind && version.key.starts_with(self.prefix.as_str())
-            && version.key.ends_with(self.suffix.as_str())
+        kind && self.takes_key(version.key)
             && self.from.is_none_or(|from| planned.effective_time >= from)
             && self
                 .until
                 .is_none_or(|until| planned.effective_time < until)
-            && (!self.current_only || (version.is_latest && !version.is_delete_marker))
+            && (!self.current_only || !version.is_delete_marker)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::listing::Builder;
     use crate::version::VersionRef;
 
-    fn planned(key: &str, time: i64, is_delete_marker: bool, is_latest: bool) -> PlannedRef<'_> {
-        PlannedRef {
-            effective_time: Millis(time),
-            rank: 0,
-            version: VersionRef {
-                key,
-                version_id: "v",
-                last_modified: Millis(time),
-                is_latest,
-                is_delete_marker,
-                size: None,
-                e_tag: None,
-            },
+    /// A key's versions, newest first: time, delete marker or not.
+    fn listing(keys: &[(&str, &[(i64, bool)])]) -> Listing {
+        let mut builder = Builder::default();
+        for (key, versions) in keys {
+            for (time, is_delete_marker) in *versions {
+                builder.push(VersionRef {
+                    key,
+                    version_id: &time.to_string(),
+                    last_modified: Millis(*time),
+                    is_latest: false,
+                    is_delete_marker: *is_delete_marker,
+                    size: None,
+                    e_tag: None,
+                });
+            }
         }
+        builder.finish()
+    }
+
+    fn chosen(filter: &Filter, mut complete: Vec<Listing>) -> Vec<String> {
+        filter.choose(&mut complete);
+        let rows = complete.iter().flat_map(Listing::iter);
+        rows.map(|row| format!("{}@{}", row.version.key, row.version.version_id))
+            .collect()
+    }
+
+    fn with(change: fn(&mut Filter)) -> Filter {
+        let mut filter = Filter::default();
+        change(&mut filter);
+        filter
     }
 
     #[test]
     fn each_option_chooses() {
-        let all = Filter::default();
-        let put = planned("a/1.json", 10, false, true);
-        let old = planned("a/1.json", 5, false, false);
-        let deleted = planned("b/2.json", 20, true, true);
-        let chosen = |filter: &Filter| [&old, &put, &deleted].map(|planned| filter.keeps(planned));
-        assert_eq!(chosen(&all), [true, true, true]);
-        let with = |change: fn(&mut Filter)| {
-            let mut filter = all.clone();
-            change(&mut filter);
-            chosen(&filter)
+        let all = || {
+            let (a, b) = ([(10, false), (5, false)], [(20, true)]);
+            vec![listing(&[("a/1.json", &a), ("b/2.json", &b)])]
         };
-        assert_eq!(with(|f| f.prefix = "a/".into()), [true, true, false]);
-        assert_eq!(with(|f| f.suffix = "2.json".into()), [false, false, true]);
-        assert_eq!(with(|f| f.from = Some(Millis(10))), [false, true, true]);
-        assert_eq!(with(|f| f.until = Some(Millis(10))), [true, false, false]);
-        assert_eq!(with(|f| f.events = Events::Created), [true, true, false]);
-        assert_eq!(with(|f| f.events = Events::Removed), [false, false, true]);
-        assert_eq!(with(|f| f.current_only = true), [false, true, false]);
+        let [new, old, deleted] = ["a/1.json@10", "a/1.json@5", "b/2.json@20"];
+        for (filter, expected) in [
+            (Filter::default(), vec![new, old, deleted]),
+            (with(|f| f.prefix = "a/".into()), vec![new, old]),
+            (with(|f| f.suffix = "2.json".into()), vec![deleted]),
+            (with(|f| f.from = Some(Millis(10))), vec![new, deleted]),
+            (with(|f| f.until = Some(Millis(10))), vec![old]),
+            (with(|f| f.events = Events::Created), vec![new, old]),
+            (with(|f| f.events = Events::Removed), vec![deleted]),
+            (with(|f| f.current_only = true), vec![new]),
+        ] {
+            assert_eq!(chosen(&filter, all()), expected, "{filter:?}");
+        }
+    }
+
+    /// What was overwritten, deleted or brought back after `until` was as it was.
+    #[test]
+    fn the_present_state_is_that_at_until() {
+        let at = |until| Filter {
+            until: Some(Millis(until)),
+            current_only: true,
+            ..Filter::default()
+        };
+        let keys = || {
+            vec![listing(&[
+                ("changed", &[(30, false), (10, false)]),
+                ("deleted", &[(30, true), (10, false)]),
+                ("new", &[(30, false)]),
+                ("undeleted", &[(30, false), (20, true), (10, false)]),
+            ])]
+        };
+        assert_eq!(
+            chosen(&at(20), keys()),
+            ["changed@10", "deleted@10", "undeleted@10"]
+        );
+        assert_eq!(chosen(&at(25), keys()), ["changed@10", "deleted@10"]);
+        assert_eq!(
+            chosen(&at(31), keys()),
+            ["changed@30", "new@30", "undeleted@30"]
+        );
+    }
+
+    #[test]
+    fn the_present_state_of_a_key_on_several_pages_is_one_version() {
+        let parts = vec![
+            listing(&[("hot", &[(40, false), (30, false)])]),
+            listing(&[("hot", &[(20, false), (10, false)])]),
+        ];
+        let filter = with(|f| (f.current_only, f.until) = (true, Some(Millis(25))));
+        assert_eq!(chosen(&filter, parts), ["hot@20"]);
     }
 }

@@ -7,9 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::cut::{Alphabet, between};
+use super::dialect::Dialect;
 use super::listing::Listing;
-use super::order::{put_newest_first, rank, rank_chain};
+use super::order::{Arranged, arrange, arrange_chain, by_key, rank, rank_chain};
 use super::page::{Marker, Page, PageError};
+use super::repeats::Chain;
 
 /// A cut costs about half a page, as the first part's last page runs over its end. So a range
 /// that seems to have less than so many pages left is not cut; the number was tried out with
@@ -55,8 +57,8 @@ struct Open {
     range: Range,
     /// Where its next page begins.
     marker: Option<Marker>,
-    /// The versions so far of the key that its last page ended in, a part a page, newest first.
-    chain: Vec<Listing>,
+    /// The versions so far of the key that its last page ended in, as the pages have them.
+    chain: Chain,
     /// Whether a page of it has been asked for.
     busy: bool,
     /// The first key of its last page.
@@ -79,12 +81,15 @@ pub struct Keyspace {
     in_vain: u64,
     /// Bytes of versions that wait for the rest of their key.
     waiting_bytes: usize,
+    dialect: Dialect,
+    arranged: Arranged,
 }
 
 impl Keyspace {
-    /// Goes on with the ranges of a checkpoint; a new scan has one range without ends.
+    /// Goes on with the ranges of a checkpoint; a new scan has one range without ends. `dialect` is what
+    /// the pages before have proven.
     #[must_use]
-    pub fn new(ranges: Vec<Range>) -> Self {
+    pub fn new(ranges: Vec<Range>, dialect: Dialect) -> Self {
         let mut keyspace = Self {
             open: Vec::new(),
             next_id: 0,
@@ -92,6 +97,8 @@ impl Keyspace {
             pages: 0,
             in_vain: 0,
             waiting_bytes: 0,
+            dialect,
+            arranged: Arranged::default(),
         };
         for range in ranges {
             keyspace.add(range);
@@ -109,7 +116,7 @@ impl Keyspace {
             page_began: String::new(),
             pages: 0,
             range,
-            chain: Vec::new(),
+            chain: Chain::default(),
             busy: false,
             depth: 0,
             in_one_key: false,
@@ -151,7 +158,8 @@ impl Keyspace {
         else {
             return;
         };
-        for cut in open.cuts(&self.alphabet).into_iter().rev() {
+        let cuts = open.cuts(&self.alphabet, self.dialect.repeats_marker_key);
+        for cut in cuts.into_iter().rev() {
             // From the last cut to the first: each takes the end of what is left.
             let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
                 continue;
@@ -171,21 +179,24 @@ impl Keyspace {
         }
     }
 
-    /// Takes in a page and hands out the keys it completes, ranked.
+    /// Takes in a page and hands out the keys it completes, ranked: whole keys, each key's versions
+    /// newest first. When it then [must begin again](Self::must_begin_again), what was handed out is void.
     ///
     /// # Errors
-    /// [`PageError`] when the page does not go on from its marker.
+    /// [`PageError`] when the page does not go on from its marker, or its order makes no sense.
     pub fn accept(&mut self, range: u64, page: Page) -> Result<Vec<Listing>, PageError> {
         let Some(index) = self.open.iter().position(|o| o.id == range) else {
             return Ok(Vec::new());
         };
         let open = &mut self.open[index];
         let Page { mut listing, next } = page;
-        put_newest_first(&mut listing);
+        self.arranged.begin_again |= by_key(&mut listing, &mut self.dialect)?;
         open.check_advance(&listing, next.as_ref())?;
         open.busy = false;
-        open.in_one_key = listing.first_key() == listing.last_key();
+        let repeats_marker_key = open.is_repeated_by(&listing);
+        self.dialect.repeats_marker_key |= repeats_marker_key;
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
+            open.in_one_key = first == last && !repeats_marker_key;
             open.depth = common_characters(first, last);
             first.clone_into(&mut open.page_began);
             self.alphabet.learn(last);
@@ -194,11 +205,15 @@ impl Keyspace {
             }
         }
         open.pages += 1;
-        self.waiting_bytes -= open.waiting_bytes();
+        self.waiting_bytes -= open.chain.bytes();
         let past_the_end = open.trim(&mut listing);
         self.pages += 1;
         self.in_vain += u64::from(listing.is_empty());
-        let mut complete = open.take_in(listing);
+        let mut order = Order {
+            dialect: &mut self.dialect,
+            arranged: &mut self.arranged,
+        };
+        let mut complete = open.take_in(listing, next.as_ref(), &mut order)?;
         let ends = match (&next, &open.range.until) {
             (None, _) => true,
             (Some(next), Some(until)) => past_the_end || next.key > *until,
@@ -206,12 +221,55 @@ impl Keyspace {
         };
         open.marker = next;
         if ends {
-            open.complete_chain(&mut complete);
+            open.complete_chain(&mut complete, &mut order)?;
             self.open.swap_remove(index);
         } else {
-            self.waiting_bytes += open.waiting_bytes();
+            self.waiting_bytes += open.chain.bytes();
+            if repeats_marker_key && self.open[index].chain.key().is_none() {
+                self.give_to_neighbour(index);
+            }
         }
         Ok(complete)
+    }
+
+    /// A range that was cut off behind a key and begins with all its versions again is left to who
+    /// lists the key.
+    fn give_to_neighbour(&mut self, index: usize) {
+        let Range { after, until } = self.open[index].range.clone();
+        let lists_key = |open: &Open| open.range.until == after && after.is_some();
+        if let Some(neighbour) = self.open.iter_mut().find(|open| lists_key(open)) {
+            neighbour.range.until = until;
+            self.open.swap_remove(index);
+        }
+    }
+
+    /// What the pages have proven so far.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Keys completed since the last call whose order the listing does not tell for sure.
+    pub fn take_ambiguous(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.arranged.ambiguous)
+    }
+
+    /// Whether a page has proven that keys handed out before were ordered wrongly.
+    #[must_use]
+    pub fn must_begin_again(&self) -> bool {
+        self.arranged.begin_again
+    }
+
+    /// Begins again with these ranges; only what was proven is kept. Pages on their way are ignored when
+    /// they come.
+    pub fn begin_again(&mut self, ranges: Vec<Range>) {
+        self.arranged = Arranged::default();
+        self.dialect.begin_again();
+        self.open.clear();
+        self.waiting_bytes = 0;
+        for range in ranges {
+            self.add(range);
+        }
     }
 
     /// What is still to be listed, if all listings handed out so far are safe.
@@ -251,14 +309,15 @@ impl Open {
     }
 
     /// Where to cut it, ascending.
-    fn cuts(&self, alphabet: &Alphabet) -> Vec<String> {
+    fn cuts(&self, alphabet: &Alphabet, repeats_marker_key: bool) -> Vec<String> {
         let until = self.range.until.as_deref();
         let Some(from) = self.marker.as_ref().map(|m| m.key.as_str()) else {
             return between("", until).into_iter().collect();
         };
         if self.in_one_key {
-            // One key can only be paged; what is behind it can be listed beside it.
-            let behind = until.is_none_or(|until| from < until);
+            // One key can only be paged; what is behind it can be listed beside it, unless the server
+            // would begin with the key again.
+            let behind = !repeats_marker_key && until.is_none_or(|until| from < until);
             return behind.then(|| from.to_owned()).into_iter().collect();
         }
         let depth = self.depth;
@@ -302,26 +361,36 @@ impl Open {
     }
 
     /// Takes in rows of this range and tells the keys that they complete: all but the last.
-    fn take_in(&mut self, mut listing: Listing) -> Vec<Listing> {
+    fn take_in(
+        &mut self,
+        mut listing: Listing,
+        next: Option<&Marker>,
+        order: &mut Order<'_>,
+    ) -> Result<Vec<Listing>, PageError> {
         let mut complete = Vec::new();
-        if let Some(key) = self.chain_key() {
+        if let Some(key) = self.chain.key() {
             let of_chain = listing
                 .rows()
                 .iter()
                 .take_while(|row| listing.key_of(row) == key)
                 .count();
             let rest = listing.split_off(of_chain);
-            if !listing.is_empty() {
-                self.chain.push(listing);
-            }
+            let is_new = listing.is_empty() || self.chain.push(listing);
             if rest.is_empty() {
-                return complete;
+                // A server that repeats what it has listed, and nothing else, would be read for ever.
+                return match next.filter(|_| !is_new) {
+                    Some(next) => Err(PageError::NoAdvance {
+                        key: next.key.clone(),
+                        version_id: next.version_id.clone(),
+                    }),
+                    None => Ok(complete),
+                };
             }
-            self.complete_chain(&mut complete);
+            self.complete_chain(&mut complete, order)?;
             listing = rest;
         }
         let Some(last) = listing.rows().last() else {
-            return complete;
+            return Ok(complete);
         };
         let of_last = listing
             .rows()
@@ -332,28 +401,37 @@ impl Open {
         let begun = listing.split_off(listing.len() - of_last);
         if let Some(key) = listing.last_key() {
             self.range.after = Some(key.to_owned());
+            arrange(&mut listing, order.dialect, order.arranged)?;
             rank(&mut listing);
             complete.push(listing);
         }
         self.chain.push(begun);
-        complete
-    }
-
-    fn chain_key(&self) -> Option<&str> {
-        self.chain.first().and_then(Listing::first_key)
+        Ok(complete)
     }
 
     /// All versions of the chain's key have come.
-    fn complete_chain(&mut self, complete: &mut Vec<Listing>) {
-        if let Some(key) = self.chain_key().map(str::to_owned) {
+    fn complete_chain(
+        &mut self,
+        complete: &mut Vec<Listing>,
+        order: &mut Order<'_>,
+    ) -> Result<(), PageError> {
+        if let Some(key) = self.chain.key().map(str::to_owned) {
             self.range.after = Some(key);
-            rank_chain(&mut self.chain);
-            complete.append(&mut self.chain);
+            let mut parts = self.chain.take();
+            arrange_chain(&mut parts, order.dialect, order.arranged)?;
+            rank_chain(&mut parts);
+            complete.append(&mut parts);
         }
+        Ok(())
     }
 
-    fn waiting_bytes(&self) -> usize {
-        self.chain.iter().map(Listing::bytes).sum()
+    /// Whether a page that was to begin behind a key begins with the key.
+    fn is_repeated_by(&self, listing: &Listing) -> bool {
+        self.marker.as_ref().is_some_and(|marker| {
+            marker.version_id.is_none()
+                && self.range.after.as_ref() == Some(&marker.key)
+                && listing.first_key() == Some(&marker.key)
+        })
     }
 
     /// Refuses a page that goes back behind its marker, or whose next marker is not ahead of it:
@@ -380,6 +458,12 @@ impl Open {
             _ => Ok(()),
         }
     }
+}
+
+/// What is known of the server's order, and what came of it.
+struct Order<'a> {
+    dialect: &'a mut Dialect,
+    arranged: &'a mut Arranged,
 }
 
 fn common_characters(a: &str, b: &str) -> usize {
@@ -417,7 +501,7 @@ mod tests {
 
     #[test]
     fn a_server_that_repeats_a_marker_is_refused() {
-        let mut keyspace = Keyspace::new(vec![Range::default()]);
+        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
         let request = keyspace.next_request().unwrap();
         keyspace
             .accept(request.range, page(&["a", "b"], Some(("b", Some("v")))))
@@ -431,7 +515,7 @@ mod tests {
 
     #[test]
     fn a_page_that_goes_back_behind_its_marker_is_refused() {
-        let mut keyspace = Keyspace::new(vec![Range::default()]);
+        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
         let request = keyspace.next_request().unwrap();
         keyspace
             .accept(request.range, page(&["m"], Some(("m", None))))

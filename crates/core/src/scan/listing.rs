@@ -30,6 +30,10 @@ impl Span {
 
 /// One version or delete marker; its texts are in the listing.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts, in the space of one number"
+)]
 pub struct Row {
     /// See [`crate::version::Position::effective_time`]; `LastModified` until it is ranked.
     pub effective_time: Millis,
@@ -41,6 +45,10 @@ pub struct Row {
     pub is_latest: bool,
     /// Whether it is a delete marker.
     pub is_delete_marker: bool,
+    /// Whether the page said so at all, rather than leaving `IsLatest` out.
+    pub says_is_latest: bool,
+    /// Whether the page gave a version id, rather than none or an empty one.
+    pub says_version_id: bool,
     /// Bytes; `u64::MAX` where there is none.
     size: u64,
     key: Span,
@@ -114,6 +122,12 @@ impl Listing {
         a.key == b.key || self.key_of(a) == self.key_of(b)
     }
 
+    /// The version id of a row of this listing.
+    #[must_use]
+    pub fn version_id_of(&self, row: &Row) -> &str {
+        row.version_id.of(&self.text)
+    }
+
     /// One row with its texts.
     #[must_use]
     pub fn get(&self, index: usize) -> PlannedRef<'_> {
@@ -125,7 +139,9 @@ impl Listing {
         self.rows.iter().map(|row| self.planned(row))
     }
 
-    fn planned(&self, row: &Row) -> PlannedRef<'_> {
+    /// A row of this listing with its texts.
+    #[must_use]
+    pub fn planned(&self, row: &Row) -> PlannedRef<'_> {
         PlannedRef {
             effective_time: row.effective_time,
             rank: u64::from(row.rank),
@@ -152,7 +168,7 @@ impl Listing {
 
     /// Keeps the rows that `keep` approves. What little is left of a page does not hold on to the
     /// page's whole text.
-    pub fn retain(&mut self, keep: impl Fn(&PlannedRef<'_>) -> bool) {
+    pub fn retain(&mut self, mut keep: impl FnMut(&PlannedRef<'_>) -> bool) {
         let rows = std::mem::take(&mut self.rows);
         let before = rows.len();
         self.rows = rows
@@ -200,6 +216,8 @@ impl Builder {
             rank: 0,
             is_latest: version.is_latest,
             is_delete_marker: version.is_delete_marker,
+            says_is_latest: true,
+            says_version_id: true,
             size: version.size.unwrap_or(u64::MAX),
             key,
             version_id: self.add(version.version_id),

@@ -1,62 +1,188 @@
-//! The bucket's own order within a key, recovered from a page, and what follows from it.
+//! The bucket's own order within a key, recovered from its pages, and what follows from it.
+//!
+//! - [`by_key`]: a page's entries, each key's together; [`super::repeats`]: each once
+//! - [`arrange`], [`arrange_chain`]: each key's newest first ([`super::ways`] finds how)
+//! - [`rank`], [`rank_chain`]: numbers and effective times
 
+use super::dialect::Dialect;
 use super::listing::{Listing, Row};
+use super::page::PageError;
+use super::repeats::{copied, drop_repeats};
+use super::ways::{Entry, Verdict, judge};
 use crate::mistake::Mistake;
 use crate::time::Millis;
 
-/// A page's entries by key, each key's newest first.
+/// Puts each key's entries together, each entry once. Tells whether the page proves that keys were
+/// ordered wrongly before.
 ///
-/// Document order rules, as S3 lists a key's versions and delete markers newest first, whatever
-/// their one-second timestamps say. Some servers list all markers after all versions; a page
-/// proves that when a key comes back after another one began, or when a key's entry marked latest
-/// is not its first. Then each key's two lists are merged by time.
-pub fn put_newest_first(listing: &mut Listing) {
-    if !lists_markers_apart(listing) {
-        return;
-    }
-    let (markers, versions): (Vec<Row>, Vec<Row>) = std::mem::take(listing.rows_mut())
-        .into_iter()
-        .partition(|row| row.is_delete_marker);
-    let mut merged = Vec::with_capacity(markers.len() + versions.len());
-    let mut markers = markers.into_iter().peekable();
-    let mut versions = versions.into_iter().peekable();
-    loop {
-        let marker_next = match (markers.peek(), versions.peek()) {
-            (None, None) => break,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(marker), Some(version)) => comes_first(listing, marker, version),
-        };
-        merged.extend(if marker_next {
-            markers.next()
-        } else {
-            versions.next()
-        });
-    }
-    *listing.rows_mut() = merged;
-}
-
-/// Whether the marker stands before the version: by key; within a key the latest entry, else the
-/// younger one, else the marker (a version put and deleted in one instant ends deleted).
-fn comes_first(listing: &Listing, marker: &Row, version: &Row) -> bool {
-    let keys = listing.key_of(marker).cmp(listing.key_of(version));
-    if keys.is_ne() {
-        return keys.is_lt();
-    }
-    if marker.is_latest || version.is_latest {
-        return marker.is_latest;
-    }
-    marker.last_modified >= version.last_modified
-}
-
-fn lists_markers_apart(listing: &Listing) -> bool {
-    listing.rows().windows(2).any(|pair| {
-        if listing.same_key(&pair[0], &pair[1]) {
-            pair[1].is_latest
-        } else {
-            listing.key_of(&pair[0]) > listing.key_of(&pair[1])
-        }
+/// # Errors
+/// [`PageError::NoOrder`] when this page proves the opposite of another;
+/// [`PageError::SameVersionId`].
+pub fn by_key(listing: &mut Listing, dialect: &mut Dialect) -> Result<bool, PageError> {
+    let pairs = listing.rows().windows(2);
+    let back = |pair: &&[Row]| listing.key_of(&pair[0]) > listing.key_of(&pair[1]);
+    let comes_back = pairs
+        .clone()
+        .find(back)
+        .map(|pair| listing.key_of(&pair[1]).to_owned());
+    let proof = if let Some(key) = comes_back {
+        let mut rows = std::mem::take(listing.rows_mut());
+        rows.sort_by(|a, b| listing.key_of(a).cmp(listing.key_of(b))); // stable
+        *listing.rows_mut() = rows;
+        drop_repeats(listing)?;
+        Some((true, key))
+    } else {
+        drop_repeats(listing)?;
+        let unknown = dialect.markers_apart.proven != Some(false);
+        let key = unknown
+            .then(|| key_with_both_kinds_mixed(listing))
+            .flatten();
+        key.map(|key| (false, key))
+    };
+    let Some((apart, key)) = proof else {
+        return Ok(false);
+    };
+    (dialect.markers_apart.prove(apart)).map_err(|_| PageError::NoOrder {
+        key,
+        reason: "some pages list delete markers apart from versions, and others do not",
     })
+}
+
+/// A key with versions before and behind a marker, or the other way round: where markers are listed apart
+/// there is none.
+fn key_with_both_kinds_mixed(listing: &Listing) -> Option<String> {
+    let mut changes = 0;
+    for pair in listing.rows().windows(2) {
+        if pair[0].is_delete_marker != pair[1].is_delete_marker {
+            changes += 1;
+        }
+        if !listing.same_key(&pair[0], &pair[1]) {
+            changes = 0;
+        } else if changes == 2 {
+            return Some(listing.key_of(&pair[0]).to_owned());
+        }
+    }
+    None
+}
+
+/// What came of arranging keys.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arranged {
+    /// Keys whose order the server's listing does not tell for sure.
+    pub ambiguous: Vec<String>,
+    /// Whether keys were ordered wrongly before: the scan must begin again.
+    pub begin_again: bool,
+}
+
+/// Puts each key's entries newest first. All entries of each key are here, as the documents have
+/// them. A key's newest entry is its latest, whatever was said or left out.
+///
+/// # Errors
+/// [`PageError::NoOrder`] for a key that no way of listing explains.
+pub fn arrange(
+    listing: &mut Listing,
+    dialect: &mut Dialect,
+    arranged: &mut Arranged,
+) -> Result<(), PageError> {
+    let mut begin = 0;
+    while begin < listing.len() {
+        let rows = &listing.rows()[begin..];
+        let count = rows
+            .iter()
+            .take_while(|row| listing.same_key(&rows[0], row))
+            .count();
+        let rows = &rows[..count];
+        if count > 1 && !stands_as_it_is(rows, *dialect) {
+            let entries: Vec<Entry> = rows.iter().map(Entry::of).collect();
+            let key = listing.key_of(&rows[0]);
+            if let Some(order) = decide(key, &entries, dialect, arranged)? {
+                let rows: Vec<Row> = order.into_iter().map(|index| rows[index]).collect();
+                listing.rows_mut()[begin..begin + count].copy_from_slice(&rows);
+            }
+        }
+        for (index, row) in listing.rows_mut()[begin..begin + count]
+            .iter_mut()
+            .enumerate()
+        {
+            row.is_latest = index == 0;
+        }
+        begin += count;
+    }
+    Ok(())
+}
+
+/// The same for one key whose entries fill several listings, one behind the other.
+///
+/// # Errors
+/// See [`arrange`].
+pub fn arrange_chain(
+    parts: &mut Vec<Listing>,
+    dialect: &mut Dialect,
+    arranged: &mut Arranged,
+) -> Result<(), PageError> {
+    if let [only] = parts.as_mut_slice() {
+        return arrange(only, dialect, arranged);
+    }
+    let rows = || parts.iter().flat_map(Listing::rows);
+    let stands = dialect.is_plain()
+        && (rows().next().is_some_and(|row| row.is_latest) || !rows().any(|row| row.is_latest));
+    if !stands && let Some(key) = parts.first().and_then(Listing::first_key) {
+        let entries: Vec<Entry> = rows().map(Entry::of).collect();
+        if let Some(order) = decide(key, &entries, dialect, arranged)? {
+            let places: Vec<(&Listing, &Row)> = parts
+                .iter()
+                .flat_map(|listing| listing.rows().iter().map(move |row| (listing, row)))
+                .collect();
+            let listing = copied(order.into_iter().map(|index| places[index]));
+            *parts = vec![listing];
+        }
+    }
+    let rows = parts
+        .iter_mut()
+        .flat_map(|listing| listing.rows_mut().iter_mut());
+    for (index, row) in rows.enumerate() {
+        row.is_latest = index == 0;
+    }
+    Ok(())
+}
+
+/// The quick answer for what S3 lists.
+fn stands_as_it_is(rows: &[Row], dialect: Dialect) -> bool {
+    let one_kind = || {
+        rows.iter()
+            .all(|row| row.is_delete_marker == rows[0].is_delete_marker)
+    };
+    let newest_first = dialect.oldest_first.proven == Some(false);
+    newest_first
+        && (dialect.markers_apart.proven == Some(false) || one_kind())
+        && (rows[0].is_latest || !rows.iter().any(|row| row.is_latest))
+}
+
+/// The order of a key's entries, newest first; `None` as they stand.
+fn decide(
+    key: &str,
+    entries: &[Entry],
+    dialect: &mut Dialect,
+    arranged: &mut Arranged,
+) -> Result<Option<Vec<usize>>, PageError> {
+    let verdict = judge(entries, dialect).map_err(|reason| PageError::NoOrder {
+        key: key.to_owned(),
+        reason,
+    })?;
+    let Verdict {
+        order,
+        is_ambiguous,
+        begin_again,
+    } = verdict;
+    if is_ambiguous {
+        arranged.ambiguous.push(key.to_owned());
+    }
+    arranged.begin_again |= begin_again;
+    let stands = order
+        .iter()
+        .enumerate()
+        .all(|(place, index)| place == *index);
+    Ok((!stands).then_some(order))
 }
 
 /// Counts the versions of one key, oldest first.

@@ -17,7 +17,7 @@ use quick_xml::events::{BytesRef, Event as Xml};
 
 use super::listing::{Builder, Listing, Row};
 use element::Element;
-use entry::{Raw, decode_key};
+use entry::{Raw, boolean, decode_key};
 use times::Times;
 
 /// Servers write at most 1,000 entries a page, of at most some kilobytes each. A document beyond
@@ -66,9 +66,43 @@ pub enum PageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Truncated pages must say where to go on.
-    #[error("the page is truncated but has no NextKeyMarker")]
-    NoNextMarker,
+    /// A page that is not clearly the last must say where to go on, by its entries or a marker.
+    #[error(
+        "the page does not say that it is the last (IsTruncated: {is_truncated}), but has no entry \
+         and no NextKeyMarker to go on from"
+    )]
+    NoNextMarker {
+        /// What it says.
+        is_truncated: String,
+    },
+    /// Keys that the server sums up instead of listing them, though nobody asked for it.
+    #[error(
+        "the server hides keys behind the common prefix {prefix:?}, though no delimiter was asked for: \
+         their versions cannot be listed"
+    )]
+    CommonPrefix {
+        /// What the hidden keys begin with.
+        prefix: String,
+    },
+    /// One version id for different versions: they could not be told apart, nor put in order.
+    #[error(
+        "key {key:?} has two different entries with version id {version_id:?}: \
+         this server's version ids do not tell versions apart"
+    )]
+    SameVersionId {
+        /// The key.
+        key: String,
+        /// The id; `null` where there is none.
+        version_id: String,
+    },
+    /// No way of listing versions explains what the server says.
+    #[error("key {key:?} is listed in no order that makes sense: {reason}")]
+    NoOrder {
+        /// The key.
+        key: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
     /// Listing on would never end.
     #[error("the next page would begin at {key:?} (version {version_id:?}) again")]
     NoAdvance {
@@ -91,9 +125,10 @@ pub enum PageError {
 #[derive(Debug, Default)]
 struct Frame<'a> {
     url_encoded: bool,
-    truncated: bool,
+    is_truncated: Option<Cow<'a, str>>,
     next_key: Option<Cow<'a, str>>,
     next_version: Option<Cow<'a, str>>,
+    common_prefix: Option<Cow<'a, str>>,
 }
 
 /// Reads a page.
@@ -113,22 +148,64 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
         }
         read => read?,
     };
-    let next = match (frame.truncated, frame.next_key) {
-        (false, _) => None,
-        (true, None) => return Err(PageError::NoNextMarker),
-        (true, Some(key)) => Some(Marker {
-            key: decode_key(key, frame.url_encoded)
-                .map_err(not_xml)?
-                .into_owned(),
-            version_id: frame
-                .next_version
-                .filter(|v| !v.is_empty())
-                .map(Cow::into_owned),
-        }),
-    };
+    if let Some(prefix) = frame.common_prefix {
+        let prefix = decode_key(prefix, frame.url_encoded).map_err(not_xml)?;
+        return Err(PageError::CommonPrefix {
+            prefix: prefix.into_owned(),
+        });
+    }
     let listing = entries.finish();
     check_ascending(&listing)?;
+    let next = next_marker(&listing, frame)?;
     Ok(Page { listing, next })
+}
+
+/// Where the next page begins. Only a clear `false` in `IsTruncated` ends a listing.
+///
+/// The page's own last entry says where to go on, rather than `NextKeyMarker`: Ceph encodes keys and not
+/// markers, and strips control characters from these; without a version id it would begin with
+/// the key again.
+fn next_marker(listing: &Listing, frame: Frame<'_>) -> Result<Option<Marker>, PageError> {
+    if frame.is_truncated.as_deref().and_then(boolean) == Some(false) {
+        return Ok(None);
+    }
+    let next_version = frame.next_version.filter(|id| !id.is_empty());
+    if let Some(last) = last_entry(listing) {
+        let is_of_last_key = |id: &str| {
+            let mut rows = listing.rows().iter();
+            rows.any(|row| listing.same_key(row, last) && listing.version_id_of(row) == id)
+        };
+        let own = last.says_version_id.then(|| listing.version_id_of(last));
+        return Ok(Some(Marker {
+            key: listing.key_of(last).to_owned(),
+            version_id: next_version
+                .filter(|id| is_of_last_key(id))
+                .or(own.map(Cow::Borrowed))
+                .map(Cow::into_owned),
+        }));
+    }
+    let Some(key) = frame.next_key.filter(|key| !key.is_empty()) else {
+        return Err(PageError::NoNextMarker {
+            is_truncated: frame
+                .is_truncated
+                .map_or("missing".to_owned(), |text| format!("{text:?}")),
+        });
+    };
+    // Whether this marker is encoded, an empty page does not tell: the lesser one skips nothing.
+    let decoded = decode_key(key.clone(), frame.url_encoded).unwrap_or_else(|_| key.clone());
+    Ok(Some(Marker {
+        key: decoded.min(key).into_owned(),
+        version_id: next_version.map(Cow::into_owned),
+    }))
+}
+
+/// The entry behind which the next page begins: the last one of the largest key, which is not the
+/// document's last where delete markers are listed apart.
+fn last_entry(listing: &Listing) -> Option<&Row> {
+    listing
+        .rows()
+        .iter()
+        .max_by(|a, b| listing.key_of(a).cmp(listing.key_of(b)))
 }
 
 /// Whether the encoding is told before the first entry.
@@ -205,6 +282,9 @@ fn read<'a>(
                             &mut times,
                         )?;
                     }
+                    [_, Element::CommonPrefixes, Element::Prefix] if !leaf.is_empty() => {
+                        frame.common_prefix = Some(std::mem::take(&mut leaf));
+                    }
                     [_, field] => frame.set(*field, std::mem::take(&mut leaf)),
                     [_] => complete = true,
                     _ => {}
@@ -244,7 +324,7 @@ impl<'a> Frame<'a> {
     fn set(&mut self, field: Element, text: Cow<'a, str>) {
         match field {
             Element::EncodingType => self.url_encoded = text == "url",
-            Element::IsTruncated => self.truncated = text == "true",
+            Element::IsTruncated => self.is_truncated = Some(text),
             Element::NextKeyMarker => self.next_key = Some(text),
             Element::NextVersionIdMarker => self.next_version = Some(text),
             _ => {}

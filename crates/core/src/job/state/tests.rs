@@ -14,6 +14,7 @@ fn job() -> Job {
         max_rate: None,
         pause_above_depth: None,
         dry_run: false,
+        refuse_ambiguous: false,
     };
     Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
 }

@@ -16,7 +16,8 @@ pub(super) struct Raw<'a> {
     key: Option<Cow<'a, str>>,
     version_id: Option<Cow<'a, str>>,
     last_modified: Option<Cow<'a, str>>,
-    is_latest: bool,
+    /// `None` where the page does not say.
+    is_latest: Option<bool>,
     is_delete_marker: bool,
     size: Option<Cow<'a, str>>,
     e_tag: Option<Cow<'a, str>>,
@@ -37,7 +38,7 @@ impl<'a> Raw<'a> {
             Element::Key => self.key = Some(text),
             Element::VersionId => self.version_id = Some(text),
             Element::LastModified => self.last_modified = Some(text),
-            Element::IsLatest => self.is_latest = text == "true",
+            Element::IsLatest => self.is_latest = boolean(&text),
             Element::Size => self.size = Some(text),
             Element::ETag => self.e_tag = Some(text),
             _ => {}
@@ -61,6 +62,9 @@ impl<'a> Raw<'a> {
         let missing = || "it is missing".to_owned();
         let key = self.key.ok_or_else(|| bad("Key", "", missing()))?;
         let key = decode_key(key, url_encoded).map_err(|e| bad("Key", "", e))?;
+        if key.is_empty() {
+            return Err(bad("Key", "", "it is empty".to_owned()));
+        }
         let last_modified = self
             .last_modified
             .ok_or_else(|| bad("LastModified", &key, missing()))?;
@@ -75,20 +79,34 @@ impl<'a> Raw<'a> {
             ),
         };
         let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
-        entries.push(VersionRef {
+        let version_id = self.version_id.as_deref().filter(|v| !v.is_empty());
+        let row = entries.push(VersionRef {
             key: &key,
-            version_id: self
-                .version_id
-                .as_deref()
-                .filter(|v| !v.is_empty())
-                .unwrap_or("null"),
+            version_id: version_id.unwrap_or("null"),
             last_modified,
-            is_latest: self.is_latest,
+            is_latest: self.is_latest.unwrap_or(false),
             is_delete_marker: self.is_delete_marker,
             size,
-            e_tag: e_tag.as_deref().map(|e_tag| e_tag.trim_matches('"')),
+            e_tag: e_tag
+                .as_deref()
+                .map(|e_tag| e_tag.trim_matches('"'))
+                .filter(|e_tag| !e_tag.is_empty()),
         });
+        row.says_is_latest = self.is_latest.is_some();
+        row.says_version_id = version_id.is_some();
         Ok(())
+    }
+}
+
+/// A truth value as servers write it: XML Schema's `true`, `false`, `1`, `0`, and `True` or `FALSE`.
+/// `None` for anything else.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.trim() {
+        "1" => Some(true),
+        "0" => Some(false),
+        word if word.eq_ignore_ascii_case("true") => Some(true),
+        word if word.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
     }
 }
 
