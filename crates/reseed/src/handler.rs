@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
 use bridge_core::delivery::Refusal;
 use bridge_core::job::request::{ContinueRequest, Request};
@@ -140,9 +141,7 @@ impl Reseed {
 
 /// The time to work in. Short function timeouts keep back a third.
 fn budget(deadline: SystemTime) -> Duration {
-    let left = deadline
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
+    let left = time_left(deadline, SystemTime::now());
     left.saturating_sub(MARGIN.min(left / 3))
 }
 
