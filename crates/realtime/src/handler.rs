@@ -125,7 +125,11 @@ impl<Q: Queue> Forwarder<Q> {
             reason: refusal.to_string(),
         };
         let depth = self.queue.depth().await.map_err(unhealthy)?;
-        Ok(json!({ "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth }))
+        Ok(json!({
+            "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
+            // It has no right to, and no client for it.
+            "bucket": "not checked: this function may not ask S3; the health of reseed tells",
+        }))
     }
 
     async fn forward(&self, document: Document, budget: Duration) -> Result<Value, ForwardError> {
