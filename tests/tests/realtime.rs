@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, EventBridgeConfiguration, NotificationConfiguration,
-    VersioningConfiguration,
+    BucketVersioningStatus, CreateBucketConfiguration, EventBridgeConfiguration,
+    NotificationConfiguration, VersioningConfiguration,
 };
 use bridge_aws::sdk;
 use bridge_aws::watched::S3Watched;
@@ -228,7 +228,15 @@ async fn health_checks_tell_what_answers() {
 async fn a_bucket_that_is_not_versioned_or_tells_nobody_is_not_ok() {
     let s3 = sdk::s3(&sdk::load().await);
     let name = "a-bucket-of-ones-own";
-    s3.create_bucket().bucket(name).send().await.unwrap();
+    let place = CreateBucketConfiguration::builder()
+        .location_constraint("eu-west-1".into())
+        .build();
+    let create = s3.create_bucket().bucket(name);
+    create
+        .create_bucket_configuration(place)
+        .send()
+        .await
+        .unwrap();
     let watched = S3Watched::new(s3.clone(), name.to_owned());
     let found = || async {
         [
