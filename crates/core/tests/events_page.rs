@@ -76,6 +76,6 @@ fn the_consumer_applies_each_change_once_and_every_overwrite_delete_and_undelete
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaints}");
     let applied = String::from_utf8_lossy(&output.stdout);
-    let expected: String = (1..=10).map(|n| format!("{n}\n")).collect();
-    assert_eq!(applied, expected);
+    let expected: Vec<String> = (1..=10).map(|n| n.to_string()).collect();
+    assert_eq!(applied.lines().collect::<Vec<_>>(), expected);
 }

@@ -241,7 +241,7 @@ async fn a_batch_is_answered_in_time_when_sqs_throttles_all_the_while() {
 #[test]
 fn an_invocation_from_cargo_lambda_has_time() {
     // Version 1.9.2 sends 600000 ms, an instant in 1970.
-    let deadline = SystemTime::UNIX_EPOCH + Duration::from_millis(600_000);
+    let deadline = SystemTime::UNIX_EPOCH + Duration::from_mins(10);
     assert_eq!(budget(deadline), Duration::from_millis(599_500));
 }
 
