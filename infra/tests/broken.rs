@@ -88,7 +88,7 @@ fn broken_copies_are_caught_and_every_rule_catches_one() {
 }
 
 /// A place in a broken copy, what is written there (`-`: it is removed), and what is found.
-const BROKEN: [(&str, &str, &str); 75] = [
+const BROKEN: [(&str, &str, &str); 77] = [
     (
         "Resources/Bucket/Properties/VersioningConfiguration/Status",
         "Suspended",
@@ -309,6 +309,16 @@ const BROKEN: [(&str, &str, &str); 75] = [
         "Resources/Reseed/Properties/Environment/Variables/PLAN_BUCKET",
         "-",
         "Reseed has no PLAN_BUCKET",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/CHANGES_GO_TO",
+        "eventbridge",
+        "Reseed CHANGES_GO_TO is \"eventbridge\"",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/CHANGES_GO_TO",
+        "-",
+        "Reseed CHANGES_GO_TO is \"\"",
     ),
     (
         "Resources/Reseed/Properties/Environment/Variables/BUCKET_NAME",

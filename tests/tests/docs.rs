@@ -1,8 +1,8 @@
 //! What the documentation shows is run as it stands.
 
 use std::collections::HashSet;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 use e2e::{STACK, Stack};
 use serde_json::json;
@@ -86,4 +86,59 @@ async fn the_invocations_of_the_readme_run() {
         assert!(output.status.success(), "{command}\n{told}\n{complaints}");
         assert!(!told.contains("errorType"), "{command}\n{told}");
     }
+}
+
+/// Ends a process with what it started: `cargo lambda watch` starts cargo, and that the function.
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // Its group has its own id.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn the_quick_turnaround_of_the_readme_forwards_a_notification() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let queue = stack.create_queue("watched").await.unwrap();
+    let readme = read("README.md");
+    let line = |begin: &str| readme.lines().find(|line| line.starts_with(begin));
+    let watch = line("QUEUE_URL=… cargo lambda watch").unwrap();
+    let invoke = line("cargo lambda invoke realtime").unwrap();
+    let shell = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]);
+        shell.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        shell
+    };
+    let mut watching = shell(&watch.replace('…', &format!("'{queue}'")));
+    let _watching = Watching(
+        std::os::unix::process::CommandExt::process_group(&mut watching, 0)
+            .spawn()
+            .unwrap(),
+    );
+    // It builds first, and refuses until it listens.
+    let begin = Instant::now();
+    let told = loop {
+        let output = shell(invoke).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            break told;
+        }
+        let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            begin.elapsed() < Duration::from_mins(8),
+            "{told}\n{complaints}"
+        );
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert!(told.contains("\"forwarded\":1"), "{told}");
+    let received = stack
+        .receive(&queue, 1, Duration::from_secs(20), |_| true)
+        .await
+        .unwrap();
+    assert_eq!(received[0].text("key"), "accounts/1.json");
 }

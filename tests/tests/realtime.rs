@@ -3,6 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, CreateBucketConfiguration, EventBridgeConfiguration,
+    NotificationConfiguration, VersioningConfiguration,
+};
+use bridge_aws::sdk;
+use bridge_aws::watched::S3Watched;
+use bridge_core::watched::{check_notifications, check_versioning};
 use e2e::{BROKEN_STACK, Received, STACK, Stack};
 use serde_json::json;
 
@@ -204,5 +211,79 @@ async fn health_checks_tell_what_answers() {
         let health = json!({ "action": "health" });
         let answer = stack.invoke(function, &health).await.unwrap().unwrap();
         assert_eq!(answer["status"], "ok", "{function}: {answer}");
+        if function == "ReseedFunction" {
+            let bucket = &answer["bucket"];
+            assert_eq!(
+                (&bucket["versioning"], &bucket["notifications"]),
+                (&json!("ok"), &json!("ok"))
+            );
+        } else {
+            let bucket = answer["bucket"].as_str().unwrap();
+            assert!(bucket.starts_with("not checked"), "{bucket}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_versioned_or_tells_nobody_is_not_ok() {
+    let s3 = sdk::s3(&sdk::load().await);
+    let name = "a-bucket-of-ones-own";
+    let place = CreateBucketConfiguration::builder()
+        .location_constraint("eu-west-1".into())
+        .build();
+    let create = s3.create_bucket().bucket(name);
+    create
+        .create_bucket_configuration(place)
+        .send()
+        .await
+        .unwrap();
+    let watched = S3Watched::new(s3.clone(), name.to_owned());
+    let found = || async {
+        [
+            check_versioning(&watched).await.to_string(),
+            check_notifications(&watched, "eventbridge")
+                .await
+                .to_string(),
+        ]
+    };
+    let [versioning, notifications] = found().await;
+    assert!(versioning.contains("is not versioned"), "{versioning}");
+    assert!(
+        notifications.contains("sends nothing to EventBridge"),
+        "{notifications}"
+    );
+
+    for status in [
+        BucketVersioningStatus::Enabled,
+        BucketVersioningStatus::Suspended,
+    ] {
+        let versioning = VersioningConfiguration::builder()
+            .status(status.clone())
+            .build();
+        let put = s3.put_bucket_versioning().bucket(name);
+        put.versioning_configuration(versioning)
+            .send()
+            .await
+            .unwrap();
+        let told = check_versioning(&watched).await.to_string();
+        assert_eq!(
+            told == "ok",
+            status == BucketVersioningStatus::Enabled,
+            "{told}"
+        );
+    }
+    let bus = EventBridgeConfiguration::builder().build();
+    let notifications = NotificationConfiguration::builder()
+        .event_bridge_configuration(bus)
+        .build();
+    let put = s3.put_bucket_notification_configuration().bucket(name);
+    put.notification_configuration(notifications)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(found().await[1], "ok");
+
+    let nowhere = S3Watched::new(s3, "no-such-bucket-anywhere".to_owned());
+    let told = check_versioning(&nowhere).await.to_string();
+    assert!(told.contains("NoSuchBucket"), "{told}");
 }

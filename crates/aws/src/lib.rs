@@ -9,6 +9,7 @@
 //! - [`lister`]: `ListObjectVersions` as the response document, past the SDK's parser
 //! - [`plans`]: runs and manifests in S3
 //! - [`jobs`]: job states in `DynamoDB`, every write conditional
+//! - [`watched`]: how the bucket is set up
 //! - [`continuation`]: the next segment, by an asynchronous invocation
 
 #[cfg(feature = "reseed")]
@@ -24,3 +25,5 @@ pub mod metrics;
 pub mod plans;
 pub mod queue;
 pub mod sdk;
+#[cfg(feature = "reseed")]
+pub mod watched;

@@ -1,4 +1,8 @@
 //! What a consumer reads: one object version, or one live notification.
+//!
+//! [`name`]: what the names mean that S3 and other servers give their events.
+
+pub mod name;
 
 use std::cmp::Ordering;
 
@@ -28,34 +32,25 @@ impl Source {
     }
 }
 
-/// Whether a change brought an object version or took one away (by a delete marker or for good).
+/// What happened to an object version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// `ObjectCreated:*`
+    /// A version came.
     Created,
-    /// `ObjectRemoved:*` and `LifecycleExpiration:*`
+    /// A delete marker was made: the key is gone, its versions are not.
     Removed,
+    /// A version or a delete marker was removed for good; realtime only, as listings know nothing
+    /// of it. Removing a key's latest delete marker brings the key back.
+    Deleted,
 }
 
 impl Change {
-    /// The kind of an S3 event name without its `s3:` prefix; `None` for names that tell of no
-    /// change of an object's versions (restores, tags, ACLs, replication).
-    ///
-    /// Source: Amazon S3 User Guide, "Supported event types for SQS, SNS, and Lambda".
-    #[must_use]
-    pub fn of_event_name(name: &str) -> Option<Self> {
-        match name.split_once(':')?.0 {
-            "ObjectCreated" => Some(Self::Created),
-            "ObjectRemoved" | "LifecycleExpiration" => Some(Self::Removed),
-            _ => None,
-        }
-    }
-
     fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Removed => "removed",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -113,8 +108,9 @@ pub struct Event {
 }
 
 /// The id of a change: 32 hexadecimal digits, the first half of SHA-256 over
-/// `bucket NUL key NUL versionId NUL created|removed`. Bucket names and version ids hold no NUL,
-/// so two changes never share the text.
+/// `bucket NUL key NUL versionId NUL created|removed|deleted`. Bucket names and version ids hold no
+/// NUL, so two changes of versions never share the text. Overwrites of an object without versions
+/// do: see [`change_id`].
 #[must_use]
 pub fn event_id(bucket: &str, key: &str, version_id: &str, change: Change) -> String {
     let mut hash = Sha256::new();
@@ -122,6 +118,33 @@ pub fn event_id(bucket: &str, key: &str, version_id: &str, change: Change) -> St
         hash.update(part.as_bytes());
     }
     half_hex(&hash.finalize())
+}
+
+/// What tells `event`'s change from every other: the event id. Without a version id (`"null"`) that
+/// does not tell overwrites apart: the sequencer does, which S3 repeats when it repeats a
+/// notification; where there is none, eTag and time, as a digest. At most 97 characters, letters,
+/// digits and a colon: it serves as a deduplication id.
+#[must_use]
+pub fn change_id(event: &Event) -> String {
+    if event.version_id != "null" {
+        return event.event_id.clone();
+    }
+    let overwrite = match &event.sequencer {
+        Some(sequencer) if is_plain(sequencer) => sequencer.clone(),
+        Some(sequencer) => half_hex(&Sha256::digest(sequencer.as_bytes())),
+        None => {
+            let e_tag = event.e_tag.as_deref().unwrap_or_default();
+            let text = format!("{e_tag}\0{}", event.event_time);
+            half_hex(&Sha256::digest(text.as_bytes()))
+        }
+    };
+    format!("{}:{overwrite}", event.event_id)
+}
+
+/// Whether a sequencer may stand in a deduplication id as it is. S3's are hexadecimal digits; of
+/// other servers anything may come.
+fn is_plain(sequencer: &str) -> bool {
+    sequencer.len() <= 64 && sequencer.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// The SQS message group of a key: 32 hexadecimal digits, the first half of SHA-256 of the key.
@@ -170,19 +193,14 @@ mod tests {
             event_id("ledger", "a", "v1", Change::Created),
             "82815c18a9c47f1bd3ce54888a035d61"
         );
-        assert_ne!(
-            event_id("ledger", "a", "v1", Change::Created),
-            event_id("ledger", "a", "v1", Change::Removed)
-        );
-    }
-
-    #[test]
-    fn lifecycle_expirations_are_removals_and_tags_are_no_change() {
+        // … 'ledger\0a\0m1\0removed' …, and undoing it: … 'ledger\0a\0m1\0deleted' …
         assert_eq!(
-            Change::of_event_name("LifecycleExpiration:DeleteMarkerCreated"),
-            Some(Change::Removed)
+            event_id("ledger", "a", "m1", Change::Removed),
+            "5deeb45b2e5c11502eb810eee71b1aee"
         );
-        assert_eq!(Change::of_event_name("ObjectTagging:Put"), None);
-        assert_eq!(Change::of_event_name("ObjectCreated"), None);
+        assert_eq!(
+            event_id("ledger", "a", "m1", Change::Deleted),
+            "8b1ed4da5a98cbb5b17a37a0eac66fcc"
+        );
     }
 }

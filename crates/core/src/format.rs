@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Change, Event};
+use crate::event::Event;
 use crate::time::Millis;
 
 /// `MESSAGE_FORMAT`.
@@ -92,8 +92,19 @@ pub fn record(event: &Event, region: &str) -> String {
     })
 }
 
+/// JSON of characters that SQS takes. Of those that it refuses, a JSON writer escapes the control
+/// characters; U+FFFE and U+FFFF are as good as any to JSON, and S3 keys may hold them.
+///
+/// Source: Amazon SQS API Reference, "`SendMessage`": allowed are #x9 #xA #xD #x20 to #xD7FF
+/// #xE000 to #xFFFD #x10000 to #x10FFFF.
 fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("string keys and no fallible serializer")
+    let text = serde_json::to_string(value).expect("string keys and no fallible serializer");
+    // Both begin with this byte in UTF-8, and hardly a body has it.
+    if !text.as_bytes().contains(&0xEF) {
+        return text;
+    }
+    text.replace('\u{FFFE}', "\\ufffe")
+        .replace('\u{FFFF}', "\\uffff")
 }
 
 /// Source: Amazon S3 User Guide, "Event message structure".
@@ -163,20 +174,12 @@ struct Object<'a> {
     sequencer: Option<&'a str>,
 }
 
-impl Event {
-    /// Created or removed; events made by this crate always have a name that says so.
-    #[must_use]
-    pub fn change(&self) -> Option<Change> {
-        Change::of_event_name(&self.event_name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Source, event_id};
+    use crate::event::{Change, Source, event_id};
     use crate::notification;
 
     fn event(key: &str, version_id: &str, created: bool) -> Event {
@@ -224,7 +227,33 @@ mod tests {
         }
     }
 
+    /// What SQS takes, in the words of its API reference.
+    fn is_allowed(c: char) -> bool {
+        matches!(u32::from(c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF)
+    }
+
     proptest! {
+        /// Whatever stands in a key, or in what else a server wrote.
+        #[test]
+        fn bodies_hold_only_what_sqs_takes_and_read_back(
+            key in "[\u{0}-\u{2F}\u{7F}-\u{9F}\u{2028}\u{FFEF}-\u{FFFF}\u{1FFFE}-\u{1FFFF}]{1,20}",
+            tag in "[\u{FFFC}-\u{FFFF}a]{1,5}"
+        ) {
+            let event = Event { e_tag: Some(tag), ..event(&key, "v1", true) };
+            for format in [Format::Bridge, Format::S3] {
+                let body = body(&event, format, "eu-west-1");
+                prop_assert!(body.chars().all(is_allowed), "{body:?}");
+                let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+                if format == Format::Bridge {
+                    prop_assert_eq!(value["key"].as_str(), Some(event.key.as_str()));
+                    prop_assert_eq!(value["eTag"].as_str(), event.e_tag.as_deref());
+                } else {
+                    let document = notification::parse_document(&value).unwrap();
+                    prop_assert_eq!(&document.events[0], &event);
+                }
+            }
+        }
+
         #[test]
         fn both_formats_read_back_to_the_same_event(
             key in "\\PC{1,40}", version in "[A-Za-z0-9._]{1,32}|null", created: bool

@@ -11,6 +11,7 @@
 //! - [`notification`]: what S3 (directly, by `EventBridge`, SNS or SQS) tells about a change
 //! - [`event`]: what a consumer reads, and [`format`]: how it is written into a message
 //! - [`delivery`]: lanes that send messages in order and keep trying
+//! - [`watched`]: whether a bucket is set up so that its changes arrive
 //! - [`config`]: the environment, checked at the door
 //! - [`time`], [`clock`]: milliseconds, and who tells them
 //!
@@ -48,3 +49,4 @@ pub mod scan;
 pub mod time;
 #[cfg(feature = "plan")]
 pub mod version;
+pub mod watched;

@@ -4,7 +4,9 @@
 //! test event, or an SNS envelope around one of them. An *input* is a document handed over
 //! directly, or a batch of SQS messages that hold one each.
 
+mod dialect;
 mod eventbridge;
+mod fact;
 mod s3;
 
 use serde::Deserialize;
@@ -24,6 +26,8 @@ pub struct Document {
     pub skipped: Vec<Skipped>,
     /// Records that could not be read; the rest of the document is good.
     pub unreadable: Vec<NotificationError>,
+    /// Some event is of a server whose sequencers tell no order.
+    pub lacks_order: bool,
 }
 
 /// A record that asks for no message.
@@ -35,7 +39,7 @@ pub struct Skipped {
     pub event_name: String,
     /// The bucket.
     pub bucket: String,
-    /// Decoded key; empty for a test event.
+    /// The key; as it was written where no version came or went, empty for a test event.
     pub key: String,
 }
 
@@ -44,7 +48,7 @@ pub struct Skipped {
 pub enum Reason {
     /// S3 sends one when a notification is configured.
     TestEvent,
-    /// A restore, tag, ACL or replication event: no version came or went.
+    /// A name that is known to tell of no version: restores, tags, ACLs, replication figures.
     NoChange,
     /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
     Filtered,
@@ -82,6 +86,17 @@ pub enum NotificationError {
     Version {
         /// The version found.
         found: String,
+    },
+    /// An event that nobody knows: skipping it could lose a change.
+    #[error(
+        "event name {found:?} is not known (key {key:?}): whether a version came or went cannot be \
+         told; docs/EVENTS.md lists the known names"
+    )]
+    EventName {
+        /// The name, without `s3:`.
+        found: String,
+        /// The key, as it was written.
+        key: String,
     },
     /// A record that lacks a fact or has it in the wrong shape.
     #[error("{what}: {reason}")]
@@ -211,7 +226,10 @@ fn parse_nested(value: &Value, depth: usize) -> Result<Document, NotificationErr
 impl Document {
     fn add(&mut self, record: Result<Record, NotificationError>) {
         match record {
-            Ok(Record::Change(event)) => self.events.push(*event),
+            Ok(Record::Change { event, has_order }) => {
+                self.lacks_order |= !has_order;
+                self.events.push(*event);
+            }
             Ok(Record::Skipped(skipped)) => self.skipped.push(skipped),
             Err(error) => self.unreadable.push(error),
         }
@@ -221,6 +239,7 @@ impl Document {
         self.events.extend(other.events);
         self.skipped.extend(other.skipped);
         self.unreadable.extend(other.unreadable);
+        self.lacks_order |= other.lacks_order;
     }
 
     /// Moves events whose key is outside the filter to the skipped ones.
@@ -241,7 +260,11 @@ impl Document {
 
 /// One record: a change, or something that asks for no message.
 enum Record {
-    Change(Box<Event>),
+    Change {
+        event: Box<Event>,
+        /// Whether its sequencer tells which change of a key came first.
+        has_order: bool,
+    },
     Skipped(Skipped),
 }
 

@@ -152,11 +152,11 @@ impl PlannedVersion {
         Event {
             event_id: event_id(bucket, &version.key, &version.version_id, change),
             source: Source::Reseed,
-            event_name: match change {
-                Change::Created => "ObjectCreated:Put",
-                Change::Removed => "ObjectRemoved:DeleteMarkerCreated",
-            }
-            .to_owned(),
+            event_name: if version.is_delete_marker {
+                "ObjectRemoved:DeleteMarkerCreated".to_owned()
+            } else {
+                "ObjectCreated:Put".to_owned()
+            },
             bucket: bucket.to_owned(),
             key: version.key,
             version_id: version.version_id,

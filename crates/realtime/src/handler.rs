@@ -1,30 +1,31 @@
 //! From an invocation's input to messages in the queue.
 
-use std::cmp::Ordering;
+mod lag;
+mod order;
+
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
-use bridge_core::clock::{Clock as _, SystemClock};
+use bridge_core::clock::{Clock as _, SystemClock, time_left};
 use bridge_core::config::Config;
 use bridge_core::delivery::backoff::Backoff;
 use bridge_core::delivery::message::Writer;
 use bridge_core::delivery::once::{Delivered, deliver};
 use bridge_core::delivery::{Message, Queue};
-use bridge_core::event::{Event, by_sequencer};
+use bridge_core::event::Event;
 use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
 use metrics::{counter, histogram};
 use serde_json::{Value, json};
+
+use order::{Change, sort};
 
 /// Kept back from the invocation's time for the answer.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// The time to work in, given when Lambda will end the invocation.
 pub fn budget(deadline: SystemTime) -> Duration {
-    deadline
-        .duration_since(SystemTime::now())
-        .unwrap_or_default()
-        .saturating_sub(MARGIN)
+    time_left(deadline, SystemTime::now()).saturating_sub(MARGIN)
 }
 
 /// Why an invocation failed as a whole. Lambda tries it again, then hands it to the `OnFailure`
@@ -124,7 +125,11 @@ impl<Q: Queue> Forwarder<Q> {
             reason: refusal.to_string(),
         };
         let depth = self.queue.depth().await.map_err(unhealthy)?;
-        Ok(json!({ "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth }))
+        Ok(json!({
+            "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
+            // It has no right to, and no client for it.
+            "bucket": "not checked: this function may not ask S3; the health of reseed tells",
+        }))
     }
 
     async fn forward(&self, document: Document, budget: Duration) -> Result<Value, ForwardError> {
@@ -153,14 +158,19 @@ impl<Q: Queue> Forwarder<Q> {
     /// A message of the batch fails when any of its events does; the others are done with. A buffer
     /// keeps no order: what one batch has of a key is put into S3's.
     async fn forward_batch(&self, messages: Vec<BatchMessage>, budget: Duration) -> Value {
-        let mut owned: Vec<(usize, Event)> = Vec::new();
+        let mut changes: Vec<Change> = Vec::new();
         let mut failed = vec![false; messages.len()];
         for (index, message) in messages.iter().enumerate() {
             match &message.document {
                 Ok(document) => {
                     let document = self.sifted(document.clone());
                     failed[index] = !document.unreadable.is_empty();
-                    owned.extend(document.events.into_iter().map(|event| (index, event)));
+                    let has_order = !document.lacks_order;
+                    changes.extend(document.events.into_iter().map(|event| Change {
+                        message: index,
+                        event,
+                        has_order,
+                    }));
                 }
                 Err(error) => {
                     failed[index] = true;
@@ -169,8 +179,10 @@ impl<Q: Queue> Forwarder<Q> {
                 }
             }
         }
-        owned.sort_by(|(_, a), (_, b)| in_order_of_keys(a, b));
-        let (owners, events): (Vec<_>, Vec<_>) = owned.into_iter().unzip();
+        let (owners, events): (Vec<_>, Vec<_>) = sort(changes)
+            .into_iter()
+            .map(|change| (change.message, change.event))
+            .unzip();
         for leftover in self.send(&events, budget).await.leftover {
             if let Some(owner) = usize::try_from(leftover.number)
                 .ok()
@@ -248,13 +260,6 @@ impl<Q: Queue> Forwarder<Q> {
     }
 }
 
-/// Changes of one key in S3's order. Those without a sequencer stay as they came.
-fn in_order_of_keys(a: &Event, b: &Event) -> Ordering {
-    let [one, other] = [a, b].map(|event| event.sequencer.as_deref().unwrap_or_default());
-    let keys = (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key));
-    keys.then_with(|| by_sequencer(one, other))
-}
-
 /// Counts what was delivered, and how long after the change.
 fn measure(events: &[Event], delivered: &Delivered) {
     counter!("EventsForwarded").increment(delivered.sent);
@@ -262,15 +267,16 @@ fn measure(events: &[Event], delivered: &Delivered) {
     counter!("EventsFailed").increment(delivered.leftover.len() as u64);
     let now = SystemClock.now();
     let left: HashSet<u64> = delivered.leftover.iter().map(|l| l.number).collect();
-    for (_, event) in (0..)
+    let arrived = (0..)
         .zip(events)
-        .filter(|(number, _)| !left.contains(number))
-    {
+        .filter(|(number, _)| !left.contains(number));
+    let lags = arrived.map(|(_, event)| now.0 - event.event_time.0);
+    for lag in lag::told(lags.collect()) {
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds since 1970 are exact"
         )]
-        histogram!("LagMs").record((now.0 - event.event_time.0) as f64);
+        histogram!("LagMs").record(lag as f64);
     }
 }
 

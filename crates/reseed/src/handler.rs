@@ -2,13 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
-use bridge_core::delivery::Refusal;
 use bridge_core::job::request::{ContinueRequest, Request};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
 use bridge_core::job::state::Wish;
 use bridge_core::job::sweep::sweep;
 use bridge_core::job::{Job, JobError, Ports, actions};
+use bridge_core::watched::{Finding, WatchedBucket, check_notifications, check_versioning};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +21,23 @@ const MARGIN: Duration = Duration::from_secs(30);
 pub struct Reseed {
     config: ReseedConfig,
     ports: Ports,
+    watch: Watch,
     settings: SegmentSettings,
+}
+
+/// The bucket, to be asked how it is set up.
+pub struct Watch {
+    /// Answers.
+    pub bucket: Box<dyn WatchedBucket>,
+    /// `CHANGES_GO_TO`: whom it must tell of its changes, an ARN or `eventbridge`; empty if nobody
+    /// said.
+    pub changes_go_to: String,
 }
 
 impl Reseed {
     /// Works with `ports` as `config` says, in a function of `memory_mib`. A quarter of that is for
     /// object versions; reading runs, pages in flight and the SDK take their part.
-    pub fn new(config: ReseedConfig, ports: Ports, memory_mib: usize) -> Self {
+    pub fn new(config: ReseedConfig, ports: Ports, watch: Watch, memory_mib: usize) -> Self {
         let seed = fastrand::u64(..);
         let mut settings = SegmentSettings::new(config.common.region.clone(), seed);
         settings.lease = config.lease;
@@ -35,6 +46,7 @@ impl Reseed {
         Self {
             config,
             ports,
+            watch,
             settings,
         }
     }
@@ -56,7 +68,12 @@ impl Reseed {
             Request::Start(start) => {
                 let job = actions::start(ports, &self.config, &start).await?;
                 tracing::info!(job = job.job_id, "started");
-                Ok(shown(&job))
+                let mut answer = shown(&job);
+                let warnings = self.warnings().await;
+                if !warnings.is_empty() {
+                    answer["warnings"] = json!(warnings);
+                }
+                Ok(answer)
             }
             Request::Status(job) => Ok(shown(&actions::find(ports, &job.job_id).await?)),
             Request::List => {
@@ -108,41 +125,76 @@ impl Reseed {
         Ok(json!({ "jobId": job, "outcome": outcome, "detail": detail }))
     }
 
-    /// Whether bucket, table and queue answer.
+    /// What of the bucket's setup would lose changes, or could not be looked at: the job runs all
+    /// the same, and whoever starts it should know.
+    async fn warnings(&self) -> Vec<String> {
+        let [versioning, notifications] = self.setup().await;
+        let named = [("versioning", versioning), ("notifications", notifications)];
+        let warnings = named
+            .into_iter()
+            .filter(|(_, finding)| *finding != Finding::Ok)
+            .map(|(what, finding)| format!("bucket {}: {what}: {finding}", self.config.bucket));
+        warnings
+            .inspect(|warning| tracing::warn!(warning, "the bucket's setup"))
+            .collect()
+    }
+
+    /// Versioning and notifications of the bucket.
+    async fn setup(&self) -> [Finding; 2] {
+        let Watch {
+            bucket,
+            changes_go_to,
+        } = &self.watch;
+        [
+            check_versioning(&**bucket).await,
+            check_notifications(&**bucket, changes_go_to).await,
+        ]
+    }
+
+    /// Whether bucket, table and queue answer, and whether the bucket is set up so that its changes
+    /// arrive. `ok` only if all was looked at and is well.
     async fn health(&self) -> Result<Value, JobError> {
         let config = &self.config;
         let bucket = match self.ports.lister.list("", None).await {
-            Ok(_) => "ok".to_owned(),
-            Err(error) => error.to_string(),
+            Ok(_) => Finding::Ok,
+            Err(error) => Finding::Wrong(error.to_string()),
         };
         let queue = self.ports.queues.open(&config.common.queue_url);
         let queue = match queue.depth().await {
-            Ok(_) => "ok".to_owned(),
-            Err(refusal) => Refusal::to_string(&refusal),
+            Ok(_) => Finding::Ok,
+            Err(refusal) => Finding::Wrong(refusal.to_string()),
         };
         let table = match self.ports.jobs.list().await {
-            Ok(_) => "ok".to_owned(),
-            Err(error) => error.to_string(),
+            Ok(_) => Finding::Ok,
+            Err(error) => Finding::Wrong(error.to_string()),
         };
-        let status = if [&bucket, &queue, &table].iter().all(|s| *s == "ok") {
-            "ok"
-        } else {
+        let [versioning, notifications] = self.setup().await;
+        let all = [&bucket, &queue, &table, &versioning, &notifications];
+        let status = if all.iter().any(|found| matches!(found, Finding::Wrong(_))) {
             "unhealthy"
+        } else if all.iter().any(|found| **found != Finding::Ok) {
+            "not all checked"
+        } else {
+            "ok"
         };
+        let told = Finding::to_string;
         Ok(json!({
             "status": status,
-            "bucket": { "name": config.bucket, "status": bucket },
-            "queue": { "url": config.common.queue_url, "status": queue },
-            "table": { "name": config.table, "status": table },
+            "bucket": {
+                "name": config.bucket,
+                "status": told(&bucket),
+                "versioning": told(&versioning),
+                "notifications": told(&notifications),
+            },
+            "queue": { "url": config.common.queue_url, "status": told(&queue) },
+            "table": { "name": config.table, "status": told(&table) },
         }))
     }
 }
 
 /// The time to work in. Short function timeouts keep back a third.
 fn budget(deadline: SystemTime) -> Duration {
-    let left = deadline
-        .duration_since(SystemTime::now())
-        .unwrap_or_default();
+    let left = time_left(deadline, SystemTime::now());
     left.saturating_sub(MARGIN.min(left / 3))
 }
 

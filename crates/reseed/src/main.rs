@@ -9,6 +9,7 @@ use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueues;
+use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::ReseedConfig;
@@ -16,7 +17,7 @@ use bridge_core::job::Ports;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use handler::Reseed;
+use handler::{Reseed, Watch};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -65,10 +66,14 @@ async fn wire(config: ReseedConfig) -> Reseed {
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),
     };
+    let watch = Watch {
+        bucket: Box::new(S3Watched::new(sdk::s3(&sdk), config.bucket.clone())),
+        changes_go_to: std::env::var("CHANGES_GO_TO").unwrap_or_default(),
+    };
     // Lambda sets it; elsewhere it is the template's default.
     let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1024);
-    Reseed::new(config, ports, memory)
+    Reseed::new(config, ports, watch, memory)
 }

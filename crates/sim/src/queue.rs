@@ -23,6 +23,14 @@ const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
 /// The longest that a request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Whether SQS takes this character in a message.
+///
+/// Source: Amazon SQS API Reference, "`SendMessage`".
+#[must_use]
+pub fn is_allowed(c: char) -> bool {
+    matches!(u32::from(c), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x1_0000..=0x10_FFFF)
+}
+
 /// What callers have promised.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -201,7 +209,17 @@ impl Queue for OfSegment {
         let mut results = Vec::with_capacity(messages.len());
         for message in messages {
             let strike = queue.faults.strike_entry();
-            if strike == Strike::None {
+            let values = message.attributes.iter().map(|(_, value)| value);
+            if !values
+                .chain([&message.body])
+                .all(|text| text.chars().all(is_allowed))
+            {
+                results.push(Err(Refusal {
+                    kind: RefusalKind::Rejected,
+                    code: "InvalidMessageContents".to_owned(),
+                    message: "a character that SQS does not take".to_owned(),
+                }));
+            } else if strike == Strike::None {
                 queue.take(message);
                 results.push(Ok(()));
             } else {

@@ -56,7 +56,8 @@ pub fn config() -> ReseedConfig {
     }
 }
 
-/// A bucket of up to 60 keys, whose versions are often of one second.
+/// A bucket of up to 60 keys, whose versions are often of one second. One key in eight has characters
+/// that a key may hold and a message may not.
 #[must_use]
 pub fn bucket(random: &mut fastrand::Rng, versions: u64) -> Arc<Bucket> {
     let mut bucket = Bucket::default();
@@ -64,7 +65,13 @@ pub fn bucket(random: &mut fastrand::Rng, versions: u64) -> Arc<Bucket> {
     let keys = random.u64(1..60);
     for _ in 0..versions {
         seconds += random.i64(0..3);
-        let key = format!("k/{:02}", random.u64(0..keys));
+        let number = random.u64(0..keys);
+        let odd = if number % 8 == 7 {
+            "\u{1}\u{FFFE}\u{FFFF}"
+        } else {
+            ""
+        };
+        let key = format!("k/{number:02}{odd}");
         if random.u8(0..5) == 0 {
             bucket.delete(&key, Millis(seconds * 1000));
         } else {

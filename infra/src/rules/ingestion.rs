@@ -71,6 +71,17 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
     if targets.is_empty() {
         found.push(format!("no changes go to {heard}"));
     }
+    // What reseed's health looks for.
+    let variables = stack.function("Reseed").map(|f| &f.environment.variables);
+    let looked_for = variables.and_then(|v| v.get("CHANGES_GO_TO"));
+    let looked_for = looked_for.map(String::as_str).unwrap_or_default();
+    let is_right = match bucket {
+        Some(_) => target(looked_for) == Some(heard),
+        None => looked_for == "eventbridge",
+    };
+    if !is_right {
+        found.push(format!("Reseed CHANGES_GO_TO is {looked_for:?}"));
+    }
     if heard == "Realtime" {
         let caller = match bucket {
             Some(_) => "s3.amazonaws.com",

@@ -88,7 +88,14 @@ impl Lane {
         let mut pending = Pending::new(self.mode);
         let mut failures = 0;
         let mut last_success = Instant::now();
+        let mut at_fault: Option<DeliveryError> = None;
         loop {
+            // What shared a refused request with the one at fault gets through before the lane ends.
+            if !pending.has_suspects()
+                && let Some(error) = at_fault
+            {
+                return Err(error);
+            }
             if pending.is_empty() {
                 let message = tokio::select! {
                     () = self.stop.cancelled() => return Ok(()),
@@ -99,7 +106,9 @@ impl Lane {
                     None => return Ok(()),
                 }
             }
-            self.fill(&mut pending, &mut messages).await?;
+            if !pending.has_suspects() {
+                self.fill(&mut pending, &mut messages).await?;
+            }
             let permit = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
                 permit = self.flow.acquire() => permit,
@@ -124,8 +133,11 @@ impl Lane {
                 last_success = Instant::now();
                 failures = 0;
             }
-            if let Some((message, refusal)) = settled.rejected.into_iter().next() {
-                return Err(DeliveryError::Rejected {
+            for (message, refusal) in settled.rejected {
+                if let Some(group) = &message.group {
+                    pending.take_group(group);
+                }
+                at_fault.get_or_insert(DeliveryError::Rejected {
                     number: message.number,
                     bytes: message.bytes(),
                     refusal,
@@ -263,6 +275,35 @@ mod tests {
         }
     }
 
+    /// Refuses a request as a whole when it holds a certain message.
+    struct Picky(u64);
+
+    #[async_trait]
+    impl Queue for Picky {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            if messages.iter().all(|message| message.number != self.0) {
+                return Ok(vec![Ok(()); messages.len()]);
+            }
+            Err(Refusal {
+                kind: RefusalKind::Rejected,
+                code: "InvalidParameterValue".to_owned(),
+                message: "something in it".to_owned(),
+            })
+        }
+
+        async fn depth(&self) -> Result<u64, Refusal> {
+            Ok(0)
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            Ok(1024)
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
     struct Open;
 
     impl Gate for Open {
@@ -271,13 +312,11 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
-        let flow = Flow::new(1);
-        let lane = Lane {
-            queue: Arc::new(Hiccup::default()),
+    fn lane(queue: Arc<dyn Queue>, flow: Arc<Flow>) -> Lane {
+        Lane {
+            queue,
             gate: Arc::new(Open),
-            flow: Arc::clone(&flow),
+            flow,
             mode: Mode::Strict,
             fills_requests: true,
             stop: CancellationToken::new(),
@@ -285,18 +324,47 @@ mod tests {
             patience: Duration::from_mins(1),
             max_message_bytes: 1024,
             random: fastrand::Rng::with_seed(1),
-        };
-        let (sender, messages) = mpsc::channel(1);
-        let message = Message {
-            number: 7,
+        }
+    }
+
+    fn message(number: u64, group: Option<&str>) -> Message {
+        Message {
+            number,
             events: 1,
             body: "{}".to_owned(),
-            group: None,
+            group: group.map(str::to_owned),
             deduplication_id: None,
             attempt: 0,
             attributes: Vec::new(),
-        };
-        sender.send(message).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_other_held_back()
+    {
+        let (sender, messages) = mpsc::channel(20);
+        for number in 0..10 {
+            let group = number.to_string();
+            sender.send(message(number, Some(&group))).await.unwrap();
+        }
+        let acknowledged = std::sync::Mutex::new(Vec::<u64>::new());
+        let sent = lane(Arc::new(Picky(4)), Flow::new(1)).run(messages, |numbers| {
+            acknowledged.lock().unwrap().extend(numbers);
+        });
+        let error = sent.await.unwrap_err();
+        assert!(
+            matches!(error, DeliveryError::Rejected { number: 4, .. }),
+            "{error}"
+        );
+        assert_eq!(*acknowledged.lock().unwrap(), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
+        let flow = Flow::new(1);
+        let lane = lane(Arc::new(Hiccup::default()), Arc::clone(&flow));
+        let (sender, messages) = mpsc::channel(1);
+        sender.send(message(7, None)).await.unwrap();
         drop(sender);
         let acknowledged = std::sync::Mutex::new(Vec::<u64>::new());
         let another = flow.acquire().await;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Order;
-use crate::event::{Event, key_group};
+use crate::event::{Event, change_id, key_group};
 use crate::format::{self, Format};
 
 /// What goes into the queue as one entry of a batch.
@@ -62,7 +62,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// The message of a realtime event. Deduplication: see [`live_deduplication_id`].
+    /// The message of a realtime event, deduplicated by its [`change_id`].
     #[must_use]
     pub fn message(&self, event: &Event, number: u64) -> Message {
         let group = self.group(event);
@@ -70,7 +70,7 @@ impl Writer {
             number,
             events: 1,
             body: format::body(event, self.format, &self.region),
-            deduplication_id: group.is_some().then(|| live_deduplication_id(event)),
+            deduplication_id: group.is_some().then(|| change_id(event)),
             group,
             attempt: 0,
             attributes: vec![("source", event.source.as_str().to_owned())],
@@ -85,16 +85,6 @@ impl Writer {
             Order::Bucket => Some(event.bucket.clone()),
             Order::None => None,
         }
-    }
-}
-
-/// The event id; for objects without versions with the sequencer behind it. Their version id is
-/// always `null`, so that two overwrites within five minutes share an event id, and SQS would drop
-/// the second as a repetition. S3 gives a repeated notification the same sequencer.
-fn live_deduplication_id(event: &Event) -> String {
-    match &event.sequencer {
-        Some(sequencer) if event.version_id == "null" => format!("{}:{sequencer}", event.event_id),
-        _ => event.event_id.clone(),
     }
 }
 
@@ -143,6 +133,43 @@ mod tests {
         let first = deduplication_id(&event("null", "01"));
         assert_ne!(first, deduplication_id(&event("null", "02")));
         assert_eq!(first, deduplication_id(&event("null", "01")));
+    }
+
+    #[test]
+    fn overwrites_without_a_sequencer_are_told_apart_by_tag_and_time() {
+        let overwrite = |e_tag: &str, time| Event {
+            sequencer: None,
+            e_tag: Some(e_tag.to_owned()),
+            event_time: Millis(time),
+            ..event("null", "")
+        };
+        let id = |e_tag, time| deduplication_id(&overwrite(e_tag, time)).unwrap();
+        assert_eq!(id("e1", 1), id("e1", 1), "a repetition is one message");
+        assert_ne!(id("e1", 1), id("e1", 2));
+        assert_ne!(id("e1", 1), id("e2", 1));
+    }
+
+    #[test]
+    fn a_deduplication_id_is_one_whatever_a_server_calls_a_sequencer() {
+        for sequencer in ["\u{FFFF}", "a b", "0".repeat(500).as_str(), "…"] {
+            let id = deduplication_id(&event("null", sequencer)).unwrap();
+            assert!(id.len() <= 128, "{id}");
+            assert!(id.bytes().all(|b| b.is_ascii_graphic()), "{id}");
+            assert_ne!(id, deduplication_id(&event("null", "01")).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_marker_made_and_unmade_are_two_messages() {
+        let of = |change, name: &str| Event {
+            event_id: event_id("ledger", "k", "m1", change),
+            event_name: name.to_owned(),
+            ..event("m1", "01")
+        };
+        assert_ne!(
+            deduplication_id(&of(Change::Removed, "ObjectRemoved:DeleteMarkerCreated")),
+            deduplication_id(&of(Change::Deleted, "ObjectRemoved:Delete"))
+        );
     }
 
     #[test]

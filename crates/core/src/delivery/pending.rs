@@ -14,6 +14,9 @@ pub struct Pending {
     mode: Mode,
     waiting: VecDeque<Message>,
     bytes: usize,
+    /// Numbers of messages that were in a request which SQS refused as a whole: each goes by itself,
+    /// so that the one at fault is known and the others get through.
+    suspects: HashSet<u64>,
 }
 
 /// What came of a request.
@@ -74,8 +77,14 @@ impl Pending {
         self.waiting.is_empty()
     }
 
+    /// Whether a request that was refused as a whole is still being sent one by one.
+    #[must_use]
+    pub fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
     /// Takes the next request: at most 10 entries and 1 MiB, of each group the first that waits,
-    /// and in strict mode only that.
+    /// and in strict mode only that. A suspect goes alone.
     pub fn next_request(&mut self) -> Vec<Message> {
         self.next_request_beside(HashSet::new())
     }
@@ -109,8 +118,8 @@ impl Pending {
                         && !Mistake::TwoOfAGroup.is_planted()
                         && request.iter().any(|m| m.group.as_ref() == Some(group))
             });
-            let fits = request.is_empty() || bytes + size <= MAX_REQUEST_BYTES;
-            if group_is_busy || !fits {
+            let fits = bytes + size <= MAX_REQUEST_BYTES && !self.is_suspect(message);
+            if group_is_busy || !(request.is_empty() || fits) {
                 if let Some(group) = &message.group {
                     passed_over.insert(group.clone());
                 }
@@ -118,15 +127,26 @@ impl Pending {
                 continue;
             }
             bytes += size;
+            let goes_alone = self.is_suspect(message);
             if let Some(message) = self.waiting.remove(index) {
                 request.push(message);
+            }
+            if goes_alone {
+                break;
             }
         }
         self.bytes -= bytes;
         request
     }
 
+    fn is_suspect(&self, message: &Message) -> bool {
+        self.suspects.contains(&message.number)
+    }
+
     /// Puts back what is to be sent again and tells what came of the rest.
+    ///
+    /// A request that was rejected as a whole tells nothing of its messages: they go again one by
+    /// one, at once, and what is then rejected is at fault.
     ///
     /// Strict: what failed goes again, a request that failed as a whole goes again as a whole;
     /// SQS's deduplication drops what had arrived. Batched: of each group everything from the
@@ -138,6 +158,11 @@ impl Pending {
     ) -> Settled {
         let results = match answer {
             Ok(results) => results,
+            Err(refusal) if refusal.kind == RefusalKind::Rejected && request.len() > 1 => {
+                self.suspects.extend(request.iter().map(|m| m.number));
+                self.put_back(request);
+                return Settled::default();
+            }
             Err(_) if Mistake::FailedRequestForgotten.is_planted() => vec![Ok(()); request.len()],
             Err(refusal) => vec![Err(refusal); request.len()],
         };
@@ -170,12 +195,21 @@ impl Pending {
             }
             again.push(message);
         }
+        let rejected = settled.rejected.iter().map(|(message, _)| message.number);
+        for number in settled.acknowledged.iter().copied().chain(rejected) {
+            self.suspects.remove(&number);
+        }
+        self.put_back(again);
+        settled
+    }
+
+    /// In front of all that waits.
+    fn put_back(&mut self, messages: Vec<Message>) {
         // Last first, so that pushing to the front restores the order.
-        for message in again.into_iter().rev() {
+        for message in messages.into_iter().rev() {
             self.bytes += message.bytes();
             self.waiting.push_front(message);
         }
-        settled
     }
 
     /// Takes out all messages of `group`.
@@ -185,162 +219,19 @@ impl Pending {
             .partition::<Vec<_>, _>(|m| m.group.as_deref() == Some(group));
         self.waiting = kept.into();
         self.bytes -= taken.iter().map(Message::bytes).sum::<usize>();
+        for message in &taken {
+            self.suspects.remove(&message.number);
+        }
         taken
     }
 
     /// Takes out everything.
     pub fn drain(&mut self) -> Vec<Message> {
         self.bytes = 0;
+        self.suspects.clear();
         std::mem::take(&mut self.waiting).into()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn message(number: u64, group: u8, bytes: usize) -> Message {
-        Message {
-            number,
-            body: "x".repeat(bytes),
-            group: Some(group.to_string()),
-            deduplication_id: Some(number.to_string()),
-            events: 1,
-            attempt: 0,
-            attributes: vec![],
-        }
-    }
-
-    fn refusal(kind: RefusalKind) -> Refusal {
-        Refusal {
-            kind,
-            code: "Code".to_owned(),
-            message: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_request_holds_ten_entries_and_one_mebibyte() {
-        let mut pending = Pending::default();
-        for number in 0..12 {
-            pending.push(message(number, u8::try_from(number).unwrap(), 1));
-        }
-        assert_eq!(pending.next_request().len(), 10);
-
-        let mut pending = Pending::default();
-        for number in 0..3 {
-            pending.push(message(number, u8::try_from(number).unwrap(), 500 * 1024));
-        }
-        assert_eq!(pending.next_request().len(), 2);
-    }
-
-    #[test]
-    fn a_large_message_is_not_overtaken_by_its_own_group() {
-        let mut pending = Pending::default();
-        pending.push(message(0, 0, 900 * 1024));
-        pending.push(message(1, 1, 900 * 1024));
-        pending.push(message(2, 1, 1));
-        pending.push(message(3, 2, 1));
-        let numbers: Vec<_> = pending.next_request().iter().map(|m| m.number).collect();
-        assert_eq!(numbers, [0, 3]);
-    }
-
-    proptest! {
-        /// Whatever fails, each group arrives in order, nothing is lost, nothing twice.
-        #[test]
-        fn groups_keep_their_order_whatever_fails(
-            groups in prop::collection::vec(0u8..6, 1..80), faults in prop::collection::vec(0u8..4, 400)
-        ) {
-            let mut pending = Pending::default();
-            for (number, group) in groups.iter().enumerate() {
-                pending.push(message(number as u64, *group, 1));
-            }
-            let mut faults = faults.into_iter();
-            let mut arrived: Vec<u64> = vec![];
-            while !pending.is_empty() {
-                let request = pending.next_request();
-                let in_request: HashSet<_> = request.iter().map(|m| m.group.clone()).collect();
-                prop_assert_eq!(in_request.len(), request.len(), "two of one group");
-                // The request fails as a whole, or entry by entry, until the faults run out.
-                let answer = if faults.next() == Some(0) {
-                    Err(refusal(RefusalKind::Throttled))
-                } else {
-                    Ok(request.iter().map(|m| if faults.next() == Some(1) {
-                        Err(refusal(RefusalKind::Unavailable))
-                    } else {
-                        arrived.push(m.number);
-                        Ok(())
-                    }).collect())
-                };
-                pending.settle(request, answer);
-            }
-            for group in 0..6 {
-                let of_group: Vec<_> =
-                    arrived.iter().filter(|n| groups[usize::try_from(**n).unwrap()] == group).collect();
-                prop_assert!(of_group.is_sorted());
-            }
-            arrived.sort_unstable();
-            prop_assert_eq!(arrived, (0..groups.len() as u64).collect::<Vec<_>>());
-        }
-
-        /// Batched, a queue that drops repetitions sees of each group a stream in which every
-        /// message is there, and the first of each comes in order: rewinds, never gaps.
-        #[test]
-        fn batched_groups_rewind_and_have_no_gaps(
-            groups in prop::collection::vec(0u8..4, 1..60), faults in prop::collection::vec(0u8..5, 400)
-        ) {
-            let mut pending = Pending::new(Mode::Batched);
-            for (number, group) in groups.iter().enumerate() {
-                pending.push(message(number as u64, *group, 1));
-            }
-            let mut faults = faults.into_iter();
-            let mut ids = HashSet::new();
-            let mut arrived: Vec<u64> = vec![];
-            let mut take = |message: &Message| {
-                if ids.insert(message.id_of_attempt().unwrap().into_owned()) {
-                    arrived.push(message.number);
-                }
-            };
-            let mut acknowledged = HashSet::new();
-            while !pending.is_empty() {
-                let request = pending.next_request();
-                prop_assert!(request.len() <= MAX_ENTRIES);
-                let answer = match faults.next() {
-                    Some(0) => {
-                        // Some arrive, and the answer is lost.
-                        request.iter().filter(|_| faults.next() == Some(1)).for_each(&mut take);
-                        Err(refusal(RefusalKind::Unavailable))
-                    }
-                    _ => Ok(request.iter().map(|m| if faults.next() == Some(1) {
-                        Err(refusal(RefusalKind::Unavailable))
-                    } else {
-                        take(m);
-                        Ok(())
-                    }).collect()),
-                };
-                let settled = pending.settle(request, answer);
-                acknowledged.extend(settled.acknowledged);
-            }
-            prop_assert_eq!(acknowledged.len(), groups.len());
-            for group in 0..4 {
-                let of_group: Vec<u64> = arrived.iter().copied()
-                    .filter(|n| groups[usize::try_from(*n).unwrap()] == group).collect();
-                // A consumer that keeps the highest sequence it has seen misses nothing: each
-                // message is either the next one, or one it has seen.
-                let expected: Vec<u64> = (0..groups.len() as u64)
-                    .filter(|n| groups[usize::try_from(*n).unwrap()] == group).collect();
-                let mut next = 0;
-                let mut must_be = 0;
-                for number in of_group {
-                    let index = expected.iter().position(|n| *n == number).unwrap();
-                    must_be = must_be.max(index + 1);
-                    if index == next { next += 1; }
-                }
-                prop_assert_eq!(must_be, expected.len());
-                prop_assert_eq!(next, expected.len(), "the consumer that reads in order gets all");
-            }
-        }
-    }
-}
+mod tests;

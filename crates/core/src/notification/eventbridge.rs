@@ -1,19 +1,24 @@
 //! An S3 event as `EventBridge` carries it. Keys are *not* encoded here.
 //!
-//! Source: Amazon S3 User Guide, "`EventBridge` event message structure".
+//! Source: Amazon S3 User Guide, "`EventBridge` event message structure" and "Amazon S3 event
+//! types in `EventBridge`".
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NotificationError, Reason, Record, Skipped, read, s3::version_id};
+use super::{NotificationError, Reason, Record, Skipped, fact, read};
+use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source, event_id};
-use crate::time::Millis;
+
+const WHAT: &str = "EventBridge event";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct BridgeEvent {
-    detail_type: String,
-    time: Millis,
+    #[serde(default, deserialize_with = "fact::text")]
+    detail_type: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
+    time: Option<String>,
     detail: Detail,
 }
 
@@ -22,89 +27,115 @@ struct BridgeEvent {
 struct Detail {
     bucket: Bucket,
     object: Object,
+    #[serde(default, deserialize_with = "fact::text")]
     reason: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
     deletion_type: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Bucket {
-    name: String,
+    #[serde(default, deserialize_with = "fact::text")]
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Object {
-    key: String,
+    #[serde(default, deserialize_with = "fact::text")]
+    key: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
     version_id: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
     sequencer: Option<String>,
+    #[serde(default, deserialize_with = "fact::size")]
     size: Option<u64>,
+    #[serde(default, deserialize_with = "fact::e_tag")]
     etag: Option<String>,
 }
 
 pub(super) fn parse_event(value: &Value) -> Result<Record, NotificationError> {
-    let event: BridgeEvent = read(value, "EventBridge event")?;
+    let event: BridgeEvent = read(value, WHAT)?;
+    let detail_type = fact::needed(event.detail_type, WHAT, "detail-type")?;
     let Detail {
         bucket,
         object,
         reason,
         deletion_type,
     } = event.detail;
-    let event_name = event_name(
-        &event.detail_type,
-        reason.as_deref().unwrap_or_default(),
-        deletion_type.as_deref().unwrap_or_default(),
-    );
-    let Some(change) = Change::of_event_name(&event_name) else {
-        return Ok(Record::Skipped(Skipped {
-            reason: Reason::NoChange,
-            event_name,
-            bucket: bucket.name,
-            key: object.key,
-        }));
+    let reason = reason.unwrap_or_default();
+    let (change, event_name) = match detail_type.as_str() {
+        "Object Created" => (Change::Created, created(&reason)),
+        "Object Deleted" => deleted(&reason, &deletion_type.unwrap_or_default())?,
+        other if meaning(other) == Meaning::NoChange => {
+            return Ok(Record::Skipped(Skipped {
+                reason: Reason::NoChange,
+                event_name: detail_type,
+                bucket: bucket.name.unwrap_or_default(),
+                key: object.key.unwrap_or_default(),
+            }));
+        }
+        _ => {
+            return Err(NotificationError::EventName {
+                found: detail_type,
+                key: object.key.unwrap_or_default(),
+            });
+        }
     };
-    let version_id = version_id(object.version_id);
-    Ok(Record::Change(Box::new(Event {
-        event_id: event_id(&bucket.name, &object.key, &version_id, change),
+    let bucket = fact::needed(bucket.name, WHAT, "detail.bucket.name")?;
+    let key = fact::needed(object.key, WHAT, "detail.object.key")?;
+    // Absent where the bucket has no versions: listings say `null`.
+    let version_id = object.version_id.unwrap_or_else(|| "null".to_owned());
+    let event = Event {
+        event_id: event_id(&bucket, &key, &version_id, change),
         source: Source::Realtime,
-        event_name,
-        bucket: bucket.name,
-        key: object.key,
+        event_name: event_name.to_owned(),
+        bucket,
+        key,
         version_id,
-        event_time: event.time,
+        event_time: fact::time(event.time, WHAT, "time")?,
         sequencer: object.sequencer,
         size: object.size.filter(|_| change == Change::Created),
         e_tag: object.etag.filter(|_| change == Change::Created),
         is_latest: None,
         job_id: None,
         sequence: None,
-    })))
+    };
+    Ok(Record::Change {
+        event: Box::new(event),
+        has_order: true,
+    })
 }
 
-/// The name a native notification would have had; the detail type itself for what is no change.
-fn event_name(detail_type: &str, reason: &str, deletion_type: &str) -> String {
-    match detail_type {
-        "Object Created" => format!(
-            "ObjectCreated:{}",
-            match reason {
-                "PutObject" | "" => "Put",
-                "POST Object" | "PostObject" => "Post",
-                "CopyObject" => "Copy",
-                other => other,
-            }
-        ),
-        "Object Deleted" => {
-            let family = if reason.starts_with("Lifecycle") {
-                "LifecycleExpiration"
-            } else {
-                "ObjectRemoved"
-            };
-            let what = if deletion_type == "Delete Marker Created" {
-                "DeleteMarkerCreated"
-            } else {
-                "Delete"
-            };
-            format!("{family}:{what}")
+/// The name that a native notification would have had. That a version came is said by the detail
+/// type; a reason that is not known says no more than that.
+fn created(reason: &str) -> &'static str {
+    match reason {
+        "POST Object" | "PostObject" => "ObjectCreated:Post",
+        "CopyObject" => "ObjectCreated:Copy",
+        "CompleteMultipartUpload" => "ObjectCreated:CompleteMultipartUpload",
+        _ => "ObjectCreated:Put",
+    }
+}
+
+/// Whether a marker was made or a version removed for good is said by the deletion type alone.
+fn deleted(reason: &str, deletion_type: &str) -> Result<(Change, &'static str), NotificationError> {
+    let by_lifecycle = reason.starts_with("Lifecycle");
+    match deletion_type {
+        "Delete Marker Created" if by_lifecycle => {
+            Ok((Change::Removed, "LifecycleExpiration:DeleteMarkerCreated"))
         }
-        other => other.to_owned(),
+        "Delete Marker Created" => Ok((Change::Removed, "ObjectRemoved:DeleteMarkerCreated")),
+        "Permanently Deleted" if by_lifecycle => {
+            Ok((Change::Deleted, "LifecycleExpiration:Delete"))
+        }
+        "Permanently Deleted" => Ok((Change::Deleted, "ObjectRemoved:Delete")),
+        other => Err(NotificationError::Malformed {
+            what: WHAT,
+            reason: format!(
+                "deletion-type: found {other:?}, expected \"Delete Marker Created\" or \
+                 \"Permanently Deleted\""
+            ),
+        }),
     }
 }

@@ -1,22 +1,29 @@
-//! A record of a native S3 notification.
+//! A record of a native S3 notification, from S3 or a server that speaks a dialect of it.
 //!
 //! Source: Amazon S3 User Guide, "Event message structure". Unknown fields and minor versions
-//! are ignored; keys are URL-encoded as form data.
+//! are ignored. Only bucket, key, event name and time are needed to tell a change.
 
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NotificationError, Reason, Record, Skipped, read};
+use super::dialect::Dialect;
+use super::{NotificationError, Reason, Record, Skipped, fact, read};
+use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source, event_id};
-use crate::time::Millis;
+
+const WHAT: &str = "S3 notification record";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Record {
-    event_version: String,
-    event_time: Millis,
-    event_name: String,
+    #[serde(default, deserialize_with = "fact::text")]
+    event_version: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
+    event_source: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
+    event_time: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
+    event_name: Option<String>,
     s3: Entity,
 }
 
@@ -28,73 +35,76 @@ struct Entity {
 
 #[derive(Deserialize)]
 struct Bucket {
-    name: String,
+    #[serde(default, deserialize_with = "fact::text")]
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Object {
-    key: String,
+    #[serde(default, deserialize_with = "fact::text")]
+    key: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
     version_id: Option<String>,
+    #[serde(default, deserialize_with = "fact::text")]
     sequencer: Option<String>,
+    #[serde(default, deserialize_with = "fact::size")]
     size: Option<u64>,
+    #[serde(default, deserialize_with = "fact::e_tag")]
     e_tag: Option<String>,
 }
 
 pub(super) fn parse_record(record: &Value) -> Result<Record, NotificationError> {
-    let record: S3Record = read(record, "S3 notification record")?;
-    if record.event_version.split('.').next() != Some("2") {
-        return Err(NotificationError::Version {
-            found: record.event_version,
-        });
+    let record: S3Record = read(record, WHAT)?;
+    if let Some(found) = record.event_version
+        && found.split('.').next() != Some("2")
+    {
+        return Err(NotificationError::Version { found });
     }
-    let Entity { bucket, object } = record.s3;
-    let key = decode_key(&object.key)?;
+    let written = fact::needed(record.event_name, WHAT, "eventName")?;
     // S3 itself writes the name without the prefix its configuration uses; others keep it.
-    let event_name = record
-        .event_name
-        .strip_prefix("s3:")
-        .unwrap_or(&record.event_name)
-        .to_owned();
-    let Some(change) = Change::of_event_name(&event_name) else {
-        return Ok(Record::Skipped(Skipped {
-            reason: Reason::NoChange,
-            event_name,
-            bucket: bucket.name,
-            key,
-        }));
+    let written = written.strip_prefix("s3:").unwrap_or(&written);
+    let Entity { bucket, object } = record.s3;
+    let source = record.event_source.unwrap_or_default();
+    let dialect = Dialect::of(Some(source.as_str()).filter(|source| !source.is_empty()));
+    let (change, name) = match meaning(written) {
+        Meaning::Change { change, name } => (change, name),
+        Meaning::NoChange => {
+            return Ok(Record::Skipped(Skipped {
+                reason: Reason::NoChange,
+                event_name: written.to_owned(),
+                bucket: bucket.name.unwrap_or_default(),
+                key: object.key.unwrap_or_default(),
+            }));
+        }
+        Meaning::Unknown => {
+            return Err(NotificationError::EventName {
+                found: written.to_owned(),
+                key: object.key.unwrap_or_default(),
+            });
+        }
     };
-    let version_id = version_id(object.version_id);
-    Ok(Record::Change(Box::new(Event {
-        event_id: event_id(&bucket.name, &key, &version_id, change),
+    let bucket = fact::needed(bucket.name, WHAT, "s3.bucket.name")?;
+    let key = fact::needed(object.key, WHAT, "s3.object.key")?;
+    let key = dialect.key(&key, &source)?;
+    let version_id = dialect.version_id(object.version_id, written)?;
+    let event = Event {
+        event_id: event_id(&bucket, &key, &version_id, change),
         source: Source::Realtime,
-        event_name,
-        bucket: bucket.name,
+        event_name: name.to_owned(),
+        bucket,
         key,
         version_id,
-        event_time: record.event_time,
+        event_time: fact::time(record.event_time, WHAT, "eventTime")?,
         sequencer: object.sequencer,
         size: object.size.filter(|_| change == Change::Created),
         e_tag: object.e_tag.filter(|_| change == Change::Created),
         is_latest: None,
         job_id: None,
         sequence: None,
-    })))
-}
-
-/// Objects of an unversioned bucket have no version id, or an empty one: listings say `null`.
-pub(super) fn version_id(found: Option<String>) -> String {
-    found
-        .filter(|v| !v.is_empty())
-        .unwrap_or_else(|| "null".to_owned())
-}
-
-fn decode_key(encoded: &str) -> Result<String, NotificationError> {
-    percent_decode_str(&encoded.replace('+', " "))
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|e| NotificationError::Malformed {
-            what: "object key of an S3 notification",
-            reason: format!("{encoded:?} does not decode to UTF-8: {e}"),
-        })
+    };
+    Ok(Record::Change {
+        event: Box::new(event),
+        has_order: dialect.has_order(),
+    })
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{PlanError, PlanStore};
-use crate::event::Change;
 use crate::scan::dialect::Dialect;
 use crate::scan::keyspace::Range;
 use crate::time::Millis;
@@ -118,9 +117,10 @@ impl Summary {
     pub fn add_all(&mut self, rows: &[PlannedRef<'_>]) {
         for row in rows {
             self.events += 1;
-            match row.change() {
-                Change::Created => self.created += 1,
-                Change::Removed => self.removed += 1,
+            if row.version.is_delete_marker {
+                self.removed += 1;
+            } else {
+                self.created += 1;
             }
             self.bytes += row.version.size.unwrap_or(0);
         }

@@ -139,6 +139,47 @@ async fn what_a_batch_has_of_a_key_is_sent_in_the_order_of_its_changes() {
     );
 }
 
+/// A case of the corpus in `crates/core/tests`.
+fn dialect(name: &str) -> Value {
+    let path = format!(
+        "{}/../core/tests/fixtures/dialects/notifications/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let case: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    case["input"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_a_server_whose_sequencers_tell_no_order_goes_as_it_came() {
+    let queue = Queued::default();
+    let answer = handle(&queue, "", dialect("ceph-batch")).await.unwrap();
+    let failures = json!({"batchItemFailures": [{"itemIdentifier": "2"}]});
+    assert_eq!(answer, failures, "the one whose version id was left out");
+    let bodies = queue.bodies.lock().unwrap();
+    let names: Vec<_> = bodies
+        .iter()
+        .map(|b| serde_json::from_str::<Value>(b).unwrap()["eventName"].clone())
+        .collect();
+    assert_eq!(names, ["ObjectCreated:Put", "ObjectRemoved:Delete"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_key_and_an_unknown_name_are_errors_whatever_the_filter() {
+    for (case, part) in [
+        ("empty-key", "s3.object.key is missing or empty"),
+        (
+            "aws-unknown-created",
+            "\"ObjectCreated:Append\" is not known",
+        ),
+    ] {
+        let queue = Queued::default();
+        let error = handle(&queue, "elsewhere/", dialect(case)).await;
+        let error = error.unwrap_err();
+        assert!(error.contains(part), "{error}");
+        assert_eq!(queue.bodies.lock().unwrap().len(), 0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_names_the_messages_whose_events_did_not_get_through() {
     let queue = Queued {
@@ -183,6 +224,25 @@ async fn health_asks_the_queue() {
         .await
         .unwrap_err();
     assert!(error.contains("\"start\""), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_answered_in_time_when_sqs_throttles_all_the_while() {
+    let queue = Queued {
+        refuses: Some("accounts/1.json"),
+        ..Queued::default()
+    };
+    let begin = tokio::time::Instant::now();
+    let answer = handle(&queue, "", fixture("sqs-to-lambda")).await.unwrap();
+    assert!(answer["batchItemFailures"].is_array());
+    assert!(begin.elapsed() < BUDGET + MARGIN, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn an_invocation_from_cargo_lambda_has_time() {
+    // Version 1.9.2 sends 600000 ms, an instant in 1970.
+    let deadline = SystemTime::UNIX_EPOCH + Duration::from_mins(10);
+    assert_eq!(budget(deadline), Duration::from_millis(599_500));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::queue::is_allowed;
 use crate::told::ranges;
 
 /// A message as it is sent. Texts are parts of the request where they hold no escapes.
@@ -61,7 +62,25 @@ struct Done<'a> {
 #[serde(rename_all = "PascalCase")]
 struct BatchDone<'a> {
     successful: Vec<Done<'a>>,
-    failed: [&'a str; 0],
+    failed: Vec<NotTaken<'a>>,
+}
+
+/// What is answered about a message with a character that SQS does not take.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NotTaken<'a> {
+    id: &'a str,
+    sender_fault: bool,
+    code: &'static str,
+}
+
+impl Entry<'_> {
+    fn is_allowed(&self) -> bool {
+        let values = self.message_attributes.values().map(|a| &a.string_value);
+        values
+            .chain([&self.message_body])
+            .all(|text| text.chars().all(is_allowed))
+    }
 }
 
 /// What has arrived.
@@ -97,9 +116,18 @@ impl Arrivals {
                 let batch: Batch = serde_json::from_slice(body)?;
                 self.requests += 1;
                 self.check(&batch.entries);
+                let (taken, refused): (Vec<_>, Vec<_>) =
+                    batch.entries.iter().partition(|entry| entry.is_allowed());
                 let answer = BatchDone {
-                    successful: batch.entries.iter().map(|entry| self.take(entry)).collect(),
-                    failed: [],
+                    successful: taken.into_iter().map(|entry| self.take(entry)).collect(),
+                    failed: refused
+                        .into_iter()
+                        .map(|entry| NotTaken {
+                            id: &entry.id,
+                            sender_fault: true,
+                            code: "InvalidMessageContents",
+                        })
+                        .collect(),
                 };
                 Some(serde_json::to_string(&answer)?)
             }
@@ -235,6 +263,24 @@ mod tests {
             done["MD5OfMessageAttributes"],
             "b8e559c83ef3cffd6c98bac0ef392c6e"
         );
+    }
+
+    #[test]
+    fn a_character_that_sqs_does_not_take_is_refused() {
+        let mut arrivals = Arrivals::default();
+        let body = json!({ "Entries": [
+            { "Id": "0", "MessageBody": "fine \u{FFFD}\u{10FFFF}" },
+            { "Id": "1", "MessageBody": "not \u{FFFF}" },
+        ]});
+        let answer = arrivals
+            .answer("SendMessageBatch", body.to_string().as_bytes())
+            .unwrap()
+            .unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["Successful"][0]["Id"], "0");
+        assert_eq!(answer["Failed"][0]["Id"], "1");
+        assert_eq!(answer["Failed"][0]["Code"], "InvalidMessageContents");
+        assert_eq!(arrivals.messages, 1);
     }
 
     #[test]

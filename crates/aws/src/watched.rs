@@ -1,0 +1,82 @@
+//! Port `WatchedBucket`: S3.
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Event, FilterRule, NotificationConfigurationFilter, S3KeyFilter,
+};
+use bridge_core::watched::{NoAnswer, Notifications, Told, Versioning, WatchedBucket};
+
+use crate::sdk::Fault;
+
+/// One bucket.
+#[derive(Debug, Clone)]
+pub struct S3Watched {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Watched {
+    /// The bucket of this name.
+    #[must_use]
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+}
+
+#[async_trait]
+impl WatchedBucket for S3Watched {
+    async fn versioning(&self) -> Result<Versioning, NoAnswer> {
+        let ask = self.client.get_bucket_versioning().bucket(&self.bucket);
+        let answer = ask.send().await.map_err(|e| no_answer(&Fault::of(&e)))?;
+        Ok(match answer.status() {
+            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+            Some(_) => Versioning::Suspended,
+            None => Versioning::Never,
+        })
+    }
+
+    async fn notifications(&self) -> Result<Notifications, NoAnswer> {
+        let ask = self.client.get_bucket_notification_configuration();
+        let answer = ask.bucket(&self.bucket).send().await;
+        let answer = answer.map_err(|e| no_answer(&Fault::of(&e)))?;
+        let functions = answer.lambda_function_configurations().iter();
+        let functions = functions.map(|c| told(c.lambda_function_arn(), c.events(), c.filter()));
+        let queues = answer.queue_configurations().iter();
+        let queues = queues.map(|c| told(c.queue_arn(), c.events(), c.filter()));
+        let topics = answer.topic_configurations().iter();
+        let topics = topics.map(|c| told(c.topic_arn(), c.events(), c.filter()));
+        Ok(Notifications {
+            event_bridge: answer.event_bridge_configuration().is_some(),
+            told: functions.chain(queues).chain(topics).collect(),
+        })
+    }
+}
+
+fn told(arn: &str, events: &[Event], filter: Option<&NotificationConfigurationFilter>) -> Told {
+    let key = filter.and_then(NotificationConfigurationFilter::key);
+    let rules = key.map(S3KeyFilter::filter_rules).unwrap_or_default();
+    let mut values = rules.iter().filter_map(FilterRule::value);
+    Told {
+        arn: arn.to_owned(),
+        events: events
+            .iter()
+            .map(|event| event.as_str().to_owned())
+            .collect(),
+        has_filter: values.any(|value| !value.is_empty()),
+    }
+}
+
+/// A caller that may not ask, or a server that does not know the question, says nothing of the bucket.
+fn no_answer(fault: &Fault) -> NoAnswer {
+    let codes = [
+        "AccessDenied",
+        "AllAccessDisabled",
+        "NotImplemented",
+        "MethodNotAllowed",
+    ];
+    NoAnswer {
+        is_refused: codes.contains(&fault.code.as_str()),
+        reason: fault.to_string(),
+    }
+}

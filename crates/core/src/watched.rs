@@ -1,0 +1,254 @@
+//! Whether a bucket is set up so that its changes arrive: versioned, and telling somebody of them. A
+//! bucket that is neither looks healthy to everything else, and every change of it is lost.
+
+use async_trait::async_trait;
+
+/// The events that must be told of. Each may be covered by a pattern: `s3:ObjectCreated:*`.
+const EVENTS: [&str; 4] = [
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:ObjectRemoved:Delete",
+];
+
+/// A bucket's `VersioningConfiguration`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versioning {
+    /// Every change is a version.
+    Enabled,
+    /// Changes replace the version `null`.
+    Suspended,
+    /// It never was versioned.
+    Never,
+}
+
+/// A bucket's `NotificationConfiguration`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notifications {
+    /// All events go to `EventBridge`.
+    pub event_bridge: bool,
+    /// Functions, queues and topics that are told.
+    pub told: Vec<Told>,
+}
+
+/// Who is told of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The function's, queue's or topic's ARN.
+    pub arn: String,
+    /// `s3:ObjectCreated:*` …
+    pub events: Vec<String>,
+    /// Only keys of some prefix or suffix.
+    pub has_filter: bool,
+}
+
+/// Why a question got no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// The caller may not ask, or the server does not know the question.
+    pub is_refused: bool,
+    /// The code and the message.
+    pub reason: String,
+}
+
+/// Port: how the bucket is set up.
+#[async_trait]
+pub trait WatchedBucket: Send + Sync {
+    /// `GetBucketVersioning`.
+    async fn versioning(&self) -> Result<Versioning, NoAnswer>;
+
+    /// `GetBucketNotificationConfiguration`.
+    async fn notifications(&self) -> Result<Notifications, NoAnswer>;
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// It is as it should be.
+    Ok,
+    /// It could not be looked at; why.
+    NotChecked(String),
+    /// It is not; what is wrong and what to do.
+    Wrong(String),
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ok => f.write_str("ok"),
+            Self::NotChecked(reason) => write!(f, "not checked: {reason}"),
+            Self::Wrong(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl From<NoAnswer> for Finding {
+    fn from(none: NoAnswer) -> Self {
+        if none.is_refused {
+            Self::NotChecked(none.reason)
+        } else {
+            Self::Wrong(none.reason)
+        }
+    }
+}
+
+/// Whether the bucket keeps versions.
+pub async fn check_versioning(bucket: &dyn WatchedBucket) -> Finding {
+    match bucket.versioning().await {
+        Ok(Versioning::Enabled) => Finding::Ok,
+        Ok(Versioning::Suspended) => Finding::Wrong(
+            "versioning is suspended: what is overwritten or deleted is lost to every reseed; enable \
+             it with `aws s3api put-bucket-versioning`"
+                .to_owned(),
+        ),
+        Ok(Versioning::Never) => Finding::Wrong(
+            "the bucket is not versioned: it has no history to replay; enable it with `aws s3api \
+             put-bucket-versioning`"
+                .to_owned(),
+        ),
+        Err(none) => none.into(),
+    }
+}
+
+/// Whether the bucket tells `target` of its changes: an ARN, or `eventbridge`. An empty `target` is
+/// not known: then anybody will do.
+pub async fn check_notifications(bucket: &dyn WatchedBucket, target: &str) -> Finding {
+    let set_up = match bucket.notifications().await {
+        Ok(set_up) => set_up,
+        Err(none) => return none.into(),
+    };
+    let by_bus = target == "eventbridge" || target.is_empty();
+    if by_bus && set_up.event_bridge {
+        return Finding::Ok;
+    }
+    if target == "eventbridge" {
+        return Finding::Wrong(
+            "the bucket sends nothing to EventBridge, so that no change arrives in realtime; add \
+             `EventBridgeConfiguration` with `aws s3api put-bucket-notification-configuration`"
+                .to_owned(),
+        );
+    }
+    let told = || {
+        let all = set_up.told.iter();
+        all.filter(|told| target.is_empty() || told.arn == target)
+    };
+    let covers = |pattern: &str, event: &str| match pattern.strip_suffix('*') {
+        Some(family) => event.starts_with(family),
+        None => pattern == event,
+    };
+    let unheard = EVENTS.into_iter().find(|event| {
+        let mut patterns = told().flat_map(|told| &told.events);
+        !patterns.any(|pattern| covers(pattern, event))
+    });
+    let whom = if target.is_empty() { "anybody" } else { target };
+    if let Some(event) = unheard {
+        return Finding::Wrong(format!(
+            "the bucket does not tell {whom} of {event}, so that such changes do not arrive in \
+             realtime; see `aws s3api get-bucket-notification-configuration`"
+        ));
+    }
+    if told().all(|told| told.has_filter) {
+        return Finding::Wrong(format!(
+            "the bucket tells {whom} of some keys only: its notifications have a prefix or suffix"
+        ));
+    }
+    Finding::Ok
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bucket(
+        Result<Versioning, NoAnswer>,
+        Result<Notifications, NoAnswer>,
+    );
+
+    #[async_trait]
+    impl WatchedBucket for Bucket {
+        async fn versioning(&self) -> Result<Versioning, NoAnswer> {
+            self.0.clone()
+        }
+
+        async fn notifications(&self) -> Result<Notifications, NoAnswer> {
+            self.1.clone()
+        }
+    }
+
+    fn told(arn: &str, events: &[&str], has_filter: bool) -> Notifications {
+        let events = events.iter().map(ToString::to_string).collect();
+        Notifications {
+            event_bridge: false,
+            told: vec![Told {
+                arn: arn.to_owned(),
+                events,
+                has_filter,
+            }],
+        }
+    }
+
+    #[tokio::test]
+    async fn only_an_enabled_versioning_is_ok() {
+        for (versioning, part) in [
+            (Versioning::Enabled, "ok"),
+            (Versioning::Suspended, "suspended"),
+            (Versioning::Never, "is not versioned"),
+        ] {
+            let bucket = Bucket(Ok(versioning), Ok(Notifications::default()));
+            let found = check_versioning(&bucket).await.to_string();
+            assert!(found.contains(part), "{found}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_asked_is_not_checked_and_what_fails_is_wrong() {
+        for (is_refused, told) in [(true, "not checked: AccessDenied"), (false, "AccessDenied")] {
+            let none = NoAnswer {
+                is_refused,
+                reason: "AccessDenied".to_owned(),
+            };
+            let bucket = Bucket(Err(none.clone()), Err(none));
+            assert_eq!(check_versioning(&bucket).await.to_string(), told);
+            assert_eq!(check_notifications(&bucket, "x").await.to_string(), told);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_tells_nobody_or_somebody_else_is_not_ok() {
+        let all = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
+        let bus = Notifications {
+            event_bridge: true,
+            ..Notifications::default()
+        };
+        for (set_up, target, part) in [
+            (
+                Notifications::default(),
+                "eventbridge",
+                "nothing to EventBridge",
+            ),
+            (Notifications::default(), "", "does not tell anybody"),
+            (Notifications::default(), "arn:f", "does not tell arn:f"),
+            (bus.clone(), "eventbridge", "ok"),
+            (bus.clone(), "", "ok"),
+            (bus, "arn:f", "does not tell arn:f"),
+            (told("arn:f", &all, false), "arn:f", "ok"),
+            (told("arn:f", &all, false), "", "ok"),
+            (told("arn:g", &all, false), "arn:f", "does not tell arn:f"),
+            (told("arn:f", &all, true), "arn:f", "some keys only"),
+            (
+                told("arn:f", &all[..1], false),
+                "arn:f",
+                "of s3:ObjectRemoved",
+            ),
+            (
+                told("arn:f", &["s3:ObjectCreated:Put"], false),
+                "arn:f",
+                "CompleteMultipartUpload",
+            ),
+        ] {
+            let bucket = Bucket(Ok(Versioning::Enabled), Ok(set_up.clone()));
+            let found = check_notifications(&bucket, target).await.to_string();
+            assert!(found.contains(part), "{set_up:?} {target}: {found}");
+        }
+    }
+}
