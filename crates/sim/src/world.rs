@@ -318,7 +318,7 @@ impl World {
                 } else if killed {
                     sleep(moment).await;
                 } else {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {
