@@ -12,7 +12,6 @@ use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, 
 use bridge_core::delivery::Queue;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
-use bridge_core::job::state::NotTaken;
 use bridge_core::job::{Job, JobStore, Phase, Ports, Queues, actions};
 use bridge_core::local::NoContinuation;
 use bridge_core::local::jobs::LocalJobs;
@@ -225,6 +224,10 @@ async fn work(
     };
     let segments = async {
         loop {
+            let job = actions::find(ports, job_id).await?;
+            if job.is_active() && job.lease.is_some() {
+                forget_lease(&*ports.jobs, job).await?;
+            }
             // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
             // and another goes on.
             let segment_stop = stop.child_token();
@@ -236,10 +239,6 @@ async fn work(
                         () = stop.cancelled() => {}
                         () = tokio::time::sleep(REST) => {}
                     }
-                }
-                SegmentEnd::LeftAlone(NotTaken::LeaseHeld { .. }) => {
-                    let job = actions::find(ports, job_id).await?;
-                    forget_lease(&*ports.jobs, job).await?;
                 }
                 SegmentEnd::LeftAlone(reason) => anyhow::bail!("job {job_id}: {reason}"),
                 _ => {}
