@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use bridge_core::job::{Job, JobStore, JobStoreError, Stamp};
+use bridge_core::job::{Job, JobStore, JobStoreError, Listed, Stamp};
 
 use crate::sdk::Fault;
 
@@ -34,10 +34,6 @@ impl DynamoJobs {
         JobStoreError::Unavailable(format!("{doing} table {}: {reason}", self.table))
     }
 
-    fn read(&self, item: Item) -> Result<Job, JobStoreError> {
-        serde_dynamo::from_item(item).map_err(|e| self.unavailable("reading an item of", e))
-    }
-
     fn write_error(&self, job: &Job, error: &SdkError<PutItemError>) -> JobStoreError {
         let failed_condition = error
             .as_service_error()
@@ -53,6 +49,17 @@ impl DynamoJobs {
     fn item(&self, job: &Job) -> Result<Item, JobStoreError> {
         serde_dynamo::to_item(job).map_err(|e| self.unavailable("writing to", e))
     }
+}
+
+fn read(item: Item) -> Result<Job, JobStoreError> {
+    let job_id = match item.get(KEY) {
+        Some(AttributeValue::S(job_id)) => job_id.clone(),
+        _ => String::new(), // a table's key is never missing
+    };
+    serde_dynamo::from_item(item).map_err(|e| JobStoreError::Unreadable {
+        job_id,
+        reason: e.to_string(),
+    })
 }
 
 #[async_trait]
@@ -79,7 +86,7 @@ impl JobStore for DynamoJobs {
             .send()
             .await
             .map_err(|e| self.unavailable("reading", Fault::of(&e)))?;
-        answer.item.map(|item| self.read(item)).transpose()
+        answer.item.map(read).transpose()
     }
 
     async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
@@ -99,8 +106,8 @@ impl JobStore for DynamoJobs {
             .map_err(|e| self.write_error(job, &e))
     }
 
-    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
-        let mut jobs = Vec::new();
+    async fn list(&self) -> Result<Listed, JobStoreError> {
+        let mut listed = Listed::default();
         let mut next = None;
         loop {
             let page = self
@@ -113,12 +120,33 @@ impl JobStore for DynamoJobs {
                 .await
                 .map_err(|e| self.unavailable("listing", Fault::of(&e)))?;
             for item in page.items.unwrap_or_default() {
-                jobs.push(self.read(item)?);
+                listed.push(read(item))?;
             }
             next = page.last_evaluated_key;
             if next.is_none() {
-                return Ok(jobs);
+                return Ok(listed);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_that_is_no_job_is_named() {
+        let item = Item::from([
+            (KEY.to_owned(), AttributeValue::S("20240501-x-1".to_owned())),
+            ("phase".to_owned(), AttributeValue::S("resting".to_owned())),
+        ]);
+        let error = read(item).unwrap_err();
+        assert!(
+            matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id == "20240501-x-1"),
+            "{error}"
+        );
+        let mut listed = Listed::default();
+        listed.push(Err(error)).unwrap();
+        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 1));
     }
 }

@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
-use bridge_core::clock::SystemClock;
+use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
 use bridge_core::delivery::Queue;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
-use bridge_core::job::{Job, JobStore as _, Phase, Ports, Queues, actions};
+use bridge_core::job::{Job, JobStore, Phase, Ports, Queues, actions};
 use bridge_core::local::NoContinuation;
 use bridge_core::local::jobs::LocalJobs;
 use bridge_core::local::plans::LocalPlans;
@@ -107,14 +107,19 @@ async fn resume(store: &LocalJobs, job_id: &str) -> anyhow::Result<Job> {
             "--resume: there is no job {job_id:?} in this state directory (--state)"
         ))
     })?;
-    let now = bridge_core::clock::Clock::now(&SystemClock);
-    let next = if job.is_active() {
-        let mut next = job.next(now);
-        next.lease = None;
-        next
-    } else {
-        job.resumed(now).map_err(|e| Usage(e.to_string()))?
-    };
+    if job.is_active() {
+        return forget_lease(store, job).await;
+    }
+    let now = SystemClock.now();
+    let next = job.resumed(now).map_err(|e| Usage(e.to_string()))?;
+    store.replace(&next, job.stamp()).await?;
+    Ok(next)
+}
+
+/// The directory is this process's alone: a lease in it is of a segment that has ended.
+async fn forget_lease(store: &dyn JobStore, job: Job) -> anyhow::Result<Job> {
+    let mut next = job.next(SystemClock.now());
+    next.lease = None;
     store.replace(&next, job.stamp()).await?;
     Ok(next)
 }
@@ -220,8 +225,14 @@ async fn work(
     };
     let segments = async {
         loop {
-            let stop = stop.child_token();
-            let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, stop.clone());
+            let job = actions::find(ports, job_id).await?;
+            if job.is_active() && job.lease.is_some() {
+                forget_lease(&*ports.jobs, job).await?;
+            }
+            // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
+            // and another goes on.
+            let segment_stop = stop.child_token();
+            let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
             match end.await? {
                 SegmentEnd::LeftToSweep(reason) if !stop.is_cancelled() => {
                     eprintln!("{reason}; trying again in {} s", REST.as_secs());
@@ -273,5 +284,108 @@ struct OneQueue(Arc<dyn Queue>);
 impl Queues for OneQueue {
     fn open(&self, _url: &str) -> Arc<dyn Queue> {
         Arc::clone(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use bridge_core::clock::Clock;
+    use bridge_core::delivery::{EntryResult, Message, Refusal};
+    use bridge_core::time::Millis;
+    use bridge_sim::bucket::{STYLE, SimLister};
+    use bridge_sim::faults::Faults;
+    use bridge_sim::storm;
+
+    use super::*;
+
+    /// A machine that sleeps for an hour while the fiftieth request is answered.
+    #[derive(Default)]
+    struct Laptop {
+        slept: AtomicBool,
+        off_ms: AtomicI64,
+        events: AtomicUsize,
+    }
+
+    impl Clock for Laptop {
+        fn now(&self) -> Millis {
+            SystemClock.now().plus(self.off_ms.load(Ordering::SeqCst))
+        }
+    }
+
+    #[async_trait]
+    impl Queue for Laptop {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            let before = self.events.fetch_add(messages.len(), Ordering::SeqCst);
+            if before > 50 && !self.slept.swap(true, Ordering::SeqCst) {
+                self.off_ms.store(3_600_000, Ordering::SeqCst);
+            }
+            Ok(vec![Ok(()); messages.len()])
+        }
+
+        async fn depth(&self) -> Result<u64, Refusal> {
+            Ok(0)
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            Ok(1_000_000)
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(10)
+        }
+    }
+
+    /// A job of 600 events in a directory, and the machine that works on it.
+    async fn laptop(folder: &std::path::Path) -> (Ports, Arc<Laptop>, Job) {
+        let laptop = Arc::new(Laptop::default());
+        let bucket = storm::bucket(&mut fastrand::Rng::with_seed(1), 600);
+        let lister = SimLister::new(bucket, STYLE, Arc::new(Faults::new(1, 0)));
+        let ports = Ports {
+            lister: Arc::new(lister),
+            plans: Arc::new(LocalPlans::new(folder.to_owned())),
+            queues: Arc::new(OneQueue(laptop.clone())),
+            jobs: Arc::new(LocalJobs::new(folder.to_owned())),
+            continuation: Arc::new(NoContinuation),
+            clock: laptop.clone(),
+        };
+        let request = StartRequest::default();
+        let job = actions::start_another(&ports, &storm::config(), &request).await;
+        (ports, laptop, job.unwrap())
+    }
+
+    async fn worked(ports: &Ports, job: &Job) -> Job {
+        let settings = SegmentSettings::new("eu-west-1".to_owned(), 1);
+        let stop = CancellationToken::new();
+        let counts = Arc::new(Counts::default());
+        let worked = work(ports, &settings, &job.job_id, &stop, &counts).await;
+        worked.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_slept_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, laptop, job) = laptop(folder.path()).await;
+        let job = worked(&ports, &job).await;
+        assert!(laptop.slept.load(Ordering::SeqCst));
+        assert_eq!((job.phase, job.counts.segments), (Phase::Done, 2));
+        assert_eq!(job.checkpoint.sequence, 600);
+        let events = laptop.events.load(Ordering::SeqCst);
+        assert!(events < 600 + 300, "{events} events: it began again");
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_could_not_be_given_back_is_no_reason_to_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, _, job) = laptop(folder.path()).await;
+        let mut left = job.next(SystemClock.now());
+        left.lease = Some(bridge_core::job::state::Lease {
+            owner: "the segment before".to_owned(),
+            until: SystemClock.now().plus(60_000),
+        });
+        ports.jobs.replace(&left, job.stamp()).await.unwrap();
+        assert_eq!(worked(&ports, &job).await.phase, Phase::Done);
     }
 }

@@ -77,7 +77,10 @@ impl Target {
                     .map_err(|e| Usage(format!("opening {}: {e}", path.display())))?;
                 Arc::new(lines)
             }
-            Self::Stdout | Self::Nowhere => Arc::new(Lines::stdout()),
+            Self::Stdout | Self::Nowhere => {
+                let lines = Lines::stdout();
+                Arc::new(lines.map_err(|e| Usage(format!("writing to standard output: {e}")))?)
+            }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs: one replay of history each, a chain of segments that hand over to each other.
 //!
-//! - [`state`]: the job and what may become of it (pure)
+//! - [`state`]: the job and what may become of it (pure); `takeover`: how a segment gets it
 //! - [`request`]: the interface's input; [`actions`]: what start, status, pause … do
 //! - [`segment`]: one invocation's work; [`sending`]: its second half; `trouble`: why it stopped early
 //! - [`keeper`]: the lease, renewed by a heartbeat that also writes the checkpoint
@@ -17,6 +17,7 @@ pub mod segment;
 pub mod sending;
 pub mod state;
 pub mod sweep;
+mod takeover;
 mod trouble;
 pub mod watermark;
 
@@ -39,9 +40,45 @@ pub enum JobStoreError {
         /// The job.
         job_id: String,
     },
-    /// The store's refusal.
+    /// The store's refusal; it may pass.
     #[error("job store: {0}")]
     Unavailable(String),
+    /// What is stored is not a job, or one of a version that this program does not know. It does
+    /// not pass.
+    #[error("job {job_id} cannot be read: {reason}")]
+    Unreadable {
+        /// The job.
+        job_id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Jobs, and what is stored beside them that cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The jobs, in any order.
+    pub jobs: Vec<Job>,
+    /// Why others could not be read.
+    pub unreadable: Vec<JobStoreError>,
+}
+
+impl Listed {
+    /// Takes in one more.
+    ///
+    /// # Errors
+    /// The store's, unless it is about this job alone.
+    pub fn push(&mut self, read: Result<Job, JobStoreError>) -> Result<(), JobStoreError> {
+        match read {
+            Ok(job) => self.jobs.push(job),
+            Err(error @ JobStoreError::Unreadable { .. }) => {
+                tracing::error!(%error, "a job is passed over");
+                self.unreadable.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// Port: where jobs are kept. Every write is conditional.
@@ -50,14 +87,14 @@ pub trait JobStore: Send + Sync {
     /// Writes a job that must not exist.
     async fn create(&self, job: &Job) -> Result<(), JobStoreError>;
 
-    /// Reads a job, never a stale one.
+    /// Reads a job, never a stale one; [`JobStoreError::Unreadable`] when it is none.
     async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError>;
 
     /// Writes `job` if the stored one still has the epoch and revision of `expected`.
     async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError>;
 
-    /// All jobs.
-    async fn list(&self) -> Result<Vec<Job>, JobStoreError>;
+    /// All jobs. One that cannot be read hides no other.
+    async fn list(&self) -> Result<Listed, JobStoreError>;
 }
 
 /// Port: starts the next segment of a job, elsewhere and later.
@@ -109,6 +146,16 @@ pub enum JobError {
         /// The action.
         action: &'static str,
     },
+    /// The operator has asked for its end already.
+    #[error("job {job_id} is about to be {doing}: it cannot {action}")]
+    Ending {
+        /// The job.
+        job_id: String,
+        /// `paused` or `cancelled`.
+        doing: &'static str,
+        /// The action.
+        action: &'static str,
+    },
     /// The store's refusal, or a lost race.
     #[error(transparent)]
     Store(#[from] JobStoreError),
@@ -121,7 +168,7 @@ impl JobError {
         match self {
             Self::BadRequest(_) => "BadRequest",
             Self::NoSuchJob(_) => "NoSuchJob",
-            Self::WrongPhase { .. } => "WrongPhase",
+            Self::WrongPhase { .. } | Self::Ending { .. } => "WrongPhase",
             Self::Store(_) => "JobStore",
         }
     }

@@ -21,6 +21,7 @@
 //! - [`scan`]: pages, the bucket's own order, key ranges and their cursors
 //! - [`plan`]: sorted runs and their manifest; [`merge`]: the runs as one stream
 //! - [`job`]: phases, lease and epoch, one segment, and the actions of the interface
+//! - [`retry`]: trying again what may work the next time
 //!
 //! With the feature `local`: [`local`], adapters of the ports for one machine.
 //!
@@ -44,6 +45,8 @@ pub mod mistake;
 pub mod notification;
 #[cfg(feature = "plan")]
 pub mod plan;
+#[cfg(feature = "plan")]
+pub mod retry;
 #[cfg(feature = "plan")]
 pub mod scan;
 pub mod time;

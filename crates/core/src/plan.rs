@@ -4,10 +4,12 @@
 //!   reads it from any position on
 //! - [`manifest`]: which runs there are, and what is still to be listed; [`estimate`]: what
 //!   sending them will take
+//! - [`retried`]: a plan store that is asked again
 
 pub mod estimate;
 pub mod manifest;
 pub mod reader;
+pub mod retried;
 pub mod run;
 
 use std::ops::Range;
@@ -39,7 +41,7 @@ pub enum PlanError {
         name: String,
         /// The store's reason.
         reason: String,
-        /// A fault of the store or the network: the next segment may have better luck.
+        /// A fault of the store or the network: the next attempt may have better luck.
         retryable: bool,
     },
     /// An object that is not what the manifest says it is.

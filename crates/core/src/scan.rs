@@ -211,6 +211,7 @@ impl<'a> Scan<'a> {
         let mut failures = 0;
         let mut last_page = Instant::now();
         let mut last_write = Instant::now();
+        let mut committed = progress.pages;
         loop {
             while in_flight.len() < allowed && !self.stop.is_cancelled() {
                 let Some(request) = progress.keyspace.next_request() else {
@@ -220,7 +221,10 @@ impl<'a> Scan<'a> {
             }
             let full = progress.is_full(self.settings.memory_budget / 4);
             let due = last_write.elapsed() >= self.settings.commit_every;
-            if writing.is_none() && !progress.buffer.is_empty() && (full || due) {
+            // Also when the filter kept nothing: then the cursors are all there is to keep.
+            let is_news = progress.pages > committed;
+            if writing.is_none() && (full && !progress.buffer.is_empty() || due && is_news) {
+                committed = progress.pages;
                 writing = Some(self.write(&mut progress));
                 last_write = Instant::now();
                 continue;

@@ -77,8 +77,12 @@ impl Reseed {
             }
             Request::Status(job) => Ok(shown(&actions::find(ports, &job.job_id).await?)),
             Request::List => {
-                let jobs = actions::list(ports).await?;
-                Ok(json!({ "jobs": jobs.iter().map(shown).collect::<Vec<_>>() }))
+                let listed = actions::list(ports).await?;
+                let unreadable = listed.unreadable.iter().map(ToString::to_string);
+                Ok(json!({
+                    "jobs": listed.jobs.iter().map(shown).collect::<Vec<_>>(),
+                    "unreadable": unreadable.collect::<Vec<_>>(),
+                }))
             }
             Request::Pause(job) => Ok(shown(
                 &actions::wish(ports, &job.job_id, Wish::Pause).await?,

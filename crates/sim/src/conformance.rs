@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bridge_core::delivery::{Message, Mode, Order, Queue, RefusalKind};
 use bridge_core::format::Format;
-use bridge_core::job::state::{Checkpoint, Options};
+use bridge_core::job::state::{Checkpoint, Options, Seen};
 use bridge_core::job::{Job, JobStore, JobStoreError, Phase};
 use bridge_core::plan::{PlanError, PlanStore};
 use bridge_core::scan::Lister;
@@ -81,7 +81,9 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     assert_eq!(store.load(&id).await, Ok(Some(first.clone())));
 
     // Everything a job can hold comes back as it was.
-    let mut second = first.take_over("me", Some(0), Millis(9), 60_000).unwrap();
+    let mut second = first
+        .take_over("me", Some(0), Millis(9), 60_000, Seen::Once)
+        .unwrap();
     second.checkpoint = Checkpoint {
         sequence: u64::from(u32::MAX) * 1000,
         position: Some(Position {
@@ -122,6 +124,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
         .list()
         .await
         .unwrap()
+        .jobs
         .into_iter()
         .map(|j| j.job_id)
         .collect();

@@ -3,17 +3,21 @@
 //! - [`bucket`]: a versioned bucket that answers with listing documents
 //! - [`queue`]: a FIFO queue that keeps SQS's rules: groups, deduplication, batch answers
 //! - [`store`]: plans and jobs in memory, with conditional writes
+//! - [`asleep`]: a machine that stands still for a time
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
 //! - [`conformance`]: what every adapter of a port must do
 //! - [`told`]: what messages tell, read as a consumer reads them
-//! - [`storm`]: one job in a world where anything fails, and the judgement of what came of it
+//! - [`storm`]: one job in a world where anything fails, and the judgement of what came of it;
+//!   [`operator`]: somebody who changes their mind while it blows
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
+pub mod asleep;
 pub mod bucket;
 pub mod conformance;
 pub mod faults;
 pub mod load;
+pub mod operator;
 pub mod queue;
 pub mod store;
 pub mod storm;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::job::{Job, JobStore, JobStoreError, Stamp};
+use bridge_core::job::{Job, JobStore, JobStoreError, Listed, Stamp};
 use bridge_core::plan::{PlanError, PlanStore};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
@@ -17,6 +17,23 @@ use crate::faults::{Faults, Strike};
 pub struct SimPlans {
     objects: Mutex<BTreeMap<String, Bytes>>,
     faults: Arc<Faults>,
+    outages: Option<(Outages, Instant)>,
+}
+
+/// Times in which a store refuses everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Outages {
+    /// From the beginning of one to the beginning of the next.
+    pub every: Duration,
+    /// How long each lasts.
+    pub length: Duration,
+}
+
+impl Outages {
+    fn is_now(self, begin: Instant) -> bool {
+        let since = begin.elapsed().as_millis() % self.every.as_millis().max(1);
+        since + self.length.as_millis() >= self.every.as_millis()
+    }
 }
 
 impl SimPlans {
@@ -26,6 +43,23 @@ impl SimPlans {
         Self {
             objects: Mutex::default(),
             faults,
+            outages: None,
+        }
+    }
+
+    /// With outages, counted from `begin`.
+    #[must_use]
+    pub fn with_outages(mut self, outages: Option<Outages>, begin: Instant) -> Self {
+        self.outages = outages.map(|outages| (outages, begin));
+        self
+    }
+
+    /// One call.
+    async fn strike(&self) -> Strike {
+        let strike = self.faults.strike().await;
+        match self.outages {
+            Some((outages, begin)) if outages.is_now(begin) => Strike::Before,
+            _ => strike,
         }
     }
 
@@ -47,7 +81,7 @@ impl SimPlans {
 #[async_trait]
 impl PlanStore for SimPlans {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
-        let strike = self.faults.strike().await;
+        let strike = self.strike().await;
         if matches!(strike, Strike::None | Strike::After) {
             self.objects().insert(name.to_owned(), bytes);
         }
@@ -58,7 +92,7 @@ impl PlanStore for SimPlans {
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
-        if self.faults.strike().await != Strike::None {
+        if self.strike().await != Strike::None {
             return Err(Self::error("reading", name, "simulated", true));
         }
         let missing = || Self::error("reading", name, "there is none", false);
@@ -74,6 +108,8 @@ impl PlanStore for SimPlans {
 /// Jobs by id.
 pub struct SimJobs {
     jobs: Mutex<BTreeMap<String, Job>>,
+    /// An item that is no job lies beside the jobs.
+    has_unreadable: bool,
     faults: Arc<Faults>,
 }
 
@@ -83,8 +119,24 @@ impl SimJobs {
     pub fn new(faults: Arc<Faults>) -> Self {
         Self {
             jobs: Mutex::default(),
+            has_unreadable: false,
             faults,
         }
+    }
+
+    /// With an item beside the jobs that is none.
+    #[must_use]
+    pub fn with_unreadable(mut self) -> Self {
+        self.has_unreadable = true;
+        self
+    }
+
+    /// Whether a job belongs to the segment that calls itself so.
+    #[must_use]
+    pub fn is_held_by(&self, owner: &str) -> bool {
+        let jobs = self.jobs();
+        let mut leases = jobs.values().filter_map(|job| job.lease.as_ref());
+        leases.any(|lease| lease.owner.starts_with(owner))
     }
 
     /// All jobs, past all faults.
@@ -152,7 +204,7 @@ impl JobStore for CutOff {
         self.reach().await?.replace(job, expected).await
     }
 
-    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
+    async fn list(&self) -> Result<Listed, JobStoreError> {
         self.reach().await?.list().await
     }
 }
@@ -175,9 +227,21 @@ impl JobStore for SimJobs {
             .await
     }
 
-    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
+    async fn list(&self) -> Result<Listed, JobStoreError> {
         match self.faults.strike().await {
-            Strike::None => Ok(self.jobs().values().cloned().collect()),
+            Strike::None => {
+                let mut listed = Listed::default();
+                if self.has_unreadable {
+                    listed.push(Err(JobStoreError::Unreadable {
+                        job_id: "of-another-time".to_owned(),
+                        reason: "simulated".to_owned(),
+                    }))?;
+                }
+                for job in self.jobs().values() {
+                    listed.push(Ok(job.clone()))?;
+                }
+                Ok(listed)
+            }
             _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
         }
     }

@@ -1,7 +1,7 @@
 //! One job in a world where anything fails, from a seed, and the judgement of what came of it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bridge_core::config::{Config, ReseedConfig};
@@ -9,13 +9,17 @@ use bridge_core::delivery::Mode;
 use bridge_core::event::Event;
 use bridge_core::format::Format;
 use bridge_core::job::request::StartRequest;
+use bridge_core::job::segment::SegmentEnd;
 use bridge_core::job::{Job, Phase, actions};
+use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Style};
-use crate::told::events_of;
-use crate::world::{Weather, World};
+use crate::operator::Operator;
+use crate::store::Outages;
+use crate::told::{events_of, sequences_of};
+use crate::world::{BEGIN, CALM, Weather, World};
 
 /// A bucket, a job and a weather.
 #[derive(Debug)]
@@ -25,6 +29,26 @@ pub struct Storm {
     bucket: Arc<Bucket>,
     style: Style,
     request: StartRequest,
+    kind: Kind,
+}
+
+/// What a storm is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Everything at once.
+    Any,
+    /// Every segment dies the same way before it achieves anything: the job must end, with the reason.
+    Deaths,
+    /// Pages come slowly, the filter keeps nothing, and every segment dies after a while: the job must
+    /// go on nevertheless.
+    NothingKept,
+    /// The plan store fails for longer than it is waited for, again and again, while the scan gets
+    /// further: the job must not fail.
+    LongOutages,
+    /// The plan store fails for shorter than that: no segment may end of it.
+    ShortOutages,
+    /// Somebody pauses, resumes and cancels the job.
+    Operator,
 }
 
 /// What came of it.
@@ -81,6 +105,16 @@ pub fn bucket(random: &mut fastrand::Rng, versions: u64) -> Arc<Bucket> {
     Arc::new(bucket)
 }
 
+/// A bucket of so many keys, each written once.
+fn keys(keys: i64) -> Arc<Bucket> {
+    let mut bucket = Bucket::default();
+    for key in 0..keys {
+        let second = 1_714_564_800 + key;
+        bucket.put(&format!("k/{key:03}"), Millis(second * 1000));
+    }
+    Arc::new(bucket)
+}
+
 /// Runs on a clock that jumps to the next event whenever all wait.
 ///
 /// # Panics
@@ -108,6 +142,11 @@ impl Storm {
             doubled_of_ten: random.u64(0..5),
             cut_off_of_ten: if is_long { random.u64(4..10) } else { 0 },
             frozen_of_ten: if is_long { random.u64(0..6) } else { 0 },
+            killed_at: None,
+            clocks_off_ms: 0,
+            plan_outages: None,
+            page_takes: Duration::ZERO,
+            unreadable_job: seed.is_multiple_of(3),
             segment: Duration::from_millis(if is_long {
                 random.u64(100_000..600_000)
             } else {
@@ -118,10 +157,11 @@ impl Storm {
         let bucket = bucket(&mut random, versions);
         let packed = random.bool();
         let order = ["key", "key", "bucket"][random.usize(0..3)];
-        Self {
+        let mut storm = Self {
             seed,
             weather,
             bucket,
+            kind: Kind::Any,
             style: Style {
                 page_size: 25,
                 url_encoded: true,
@@ -139,7 +179,70 @@ impl Storm {
                 max_rate: is_long.then(|| (versions / random.u64(100..500)).max(1)),
                 ..StartRequest::default()
             },
+        };
+        if is_long {
+            storm.weather.clocks_off_ms = random.u64(0..2) * random.u64(0..300_000);
         }
+        if random.u8(0..3) == 0 {
+            storm.weather.plan_outages = Some(Outages {
+                every: Duration::from_millis(random.u64(2_000..60_000)),
+                length: Duration::from_millis(random.u64(100..1_500)),
+            });
+        }
+        match random.u8(0..24) {
+            0 => storm.of_kind(Kind::Deaths),
+            1 => storm.of_kind(Kind::NothingKept),
+            2 => storm.of_kind(Kind::LongOutages),
+            3 => storm.of_kind(Kind::ShortOutages),
+            4 | 5 if is_long => storm.of_kind(Kind::Operator),
+            _ => storm,
+        }
+    }
+
+    fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        if kind == Kind::Operator {
+            return self;
+        }
+        self.weather = Weather {
+            faults_per_mille: self.weather.faults_per_mille / 4,
+            unreadable_job: self.weather.unreadable_job,
+            ..CALM
+        };
+        self.request.max_rate = None;
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let seconds = |of| Duration::from_secs(of);
+        match kind {
+            Kind::Any | Kind::Operator => {}
+            Kind::Deaths => {
+                self.weather.page_takes = seconds(20);
+                self.weather.killed_at = Some(seconds(random.u64(1..20)));
+            }
+            Kind::NothingKept => {
+                self.bucket = keys(700);
+                self.request.events = Events::Removed;
+                self.weather.page_takes = seconds(20);
+                self.weather.killed_at = Some(seconds(random.u64(90..120)));
+            }
+            Kind::LongOutages | Kind::ShortOutages => {
+                self.bucket = keys(600);
+                self.style.page_size = 3;
+                self.weather.page_takes = seconds(4);
+                self.weather.plan_outages = Some(Outages {
+                    every: seconds(20),
+                    length: seconds(8),
+                });
+            }
+        }
+        self
+    }
+
+    /// What is to arrive.
+    fn expected(&self) -> u64 {
+        if self.kind == Kind::NothingKept {
+            return 0;
+        }
+        self.bucket.len() as u64
     }
 
     /// Lets it blow until the job has ended, and judges.
@@ -162,38 +265,111 @@ impl Storm {
 
     async fn run(&self) -> Result<Trace, String> {
         let bucket = Arc::clone(&self.bucket);
-        let world = World::new(
+        let mut world = World::new(
             bucket,
             self.style,
             self.weather,
             self.request.delivery,
             self.seed,
         );
-        start(&world, &self.request).await;
+        if matches!(self.kind, Kind::LongOutages | Kind::ShortOutages) {
+            world.settings.scan.commit_every = Duration::from_secs(5);
+        }
+        if self.kind == Kind::LongOutages {
+            world.settings.patience = Duration::from_secs(2);
+        }
+        let started = start(&world, &self.request).await;
         let begin = Instant::now();
-        let rested = world.turn(Duration::from_hours(24)).await;
+        let limit = Duration::from_hours(24);
+        let mut is_cancelled = false;
+        let rested = if self.kind == Kind::Operator {
+            let operator = Operator::new(&world, &started.job_id, self.seed);
+            let (rested, cancelled) = tokio::join!(
+                world.turn_while(limit, || operator.is_busy()),
+                operator.work()
+            );
+            is_cancelled = cancelled?;
+            rested
+        } else {
+            world.turn(limit).await
+        };
         let job = world.jobs.jobs().values().next().cloned();
         let job = job.ok_or("there is no job")?;
         if !rested {
             return Err(format!("the job never ended: {job:?}"));
         }
-        if job.phase != Phase::Done {
-            return Err(format!("the job is {}: {:?}", job.phase, job.last_error));
+        self.judge_end(&world, &job, is_cancelled)?;
+        if job.phase != Phase::Done || self.expected() == 0 {
+            return Ok(trace(&world, &job));
         }
-        if job.checkpoint.sequence != self.bucket.len() as u64 {
+        if job.checkpoint.sequence != self.expected() {
             return Err(format!("the checkpoint is {}", job.checkpoint.sequence));
         }
+        self.judge_rate(&world)?;
         // Within the five minutes in which SQS drops repetitions, even kills repeat nothing.
         let strictly_once =
             self.request.delivery == Mode::Strict && begin.elapsed() < Duration::from_mins(5);
         judge(&world, &self.bucket, strictly_once)?;
-        let arrived = world.queue.arrived();
-        let arrivals = arrived.messages.iter();
-        Ok(Trace {
-            arrivals: arrivals.map(|(at, m)| (*at, m.number, m.attempt)).collect(),
-            segments: job.counts.segments,
-            finished_at: job.finished_at,
-        })
+        Ok(trace(&world, &job))
+    }
+
+    /// The phase in which the job must end.
+    fn judge_end(&self, world: &World, job: &Job, is_cancelled: bool) -> Result<(), String> {
+        if let Some(violation) = world.queue.arrived().violations.first() {
+            return Err(violation.clone());
+        }
+        let told = job.last_error.as_deref().unwrap_or_default();
+        let is_right = match self.kind {
+            Kind::Deaths => job.phase == Phase::Failed && told.contains("ten segments"),
+            _ if is_cancelled => matches!(job.phase, Phase::Cancelled | Phase::Done),
+            _ => job.phase == Phase::Done,
+        };
+        if !is_right {
+            return Err(format!("the job is {}: {told}", job.phase));
+        }
+        let ends = world.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_outage = ends.iter().find(
+            |end| matches!(end, SegmentEnd::LeftToSweep(reason) if reason.contains("plan object")),
+        );
+        match of_outage {
+            Some(end) if self.kind == Kind::ShortOutages => {
+                Err(format!("a fault that passes cost a segment: {end:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// At no time more has arrived than the rate allows until then.
+    fn judge_rate(&self, world: &World) -> Result<(), String> {
+        let Some(rate) = self
+            .request
+            .max_rate
+            .and_then(|rate| i64::try_from(rate).ok())
+        else {
+            return Ok(());
+        };
+        let mut seen = HashSet::new();
+        for (at, message) in &world.queue.arrived().messages {
+            seen.extend(sequences_of(message));
+            let events = i64::try_from(seen.len()).unwrap_or(i64::MAX);
+            let may = rate * (at.0 - BEGIN.0 + 50) / 1000 + 1;
+            if events > may {
+                return Err(format!(
+                    "{events} events by {at}, at {rate}/s these are {may}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trace(world: &World, job: &Job) -> Trace {
+    let arrived = world.queue.arrived();
+    let arrivals = arrived.messages.iter();
+    Trace {
+        arrivals: arrivals.map(|(at, m)| (*at, m.number, m.attempt)).collect(),
+        segments: job.counts.segments,
+        finished_at: job.finished_at,
     }
 }
 

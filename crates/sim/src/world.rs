@@ -8,18 +8,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::delivery::Mode;
-use bridge_core::job::segment::{SegmentSettings, run};
+use bridge_core::job::segment::{SegmentEnd, SegmentSettings, run};
 use bridge_core::job::sweep::sweep;
 use bridge_core::job::{Continuation, Phase, Ports};
+use bridge_core::scan::page::Marker;
+use bridge_core::scan::{ListError, Lister};
 use bridge_core::time::Millis;
+use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::asleep::{Asleep, Sleep};
 use crate::bucket::{Bucket, SimLister, Style};
 use crate::faults::Faults;
 use crate::queue::{OneQueue, Rules, SimQueue};
-use crate::store::{CutOff, SimJobs, SimPlans};
+use crate::store::{CutOff, Outages, SimJobs, SimPlans};
 
 /// When simulated time begins.
 pub const BEGIN: Millis = Millis(1_800_000_000_000);
@@ -48,6 +52,18 @@ impl Default for SimClock {
 impl Clock for SimClock {
     fn now(&self) -> Millis {
         BEGIN.plus(i64::try_from(self.begin.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The clock of a machine that tells another time.
+struct WrongClock {
+    clock: Arc<dyn Clock>,
+    off_ms: i64,
+}
+
+impl Clock for WrongClock {
+    fn now(&self) -> Millis {
+        self.clock.now().plus(self.off_ms)
     }
 }
 
@@ -92,8 +108,18 @@ pub struct Weather {
     pub doubled_of_ten: u64,
     /// Of 10 segments, how many are cut off from the job store for a time.
     pub cut_off_of_ten: u64,
-    /// Of 10 segments, how many stand still for a time, but for their lanes.
+    /// Of 10 segments, how many stand still for a time.
     pub frozen_of_ten: u64,
+    /// How long every segment has its job before it dies, if that is always the same way.
+    pub killed_at: Option<Duration>,
+    /// How far a machine's clock may be off, either way, ms.
+    pub clocks_off_ms: u64,
+    /// When the plan store refuses everything.
+    pub plan_outages: Option<Outages>,
+    /// How long a page takes, beside the usual.
+    pub page_takes: Duration,
+    /// Whether there is an item among the jobs that cannot be read.
+    pub unreadable_job: bool,
     /// How long a segment may work.
     pub segment: Duration,
 }
@@ -106,6 +132,11 @@ pub const CALM: Weather = Weather {
     doubled_of_ten: 0,
     cut_off_of_ten: 0,
     frozen_of_ten: 0,
+    killed_at: None,
+    clocks_off_ms: 0,
+    plan_outages: None,
+    page_takes: Duration::ZERO,
+    unreadable_job: false,
     segment: Duration::from_mins(10),
 };
 
@@ -121,6 +152,8 @@ pub struct World {
     pub plans: Arc<SimPlans>,
     /// How segments work.
     pub settings: SegmentSettings,
+    /// How segments ended that were not killed.
+    pub ends: Arc<Mutex<Vec<SegmentEnd>>>,
     continuation: Arc<SimContinuation>,
     faults: Arc<Faults>,
     weather: Weather,
@@ -139,8 +172,13 @@ impl World {
             max_message_bytes: 4096,
         };
         let queue = Arc::new(SimQueue::new(Arc::clone(&faults), clock.clone(), rules));
-        let jobs = Arc::new(SimJobs::new(Arc::clone(&faults)));
-        let plans = Arc::new(SimPlans::new(Arc::clone(&faults)));
+        let mut jobs = SimJobs::new(Arc::clone(&faults));
+        if weather.unreadable_job {
+            jobs = jobs.with_unreadable();
+        }
+        let jobs = Arc::new(jobs);
+        let plans = SimPlans::new(Arc::clone(&faults));
+        let plans = Arc::new(plans.with_outages(weather.plan_outages, Instant::now()));
         let continuation = Arc::new(SimContinuation {
             waiting: Mutex::default(),
             faults: Arc::clone(&faults),
@@ -153,7 +191,10 @@ impl World {
         settings.scan.listers = LISTERS;
         Self {
             ports: Ports {
-                lister: Arc::new(SimLister::new(bucket, style, Arc::clone(&faults))),
+                lister: Arc::new(SlowLister {
+                    lister: SimLister::new(bucket, style, Arc::clone(&faults)),
+                    page_takes: weather.page_takes,
+                }),
                 plans: plans.clone(),
                 queues: Arc::new(OneQueue(Arc::clone(&queue))),
                 jobs: jobs.clone(),
@@ -164,6 +205,7 @@ impl World {
             jobs,
             plans,
             settings,
+            ends: Arc::default(),
             continuation,
             faults,
             weather,
@@ -180,8 +222,15 @@ impl World {
     /// Lets the world turn until every job has stopped, or for `limit` of simulated time. Tells
     /// whether all have.
     pub async fn turn(&self, limit: Duration) -> bool {
+        self.turn_while(limit, || false).await
+    }
+
+    /// As [`World::turn`], but also as long as somebody is `busy`.
+    pub async fn turn_while(&self, limit: Duration, busy: impl Fn() -> bool) -> bool {
         let end = Instant::now() + limit;
         let mut segments = JoinSet::new();
+        // Where a segment takes long, nobody needs to look often.
+        let tick = Duration::from_millis(20).max(self.weather.segment / 2_000);
         let mut next_sweep = Instant::now() + Duration::from_mins(1);
         while Instant::now() < end {
             let waiting = std::mem::take(
@@ -197,23 +246,37 @@ impl World {
             if Instant::now() >= next_sweep {
                 next_sweep += Duration::from_mins(1);
                 // A sweep that fails is followed by another.
-                let _ = sweep(&self.ports).await;
+                let mut ports = self.ports.clone();
+                ports.clock = self.some_clock();
+                let _ = sweep(&ports).await;
             }
             while segments.try_join_next().is_some() {}
             let at_rest = self.jobs.jobs().values().all(|job| !job.is_active());
-            if at_rest && segments.is_empty() {
+            if at_rest && segments.is_empty() && !busy() {
                 return true;
             }
-            sleep(Duration::from_millis(20)).await;
+            sleep(tick).await;
         }
         false
+    }
+
+    /// The clock of some machine.
+    fn some_clock(&self) -> Arc<dyn Clock> {
+        let most = self.weather.clocks_off_ms;
+        let off = self.faults.below(2 * most + 1);
+        Arc::new(WrongClock {
+            clock: Arc::clone(&self.ports.clock),
+            off_ms: i64::try_from(off).unwrap_or(0) - i64::try_from(most).unwrap_or(0),
+        })
     }
 
     /// One segment, which may be killed at some moment.
     fn segment(&self, job_id: String, epoch: u64) -> impl Future<Output = ()> + use<> {
         let (mut ports, settings) = (self.ports.clone(), self.settings.clone());
         let (weather, faults) = (self.weather, Arc::clone(&self.faults));
-        let jobs = Arc::clone(&self.jobs);
+        let (jobs, ends) = (Arc::clone(&self.jobs), Arc::clone(&self.ends));
+        let store = Arc::clone(&self.jobs);
+        ports.clock = self.some_clock();
         async move {
             let owner = format!("segment-{}", faults.below(u64::MAX));
             let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
@@ -226,6 +289,15 @@ impl World {
                     wait: Duration::from_millis(faults.below(20_000)),
                 });
             }
+            let frozen = (faults.below(10) < weather.frozen_of_ten).then(|| {
+                let from = Instant::now() + Duration::from_millis(faults.below(life));
+                let until = from + Duration::from_millis(faults.below(300_000));
+                Sleep { from, until }
+            });
+            if let Some(sleep) = frozen {
+                let queues = ports.queues;
+                ports.queues = Arc::new(Asleep { queues, sleep });
+            }
             let work = run(
                 &ports,
                 &settings,
@@ -235,15 +307,25 @@ impl World {
                 weather.segment,
                 CancellationToken::new(),
             );
-            let frozen = (faults.below(10) < weather.frozen_of_ten).then(|| {
-                let from = Instant::now() + Duration::from_millis(faults.below(life));
-                (from, Duration::from_millis(faults.below(150_000)))
-            });
             let killed = faults.below(10) < weather.killed_of_ten;
             let moment = Duration::from_millis(faults.below(life));
+            let death = async {
+                if let Some(after) = weather.killed_at {
+                    while !store.is_held_by(&owner) {
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                    sleep(after).await;
+                } else if killed {
+                    sleep(moment).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
             tokio::select! {
-                _ = standing_still(work, frozen) => {}
-                () = sleep(moment), if killed => {}
+                end = standing_still(work, frozen) => {
+                    ends.lock().unwrap_or_else(PoisonError::into_inner).extend(end);
+                }
+                () = death => {}
             }
         }
     }
@@ -261,17 +343,28 @@ impl World {
 }
 
 /// Work that is not gone on with for a time, as when its machine is starved or suspended.
-async fn standing_still<T>(
-    work: impl Future<Output = T>,
-    frozen: Option<(Instant, Duration)>,
-) -> T {
+async fn standing_still<T>(work: impl Future<Output = T>, frozen: Option<Sleep>) -> T {
     let mut work = std::pin::pin!(work);
-    if let Some((from, length)) = frozen {
+    if let Some(Sleep { from, until }) = frozen {
         tokio::select! {
             biased;
             done = &mut work => return done,
-            () = sleep_until(from) => sleep(length).await,
+            () = sleep_until(from) => sleep_until(until).await,
         }
     }
     work.await
+}
+
+/// A bucket that takes its time.
+struct SlowLister {
+    lister: SimLister,
+    page_takes: Duration,
+}
+
+#[async_trait]
+impl Lister for SlowLister {
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        sleep(self.page_takes).await;
+        self.lister.list(prefix, marker).await
+    }
 }

@@ -4,13 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_core::delivery::Mode;
+use bridge_core::format::Format;
 use bridge_core::job::request::StartRequest;
+use bridge_core::job::segment::SegmentEnd;
 use bridge_core::job::state::Wish;
 use bridge_core::job::{Phase, actions};
 use bridge_core::time::Millis;
-use bridge_sim::bucket::{Bucket, STYLE};
+use bridge_sim::bucket::{Bucket, STYLE, Style};
+use bridge_sim::store::Outages;
 use bridge_sim::storm::{bucket, config, judge, on_simulated_time, start};
-use bridge_sim::world::{CALM, Weather, World};
+use bridge_sim::world::{BEGIN, CALM, Weather, World};
+
+/// Pages of one entry.
+const STYLE_OF_ONE: Style = Style {
+    page_size: 1,
+    ..STYLE
+};
 
 #[test]
 fn segments_shorter_than_the_job_hand_it_on() {
@@ -185,6 +194,119 @@ fn a_rate_is_kept() {
             took >= Duration::from_secs(29),
             "{took:?} for 300 events at 10/s"
         );
+    });
+}
+
+#[test]
+fn a_rate_holds_over_segments_and_for_packed_messages() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(1), 600);
+    for (rate, records, seconds) in [(10, 1, 600), (10, 50, 600), (10, 50, 9), (1, 100, 100)] {
+        on_simulated_time(async {
+            let weather = Weather {
+                segment: Duration::from_secs(seconds),
+                ..CALM
+            };
+            let mut world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 1);
+            world.settings.send.window = 20_000;
+            let request = StartRequest {
+                max_rate: Some(rate),
+                format: Some(Format::S3),
+                records_per_message: Some(records),
+                ..StartRequest::default()
+            };
+            start(&world, &request).await;
+            assert!(world.turn(Duration::from_hours(5)).await);
+            let case = format!("{rate}/s, {records} a message, {seconds} s a segment");
+            let arrived = world.queue.arrived();
+            let messages = &arrived.messages;
+            let of_second = messages.iter().enumerate().map(|(first, (begin, _))| {
+                let second = messages[first..]
+                    .iter()
+                    .take_while(|(at, _)| at.0 < begin.0 + 1000);
+                second.map(|(_, message)| message.events as u64).sum()
+            });
+            let most: u64 = of_second.max().unwrap();
+            // What is due at both ends of a second.
+            assert!(most <= 2 * rate, "{case}: {most} events in one second");
+            let took = messages.last().unwrap().0.0 - BEGIN.0;
+            let due = i64::try_from(600_000 / rate).unwrap();
+            assert!((due - 50..due * 5 / 4).contains(&took), "{case}: {took} ms");
+            drop(arrived);
+            judge(&world, &bucket, false).unwrap();
+        });
+    }
+}
+
+#[test]
+fn there_is_a_bound_on_jobs_at_work() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(13), 10);
+    on_simulated_time(async {
+        let world = World::new(bucket, STYLE, CALM, Mode::Strict, 13);
+        let of_prefix = |number: usize| StartRequest {
+            prefix: Some(format!("{number}/")),
+            ..StartRequest::default()
+        };
+        for number in 0..100 {
+            start(&world, &of_prefix(number)).await;
+        }
+        let again = actions::start(&world.ports, &config(), &of_prefix(7)).await;
+        assert!(again.is_ok(), "it is at work already");
+        let refused = actions::start(&world.ports, &config(), &of_prefix(100)).await;
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("100 jobs are at work"), "{told}");
+        assert!(world.turn(Duration::from_hours(1)).await);
+        start(&world, &of_prefix(100)).await;
+    });
+}
+
+#[test]
+fn an_item_that_is_no_job_hides_no_job() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(11), 300);
+    on_simulated_time(async {
+        let weather = Weather {
+            unreadable_job: true,
+            lost_of_ten: 7, // the sweep does most
+            ..CALM
+        };
+        let world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 11);
+        start(&world, &StartRequest::default()).await;
+        assert!(world.turn(Duration::from_hours(1)).await);
+        assert_eq!(world.phase(), Phase::Done);
+        let listed = actions::list(&world.ports).await.unwrap();
+        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (1, 1));
+        let told = listed.unreadable[0].to_string();
+        assert!(told.contains("of-another-time"), "{told}");
+    });
+}
+
+#[test]
+fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
+    let mut bucket = Bucket::default();
+    for key in 0..600 {
+        bucket.put(&format!("k/{key:03}"), Millis(1_714_564_800_000 + key));
+    }
+    let bucket = Arc::new(bucket);
+    on_simulated_time(async {
+        let weather = Weather {
+            page_takes: Duration::from_secs(10),
+            plan_outages: Some(Outages {
+                every: Duration::from_secs(100),
+                length: Duration::from_secs(20),
+            }),
+            ..CALM
+        };
+        let mut world = World::new(Arc::clone(&bucket), STYLE_OF_ONE, weather, Mode::Strict, 12);
+        world.settings.scan.commit_every = Duration::from_secs(10);
+        world.settings.patience = Duration::from_secs(5);
+        start(&world, &StartRequest::default()).await;
+        assert!(world.turn(Duration::from_hours(5)).await);
+        let ends = world.ends.lock().unwrap().clone();
+        let faults = ends
+            .iter()
+            .filter(|end| matches!(end, SegmentEnd::LeftToSweep(_)));
+        assert!(faults.count() > 10, "{ends:?}");
+        assert_eq!(world.phase(), Phase::Done);
+        judge(&world, &bucket, false).unwrap();
     });
 }
 

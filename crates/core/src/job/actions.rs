@@ -4,12 +4,15 @@ use serde_json::json;
 
 use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
-use super::{JobError, JobStoreError, Ports};
+use super::{JobError, JobStoreError, Listed, Ports};
 use crate::config::ReseedConfig;
 use crate::time::Millis;
 
 /// How often a write that lost a race is tried again.
 const ATTEMPTS: usize = 5;
+
+/// Jobs that may be at work at the same time: each has a function at work, and the sweep looks at all.
+const MAX_ACTIVE: usize = 100;
 
 /// Starts a job, unless one that was asked for the same is still at work: then that one is the
 /// answer, so that a doubled start does no harm.
@@ -26,6 +29,12 @@ pub async fn start(
     if let Some(job) = asked.jobs.iter().find(is_same) {
         tracing::info!(job = job.job_id, "this job is already at work");
         return Ok(job.clone());
+    }
+    let active = asked.jobs.iter().filter(|job| job.is_active()).count();
+    if active >= MAX_ACTIVE {
+        return Err(JobError::BadRequest(format!(
+            "{active} jobs are at work, allowed are {MAX_ACTIVE}: let some end, or cancel some"
+        )));
     }
     let job = create(ports, &config.bucket, asked).await?;
     continue_soon(ports, &job).await;
@@ -63,7 +72,7 @@ impl Asked {
         Ok(Self {
             digest: digest(&config.bucket, &options, request.until)?,
             options,
-            jobs: ports.jobs.list().await?,
+            jobs: ports.jobs.list().await?.jobs,
         })
     }
 }
@@ -118,14 +127,16 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
         .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))
 }
 
-/// All jobs, the newest first.
+/// All jobs, the newest first, and why others could not be read.
 ///
 /// # Errors
 /// The store's.
-pub async fn list(ports: &Ports) -> Result<Vec<Job>, JobError> {
-    let mut jobs = ports.jobs.list().await?;
-    jobs.sort_by(|a, b| (b.created_at, &b.job_id).cmp(&(a.created_at, &a.job_id)));
-    Ok(jobs)
+pub async fn list(ports: &Ports) -> Result<Listed, JobError> {
+    let mut listed = ports.jobs.list().await?;
+    listed
+        .jobs
+        .sort_by(|a, b| (b.created_at, &b.job_id).cmp(&(a.created_at, &a.job_id)));
+    Ok(listed)
 }
 
 /// Pauses or cancels a job.
@@ -160,6 +171,9 @@ async fn change(
     loop {
         let job = find(ports, job_id).await?;
         let changed = next(&job)?;
+        if changed == job {
+            return Ok(job);
+        }
         match ports.jobs.replace(&changed, job.stamp()).await {
             Ok(()) => return Ok(changed),
             Err(JobStoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,

@@ -1,21 +1,26 @@
 //! Keeps a job in a segment's hand: the lease, its heartbeat, and every write of the job.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::Mutex as Lock;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::state::{Job, Lease};
+use super::takeover::Taken;
 use super::{JobStore, JobStoreError};
 use crate::clock::Clock;
 use crate::delivery::lane::Gate;
 use crate::mistake::Mistake;
 use crate::plan::{Manifest, PlanError, PlanStore};
+use crate::retry::Retry;
 use crate::scan::Commit;
+use crate::time::Millis;
 
 /// The longest that one call of the job store may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,37 +41,54 @@ pub struct Keeper {
     store: Arc<dyn JobStore>,
     plans: Arc<dyn PlanStore>,
     clock: Arc<dyn Clock>,
-    lease_ms: i64,
+    lease: Duration,
+    retry: Retry,
+    /// Jitter.
+    random: Lock<fastrand::Rng>,
     /// The job as last written. Held over a write, so that writes follow each other.
     job: Mutex<Job>,
-    /// The end of the lease that is known to be stored, ms.
-    lease_until: AtomicI64,
+    /// The end of the lease that is known to be stored.
+    lease_end: Lock<LeaseEnd>,
     fenced: AtomicBool,
     /// Cancelled when the segment should come to an end.
     stop: CancellationToken,
 }
 
+/// When a lease ends by this machine's two clocks, counted from before the write that renewed it.
+/// The wall clock may be set back, and the other one stands still while a machine sleeps: the
+/// earlier end holds.
+#[derive(Debug, Clone, Copy)]
+struct LeaseEnd {
+    wall: Millis,
+    steady: Instant,
+}
+
 impl Keeper {
-    /// Holds `job`, whose lease has just been stored.
+    /// Holds a job, whose lease has just been stored.
     #[must_use]
-    pub fn new(
-        job: Job,
+    pub(super) fn new(
+        taken: Taken,
         store: Arc<dyn JobStore>,
         plans: Arc<dyn PlanStore>,
         clock: Arc<dyn Clock>,
         lease: Duration,
-        stop: CancellationToken,
+        retry: Retry,
+        random: fastrand::Rng,
     ) -> Self {
-        let until = job.lease.as_ref().map_or(0, |lease| lease.until.0);
         Self {
             store,
             plans,
             clock,
-            lease_ms: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
-            job: Mutex::new(job),
-            lease_until: AtomicI64::new(until),
+            lease,
+            lease_end: Lock::new(LeaseEnd {
+                wall: end_of_lease(&taken.job),
+                steady: taken.begun + lease,
+            }),
+            job: Mutex::new(taken.job),
+            random: Lock::new(random),
             fenced: AtomicBool::new(false),
-            stop,
+            stop: retry.stop.clone(),
+            retry,
         }
     }
 
@@ -86,41 +108,60 @@ impl Keeper {
         self.fenced.load(Ordering::SeqCst)
     }
 
+    /// Changes the job as [`Keeper::try_update`] does, again while the store fails.
+    ///
+    /// # Errors
+    /// [`KeepError`]; after `Fenced` nothing can be written any more.
+    pub async fn update(&self, change: impl Fn(&mut Job) + Send + Sync) -> Result<(), KeepError> {
+        let mut random = self
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fork();
+        let may_pass =
+            |error: &KeepError| matches!(error, KeepError::Store(JobStoreError::Unavailable(_)));
+        self.retry
+            .run(&mut random, may_pass, || self.try_update(&change))
+            .await
+    }
+
     /// Changes the job, renewing the lease if `change` leaves it. An operator's wish that was
     /// written meanwhile is kept and ends the segment.
     ///
     /// # Errors
     /// [`KeepError`]; after `Fenced` nothing can be written any more.
-    pub async fn update(&self, change: impl Fn(&mut Job) + Send + Sync) -> Result<(), KeepError> {
+    pub async fn try_update(
+        &self,
+        change: &(impl Fn(&mut Job) + Send + Sync),
+    ) -> Result<(), KeepError> {
         let mut job = self.job.lock().await;
         loop {
             if self.is_fenced() {
                 return Err(KeepError::Fenced);
             }
-            let now = self.clock.now();
+            let (now, begun) = (self.clock.now(), Instant::now());
             let mut next = job.next(now);
             if let Some(Lease { until, .. }) = &mut next.lease {
-                *until = now.plus(self.lease_ms);
+                *until = now.plus(i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX));
             }
             change(&mut next);
             next.note_progress(&job, now);
             match in_time(self.store.replace(&next, job.stamp())).await {
                 Ok(()) => {
-                    let until = next.lease.as_ref().map_or(0, |lease| lease.until.0);
-                    self.lease_until.store(until, Ordering::SeqCst);
+                    *self.lease_end() = LeaseEnd {
+                        wall: end_of_lease(&next),
+                        steady: begun + self.lease,
+                    };
                     *job = next;
                     return Ok(());
                 }
                 Err(JobStoreError::Conflict { .. }) => {
                     let stored = in_time(self.store.load(&job.job_id)).await?;
-                    // The same holder at the same epoch: an operator's wish, or our own write
-                    // whose answer was lost. Changes are absolute, so doing it again is right.
-                    let ours = stored.filter(|s| {
-                        Mistake::EpochNotChecked.is_planted()
-                            || s.epoch == job.epoch
-                                && s.lease.as_ref().map(|l| &l.owner)
-                                    == job.lease.as_ref().map(|l| &l.owner)
-                    });
+                    // Whoever else takes or ends a job raises its epoch. At this segment's there are
+                    // only an operator's wish, and its own write whose answer was lost. Changes are
+                    // absolute, so doing it again is right.
+                    let ours = stored
+                        .filter(|s| Mistake::EpochNotChecked.is_planted() || s.epoch == job.epoch);
                     let Some(stored) = ours else {
                         self.fence();
                         return Err(KeepError::Fenced);
@@ -128,11 +169,23 @@ impl Keeper {
                     if stored.wish.is_some() {
                         self.stop.cancel();
                     }
+                    let was_released = stored.epoch == job.epoch && stored.lease.is_none();
                     *job = stored;
+                    if was_released {
+                        // The last change of all, whose answer was lost.
+                        self.lease_end().wall = Millis(0);
+                        return Ok(());
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    fn lease_end(&self) -> std::sync::MutexGuard<'_, LeaseEnd> {
+        self.lease_end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fence(&self) {
@@ -141,8 +194,12 @@ impl Keeper {
     }
 }
 
+fn end_of_lease(job: &Job) -> Millis {
+    job.lease.as_ref().map_or(Millis(0), |lease| lease.until)
+}
+
 /// A store that hangs must not keep a segment past its lease.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     call: impl Future<Output = Result<T, JobStoreError>>,
 ) -> Result<T, JobStoreError> {
     timeout(STORE_TIMEOUT, call).await.unwrap_or_else(|_| {
@@ -155,11 +212,16 @@ async fn in_time<T>(
 
 impl Gate for Keeper {
     fn is_open(&self, request: Duration) -> bool {
-        let end = i64::try_from(request.as_millis())
+        let wall = i64::try_from(request.as_millis())
             .unwrap_or(i64::MAX)
             .saturating_add(self.clock.now().0);
-        let open = Mistake::SendingPastTheLease.is_planted()
-            || !self.is_fenced() && end < self.lease_until.load(Ordering::SeqCst);
+        let lease_end = *self.lease_end();
+        let lasts = wall < lease_end.wall.0
+            && lease_end
+                .steady
+                .checked_duration_since(Instant::now())
+                .is_some_and(|left| request < left);
+        let open = Mistake::SendingPastTheLease.is_planted() || !self.is_fenced() && lasts;
         if !open {
             self.stop.cancel();
         }

@@ -7,11 +7,13 @@ use tokio::time::{Instant, sleep_until};
 /// How much may be caught up after a delay, so that timers of 1 ms still reach high rates.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
-/// Spaces events evenly.
+/// Spaces events evenly. What goes waits first: nothing is free, so a new segment, which begins with a
+/// new pace, sends no more than its time is worth.
 #[derive(Debug)]
 pub struct Pace {
     interval: Option<Duration>,
-    next: Instant,
+    /// When the events that were let go last were due.
+    due: Instant,
 }
 
 impl Pace {
@@ -22,22 +24,23 @@ impl Pace {
             // A rate is at least 1; a u64 of events a second needs no more precision than f64's.
             #[expect(clippy::cast_precision_loss)]
             interval: max_rate.map(|rate| Duration::from_secs_f64(1.0 / rate as f64)),
-            next: Instant::now(),
+            due: Instant::now(),
         }
     }
 
-    /// Waits until the next `events` may go.
+    /// Waits until the next `events` may go, all at once.
     pub async fn wait(&mut self, events: u32) {
         let Some(interval) = self.interval else {
             return;
         };
         let now = Instant::now();
-        if self.next > now {
-            sleep_until(self.next).await;
-        } else if now - self.next > CATCH_UP {
-            self.next = now;
+        if now.saturating_duration_since(self.due) > CATCH_UP {
+            self.due = now;
         }
-        self.next += interval * events;
+        self.due += interval * events;
+        if self.due > now {
+            sleep_until(self.due).await;
+        }
     }
 }
 
@@ -59,6 +62,16 @@ mod tests {
                 "{rate}/s: {took} ms for 2 s of events"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_at_once_waits_as_long_as_it_would_one_by_one() {
+        let begin = Instant::now();
+        for _ in 0..3 {
+            // As three segments do, one after the other.
+            Pace::new(Some(10)).wait(10).await;
+        }
+        assert_eq!(begin.elapsed(), Duration::from_secs(3));
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,6 +39,8 @@ pub struct Packer {
     pub records_per_message: usize,
     /// The queue's `MaximumMessageSize`.
     pub max_message_bytes: usize,
+    /// Events a second, at most: a block goes at once, so it holds no more than a second's.
+    pub max_rate: Option<u64>,
 }
 
 /// A message that may get more records.
@@ -51,15 +53,18 @@ impl Packer {
     /// How many rows are made into messages together.
     #[must_use]
     pub fn rows_of_block(&self) -> usize {
-        match (self.records_per_message, self.writer.order) {
-            (1, _) => 1,
+        let records = match self.records_per_message {
+            1 => return 1,
+            records if self.epoch > 1 && Mistake::OtherBlocksOnResume.is_planted() => records + 1,
+            records => records,
+        };
+        let rows = match self.writer.order {
             // One group: a block is a message.
-            (records, _) if self.epoch > 1 && Mistake::OtherBlocksOnResume.is_planted() => {
-                records + 1
-            }
-            (records, Order::Bucket | Order::None) => records,
-            (records, Order::Key) => (records * BLOCK_FACTOR).min(MAX_BLOCK).max(records),
-        }
+            Order::Bucket | Order::None => records,
+            Order::Key => (records * BLOCK_FACTOR).min(MAX_BLOCK).max(records),
+        };
+        let a_second = self.max_rate.and_then(|rate| usize::try_from(rate).ok());
+        rows.min(a_second.unwrap_or(rows))
     }
 
     /// The messages of a block whose first row has this sequence, each group's in order.
@@ -221,6 +226,7 @@ mod tests {
             mode: Mode::Strict,
             records_per_message,
             max_message_bytes,
+            max_rate: None,
         }
     }
 
@@ -260,6 +266,23 @@ mod tests {
         assert_eq!(id, Some("20240501-1a2b3c4d-1:17"));
         assert_eq!(messages[0].attributes.len(), 2);
         assert!(messages[0].body.contains("\"sequence\":17"));
+    }
+
+    #[test]
+    fn a_block_is_no_more_than_a_second_of_events() {
+        for (order, records, max_rate, rows) in [
+            (Order::Key, 100, None, 1_000),
+            (Order::Key, 100, Some(20_000), 1_000),
+            (Order::Key, 100, Some(500), 500),
+            (Order::Key, 100, Some(1), 1),
+            (Order::Bucket, 100, None, 100),
+            (Order::Bucket, 100, Some(10), 10),
+            (Order::Key, 1, Some(10), 1),
+        ] {
+            let mut packer = packer(order, records, 100_000);
+            packer.max_rate = max_rate;
+            assert_eq!(packer.rows_of_block(), rows, "{records} at {max_rate:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,13 @@ use crate::time::Millis;
 /// The most records of a message: about 1 MiB has room for half of it.
 const MAX_RECORDS: usize = 5_000;
 
+/// The longest key, bytes, and so the longest prefix that any key can have.
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
+const MAX_PREFIX: usize = 1024;
+
+/// The longest queue URL, bytes: a queue's name has 80 at most, a host's 253.
+const MAX_URL: usize = 512;
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
@@ -144,6 +151,18 @@ impl StartRequest {
     /// # Errors
     /// [`JobError::BadRequest`], naming the field.
     pub fn resolve(&self, config: &Config, now: Millis) -> Result<Options, JobError> {
+        for (name, text, most) in [
+            ("prefix", &self.prefix, MAX_PREFIX),
+            ("queueUrl", &self.queue_url, MAX_URL),
+            ("order", &self.order, MAX_URL),
+        ] {
+            let bytes = text.as_ref().map_or(0, String::len);
+            if bytes > most {
+                return Err(bad(format!(
+                    "{name}: found {bytes} bytes, allowed are {most}"
+                )));
+            }
+        }
         let queue_url = match &self.queue_url {
             None => config.queue_url.clone(),
             Some(url) => {
@@ -299,6 +318,14 @@ mod tests {
             (
                 json!({"from": "2024-05-02T00:00:00Z", "until": "2024-05-01T00:00:00Z"}),
                 ["from", "2024-05-02", "before until"],
+            ),
+            (
+                json!({"prefix": "p".repeat(1025)}),
+                ["prefix", "1025 bytes", "1024"],
+            ),
+            (
+                json!({"queueUrl": format!("https://sqs.x/1/{}", "q".repeat(600))}),
+                ["queueUrl", "616 bytes", "512"],
             ),
             (json!([1]), ["JSON object", "[1]", "start"]),
         ] {

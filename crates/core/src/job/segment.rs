@@ -12,12 +12,16 @@ use tracing::Instrument;
 use super::keeper::{KeepError, Keeper};
 use super::sending::{SendSettings, Sending, lock};
 use super::state::{Job, NotTaken, Phase, Wish};
+use super::takeover::{Taken, take};
 use super::trouble::Trouble;
 use super::watermark::Watermark;
-use super::{JobError, JobStoreError, Ports};
+use super::{JobError, Ports};
+use crate::delivery::backoff::Backoff;
 use crate::delivery::lane::Gate;
 use crate::merge::Merge;
-use crate::plan::Manifest;
+use crate::plan::retried::Retried;
+use crate::plan::{Manifest, PlanStore};
+use crate::retry::Retry;
 use crate::scan::{Scan, ScanSettings};
 
 /// Why a scan that was never interrupted may still not advance.
@@ -31,6 +35,8 @@ pub struct SegmentSettings {
     pub lease: Duration,
     /// How often it is renewed and the checkpoint written.
     pub heartbeat: Duration,
+    /// A plan store or a job store that fails is asked again for so long.
+    pub patience: Duration,
     /// The first half.
     pub scan: ScanSettings,
     /// The second half.
@@ -48,6 +54,7 @@ impl SegmentSettings {
         Self {
             lease: Duration::from_mins(1),
             heartbeat: Duration::from_secs(3),
+            patience: Duration::from_mins(5),
             scan: ScanSettings::default(),
             send: SendSettings::default(),
             region,
@@ -88,25 +95,24 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<SegmentEnd, JobError> {
     let deadline = Instant::now() + budget;
-    let stored = ports
-        .jobs
-        .load(job_id)
-        .await?
-        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))?;
-    let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
-    let job = match stored.take_over(owner, expected_epoch, ports.clock.now(), lease_ms) {
-        Ok(job) => job,
+    let taken = match take(
+        ports,
+        settings,
+        job_id,
+        expected_epoch,
+        owner,
+        budget,
+        &stop,
+    )
+    .await?
+    {
+        Ok(taken) => taken,
         Err(reason) => return Ok(SegmentEnd::LeftAlone(reason)),
     };
-    match ports.jobs.replace(&job, stored.stamp()).await {
-        Ok(()) => {}
-        Err(JobStoreError::Conflict { .. }) => {
-            return Ok(SegmentEnd::LeftAlone(NotTaken::OtherEpoch {
-                found: job.epoch,
-                expected: stored.epoch,
-            }));
-        }
-        Err(error) => return Err(error.into()),
+    let job = &taken.job;
+    if !job.is_active() {
+        counter!("JobsFailed").increment(1);
+        return Ok(SegmentEnd::Ended(job.phase));
     }
     counter!("Segments").increment(1);
     let span = tracing::info_span!(
@@ -116,13 +122,15 @@ pub async fn run(
         segment = job.counts.segments,
         request_id = owner,
     );
-    let segment = Segment::new(ports, settings, job, stop);
+    let segment = Segment::new(ports, settings, taken, stop);
     Ok(segment.work(deadline).instrument(span).await)
 }
 
 struct Segment<'a> {
     ports: &'a Ports,
     settings: &'a SegmentSettings,
+    /// The plan store, asked again when it fails.
+    plans: Arc<dyn PlanStore>,
     keeper: Arc<Keeper>,
     watermark: Arc<Mutex<Watermark>>,
     /// Whether it waits for the consumer.
@@ -137,25 +145,39 @@ impl<'a> Segment<'a> {
     fn new(
         ports: &'a Ports,
         settings: &'a SegmentSettings,
-        job: Job,
+        taken: Taken,
         stop: CancellationToken,
     ) -> Self {
+        let job = &taken.job;
         if job.wish.is_some() {
             stop.cancel(); // left by a segment that died before it saw the wish
         }
+        let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch);
+        let retry = Retry {
+            backoff: Backoff::default(),
+            patience: settings.patience,
+            stop: stop.clone(),
+        };
+        let plans: Arc<dyn PlanStore> = Arc::new(Retried::new(
+            Arc::clone(&ports.plans),
+            retry.clone(),
+            random.fork(),
+        ));
         Self {
             watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
             held: Arc::default(),
-            random: fastrand::Rng::with_seed(settings.seed ^ job.epoch),
             listed_before: job.counts.listed,
             keeper: Arc::new(Keeper::new(
-                job,
+                taken,
                 Arc::clone(&ports.jobs),
-                Arc::clone(&ports.plans),
+                Arc::clone(&plans),
                 Arc::clone(&ports.clock),
                 settings.lease,
-                stop.clone(),
+                retry,
+                random.fork(),
             )),
+            random,
+            plans,
             ports,
             settings,
             stop,
@@ -188,7 +210,7 @@ impl<'a> Segment<'a> {
     async fn scan_and_send(&mut self) -> Result<bool, Trouble> {
         let job = self.keeper.job().await;
         let mut manifest = match &job.manifest {
-            Some(name) => Manifest::load(&*self.ports.plans, name).await?,
+            Some(name) => Manifest::load(&*self.plans, name).await?,
             None => Manifest::new(&job.job_id, &job.bucket),
         };
         if job.phase == Phase::Scanning {
@@ -223,7 +245,7 @@ impl<'a> Segment<'a> {
     async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), Trouble> {
         let scan = Scan {
             lister: Arc::clone(&self.ports.lister),
-            store: &*self.ports.plans,
+            store: &*self.plans,
             commit: &*self.keeper,
             filter: &job.options.filter,
             refuse_ambiguous: job.options.refuse_ambiguous,
@@ -237,7 +259,7 @@ impl<'a> Segment<'a> {
 
     async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), Trouble> {
         let after = job.checkpoint.position.clone();
-        let merge = Merge::open(Arc::clone(&self.ports.plans), manifest, after.as_ref()).await?;
+        let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
         let sending = Sending {
             queue: self.ports.queues.open(&job.options.queue_url),
             gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
@@ -254,18 +276,15 @@ impl<'a> Segment<'a> {
 
     /// Writes down how far it came and what is to become of the job.
     async fn finish(&self, worked: Result<bool, Trouble>) -> SegmentEnd {
-        let before = self.keeper.job().await;
         let checkpoint = lock(&self.watermark).checkpoint();
-        let progress = checkpoint.sequence > before.checkpoint.sequence;
         let clock = &self.ports.clock;
+        // There is no heartbeat any more: what is written now is written soon or not at all.
+        self.stop.cancel();
         let written = self
             .keeper
             .update(|job| {
                 job.checkpoint = checkpoint.clone();
                 let now = clock.now();
-                if progress {
-                    job.counts.failures = 0;
-                }
                 match (&worked, job.wish) {
                     (Ok(true), _) => job.end_as(Phase::Done, now),
                     (_, Some(Wish::Cancel)) => job.end_as(Phase::Cancelled, now),
@@ -297,7 +316,7 @@ impl<'a> Segment<'a> {
         }
         match worked {
             _ if !job.is_active() => SegmentEnd::Ended(job.phase),
-            Ok(_) if job.counts.failures > 0 => SegmentEnd::LeftToSweep(STUCK.to_owned()),
+            Ok(_) if self.is_stuck(&job) => SegmentEnd::LeftToSweep(STUCK.to_owned()),
             Err(Trouble::Fault(error) | Trouble::Failure(error)) => SegmentEnd::LeftToSweep(error),
             Err(Trouble::Fenced) => SegmentEnd::Fenced,
             Ok(_) => self.hand_on(&job).await,
@@ -337,11 +356,12 @@ async fn heartbeat(
         }
         let checkpoint = lock(watermark).checkpoint();
         let beat = keeper
-            .update(|job| {
+            .try_update(&|job: &mut Job| {
                 job.checkpoint = checkpoint.clone();
                 if held.load(Ordering::Relaxed) {
                     // It waits because it was asked to: it is not stalled.
                     job.progress_at = Some(job.updated_at);
+                    job.counts.failures = 0;
                 }
             })
             .await;

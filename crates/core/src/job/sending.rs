@@ -178,6 +178,7 @@ impl Sending {
             mode: options.delivery,
             records_per_message: options.records_per_message,
             max_message_bytes,
+            max_rate: options.max_rate,
         }
     }
 

@@ -14,15 +14,20 @@ use crate::scan::filter::Filter;
 use crate::time::Millis;
 use crate::version::Position;
 
-/// How long a lease must have lapsed before another segment takes the job: the clocks of two
-/// machines differ by less.
+/// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
+/// lapsed before another segment takes the job: the clocks of two machines then differ by less.
 const CLOCK_SKEW_MS: i64 = 2_000;
 
 /// How long a finished job stays in the table.
 const KEPT_MS: i64 = 90 * 24 * 3_600_000;
 
-/// Segments in a row that may fail without progress before the job does.
+/// Segments in a row that may fail, or die, without progress before the job fails.
 const MAX_FAILURES: u32 = 10;
+
+/// Why a job fails whose segments end without a word.
+const DIED: &str = "ten segments in a row ended before they got further, the last one without a word: \
+    it ran out of memory (raise ReseedMemory), was killed, or could not write to the job store; the \
+    function's log shows how each ended";
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +136,7 @@ pub struct Counts {
     pub pages: u64,
     /// Object versions listed.
     pub listed: u64,
-    /// Segments in a row that failed without progress.
+    /// Segments in a row that failed, or died, without progress.
     pub failures: u32,
 }
 
@@ -195,6 +200,15 @@ pub struct Job {
     /// When the table may forget it, seconds since 1970 (`DynamoDB` TTL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
+}
+
+/// What a segment knows of the lease that it finds on a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// No more than what is written there.
+    Once,
+    /// The job was not written for the length of a lease, by this machine's own count.
+    Unchanged,
 }
 
 /// Why a segment leaves a job alone.
@@ -267,21 +281,21 @@ impl Job {
         matches!(self.phase, Phase::Scanning | Phase::Sending)
     }
 
-    /// Whether a segment may be at work.
+    /// Whether a lease would still last, if all clocks told the same.
     #[must_use]
     pub fn is_leased(&self, now: Millis) -> bool {
-        !Mistake::LeaseIgnored.is_planted()
-            && self
-                .lease
-                .as_ref()
-                .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
     }
 
-    /// Notes that the job got further than `before`, if it did.
+    /// Notes that the job got further than `before`, if it did: then the failures until here do
+    /// not count any more.
     pub fn note_progress(&mut self, before: &Self, now: Millis) {
         let place = |job: &Self| (job.phase, job.checkpoint.sequence, job.counts.listed);
         if place(self) != place(before) {
             self.progress_at = Some(now);
+            self.counts.failures = 0;
         }
     }
 
@@ -300,7 +314,12 @@ impl Job {
         next
     }
 
-    /// The job as its next segment will hold it.
+    /// The job as its next segment will hold it; or failed, if one segment too many has died.
+    ///
+    /// A lease that is still there is one whose holder died, is cut off from the store, or stands
+    /// still: it was not given back. Its holder stops sending a lease after its last write, by its own
+    /// count. So whoever saw nothing written for so long may take the job, whatever the clocks of the
+    /// two machines say.
     ///
     /// # Errors
     /// [`NotTaken`] when there is nothing to do or somebody else does it.
@@ -310,6 +329,7 @@ impl Job {
         expected_epoch: Option<u64>,
         now: Millis,
         lease_ms: i64,
+        seen: Seen,
     ) -> Result<Self, NotTaken> {
         if !self.is_active() {
             return Err(NotTaken::NotActive(self.phase));
@@ -320,11 +340,22 @@ impl Job {
                 expected,
             });
         }
-        if let Some(lease) = self.lease.as_ref().filter(|_| self.is_leased(now)) {
+        if let Some(lease) = &self.lease
+            && seen == Seen::Once
+            && !Mistake::LeaseIgnored.is_planted()
+        {
             return Err(NotTaken::LeaseHeld { until: lease.until });
         }
         let mut next = self.next(now);
         next.epoch += 1;
+        if self.lease.is_some() {
+            next.counts.failures += 1;
+            if next.counts.failures >= MAX_FAILURES {
+                next.last_error = Some(DIED.to_owned());
+                next.end_as(Phase::Failed, now);
+                return Ok(next);
+            }
+        }
         next.counts.segments += 1;
         next.lease = Some(Lease {
             owner: owner.to_owned(),
@@ -334,10 +365,12 @@ impl Job {
     }
 
     /// The job after an operator's wish: carried out at once when nobody works on it, else left
-    /// for the segment, which sees it within seconds.
+    /// for the segment, which sees it within seconds. One that has died since is followed by another
+    /// that carries it out. What is asked for again changes nothing.
     ///
     /// # Errors
-    /// [`JobError::WrongPhase`] when the job has ended.
+    /// [`JobError::WrongPhase`] when the job has ended; [`JobError::Ending`] when it is to be
+    /// cancelled, and a pause is asked for.
     pub fn wished(&self, wish: Wish, now: Millis) -> Result<Self, JobError> {
         let (action, goal) = match wish {
             Wish::Pause => ("pause", Phase::Paused),
@@ -353,8 +386,14 @@ impl Job {
                 action,
             });
         }
+        if self.phase == goal || self.wish == Some(wish) {
+            return Ok(self.clone());
+        }
+        if self.wish == Some(Wish::Cancel) {
+            return Err(self.ending(action));
+        }
         let mut next = self.next(now);
-        if self.is_active() && self.is_leased(now) {
+        if self.lease.is_some() {
             next.wish = Some(wish);
         } else {
             next.epoch += 1;
@@ -363,11 +402,26 @@ impl Job {
         Ok(next)
     }
 
+    fn ending(&self, action: &'static str) -> JobError {
+        JobError::Ending {
+            job_id: self.job_id.clone(),
+            doing: match self.wish {
+                Some(Wish::Pause) => "paused",
+                _ => "cancelled",
+            },
+            action,
+        }
+    }
+
     /// The job ready to go on from its checkpoint.
     ///
     /// # Errors
-    /// [`JobError::WrongPhase`] when it is done or cancelled.
+    /// [`JobError::WrongPhase`] when it is done or cancelled; [`JobError::Ending`] when it is about
+    /// to be cancelled or paused.
     pub fn resumed(&self, now: Millis) -> Result<Self, JobError> {
+        if self.wish.is_some() {
+            return Err(self.ending("resume"));
+        }
         if !matches!(self.phase, Phase::Paused | Phase::Failed) {
             return Err(JobError::WrongPhase {
                 job_id: self.job_id.clone(),
@@ -394,7 +448,6 @@ impl Job {
     /// Leaves the job to the next segment.
     pub fn release(&mut self) {
         self.lease = None;
-        self.counts.failures = 0;
         self.last_error = None;
     }
 

@@ -1,20 +1,20 @@
 //! Port `JobStore`: job states as files. One process writes (see [`super::state`]).
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use super::write_whole;
-use crate::job::{Job, JobStore, JobStoreError, Stamp};
+use crate::job::{Job, JobStore, JobStoreError, Listed, Stamp};
 
 /// A directory of jobs: `jobs/<jobId>/job.json`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LocalJobs {
-    folder: PathBuf,
+    folder: Arc<Path>,
     /// Held from reading a job to writing it.
-    writing: Mutex<()>,
+    writing: Arc<Mutex<()>>,
 }
 
 impl LocalJobs {
@@ -22,9 +22,17 @@ impl LocalJobs {
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self {
-            folder,
-            writing: Mutex::new(()),
+            folder: folder.into(),
+            writing: Arc::default(),
         }
+    }
+
+    /// Does file work where it holds up nobody.
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let jobs = self.clone();
+        tokio::task::spawn_blocking(move || work(&jobs))
+            .await
+            .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
     }
 
     fn path(&self, job_id: &str) -> PathBuf {
@@ -33,15 +41,20 @@ impl LocalJobs {
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
         let path = self.path(job_id);
-        let failed = |reason: String| {
-            JobStoreError::Unavailable(format!("reading {}: {reason}", path.display()))
-        };
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|e| failed(e.to_string())),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes)
+                    .map(Some)
+                    .map_err(|e| JobStoreError::Unreadable {
+                        job_id: job_id.to_owned(),
+                        reason: format!("{}: {e}", path.display()),
+                    })
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(error.to_string())),
+            Err(error) => Err(JobStoreError::Unavailable(format!(
+                "reading {}: {error}",
+                path.display()
+            ))),
         }
     }
 
@@ -59,39 +72,75 @@ impl LocalJobs {
         let json = serde_json::to_vec_pretty(job).map_err(|e| failed(e.to_string()))?;
         write_whole(&path, &json).map_err(|e| failed(e.to_string()))
     }
-}
 
-#[async_trait]
-impl JobStore for LocalJobs {
-    async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
-        self.write_if(job, |stored| stored.is_none())
-    }
-
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
-        self.read(job_id)
-    }
-
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
-        self.write_if(job, |stored| stored.is_some_and(|s| s.stamp() == expected))
-    }
-
-    async fn list(&self) -> Result<Vec<Job>, JobStoreError> {
+    fn read_all(&self) -> Result<Listed, JobStoreError> {
         let folder = self.folder.join("jobs");
         let failed = |error: std::io::Error| {
             JobStoreError::Unavailable(format!("listing {}: {error}", folder.display()))
         };
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Listed::default()),
             Err(error) => return Err(failed(error)),
         };
-        let mut jobs = Vec::new();
+        let mut listed = Listed::default();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if let Some(name) = name.to_str() {
-                jobs.extend(self.read(name)?);
+            if let Some(name) = name.to_str()
+                && let Some(read) = self.read(name).transpose()
+            {
+                listed.push(read)?;
             }
         }
-        Ok(jobs)
+        Ok(listed)
+    }
+}
+
+#[async_trait]
+impl JobStore for LocalJobs {
+    async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
+        let job = job.clone();
+        self.work(move |jobs| jobs.write_if(&job, |stored| stored.is_none()))
+            .await
+    }
+
+    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+        let job_id = job_id.to_owned();
+        self.work(move |jobs| jobs.read(&job_id)).await
+    }
+
+    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+        let job = job.clone();
+        self.work(move |jobs| {
+            jobs.write_if(&job, |stored| stored.is_some_and(|s| s.stamp() == expected))
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Listed, JobStoreError> {
+        self.work(Self::read_all).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_no_job_is_named_and_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = LocalJobs::new(folder.path().to_owned());
+        for (id, text) in [("cut", "{\"jobId\":"), ("old", "{\"jobId\":\"old\"}")] {
+            let of_job = folder.path().join("jobs").join(id);
+            std::fs::create_dir_all(&of_job).unwrap();
+            std::fs::write(of_job.join("job.json"), text).unwrap();
+            let error = jobs.load(id).await.unwrap_err();
+            assert!(
+                matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id == id),
+                "{error}"
+            );
+        }
+        let listed = jobs.list().await.unwrap();
+        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 2));
     }
 }

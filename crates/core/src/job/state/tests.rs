@@ -20,7 +20,8 @@ fn job() -> Job {
 }
 
 fn taken(job: &Job, now: Millis) -> Job {
-    job.take_over("a", Some(job.epoch), now, LEASE_MS).unwrap()
+    job.take_over("a", Some(job.epoch), now, LEASE_MS, Seen::Unchanged)
+        .unwrap()
 }
 
 #[test]
@@ -30,10 +31,13 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
         (first.epoch, first.revision, first.counts.segments),
         (1, 1, 1)
     );
-    let held = first.take_over("b", None, BEGIN.plus(LEASE_MS), LEASE_MS);
-    assert!(matches!(held, Err(NotTaken::LeaseHeld { .. })), "{held:?}");
-    let lapsed = BEGIN.plus(LEASE_MS + CLOCK_SKEW_MS);
-    let late = first.take_over("b", Some(0), lapsed, LEASE_MS);
+    // Whatever the clock says, a lease is held until it was watched.
+    let lapsed = BEGIN.plus(LEASE_MS * 60);
+    for now in [BEGIN, lapsed] {
+        let held = first.take_over("b", None, now, LEASE_MS, Seen::Once);
+        assert!(matches!(held, Err(NotTaken::LeaseHeld { .. })), "{held:?}");
+    }
+    let late = first.take_over("b", Some(0), lapsed, LEASE_MS, Seen::Unchanged);
     let expected = NotTaken::OtherEpoch {
         found: 1,
         expected: 0,
@@ -71,6 +75,52 @@ fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
         job.end_as(ended, BEGIN);
         let error = job.wished(wish, BEGIN).unwrap_err();
         assert!(matches!(error, JobError::WrongPhase { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_cancel_is_not_undone_and_not_repeated() {
+    let at_work = taken(&job(), BEGIN);
+    let told = at_work.wished(Wish::Cancel, BEGIN).unwrap();
+    assert_eq!(told.wished(Wish::Cancel, BEGIN.plus(1)).unwrap(), told);
+    for refused in [
+        told.wished(Wish::Pause, BEGIN.plus(1)),
+        told.resumed(BEGIN.plus(1)),
+    ] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("j-1 is about to be cancelled"), "{error}");
+    }
+    let paused = at_work.wished(Wish::Pause, BEGIN).unwrap();
+    let instead = paused.wished(Wish::Cancel, BEGIN.plus(1)).unwrap();
+    assert_eq!(
+        instead.wish,
+        Some(Wish::Cancel),
+        "a cancel is more than a pause"
+    );
+
+    let ended = job().wished(Wish::Cancel, BEGIN).unwrap();
+    let again = ended.wished(Wish::Cancel, BEGIN.plus(60_000)).unwrap();
+    assert_eq!(again.finished_at, Some(BEGIN));
+}
+
+#[test]
+fn segments_that_die_in_a_row_end_a_job_and_what_they_achieved_counts() {
+    let mut job = taken(&job(), BEGIN);
+    for death in 1..MAX_FAILURES {
+        assert_eq!(job.phase, Phase::Scanning, "before death {death}");
+        job = taken(&job, BEGIN);
+    }
+    // The last one got further before it died.
+    let mut further = job.next(BEGIN);
+    further.counts.listed += 1;
+    further.note_progress(&job, BEGIN);
+    assert_eq!(taken(&further, BEGIN).counts.failures, 1);
+    let ended = taken(&job, BEGIN);
+    assert_eq!((ended.phase, ended.lease), (Phase::Failed, None));
+    assert_eq!(ended.counts.segments, u64::from(MAX_FAILURES));
+    let told = ended.last_error.unwrap();
+    for part in ["ten segments", "out of memory", "ReseedMemory", "log"] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
     }
 }
 
