@@ -45,6 +45,7 @@ pub mod notification;
 pub mod plan;
 #[cfg(feature = "plan")]
 pub mod scan;
+pub mod text;
 pub mod time;
 #[cfg(feature = "plan")]
 pub mod version;

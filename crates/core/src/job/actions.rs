@@ -6,6 +6,7 @@ use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
 use super::{JobError, JobStoreError, Ports};
 use crate::config::ReseedConfig;
+use crate::text::{MOST_SHOWN, shown};
 use crate::time::Millis;
 
 /// How often a write that lost a race is tried again.
@@ -115,7 +116,7 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
         .jobs
         .load(job_id)
         .await?
-        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))
+        .ok_or_else(|| JobError::NoSuchJob(shown(job_id, MOST_SHOWN)))
 }
 
 /// All jobs, the newest first.
