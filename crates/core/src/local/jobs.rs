@@ -2,19 +2,19 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::write_whole;
+use super::{below, is_plain, read_own, write_whole};
 use crate::job::{Job, JobStore, JobStoreError, Stamp};
 
 /// A directory of jobs: `jobs/<jobId>/job.json`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LocalJobs {
     folder: PathBuf,
     /// Held from reading a job to writing it.
-    writing: Mutex<()>,
+    writing: Arc<Mutex<()>>,
 }
 
 impl LocalJobs {
@@ -23,20 +23,21 @@ impl LocalJobs {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            writing: Mutex::new(()),
+            writing: Arc::default(),
         }
     }
 
-    fn path(&self, job_id: &str) -> PathBuf {
-        self.folder.join("jobs").join(job_id).join("job.json")
+    fn path(&self, job_id: &str) -> Result<PathBuf, JobStoreError> {
+        below(&self.folder, ["jobs", job_id, "job.json"])
+            .map_err(|e| JobStoreError::Unavailable(e.to_string()))
     }
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
-        let path = self.path(job_id);
+        let path = self.path(job_id)?;
         let failed = |reason: String| {
             JobStoreError::Unavailable(format!("reading {}: {reason}", path.display()))
         };
-        match std::fs::read(&path) {
+        match read_own(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
                 .map_err(|e| failed(e.to_string())),
@@ -52,7 +53,7 @@ impl LocalJobs {
                 job_id: job.job_id.clone(),
             });
         }
-        let path = self.path(&job.job_id);
+        let path = self.path(&job.job_id)?;
         let failed = |reason: String| {
             JobStoreError::Unavailable(format!("writing {}: {reason}", path.display()))
         };
@@ -88,10 +89,27 @@ impl JobStore for LocalJobs {
         let mut jobs = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if let Some(name) = name.to_str() {
+            if let Some(name) = name.to_str().filter(|name| is_plain(name)) {
                 jobs.extend(self.read(name)?);
             }
         }
         Ok(jobs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_id_that_is_a_path_finds_no_job() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("x")).unwrap();
+        std::fs::write(folder.path().join("x/job.json"), "{}").unwrap();
+        let jobs = LocalJobs::new(folder.path().join("state"));
+        for id in ["../../x", "..", ".", "a/b", "", "\u{1b}[2J"] {
+            let error = jobs.load(id).await.unwrap_err().to_string();
+            assert!(error.contains("is no name of a job"), "{id:?}: {error}");
+        }
     }
 }
