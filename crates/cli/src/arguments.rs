@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bridge_core::delivery::Mode;
 use bridge_core::format::Format;
+use bridge_core::local::output::Existing;
 use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use clap::{Args, Parser, Subcommand};
@@ -45,10 +46,19 @@ pub struct ReseedArguments {
     #[arg(long, value_name = "URL", required_unless_present_any = ["resume", "out", "dry_run"])]
     pub queue_url: Option<String>,
     /// Write to this file, one event a line; `-` is standard output
+    ///
+    /// The file must not exist, unless `--append` or `--overwrite` is given. It is readable to its
+    /// owner only. With `-`, a reader that has enough (`| head`) ends the job like an interrupt.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "queue_url", "order", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub out: Option<PathBuf>,
+    /// Write behind what the file of `--out` holds
+    #[arg(long, requires = "out")]
+    pub append: bool,
+    /// Replace what the file of `--out` holds, once the first event is written
+    #[arg(long, requires = "out", conflicts_with = "append")]
+    pub overwrite: bool,
     /// Only keys that begin so
     #[arg(long, default_value = "")]
     pub prefix: String,
@@ -90,7 +100,7 @@ pub struct ReseedArguments {
     pub dry_run: bool,
     /// Go on with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
-        "bucket", "queue_url", "out", "prefix", "suffix", "from", "until", "order", "format",
+        "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<String>,
@@ -109,6 +119,17 @@ pub struct ReseedArguments {
     /// MiB of memory for object versions
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = memory)]
     pub memory: usize,
+}
+
+impl ReseedArguments {
+    /// What may become of the file of `--out` if it is there.
+    pub fn existing(&self) -> Existing {
+        match (self.append, self.overwrite) {
+            (true, _) => Existing::Append,
+            (false, true) => Existing::Overwrite,
+            (false, false) => Existing::Refuse,
+        }
+    }
 }
 
 fn time(text: &str) -> Result<Millis, String> {
@@ -192,6 +213,11 @@ mod tests {
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
             ("redrive --from https://x/1/q", ["--to", "required"]),
+            ("reseed --bucket b --append", ["--append", "--out"]),
+            (
+                "reseed --bucket b --out f --append --overwrite",
+                ["--append", "--overwrite"],
+            ),
         ] {
             let error = refused(line);
             for part in parts {
