@@ -2,48 +2,16 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use bridge_sim::load::shape::Shape;
-use common::{job_of, program, run, serve, text};
+use common::{answering, job_of, program, run, serve, text};
 
 /// The longest that a refusal may take, with a busy machine's share.
 const SOON: Duration = Duration::from_secs(20);
-
-/// A server that answers every request with this status and body.
-fn answering(status: &'static str, body: impl Fn(&str) -> String + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
-            let (mut head, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                if reader.read_line(&mut line).unwrap_or(0) < 3 {
-                    break;
-                }
-                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                head.push_str(&line);
-            }
-            let mut rest = vec![0; length];
-            reader.read_exact(&mut rest).unwrap();
-            let body = body(&head);
-            let length = body.len();
-            let answer = format!(
-                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-            );
-            let _ = reader.get_mut().write_all(answer.as_bytes());
-        }
-    });
-    url
-}
 
 fn refused(mut command: Command, codes: &[i32], parts: &[&str]) -> String {
     let begin = Instant::now();
@@ -83,10 +51,13 @@ fn a_bad_address_is_told_with_what_to_look_at() {
         ("nonsense".to_owned(), 1),
         // Plain HTTP where TLS is spoken to.
         (
-            answering("200 OK", |_| String::new()).replace("http:", "https:"),
+            answering("200 OK", |_, _| String::new()).replace("http:", "https:"),
             1,
         ),
-        (answering("200 OK", |_| "<html>hello</html>".to_owned()), 2),
+        (
+            answering("200 OK", |_, _| "<html>hello</html>".to_owned()),
+            2,
+        ),
     ] {
         let parts = ["listing bucket \"ledger\"", &endpoint, "AWS_ENDPOINT_URL"];
         refused(reseed(&endpoint, folder.path()), &[code, 2], &parts);
@@ -137,7 +108,7 @@ fn a_refusal_names_what_was_tried_and_what_to_do() {
             ["one\\ntwo\\u{1b}", "Odd\\u{9b}"],
         ),
     ] {
-        let endpoint = answering(status, move |_| body.clone());
+        let endpoint = answering(status, move |_, _| body.clone());
         let told = refused(reseed(&endpoint, folder.path()), &[2], &parts);
         assert_eq!(told.trim_end().lines().count(), 1, "{told}");
     }
@@ -157,7 +128,7 @@ fn a_queue_that_is_not_there_is_told_before_the_scan() {
             ["AccessDenied", "sqs:GetQueueAttributes"],
         ),
     ] {
-        let queue = answering("400 Bad Request", move |_| {
+        let queue = answering("400 Bad Request", move |_, _| {
             format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"no\"}}")
         });
         let url = format!("{queue}/1/missing.fifo");

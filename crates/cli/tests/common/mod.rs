@@ -1,5 +1,7 @@
 //! What the tests of the program share.
+#![allow(dead_code)] // each of them uses a part
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -31,10 +33,15 @@ pub fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> Str
     told.recv().unwrap()
 }
 
+/// `s3-sqs-bridge reseed`.
 pub fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
+    command(endpoint, folder, &[&["reseed"], arguments].concat())
+}
+
+/// The program, which talks to `endpoint` and works in `folder`.
+pub fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
     command
-        .arg("reseed")
         .args(arguments)
         .current_dir(folder)
         .env("AWS_ENDPOINT_URL", endpoint)
@@ -64,4 +71,42 @@ pub fn job_of(folder: &Path) -> Option<String> {
         .join("job.json")
         .is_file()
         .then(|| job.file_name().into_string().unwrap())
+}
+
+/// A server that answers every request, given its head and body, with this status and a body.
+pub fn answering(
+    status: &'static str,
+    body: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static,
+) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let body = Arc::new(body);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let body = Arc::clone(&body);
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.unwrap());
+                let (mut head, mut length) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    if reader.read_line(&mut line).unwrap_or(0) < 3 {
+                        break;
+                    }
+                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    head.push_str(&line);
+                }
+                let mut rest = vec![0; length];
+                reader.read_exact(&mut rest).unwrap();
+                let body = body(&head, &rest);
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+                let _ = reader.get_mut().write_all(answer.as_bytes());
+            });
+        }
+    });
+    url
 }
