@@ -3,6 +3,8 @@
 //! A server's message, a key or a field's name may be as long as its writer likes, and may hold what
 //! a terminal obeys. So whatever is repeated in an error is bounded and escaped where it comes in.
 
+use std::fmt::Write as _;
+
 /// Bytes of a text from outside that an error repeats.
 pub const MOST_SHOWN: usize = 1_000;
 
@@ -22,7 +24,8 @@ pub fn shown(text: &str, most: usize) -> String {
         if shown.len() > most {
             shown.truncate(before);
             let left = text.len() - at;
-            shown.push_str(&format!("… ({left} bytes more)"));
+            // Writing to a text cannot fail.
+            let _ = write!(shown, "… ({left} bytes more)");
             break;
         }
     }

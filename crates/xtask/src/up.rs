@@ -1,8 +1,7 @@
 //! `cargo xtask up` and `shell`: a local AWS to play with, and a shell that talks to it.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context as _;
 
@@ -116,6 +115,8 @@ fn guard(folder: &Path, sam: &Path, endpoint: &str) -> anyhow::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]

@@ -288,7 +288,7 @@ impl Write for Output {
 struct Journal(File);
 
 /// Where, and how many bytes: eight bytes each, then the bytes.
-const HEAD: u64 = 16;
+const HEAD: usize = 16;
 
 impl Journal {
     fn open(state: &Path, job_id: &str) -> io::Result<Self> {
@@ -302,10 +302,10 @@ impl Journal {
     }
 
     fn note(&self, begin: u64, lines: &[u8]) -> io::Result<()> {
-        let mut head = [0; HEAD as usize];
+        let mut head = [0; HEAD];
         head[..8].copy_from_slice(&begin.to_le_bytes());
         head[8..].copy_from_slice(&(lines.len() as u64).to_le_bytes());
-        self.0.write_all_at(lines, HEAD)?;
+        self.0.write_all_at(lines, HEAD as u64)?;
         self.0.write_all_at(&head, 0)
     }
 
@@ -317,10 +317,9 @@ impl Journal {
         let (Some(begin), Some(length)) = (number(0), number(8)) else {
             return Ok(None); // killed before the first write
         };
-        let head = usize::try_from(HEAD).unwrap_or(0);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let lines = bytes
-            .get(head..head.saturating_add(length))
+            .get(HEAD..HEAD.saturating_add(length))
             .ok_or_else(|| {
                 io::Error::new(
                     io::ErrorKind::InvalidData,
