@@ -57,3 +57,18 @@ async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
     stack.wait_for(job, "done", PATIENCE).await.unwrap();
     stack.remove().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_not_there_is_refused_at_start() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let there = stack.output("QueueUrl");
+    let (account, _) = there.rsplit_once('/').unwrap();
+    let missing = format!("{account}/not-there.fifo");
+    let input = json!({ "queueUrl": missing });
+    let error = stack.reseed(input).await.unwrap_err().to_string();
+    for part in ["queueUrl", "not-there.fifo", "ReplayQueueArn"] {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+    let jobs = stack.reseed(json!({ "action": "list" })).await.unwrap();
+    assert!(!jobs.to_string().contains("not-there"), "{jobs}");
+}

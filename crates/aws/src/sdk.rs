@@ -2,31 +2,85 @@
 
 use std::time::Duration;
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::identity::IdentityCache;
+use aws_config::imds::{self, region::ImdsRegionProvider};
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_sqs::config::ProvideCredentials as _;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bridge_core::text::{MOST_SHOWN, shown};
+
+pub use aws_config::SdkConfig;
 
 /// The longest that one request may take. Leases reckon with it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long credentials may take: a `credential_process` may ask a person.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Loads region, credentials and endpoints as the AWS SDKs do. The SDK does not retry: lanes,
-/// scans and segments do, with their own time budgets and in order.
+/// scans and segments do, with their own time budgets and in order. Where nothing says a region,
+/// an endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
 pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(REQUEST_TIMEOUT)
         .build();
+    let provider = ProviderConfig::default().with_http_client(http_client());
+    let metadata = metadata(&provider);
+    let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(
+            ProfileFileRegionProvider::builder()
+                .configure(&provider)
+                .build(),
+        );
+    let region = if is_custom_endpoint() {
+        configured.or_else(Region::from_static("us-east-1"))
+    } else {
+        let here = ImdsRegionProvider::builder().configure(&provider);
+        configured.or_else(here.imds_client(metadata.clone()).build())
+    };
+    let region = region.region().await;
+    let credentials = DefaultCredentialsChain::builder()
+        .configure(provider)
+        .region(region.clone())
+        .imds_client(metadata)
+        .build()
+        .await;
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
+        .region(region)
+        .credentials_provider(credentials)
+        .identity_cache(
+            IdentityCache::lazy()
+                .load_timeout(CREDENTIALS_TIMEOUT)
+                .build(),
+        )
         .timeout_config(timeouts)
         .retry_config(RetryConfig::disabled())
         .load()
         .await
+}
+
+/// The machine's metadata service, asked once: where there is none, a network may swallow what is
+/// sent there, and the SDK's four attempts would take ten seconds.
+fn metadata(provider: &ProviderConfig) -> imds::Client {
+    imds::Client::builder()
+        .configure(provider)
+        .max_attempts(1)
+        .connect_timeout(Duration::from_secs(1))
+        .read_timeout(Duration::from_secs(1))
+        .build()
 }
 
 /// HTTP with TLS by rustls.
@@ -37,28 +91,68 @@ pub fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// Whether S3 is asked at an endpoint of the user's own: such servers want the bucket in the path.
-#[cfg(feature = "reseed")]
-fn is_custom_s3_endpoint() -> bool {
-    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+/// Looks for credentials as requests will, so that it can be told by itself when there are none.
+///
+/// # Errors
+/// What was tried, and what to do.
+pub async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
+    let Some(provider) = config.credentials_provider() else {
+        return Err("the AWS SDK looks for no credentials".to_owned());
+    };
+    let answer = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await;
+    let why = match answer {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => sources(&error),
+        Err(_) => format!("no answer in {} s", CREDENTIALS_TIMEOUT.as_secs()),
+    };
+    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
+    let lower = why.to_lowercase();
+    let advice = if lower.contains("sso") {
+        format!("sign in with `aws sso login --profile {profile}`")
+    } else if lower.contains("credential_process") || lower.contains("external process") {
+        format!("run the `credential_process` of profile {profile} by hand to see what it says")
+    } else {
+        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+    };
+    Err(format!(
+        "no credentials (tried the environment, profile {profile:?}, a web identity token, the \
+         container and this machine's metadata service): {}: {advice}",
+        shown(&why, MOST_SHOWN)
+    ))
 }
 
-/// An S3 client; at a custom endpoint, with the bucket in the path.
+/// The endpoint of the user's own that `variable` or else `AWS_ENDPOINT_URL` names, and which of
+/// them does.
+#[must_use]
+pub fn endpoint(variable: &'static str) -> Option<(&'static str, String)> {
+    [variable, "AWS_ENDPOINT_URL"].into_iter().find_map(|name| {
+        let url = std::env::var(name).ok().filter(|url| !url.is_empty())?;
+        Some((name, url))
+    })
+}
+
+/// Whether requests go to an endpoint of the user's own.
+fn is_custom_endpoint() -> bool {
+    endpoint("AWS_ENDPOINT_URL_S3").is_some() || endpoint("AWS_ENDPOINT_URL_SQS").is_some()
+}
+
+/// An S3 client; at an endpoint of the user's own with the bucket in the path, as such servers want it.
 #[cfg(feature = "reseed")]
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config)
-        .force_path_style(is_custom_s3_endpoint())
+        .force_path_style(endpoint("AWS_ENDPOINT_URL_S3").is_some())
         .build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
+/// Bytes of an error code that are repeated.
+const MOST_CODE: usize = 100;
+
 /// What an SDK error says, in the words of the ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The service's error code, or what kept the request from it.
+    /// The service's error code, or the HTTP status, or what kept the request from it.
     pub code: String,
     /// The service's message.
     pub message: String,
@@ -78,8 +172,7 @@ impl Fault {
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status();
-                let code = service.err().code().unwrap_or("Unknown");
-                let message = service.err().message().unwrap_or_default();
+                let (code, message) = (service.err().code(), service.err().message());
                 Self::of_service(code, message, status)
             }
             other => Self {
@@ -90,14 +183,27 @@ impl Fault {
                     _ => "NotSent",
                 }
                 .to_owned(),
-                message: sources(other),
+                message: shown(&sources(other), MOST_SHOWN),
                 throttled: false,
                 retryable: !matches!(other, SdkError::ConstructionFailure(_)),
             },
         }
     }
 
-    fn of_service(code: &str, message: &str, status: u16) -> Self {
+    /// A refusal. Some servers give no code, some no message: the status is told instead.
+    fn of_service(code: Option<&str>, message: Option<&str>, status: u16) -> Self {
+        let given = |text: Option<&str>, most| {
+            let text = text.map(str::trim).filter(|text| !text.is_empty());
+            text.map(|text| shown(text, most))
+        };
+        let answered = format!("HTTP {status}");
+        let message = given(message, MOST_SHOWN);
+        let (code, message) = match (given(code, MOST_CODE), message) {
+            (Some(code), Some(message)) => (code, message),
+            (Some(code), None) => (code, format!("answered with {answered}, without a message")),
+            (None, Some(message)) => (answered, message),
+            (None, None) => (answered, "the answer gives no reason".to_owned()),
+        };
         let throttled = status == 429
             || [
                 "Throttl",
@@ -110,14 +216,14 @@ impl Fault {
             .any(|word| code.contains(word))
             || code == "ProvisionedThroughputExceededException";
         Self {
-            code: code.to_owned(),
-            message: message.to_owned(),
             throttled,
             retryable: throttled
                 || status >= 500
                 || code == "RequestTimeout"
                 || code == "RequestTimeTooSkewed"
                 || code.contains("ExpiredToken"),
+            code,
+            message,
         }
     }
 }
@@ -163,12 +269,40 @@ mod tests {
             ("AWS.SimpleQueueService.NonExistentQueue", 400, false, false),
             ("ExpiredTokenException", 400, false, true),
         ] {
-            let fault = Fault::of_service(code, "", status);
+            let fault = Fault::of_service(Some(code), None, status);
             assert_eq!(
                 (fault.throttled, fault.retryable),
                 (throttled, retryable),
                 "{code}"
             );
         }
+    }
+
+    #[test]
+    fn a_refusal_tells_its_status_where_it_has_no_code_or_message() {
+        for (code, message, expected) in [
+            (
+                Some("NoSuchBucket"),
+                Some("It is gone."),
+                "NoSuchBucket: It is gone.",
+            ),
+            (
+                Some("NoSuchBucket"),
+                None,
+                "NoSuchBucket: answered with HTTP 404, without a message",
+            ),
+            (None, Some("It is gone."), "HTTP 404: It is gone."),
+            (Some(""), Some(" "), "HTTP 404: the answer gives no reason"),
+            (
+                Some("A\u{1b}[2J"),
+                Some("one\ntwo"),
+                "A\\u{1b}[2J: one\\ntwo",
+            ),
+        ] {
+            let fault = Fault::of_service(code, message, 404);
+            assert_eq!(fault.to_string(), expected);
+        }
+        let long = Fault::of_service(Some(&"c".repeat(9_000)), Some(&"m".repeat(9_000)), 400);
+        assert!(long.to_string().len() < 1_300);
     }
 }

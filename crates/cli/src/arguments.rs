@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bridge_core::delivery::Mode;
 use bridge_core::format::Format;
+use bridge_core::local::output::Existing;
 use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use clap::{Args, Parser, Subcommand};
@@ -31,7 +32,10 @@ pub enum Command {
     /// Send again what lies in a failure queue
     ///
     /// From the stack's `OnFailure` queue with `--invoke`, from its dead-letter queue with `--to`. A
-    /// message is deleted once that has succeeded; the first failure ends it.
+    /// message is deleted once that has succeeded. What fails again stays; notifications behind it go
+    /// on, unless ten fail in a row, and dead letters do not, as they would overtake it. Invocations of
+    /// another function are left. Exit codes: 0 done, 1 something failed, 2 wrong usage or
+    /// configuration, 3 messages are hidden: run it again later.
     Redrive(RedriveArguments),
 }
 
@@ -49,10 +53,19 @@ pub struct ReseedArguments {
     #[arg(long, value_name = "URL", required_unless_present_any = ["resume", "out", "dry_run"])]
     pub queue_url: Option<String>,
     /// Write to this file, one event a line; `-` is standard output
+    ///
+    /// The file must not exist, unless `--append` or `--overwrite` is given. It is readable to its
+    /// owner only. With `-`, a reader that has enough (`| head`) ends the job like an interrupt.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "queue_url", "order", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub out: Option<PathBuf>,
+    /// Write behind what the file of `--out` holds
+    #[arg(long, requires = "out")]
+    pub append: bool,
+    /// Replace what the file of `--out` holds, once the first event is written
+    #[arg(long, requires = "out", conflicts_with = "append")]
+    pub overwrite: bool,
     /// Only keys that begin so
     #[arg(long, default_value = "")]
     pub prefix: String,
@@ -97,7 +110,7 @@ pub struct ReseedArguments {
     pub refuse_ambiguous: bool,
     /// Go on with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
-        "bucket", "queue_url", "out", "prefix", "suffix", "from", "until", "order", "format",
+        "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<String>,
@@ -116,6 +129,17 @@ pub struct ReseedArguments {
     /// MiB of memory for object versions
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = memory)]
     pub memory: usize,
+}
+
+impl ReseedArguments {
+    /// What may become of the file of `--out` if it is there.
+    pub fn existing(&self) -> Existing {
+        match (self.append, self.overwrite) {
+            (true, _) => Existing::Append,
+            (false, true) => Existing::Overwrite,
+            (false, false) => Existing::Refuse,
+        }
+    }
 }
 
 fn time(text: &str) -> Result<Millis, String> {
@@ -199,6 +223,11 @@ mod tests {
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
             ("redrive --from https://x/1/q", ["--to", "required"]),
+            ("reseed --bucket b --append", ["--append", "--out"]),
+            (
+                "reseed --bucket b --out f --append --overwrite",
+                ["--append", "--overwrite"],
+            ),
         ] {
             let error = refused(line);
             for part in parts {

@@ -3,18 +3,24 @@
 //! - [`arguments`]: the command line
 //! - [`reseed`]: a whole job in this process, its state in a local directory
 //! - [`redrive`]: what lies in a failure queue is sent again
-//! - [`target`]: where events go: an SQS queue, a file, standard output
+//! - [`preflight`]: whether bucket and queue answer, asked first
+//! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
+//!   queue
 //! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
 
 mod arguments;
+mod preflight;
 mod progress;
 mod redrive;
 mod report;
 mod reseed;
+mod sink;
 mod target;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
+use bridge_core::text::{MOST_SHOWN, shown};
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
@@ -42,6 +48,11 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Says something on standard error. Nobody may be listening: that is no reason to fail.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse(); // ends with 2 by itself
@@ -61,7 +72,8 @@ async fn main() -> ExitCode {
         Ok(Outcome::Interrupted) => ExitCode::from(3),
         Ok(Outcome::Failed) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let told = format!("{error:#}");
+            tell(&format!("error: {}", shown(&told, 4 * MOST_SHOWN)));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }

@@ -97,7 +97,7 @@ pub async fn show(counts: Arc<Counts>) {
             Some(bar) => told.on(bar),
             None if Instant::now() >= next_line => {
                 next_line += LINE_EVERY;
-                eprintln!("{}", told.line());
+                crate::tell(&told.line());
             }
             None => {}
         }

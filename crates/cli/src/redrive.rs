@@ -6,24 +6,41 @@
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
 //! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
-//! would overtake it.
+//! would overtake it. What is another function's stays too. All that stays can be read again at once.
 
-use anyhow::{Context as _, bail};
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
-use bridge_aws::sdk;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
+    MessageSystemAttributeName as System, QueueAttributeName,
+};
+use bridge_aws::sdk::{self, Fault};
 use bridge_core::config::{check_queue_url, is_fifo};
+use bridge_core::text::{MOST_SHOWN, shown};
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use crate::{Outcome, Usage};
+use crate::{Outcome, Usage, tell};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
 const BATCH: i32 = 10;
 const WAIT: i32 = 2;
 
-/// Nobody else gets a message for so long, seconds: an invocation of realtime takes at most a minute.
+/// Nobody else gets a message for so long, seconds, unless it is renewed.
 const HIDDEN: i32 = 120;
+
+/// How often that is renewed while something is worked on.
+const RENEW: Duration = Duration::from_secs(40);
+
+/// The longest that an invocation may take: Lambda ends a function after fifteen minutes, most much
+/// sooner, and says so.
+const INVOCATION: Duration = Duration::from_secs(15 * 60 + 5);
 
 /// Options of `redrive`.
 #[derive(Debug, Args)]
@@ -39,36 +56,106 @@ pub struct RedriveArguments {
         required_unless_present = "invoke"
     )]
     to: Option<String>,
-    /// Invoke this function with what each message kept (from the `OnFailure` queue)
+    /// Invoke this function with what each message kept of its own (from the `OnFailure` queue)
     #[arg(long, value_name = "FUNCTION")]
     invoke: Option<String>,
 }
 
-/// Sends again what the queue holds, until it is empty, holds only what fails again, or too much
-/// fails.
+/// Sends again what the queue holds, until it is empty, holds only what stays, or too much fails.
 ///
 /// # Errors
 /// What failed; what was not sent again is still in the queue.
 pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
     let check = |name, url: &str| check_queue_url(name, url).map_err(|e| Usage(e.to_string()));
     check("--from", &arguments.from)?;
+    if let Some(to) = &arguments.to {
+        check("--to", to)?;
+    }
     let config = sdk::load().await;
-    let sqs = aws_sdk_sqs::Client::new(&config);
+    if config.region().is_none() {
+        return Err(Usage("no region is set: set AWS_REGION to the queue's".to_owned()).into());
+    }
+    sdk::check_credentials(&config).await.map_err(Usage)?;
     let target = match (arguments.to, arguments.invoke) {
-        (Some(to), _) => {
-            check("--to", &to)?;
-            Target::Queue(to)
-        }
+        (Some(to), _) => Target::Queue(to),
         (None, Some(function)) => Target::Function(aws_sdk_lambda::Client::new(&config), function),
         (None, None) => return Err(Usage("--to or --invoke: one is required".to_owned()).into()),
     };
-    let mut sent = 0_u64;
-    let mut failed: Vec<(String, anyhow::Error)> = Vec::new();
-    let mut in_a_row = 0;
-    'queue: loop {
-        let answer = sqs
+    let mut redrive = Redrive {
+        sqs: aws_sdk_sqs::Client::new(&config),
+        from: arguments.from,
+        target,
+        sent: 0,
+        failed: Vec::new(),
+        left: 0,
+        stay: BTreeMap::new(),
+    };
+    let worked = redrive.work().await;
+    redrive.release().await;
+    worked?;
+    redrive.tell().await
+}
+
+struct Redrive {
+    sqs: aws_sdk_sqs::Client,
+    from: String,
+    target: Target,
+    sent: u64,
+    /// What failed again, and why, with the message's id.
+    failed: Vec<(String, anyhow::Error)>,
+    /// Messages that are another function's.
+    left: u64,
+    /// Receipts of what was received and is not deleted, by id.
+    stay: BTreeMap<String, String>,
+}
+
+impl Redrive {
+    async fn work(&mut self) -> anyhow::Result<()> {
+        let mut in_a_row = 0;
+        loop {
+            let mut messages = self.receive().await?;
+            // What stays is seen again once it is hidden no more.
+            messages.retain(|m| !self.stay.contains_key(m.message_id().unwrap_or_default()));
+            if messages.is_empty() {
+                return Ok(());
+            }
+            for message in &messages {
+                let receipt = message.receipt_handle().unwrap_or_default();
+                self.stay.insert(id_of(message), receipt.to_owned());
+            }
+            for message in &messages {
+                match self.send_again(message).await {
+                    Ok(Done::Sent) => {
+                        self.delete(message).await?;
+                        in_a_row = 0;
+                    }
+                    Ok(Done::Left(function)) => {
+                        let id = id_of(message);
+                        tell(&format!(
+                            "message {id} is left: it is an invocation of {function}"
+                        ));
+                        self.left += 1;
+                    }
+                    Err(error) => {
+                        let id = id_of(message);
+                        let told = format!("{error:#}");
+                        tell(&format!("message {id} stays: {}", shown(&told, MOST_SHOWN)));
+                        self.failed.push((id, error));
+                        in_a_row += 1;
+                        if in_a_row >= self.target.patience() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn receive(&self) -> anyhow::Result<Vec<Message>> {
+        let answer = self
+            .sqs
             .receive_message()
-            .queue_url(&arguments.from)
+            .queue_url(&self.from)
             .max_number_of_messages(BATCH)
             .wait_time_seconds(WAIT)
             .visibility_timeout(HIDDEN)
@@ -76,44 +163,117 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
             .message_system_attribute_names(System::All)
             .send()
             .await
-            .with_context(|| format!("reading {}", arguments.from))?;
-        // After a while those that failed are seen again.
-        let is_new = |m: &&Message| failed.iter().all(|(id, _)| m.message_id() != Some(id));
-        let messages: Vec<_> = answer.messages().iter().filter(is_new).collect();
-        if messages.is_empty() {
-            break;
-        }
-        for message in messages {
-            let id = message.message_id().unwrap_or_default();
-            if let Err(error) = send_again(&sqs, &target, message).await {
-                eprintln!("message {id} stays: {error:#}");
-                failed.push((id.to_owned(), error));
-                in_a_row += 1;
-                if in_a_row >= target.patience() {
-                    break 'queue;
-                }
-                continue;
+            .map_err(|e| anyhow!("{}", Fault::of(&e)))
+            .with_context(|| format!("reading {}", self.from))?;
+        Ok(answer.messages.unwrap_or_default())
+    }
+
+    /// Does it, however long it takes: what waits stays hidden.
+    async fn send_again(&self, message: &Message) -> anyhow::Result<Done> {
+        let mut work = std::pin::pin!(send_again(&self.sqs, &self.target, message));
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(RENEW) => self.hide(HIDDEN).await,
             }
-            in_a_row = 0;
-            sqs.delete_message()
-                .queue_url(&arguments.from)
-                .receipt_handle(message.receipt_handle().unwrap_or_default())
-                .send()
-                .await
-                .with_context(|| format!("message {id} was sent again, but not deleted"))?;
-            sent += 1;
         }
     }
-    let stay = failed.len();
-    if let Some((id, first)) = failed.into_iter().next() {
-        let from = &arguments.from;
-        return Err(first.context(format!(
-            "{sent} were sent again; {stay} failed again and stay in {from}, with what may be behind \
-             them; message {id}"
-        )));
+
+    async fn delete(&mut self, message: &Message) -> anyhow::Result<()> {
+        let id = id_of(message);
+        self.sqs
+            .delete_message()
+            .queue_url(&self.from)
+            .receipt_handle(message.receipt_handle().unwrap_or_default())
+            .send()
+            .await
+            .map_err(|e| anyhow!("{}", Fault::of(&e)))
+            .with_context(|| format!("message {id} was sent again, but not deleted"))?;
+        self.stay.remove(&id);
+        self.sent += 1;
+        Ok(())
     }
-    println!("{}", json!({ "redriven": sent }));
-    Ok(Outcome::Done)
+
+    /// Hides what is not deleted for so many seconds from now. If that fails it is seen earlier or
+    /// later than it should be, and lost in no case.
+    async fn hide(&self, seconds: i32) {
+        let receipts: Vec<_> = self.stay.values().collect();
+        for some in receipts.chunks(10) {
+            let entries = some.iter().enumerate().filter_map(|(index, receipt)| {
+                let entry = Visibility::builder().id(index.to_string());
+                let entry = entry.receipt_handle(*receipt).visibility_timeout(seconds);
+                entry.build().ok()
+            });
+            let request = self.sqs.change_message_visibility_batch();
+            let request = request
+                .queue_url(&self.from)
+                .set_entries(Some(entries.collect()));
+            if let Err(error) = request.send().await {
+                tell(&format!(
+                    "what stays is hidden for up to {HIDDEN} s: {}",
+                    Fault::of(&error)
+                ));
+            }
+        }
+    }
+
+    /// Lets what stays be read again at once.
+    async fn release(&self) {
+        self.hide(0).await;
+    }
+
+    /// Says how it ended.
+    async fn tell(self) -> anyhow::Result<Outcome> {
+        let (from, sent, left) = (&self.from, self.sent, self.left);
+        let stay = self.failed.len();
+        if let Some((id, first)) = self.failed.into_iter().next() {
+            return Err(first.context(format!(
+                "{sent} were sent again; {stay} failed again and stay in {from}, with what may be \
+                 behind them; message {id}"
+            )));
+        }
+        // What stays and was let go again does not count: it is known.
+        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left);
+        // Nobody may be listening: the exit code still tells.
+        let told = json!({ "redriven": sent, "left": left, "hidden": hidden });
+        let _ = writeln!(std::io::stdout(), "{told}");
+        if hidden == 0 {
+            return Ok(Outcome::Done);
+        }
+        tell(&format!(
+            "{hidden} messages of {from} are hidden: they were read within its visibility timeout or \
+             the last {HIDDEN} s, perhaps by a redrive that was killed; run it again after that"
+        ));
+        Ok(Outcome::Interrupted)
+    }
+}
+
+fn id_of(message: &Message) -> String {
+    message.message_id().unwrap_or_default().to_owned()
+}
+
+/// Messages that somebody has received and not deleted (approximate).
+async fn hidden(sqs: &aws_sdk_sqs::Client, url: &str) -> anyhow::Result<u64> {
+    let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+    let answer = sqs
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(name.clone())
+        .send()
+        .await
+        .map_err(|e| anyhow!("{}", Fault::of(&e)))
+        .with_context(|| format!("asking {url} how many messages are hidden"))?;
+    let attributes = answer.attributes();
+    Ok(attributes
+        .and_then(|attributes| attributes.get(&name)?.parse().ok())
+        .unwrap_or(0))
+}
+
+/// What became of a message that did not fail.
+enum Done {
+    Sent,
+    /// It is this function's.
+    Left(String),
 }
 
 enum Target {
@@ -136,9 +296,9 @@ async fn send_again(
     sqs: &aws_sdk_sqs::Client,
     target: &Target,
     message: &Message,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Done> {
     match target {
-        Target::Queue(url) => send(sqs, url, message).await,
+        Target::Queue(url) => send(sqs, url, message).await.map(|()| Done::Sent),
         Target::Function(lambda, function) => invoke(lambda, function, message).await,
     }
 }
@@ -172,20 +332,76 @@ async fn invoke(
     lambda: &aws_sdk_lambda::Client,
     function: &str,
     message: &Message,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Done> {
     let record: Value = serde_json::from_str(message.body().unwrap_or_default())
         .context("it is not JSON; is this the `OnFailure` queue?")?;
+    if let Some(other) = of_another(&record, function) {
+        return Ok(Done::Left(other));
+    }
     let payload = record.get("requestPayload").unwrap_or(&record);
+    let limits = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION);
+    let limits = aws_sdk_lambda::config::Config::builder().timeout_config(limits.build());
     let answer = lambda
         .invoke()
         .function_name(function)
         .payload(Blob::new(payload.to_string()))
+        .customize()
+        .config_override(limits)
         .send()
         .await
+        .map_err(|e| anyhow!("{}", Fault::of(&e)))
         .with_context(|| format!("invoking {function}"))?;
     if answer.function_error().is_some() {
         let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
         bail!("{function} failed again: {}", String::from_utf8_lossy(told));
     }
-    Ok(())
+    Ok(Done::Sent)
+}
+
+/// The function that a record belongs to, if it is another than `function`: both functions of a stack
+/// give up into one queue. Lambda writes it into the record; where it does not stand there, what has
+/// an `action` was meant for reseed.
+fn of_another(record: &Value, function: &str) -> Option<String> {
+    let name = record["requestContext"]["functionArn"]
+        .as_str()
+        .map(name_of);
+    if let Some(name) = name {
+        (name != name_of(function)).then(|| shown(name, MOST_SHOWN))
+    } else {
+        let payload = record.get("requestPayload").unwrap_or(record);
+        payload.get("action").map(|_| "reseed".to_owned())
+    }
+}
+
+/// The name in `name`, `name:alias` or an ARN, `…:function:name:alias`.
+fn name_of(function: &str) -> &str {
+    let name = function
+        .split_once(":function:")
+        .map_or(function, |(_, name)| name);
+    name.split(':').next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_belongs_to_the_function_that_lambda_says() {
+        let of = |arn: &str, payload: Value| json!({ "requestContext": { "functionArn": arn }, "requestPayload": payload });
+        let arn = "arn:aws:lambda:eu-west-1:1:function:s-realtime:$LATEST";
+        let reseed = "arn:aws:lambda:eu-west-1:1:function:s-reseed:$LATEST";
+        for function in ["s-realtime", "s-realtime:live", arn] {
+            assert_eq!(of_another(&of(arn, json!({})), function), None);
+            // Whatever a sender wrote.
+            assert_eq!(
+                of_another(&of(arn, json!({ "action": "x" })), function),
+                None
+            );
+            let other = of_another(&of(reseed, json!({})), function);
+            assert_eq!(other.as_deref(), Some("s-reseed"));
+            let bare = json!({ "requestPayload": { "action": "continue" } });
+            assert_eq!(of_another(&bare, function).as_deref(), Some("reseed"));
+            assert_eq!(of_another(&json!({ "Records": [] }), function), None);
+        }
+    }
 }

@@ -1,14 +1,18 @@
 //! What is told at the end.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use bridge_core::delivery::Order;
 use bridge_core::job::{Job, Phase};
 use bridge_core::plan::Manifest;
 use bridge_core::plan::estimate::{Estimate, Way, estimate};
+use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
 
+use crate::sink::Broken;
 use crate::target::Target;
+use crate::{Outcome, tell};
 
 /// The estimate for a planned job.
 pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
@@ -28,59 +32,124 @@ pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
     estimate(manifest.summary.events, manifest.pages, runs, way)
 }
 
-/// The end as one JSON object.
-pub fn as_json(job: &Job, took: Duration, estimate: Option<Estimate>) -> Value {
-    let mut told = json!({
-        "jobId": job.job_id,
-        "phase": job.phase,
-        "bucket": job.bucket,
-        "checkpoint": job.checkpoint.sequence,
-        "planned": job.planned,
-        "counts": job.counts,
-        "seconds": took.as_secs_f64(),
-        "lastError": job.last_error,
-    });
-    if let Some(estimate) = estimate {
-        told["estimate"] = json!({
-            "s3Dollars": estimate.s3_dollars,
-            "sqsDollars": estimate.sqs_dollars,
-            "sendingSeconds": estimate.sending.as_secs(),
-        });
-    }
-    told
+/// How a job ended, in this process.
+pub struct End<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// How long this process worked on it.
+    pub took: Duration,
+    /// What its plan costs, after a dry run.
+    pub estimate: Option<Estimate>,
+    /// Why lines could not be written.
+    pub broken: Option<&'a Broken>,
+    /// The state directory.
+    pub state: &'a str,
 }
 
-/// The end in words.
-pub fn as_text(job: &Job, took: Duration, estimate: Option<Estimate>, state: &str) -> String {
-    let end = match job.phase {
-        Phase::Done if job.options.dry_run => "planned, nothing sent".to_owned(),
-        Phase::Done => format!("done: {} events", job.checkpoint.sequence),
-        Phase::Failed => format!(
-            "failed after {} events: {}",
-            job.checkpoint.sequence,
-            job.last_error.as_deref().unwrap_or("no reason was kept")
-        ),
-        phase => format!(
-            "interrupted while {phase}, {} events sent",
-            job.checkpoint.sequence
-        ),
-    };
-    let mut lines = vec![format!(
-        "{end} ({} versions in {} pages, {:.1} s)",
-        job.counts.listed,
-        job.counts.pages,
-        took.as_secs_f64()
-    )];
-    if let Some(estimate) = estimate {
-        lines.extend(plan_lines(job, estimate));
+impl End<'_> {
+    /// As the exit code tells it.
+    pub fn outcome(&self) -> Outcome {
+        match (self.broken, self.job.phase) {
+            (_, Phase::Done) => Outcome::Done,
+            (Some(Broken::Failed(_)), _) | (_, Phase::Failed) => Outcome::Failed,
+            _ => Outcome::Interrupted,
+        }
     }
-    if job.phase != Phase::Done {
-        lines.push(format!(
-            "to go on: s3-sqs-bridge reseed --resume {} --state {state}",
-            job.job_id
-        ));
+
+    /// Tells it where it does not stand between data. A reader that has enough wants no more words.
+    pub fn tell(&self, json: bool, dry_run: bool, target: &Target) {
+        if self.broken == Some(&Broken::Closed) {
+            return;
+        }
+        let told = if json {
+            self.as_json().to_string()
+        } else {
+            self.as_text()
+        };
+        if *target != Target::Stdout && (json || dry_run) {
+            // Nobody may be listening: the exit code still tells.
+            let _ = writeln!(std::io::stdout(), "{told}");
+        } else {
+            tell(&told);
+        }
     }
-    lines.join("\n")
+
+    /// What went wrong.
+    fn reason(&self) -> Option<String> {
+        match self.broken {
+            Some(Broken::Failed(reason)) => Some(reason.clone()),
+            _ => self.job.last_error.clone(),
+        }
+    }
+
+    /// One JSON object.
+    fn as_json(&self) -> Value {
+        let job = self.job;
+        let mut told = json!({
+            "jobId": job.job_id,
+            "phase": job.phase,
+            "bucket": job.bucket,
+            "checkpoint": job.checkpoint.sequence,
+            "planned": job.planned,
+            "counts": job.counts,
+            "seconds": self.took.as_secs_f64(),
+            "lastError": self.reason(),
+        });
+        if let Some(estimate) = self.estimate {
+            told["estimate"] = json!({
+                "s3Dollars": estimate.s3_dollars,
+                "sqsDollars": estimate.sqs_dollars,
+                "sendingSeconds": estimate.sending.as_secs(),
+            });
+        }
+        told
+    }
+
+    /// In words.
+    fn as_text(&self) -> String {
+        let job = self.job;
+        let sent = job.checkpoint.sequence;
+        let reason = self.reason().map(|reason| shown(&reason, 4 * MOST_SHOWN));
+        let reason = reason.as_deref().unwrap_or("no reason was kept");
+        let end = match (self.outcome(), job.phase) {
+            (Outcome::Done, _) if job.options.dry_run => "planned, nothing sent".to_owned(),
+            (Outcome::Done, _) => format!("done: {sent} events"),
+            (Outcome::Failed, _) => format!("failed after {sent} events: {reason}"),
+            (Outcome::Interrupted, phase) => {
+                format!("interrupted while {phase}, {sent} events sent")
+            }
+        };
+        let mut lines = vec![format!(
+            "{end} ({} versions in {} pages, {:.1} s)",
+            job.counts.listed,
+            job.counts.pages,
+            self.took.as_secs_f64()
+        )];
+        if let Some(estimate) = self.estimate {
+            lines.extend(plan_lines(job, estimate));
+        }
+        lines.extend(self.hint());
+        lines.join("\n")
+    }
+
+    /// How to go on. What is part of the job does not change by going on with it.
+    fn hint(&self) -> Option<String> {
+        let resume = format!(
+            "s3-sqs-bridge reseed --resume {} --state {}",
+            self.job.job_id, self.state
+        );
+        let gone = ["NoSuchBucket", "NonExistentQueue", "QueueDoesNotExist"];
+        let reason = self.reason().unwrap_or_default();
+        match self.outcome() {
+            Outcome::Done => None,
+            Outcome::Failed if gone.iter().any(|code| reason.contains(code)) => Some(format!(
+                "bucket and queue are part of the job: for others start a new one; once they are \
+                 there again: {resume}"
+            )),
+            Outcome::Failed => Some(format!("to go on once that is mended: {resume}")),
+            Outcome::Interrupted => Some(format!("to go on: {resume}")),
+        }
+    }
 }
 
 fn plan_lines(job: &Job, estimate: Estimate) -> Vec<String> {

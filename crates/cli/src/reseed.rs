@@ -1,6 +1,6 @@
 //! `reseed`: a whole job in this process, its state in a local directory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -12,9 +12,12 @@ use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, 
 use bridge_core::delivery::Queue;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
-use bridge_core::job::{Job, JobStore, Phase, Ports, Queues, actions};
+use bridge_core::job::state::Wish;
+use bridge_core::job::{Job, JobStore, Ports, Queues, actions};
 use bridge_core::local::NoContinuation;
 use bridge_core::local::jobs::LocalJobs;
+use bridge_core::local::lines::Lines;
+use bridge_core::local::output::{self, Existing, Output};
 use bridge_core::local::plans::LocalPlans;
 use bridge_core::local::state::StateDirectory;
 use bridge_core::plan::{Manifest, PlanStore};
@@ -22,9 +25,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::ReseedArguments;
+use crate::preflight::Preflight;
 use crate::progress::{Counted, Counts, show};
+use crate::sink::{Broken, Sink};
 use crate::target::Target;
-use crate::{Outcome, Usage, report};
+use crate::{Outcome, Usage, report, tell};
 
 /// One segment lasts as long as the process.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -37,37 +42,76 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
-    let sdk = sdk::load().await;
-    let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
+    let plans = LocalPlans::new(state.path().to_owned());
     let resumed = match &arguments.resume {
-        Some(job_id) => Some(resume(&store, job_id).await?),
+        Some(job_id) => Some(find(&store, &plans, job_id).await?),
         None => None,
     };
-    let (bucket, target) = match &resumed {
-        Some(job) => (job.bucket.clone(), Target::of_url(&job.options.queue_url)),
-        None => (
-            arguments.bucket.clone().unwrap_or_default(),
-            target(&arguments)?,
-        ),
+    let (bucket, target, dry_run) = if let Some(job) = &resumed {
+        let target = Target::of_url(&job.options.queue_url);
+        (job.bucket.clone(), target, job.options.dry_run)
+    } else {
+        let target = target(&arguments)?;
+        if let (Target::File(path), false) = (&target, arguments.dry_run) {
+            output::check(path, arguments.existing()).map_err(|e| Usage(e.to_string()))?;
+        }
+        let bucket = arguments.bucket.clone().unwrap_or_default();
+        (bucket, target, arguments.dry_run)
     };
-    let counts = Arc::new(Counts::default());
+    let sdk = sdk::load().await;
+    let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
+    let lister = S3Lister::new(&sdk, bucket.clone());
     let sqs = SqsQueues(aws_sdk_sqs::Client::new(&sdk));
-    let queue = Counted::new(target.open(&sqs)?, &counts);
-    let ports = Ports {
-        lister: Arc::new(Counted::new(S3Lister::new(&sdk, bucket.clone()), &counts)),
-        plans: Arc::new(LocalPlans::new(state.path().to_owned())),
-        queues: Arc::new(OneQueue(Arc::new(queue))),
-        jobs: Arc::new(store),
+    let queue = target.queue_url().map(|url| (sqs.open(url), url));
+    let request = match &resumed {
+        Some(_) => None,
+        None => Some(request(&arguments, bucket.clone(), &target, &region)?),
+    };
+    let prefix = match &resumed {
+        Some(job) => &job.options.filter.prefix,
+        None => &arguments.prefix,
+    };
+    let preflight = Preflight {
+        sdk: &sdk,
+        lister: &lister,
+        bucket: &bucket,
+        prefix,
+        queue: queue
+            .as_ref()
+            .filter(|_| !dry_run)
+            .map(|(queue, url)| (&**queue, *url)),
+    };
+    preflight.ask().await?;
+
+    let counts = Arc::new(Counts::default());
+    let stop = stop_on_interrupt()?;
+    let broken = Arc::new(OnceLock::new());
+    let mut ports = Ports {
+        lister: Arc::new(Counted::new(lister, &counts)),
+        plans: Arc::new(plans),
+        queues: Arc::new(sqs.clone()),
+        jobs: Arc::new(store.clone()),
         continuation: Arc::new(NoContinuation),
         clock: Arc::new(SystemClock),
     };
-    let job = match resumed {
-        Some(job) => job,
-        None => start(&ports, &arguments, bucket, &target, &region).await?,
+    let job = match request {
+        None => resume(&store, arguments.resume.as_deref().unwrap_or_default()).await?,
+        Some((config, request)) => {
+            let job = start(&ports, &config, &request).await?;
+            claim(&ports, &state, &job, &target, arguments.existing()).await?;
+            job
+        }
     };
-    eprintln!("job {} in {}", job.job_id, state.path().display());
+    let opened = Opening {
+        state: &state,
+        job: &job,
+        stop: &stop,
+        broken: &broken,
+    };
+    let queue = opened.open(&target, &sqs)?;
+    ports.queues = Arc::new(OneQueue(Arc::new(Counted::new(queue, &counts))));
+    tell(&format!("job {} in {}", job.job_id, state.path().display()));
 
-    let stop = stop_on_interrupt()?;
     let settings = settings(&arguments, &target, region);
     let job = tokio::select! {
         job = work(&ports, &settings, &job.job_id, &stop, &counts) => job?,
@@ -80,23 +124,95 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         }
         _ => None,
     };
-    let told = if arguments.json {
-        report::as_json(&job, begin.elapsed(), planned).to_string()
-    } else {
-        let state = state.path().display().to_string();
-        report::as_text(&job, begin.elapsed(), planned, &state)
+    let end = report::End {
+        job: &job,
+        took: begin.elapsed(),
+        estimate: planned,
+        broken: broken.get(),
+        state: &state.path().display().to_string(),
     };
-    let data_is_elsewhere = target != Target::Stdout;
-    if data_is_elsewhere && (arguments.json || arguments.dry_run) {
-        println!("{told}");
-    } else {
-        eprintln!("{told}");
+    end.tell(arguments.json, arguments.dry_run, &target);
+    Ok(end.outcome())
+}
+
+/// The job that is to go on, if it is one that may. Its files come with the directory: none of them
+/// may lie elsewhere.
+async fn find(store: &LocalJobs, plans: &LocalPlans, job_id: &str) -> anyhow::Result<Job> {
+    let unusable = |e: &dyn std::fmt::Display| Usage(format!("--resume {job_id:?}: {e}"));
+    let job = store.load(job_id).await.map_err(|e| unusable(&e))?;
+    let job = job.ok_or_else(|| {
+        Usage(format!(
+            "--resume: there is no job {job_id:?} in this state directory (--state)"
+        ))
+    })?;
+    let own = format!("jobs/{job_id}/");
+    let mut names = Vec::new();
+    if let Some(name) = job.manifest.as_ref().filter(|name| name.starts_with(&own)) {
+        let manifest = Manifest::load(plans, name).await?;
+        names.extend(manifest.runs.into_iter().map(|run| run.name));
     }
-    Ok(match job.phase {
-        Phase::Done => Outcome::Done,
-        Phase::Failed => Outcome::Failed,
-        _ => Outcome::Interrupted,
-    })
+    let elsewhere = job
+        .manifest
+        .iter()
+        .chain(&names)
+        .find(|name| !name.starts_with(&own));
+    if let Some(name) = elsewhere {
+        return Err(unusable(&format!("its file {name:?} is not below {own}")).into());
+    }
+    if job.job_id != job_id {
+        return Err(unusable(&format!("its file is of job {:?}", job.job_id)).into());
+    }
+    if !job.is_active() {
+        job.resumed(SystemClock.now()).map_err(|e| unusable(&e))?;
+    }
+    Ok(job)
+}
+
+/// Gives a new job its file. If that fails the job is not left for a resume that could not work.
+async fn claim(
+    ports: &Ports,
+    state: &StateDirectory,
+    job: &Job,
+    target: &Target,
+    existing: Existing,
+) -> anyhow::Result<()> {
+    let Target::File(path) = target else {
+        return Ok(());
+    };
+    if job.options.dry_run {
+        return Ok(());
+    }
+    if let Err(error) = output::claim(state.path(), &job.job_id, path, existing) {
+        actions::wish(ports, &job.job_id, Wish::Cancel).await?;
+        return Err(Usage(error.to_string()).into());
+    }
+    Ok(())
+}
+
+/// What opening a job's target takes.
+struct Opening<'a> {
+    state: &'a StateDirectory,
+    job: &'a Job,
+    stop: &'a CancellationToken,
+    broken: &'a Arc<OnceLock<Broken>>,
+}
+
+impl Opening<'_> {
+    /// Opens it; a dry run opens nothing.
+    fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
+        let lines = match target {
+            Target::Queue(url) => return Ok(sqs.open(url)),
+            Target::File(path) if !self.job.options.dry_run => {
+                let file = Output::open(self.state.path(), &self.job.job_id, path)
+                    .map_err(|e| Usage(e.to_string()))?;
+                Lines::new(path.display().to_string(), file)
+            }
+            Target::File(_) | Target::Nowhere | Target::Stdout => Lines::stdout(),
+        };
+        let lines = lines.map_err(|e| Usage(format!("a thread for the output: {e}")))?;
+        let (stop, broken) = (self.stop.clone(), Arc::clone(self.broken));
+        Ok(Arc::new(Sink::new(lines, stop, broken)))
+    }
 }
 
 /// A job of the state directory, ready to go on. Its last process is gone, or the directory would
@@ -135,13 +251,13 @@ fn target(arguments: &ReseedArguments) -> Result<Target, Usage> {
     }
 }
 
-async fn start(
-    ports: &Ports,
+/// What a new job is asked to do, checked.
+fn request(
     arguments: &ReseedArguments,
     bucket: String,
     target: &Target,
     region: &str,
-) -> anyhow::Result<Job> {
+) -> Result<(ReseedConfig, StartRequest), Usage> {
     let url = target.url();
     let order = match &arguments.order {
         Some(word) => parse_order(word, &url)
@@ -182,7 +298,18 @@ async fn start(
         refuse_ambiguous: arguments.refuse_ambiguous,
         ..StartRequest::default()
     };
-    actions::start_another(ports, &config, &request)
+    request
+        .resolve(&config.common, SystemClock.now())
+        .map_err(|e| Usage(e.to_string()))?;
+    Ok((config, request))
+}
+
+async fn start(
+    ports: &Ports,
+    config: &ReseedConfig,
+    request: &StartRequest,
+) -> anyhow::Result<Job> {
+    actions::start_another(ports, config, request)
         .await
         .map_err(|error| match error {
             bridge_core::job::JobError::BadRequest(text) => Usage(text).into(),
@@ -235,7 +362,7 @@ async fn work(
             let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
             match end.await? {
                 SegmentEnd::LeftToSweep(reason) if !stop.is_cancelled() => {
-                    eprintln!("{reason}; trying again in {} s", REST.as_secs());
+                    tell(&format!("{reason}; trying again in {} s", REST.as_secs()));
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = tokio::time::sleep(REST) => {}
@@ -271,7 +398,7 @@ fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
             if told.is_cancelled() {
                 std::process::exit(3);
             }
-            eprintln!("stopping after what is on its way; once more to stop at once");
+            tell("stopping after what is on its way; once more to stop at once");
             told.cancel();
         }
     });
@@ -298,6 +425,8 @@ mod tests {
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
     use bridge_sim::storm;
+
+    use bridge_core::job::Phase;
 
     use super::*;
 

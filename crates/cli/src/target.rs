@@ -1,12 +1,8 @@
 //! Where events go: an SQS queue, a file, or standard output.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bridge_aws::queue::SqsQueues;
-use bridge_core::delivery::{Order, Queue};
-use bridge_core::job::Queues;
-use bridge_core::local::lines::Lines;
+use bridge_core::delivery::Order;
 
 use crate::Usage;
 
@@ -30,7 +26,8 @@ const FILE: &str = "file:";
 impl Target {
     /// The target of `--out`.
     pub fn of_out(out: &Path) -> Result<Self, Usage> {
-        if out == Path::new("-") {
+        // The device is a link to wherever standard output goes, which may be a file of another's.
+        if [Path::new("-"), Path::new("/dev/stdout")].contains(&out) {
             return Ok(Self::Stdout);
         }
         let path = std::path::absolute(out)
@@ -60,6 +57,14 @@ impl Target {
         }
     }
 
+    /// The queue's URL, if it is one.
+    pub fn queue_url(&self) -> Option<&str> {
+        match self {
+            Self::Queue(url) => Some(url),
+            Self::File(_) | Self::Stdout | Self::Nowhere => None,
+        }
+    }
+
     /// What order it keeps by default. A file has no groups: its one lane keeps the plan's order.
     pub fn default_order(&self) -> Order {
         match self {
@@ -67,27 +72,18 @@ impl Target {
             _ => Order::None,
         }
     }
-
-    /// Opens it.
-    pub fn open(&self, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
-        Ok(match self {
-            Self::Queue(url) => sqs.open(url),
-            Self::File(path) => {
-                let lines = Lines::append(path)
-                    .map_err(|e| Usage(format!("opening {}: {e}", path.display())))?;
-                Arc::new(lines)
-            }
-            Self::Stdout | Self::Nowhere => {
-                let lines = Lines::stdout();
-                Arc::new(lines.map_err(|e| Usage(format!("writing to standard output: {e}")))?)
-            }
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn standard_output_has_two_names() {
+        for name in ["-", "/dev/stdout"] {
+            assert_eq!(Target::of_out(Path::new(name)).unwrap(), Target::Stdout);
+        }
+    }
 
     #[test]
     fn a_target_is_found_again_by_its_url() {

@@ -1,63 +1,15 @@
 //! The program itself, against the load server: whole jobs, kills, interrupts, exit codes.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command};
 use std::time::Duration;
 
-use bridge_sim::load::server::Load;
-use bridge_sim::load::shape::{Shape, Synthetic};
+use bridge_sim::load::shape::Shape;
+use common::{job_of, program, run, serve, text};
 use serde_json::Value;
-use tokio::net::TcpListener;
-
-/// A load server on a thread of its own; it ends with the test.
-fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> String {
-    let mut load = Load::new(Synthetic {
-        shape,
-        versions,
-        per_key: 2,
-    });
-    change(&mut load);
-    let (address, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.unwrap().block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap());
-            address.send(url).unwrap();
-            Arc::new(load).serve(listener).await
-        })
-    });
-    told.recv().unwrap()
-}
-
-fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
-    command
-        .arg("reseed")
-        .args(arguments)
-        .current_dir(folder)
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "eu-west-1")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn run(endpoint: &str, folder: &Path, arguments: &[&str]) -> Output {
-    program(endpoint, folder, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// The lines of a file by sequence, each without its job's id. What comes again must be the same.
 fn events(file: &Path) -> BTreeMap<u64, String> {
@@ -71,16 +23,6 @@ fn events(file: &Path) -> BTreeMap<u64, String> {
         assert!(before.is_none_or(|before| before == told), "{sequence}");
     }
     events
-}
-
-/// The only job of the state directory.
-fn job_of(folder: &Path) -> Option<String> {
-    let jobs = std::fs::read_dir(folder.join(".s3-sqs-bridge/jobs")).ok()?;
-    let job = jobs.map(|job| job.unwrap()).next()?;
-    job.path()
-        .join("job.json")
-        .is_file()
-        .then(|| job.file_name().into_string().unwrap())
 }
 
 #[test]
@@ -370,7 +312,11 @@ fn exit_codes_tell_usage_from_failure() {
             2,
             "before until",
         ),
-        (vec!["--bucket", "b", "--out", "/dev/full"], 1, "/dev/full"),
+        (
+            vec!["--bucket", "b", "--out", "/dev/full"],
+            1,
+            "/dev/full: No space left",
+        ),
     ] {
         let output = run(&endpoint, folder.path(), &arguments);
         let told = text(&output.stderr);

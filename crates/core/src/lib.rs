@@ -49,6 +49,7 @@ pub mod plan;
 pub mod retry;
 #[cfg(feature = "plan")]
 pub mod scan;
+pub mod text;
 pub mod time;
 #[cfg(feature = "plan")]
 pub mod version;

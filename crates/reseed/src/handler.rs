@@ -66,6 +66,10 @@ impl Reseed {
         let ports = &self.ports;
         match request {
             Request::Start(start) => {
+                let options = start.resolve(&self.config.common, ports.clock.now())?;
+                if !options.dry_run {
+                    actions::ask_queue(&*ports.queues, &options.queue_url).await?;
+                }
                 let job = actions::start(ports, &self.config, &start).await?;
                 tracing::info!(job = job.job_id, "started");
                 let mut answer = shown(&job);

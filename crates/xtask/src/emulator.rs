@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -44,6 +44,14 @@ impl State {
 }
 
 impl Emulator {
+    /// The one that is running, which goes on when this program ends.
+    ///
+    /// # Errors
+    /// When the note about it cannot be read.
+    pub fn find() -> anyhow::Result<Option<Self>> {
+        Ok(running()?.map(|state| Self { state, leave: true }))
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Errors
@@ -58,6 +66,10 @@ impl Emulator {
         }
         let port = free_port()?;
         say(&format!("starting the local AWS on 127.0.0.1:{port}"));
+        // What it unpacks, some 24 MB, goes when it is stopped.
+        let scratch = scratch();
+        remove(&scratch);
+        std::fs::create_dir_all(&scratch).context("making the emulator's temporary folder")?;
         let log = File::create(log_path()).context("creating the emulator's log")?;
         let mut child = tools
             .command("ministack")
@@ -66,6 +78,7 @@ impl Emulator {
             // Lambda functions find the emulator by it.
             .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
             .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
+            .env("TMPDIR", scratch)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -165,6 +178,21 @@ fn stop(state: State) {
     }
     let _ = kill_process_group(pid, Signal::KILL);
     let _ = std::fs::remove_file(state_path());
+    remove(&scratch());
+}
+
+/// Where the emulator and the functions it runs keep what is temporary.
+fn scratch() -> PathBuf {
+    local().join("emulator-tmp")
+}
+
+/// Removes a folder, if it is there. One that stays costs room and nothing else.
+fn remove(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder)
+        && error.kind() != ErrorKind::NotFound
+    {
+        eprintln!("{} could not be removed: {error}", folder.display());
+    }
 }
 
 fn running() -> anyhow::Result<Option<State>> {

@@ -3,6 +3,7 @@
 //! - [`tools`]: the pinned programs, installed into `.local/tools`
 //! - [`emulator`]: the local AWS (ministack), started and stopped
 //! - [`stack`]: the real template, built and deployed with `sam`
+//! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
 //! - [`bench`]: this project against what a user would write
 //! - [`run`]: running other programs, with errors that say which
@@ -14,14 +15,12 @@ mod emulator;
 mod run;
 mod stack;
 mod tools;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use emulator::Emulator;
-use stack::Stack;
 
 /// Tasks of S3 SQS Bridge.
 #[derive(Parser)]
@@ -35,8 +34,14 @@ struct Arguments {
 enum Task {
     /// Show the whole way on a local AWS: history, realtime, reseed; then stop everything
     Demo,
-    /// Start a local AWS with the stack deployed, and leave it running
+    /// Start a local AWS with the stack deployed, and leave it running; or deploy it anew there
     Up,
+    /// Open a shell that talks to the local AWS, or run one command so
+    Shell {
+        /// The command; none is your shell
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Stop the local AWS
     Down,
     /// Run all checks and tests
@@ -62,32 +67,12 @@ fn main() -> ExitCode {
 fn perform(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Demo => demo::show(),
-        Task::Up => up(),
+        Task::Up => up::up(),
+        Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
         Task::Test { quick } => check::all(*quick),
         Task::Bench(arguments) => bench::all(*arguments),
     }
-}
-
-fn up() -> anyhow::Result<()> {
-    let tools = tools::install()?;
-    let emulator = Emulator::start(&tools)?;
-    let stack = Stack::new(&tools, &emulator);
-    stack.build()?;
-    stack.deploy("s3-sqs-bridge", &[])?;
-    println!("\nThe stack s3-sqs-bridge is deployed. In a shell of yours:\n");
-    for (name, value) in emulator.environment() {
-        println!("export {name}={value}");
-    }
-    println!("export PATH={}:$PATH", tools.bin().display());
-    println!(
-        "\n\
-         sam remote invoke Reseed --stack-name s3-sqs-bridge\n\
-         sam remote invoke Reseed --stack-name s3-sqs-bridge --event '{{\"action\":\"list\"}}'\n\n\
-         `cargo xtask down` stops it."
-    );
-    emulator.leave_running();
-    Ok(())
 }
 
 /// The repository's folder.

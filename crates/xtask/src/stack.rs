@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use anyhow::Context as _;
+use serde::Deserialize;
+
 use crate::emulator::Emulator;
 use crate::run::{run, say};
 use crate::tools::Tools;
@@ -51,4 +54,33 @@ impl<'a> Stack<'a> {
         }
         run(command.stdout(std::process::Stdio::null()))
     }
+
+    /// An output of a deployed stack.
+    ///
+    /// # Errors
+    /// When `sam` cannot list them, or there is none of this name.
+    pub fn output(&self, stack: &str, name: &str) -> anyhow::Result<String> {
+        let mut command = self.command("sam");
+        command.args(["list", "stack-outputs", "--stack-name", stack]);
+        let told = command
+            .args(["--output", "json"])
+            .output()
+            .context("`sam list` could not be started")?;
+        let outputs: Vec<Output> = serde_json::from_slice(&told.stdout).with_context(|| {
+            let error = String::from_utf8_lossy(&told.stderr);
+            format!("reading the outputs of stack {stack}: {error}")
+        })?;
+        let found = outputs.into_iter().find(|output| output.key == name);
+        let found = found.with_context(|| format!("stack {stack} has no output {name}"))?;
+        Ok(found.value)
+    }
+}
+
+/// An output of a stack, as `sam list` tells it.
+#[derive(Deserialize)]
+struct Output {
+    #[serde(rename = "OutputKey")]
+    key: String,
+    #[serde(rename = "OutputValue")]
+    value: String,
 }

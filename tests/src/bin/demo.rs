@@ -88,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
         "\nBoth streams tell of the same {everything} changes, with the same event ids.\n\n\
          What to try next:\n  \
          cargo xtask up          leave such a stack running, to play with\n  \
-         sam build && sam deploy --guided      the same on AWS"
+         sam build && sam deploy      the same on AWS"
     );
     Ok(())
 }

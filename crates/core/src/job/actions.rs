@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
-use super::{JobError, JobStoreError, Listed, Ports};
+use super::{JobError, JobStoreError, Listed, Ports, Queues};
 use crate::config::ReseedConfig;
+use crate::delivery::RefusalKind;
+use crate::text::{MOST_SHOWN, shown};
 use crate::time::Millis;
 
 /// How often a write that lost a race is tried again.
@@ -53,6 +55,29 @@ pub async fn start_another(
 ) -> Result<Job, JobError> {
     let asked = Asked::read(ports, config, request).await?;
     create(ports, &config.bucket, asked).await
+}
+
+/// Asks the queue that a job would be sent to about itself: what is wrong with it would otherwise be
+/// found after the whole scan. A fault that may pass does not hold up the job, which is patient.
+///
+/// # Errors
+/// [`JobError::BadRequest`] when it is not there or may not be used.
+pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
+    match queues.open(url).max_message_bytes().await {
+        Err(refusal) if refusal.kind == RefusalKind::Rejected => {
+            let text = format!(
+                "queueUrl: asked queue {url} for its attributes: {}: {}; allowed is a queue that \
+                 is there and that this function may send to (the stack's, or ReplayQueueArn)",
+                refusal.code, refusal.message
+            );
+            Err(JobError::BadRequest(shown(&text, MOST_SHOWN)))
+        }
+        Ok(_) => Ok(()),
+        Err(refusal) => {
+            tracing::warn!(url, %refusal, "the queue could not be asked; the job starts all the same");
+            Ok(())
+        }
+    }
 }
 
 /// What was asked for, checked, and the jobs there are.
@@ -124,7 +149,7 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
         .jobs
         .load(job_id)
         .await?
-        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))
+        .ok_or_else(|| JobError::NoSuchJob(shown(job_id, MOST_SHOWN)))
 }
 
 /// All jobs, the newest first, and why others could not be read.
@@ -186,5 +211,68 @@ async fn change(
 async fn continue_soon(ports: &Ports, job: &Job) {
     if let Err(error) = ports.continuation.invoke(&job.job_id, job.epoch).await {
         tracing::warn!(job = job.job_id, %error, "the sweep will start this job");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::delivery::{EntryResult, Message, Queue, Refusal};
+
+    /// A queue that answers so when it is asked about itself.
+    #[derive(Clone)]
+    struct Asked(Result<usize, Refusal>);
+
+    #[async_trait]
+    impl Queue for Asked {
+        async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            panic!("it is only asked");
+        }
+
+        async fn depth(&self) -> Result<u64, Refusal> {
+            panic!("it is only asked for what every queue has");
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            self.0.clone()
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
+    impl Queues for Asked {
+        fn open(&self, _: &str) -> Arc<dyn Queue> {
+            Arc::new(self.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_refused_is_told_and_one_that_is_slow_is_not_waited_for() {
+        let refusal = |kind| Refusal {
+            kind,
+            code: "QueueDoesNotExist".to_owned(),
+            message: "gone".to_owned(),
+        };
+        let ask = async |answer| ask_queue(&Asked(answer), "https://x/1/q.fifo").await;
+        ask(Ok(1)).await.unwrap();
+        ask(Err(refusal(RefusalKind::Unavailable))).await.unwrap();
+        ask(Err(refusal(RefusalKind::Throttled))).await.unwrap();
+        let error = ask(Err(refusal(RefusalKind::Rejected))).await.unwrap_err();
+        let told = error.to_string();
+        for part in [
+            "queueUrl",
+            "https://x/1/q.fifo",
+            "QueueDoesNotExist: gone",
+            "ReplayQueueArn",
+        ] {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::config::{self, Config};
 use crate::delivery::{Mode, Order};
 use crate::format::Format;
 use crate::scan::filter::{Events, Filter};
+use crate::text::{MOST_SHOWN, shown};
 use crate::time::Millis;
 
 /// The most records of a message: about 1 MiB has room for half of it.
@@ -236,8 +237,9 @@ fn read<T: serde::de::DeserializeOwned>(rest: Value, action: &str) -> Result<T, 
     serde_json::from_value(rest).map_err(|e| bad(format!("action {action:?}: {e}")))
 }
 
+/// It quotes what was found, which may be long.
 fn bad(text: String) -> JobError {
-    JobError::BadRequest(text)
+    JobError::BadRequest(shown(&text, MOST_SHOWN))
 }
 
 #[cfg(test)]
@@ -333,6 +335,23 @@ mod tests {
             for part in parts {
                 assert!(error.contains(part), "{part:?} is not in: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn what_was_found_is_told_in_bounds() {
+        let long = "x\u{1b}\n".repeat(100_000);
+        for input in [
+            json!({ "action": long }),
+            json!({ long.clone(): 1 }),
+            json!({ "queueUrl": long }),
+            json!({ "order": long }),
+            json!({ "action": { "name": long } }),
+            json!([long]),
+        ] {
+            let error = refused(input);
+            assert!(error.len() < 1_100, "{} bytes", error.len());
+            assert!(!error.contains(['\u{1b}', '\n']), "{error}");
         }
     }
 

@@ -6,6 +6,7 @@ use crate::delivery::RefusalKind;
 use crate::delivery::lane::DeliveryError;
 use crate::plan::PlanError;
 use crate::scan::ScanError;
+use crate::text::shown;
 
 /// Why the work of a segment stopped early.
 #[derive(Debug)]
@@ -18,11 +19,19 @@ pub(super) enum Trouble {
     Failure(String),
 }
 
+/// Bytes of an error that a job keeps as its last: it quotes what a server or a page said.
+const MOST_KEPT: usize = 4_000;
+
+/// The text of an error, fit to be kept and shown.
+fn told(error: &dyn std::error::Error) -> String {
+    shown(&error.to_string(), MOST_KEPT)
+}
+
 impl From<KeepError> for Trouble {
     fn from(error: KeepError) -> Self {
         match error {
             KeepError::Fenced => Self::Fenced,
-            KeepError::Store(error) => Self::Fault(error.to_string()),
+            KeepError::Store(error) => Self::Fault(told(&error)),
         }
     }
 }
@@ -34,8 +43,8 @@ impl From<PlanError> for Trouble {
             PlanError::Commit(_)
             | PlanError::Store {
                 retryable: true, ..
-            } => Self::Fault(error.to_string()),
-            PlanError::Store { .. } | PlanError::Damaged { .. } => Self::Failure(error.to_string()),
+            } => Self::Fault(told(&error)),
+            PlanError::Store { .. } | PlanError::Damaged { .. } => Self::Failure(told(&error)),
         }
     }
 }
@@ -46,12 +55,10 @@ impl From<ScanError> for Trouble {
             ScanError::Plan(error) => error.into(),
             ScanError::List {
                 error: ref cause, ..
-            } if cause.retryable => Self::Fault(error.to_string()),
+            } if cause.retryable => Self::Fault(told(&error)),
             // A page cut short by a broken connection may come whole next time.
-            ScanError::Page { .. } => Self::Fault(error.to_string()),
-            ScanError::Ambiguous { .. } | ScanError::List { .. } => {
-                Self::Failure(error.to_string())
-            }
+            ScanError::Page { .. } => Self::Fault(told(&error)),
+            ScanError::Ambiguous { .. } | ScanError::List { .. } => Self::Failure(told(&error)),
         }
     }
 }
@@ -61,12 +68,37 @@ impl From<SendError> for Trouble {
         match error {
             SendError::Plan(error) => error.into(),
             SendError::Queue { ref refusal, .. } if refusal.kind != RefusalKind::Rejected => {
-                Self::Fault(error.to_string())
+                Self::Fault(told(&error))
             }
-            SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(error.to_string()),
+            SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(told(&error)),
             SendError::Delivery(DeliveryError::Rejected { .. }) | SendError::Queue { .. } => {
-                Self::Failure(error.to_string())
+                Self::Failure(told(&error))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::ListError;
+
+    #[test]
+    fn what_a_server_says_is_kept_in_bounds_and_on_one_line() {
+        let error = ScanError::List {
+            bucket: "ledger".to_owned(),
+            marker: "the beginning".to_owned(),
+            error: ListError {
+                retryable: false,
+                throttled: false,
+                code: "Odd".to_owned(),
+                message: "\u{1b}[2J\n".repeat(1_000_000),
+            },
+        };
+        let Trouble::Failure(kept) = Trouble::from(error) else {
+            panic!("it does not pass");
+        };
+        assert!(kept.len() < MOST_KEPT + 100, "{} bytes", kept.len());
+        assert!(!kept.contains(['\u{1b}', '\n']), "{kept}");
     }
 }

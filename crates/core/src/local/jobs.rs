@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::write_whole;
+use super::{below, is_plain, read_own, write_whole};
 use crate::job::{Job, JobStore, JobStoreError, Listed, Stamp};
 
 /// A directory of jobs: `jobs/<jobId>/job.json`.
@@ -35,13 +35,14 @@ impl LocalJobs {
             .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
     }
 
-    fn path(&self, job_id: &str) -> PathBuf {
-        self.folder.join("jobs").join(job_id).join("job.json")
+    fn path(&self, job_id: &str) -> Result<PathBuf, JobStoreError> {
+        below(&self.folder, ["jobs", job_id, "job.json"])
+            .map_err(|e| JobStoreError::Unavailable(e.to_string()))
     }
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
-        let path = self.path(job_id);
-        match std::fs::read(&path) {
+        let path = self.path(job_id)?;
+        match read_own(&path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes)
                     .map(Some)
@@ -65,7 +66,7 @@ impl LocalJobs {
                 job_id: job.job_id.clone(),
             });
         }
-        let path = self.path(&job.job_id);
+        let path = self.path(&job.job_id)?;
         let failed = |reason: String| {
             JobStoreError::Unavailable(format!("writing {}: {reason}", path.display()))
         };
@@ -86,7 +87,7 @@ impl LocalJobs {
         let mut listed = Listed::default();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if let Some(name) = name.to_str()
+            if let Some(name) = name.to_str().filter(|name| is_plain(name))
                 && let Some(read) = self.read(name).transpose()
             {
                 listed.push(read)?;
@@ -142,5 +143,17 @@ mod tests {
         }
         let listed = jobs.list().await.unwrap();
         assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_a_path_finds_no_job() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("x")).unwrap();
+        std::fs::write(folder.path().join("x/job.json"), "{}").unwrap();
+        let jobs = LocalJobs::new(folder.path().join("state"));
+        for id in ["../../x", "..", ".", "a/b", "", "\u{1b}[2J"] {
+            let error = jobs.load(id).await.unwrap_err().to_string();
+            assert!(error.contains("is no name of a job"), "{id:?}: {error}");
+        }
     }
 }

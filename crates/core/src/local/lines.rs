@@ -1,9 +1,7 @@
 //! Port `Queue`: events as lines of a file or of standard output, one JSON document each.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,6 +17,12 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// When a reader is called slow. It may be as slow as it likes: it is asked again, as a queue that
 /// throttles is.
 const SLOW: Duration = Duration::from_secs(5);
+
+/// Code of the refusal when nobody reads any more.
+pub const CLOSED: &str = "Closed";
+
+/// Code of the refusal when lines cannot be written for another reason.
+pub const FAILED: &str = "Io";
 
 /// A sink of lines. With one lane the lines are in the order of the plan.
 ///
@@ -79,24 +83,6 @@ impl Lines {
         Self::new("standard output".to_owned(), io::stdout())
     }
 
-    /// Lines behind those that the file has. A last line that was cut short by a crash is removed:
-    /// it was never acknowledged, so it will come again.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn append(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)?;
-        let whole = end_of_last_line(&mut file)?;
-        if whole < file.metadata()?.len() {
-            file.set_len(whole)?;
-        }
-        Self::new(path.display().to_string(), file)
-    }
-
     async fn write(&self, messages: &[Message]) -> Result<(), Refusal> {
         let mut turn = self.turn.lock().await;
         self.finish(&mut turn).await?;
@@ -106,8 +92,7 @@ impl Lines {
             .collect();
         let mut lines = Vec::new();
         for message in &news {
-            lines.extend_from_slice(message.body.as_bytes());
-            lines.push(b'\n');
+            push_line(&mut lines, &message.body);
         }
         let (done, written) = oneshot::channel();
         turn.writing = Some((news.iter().map(|message| message.number).collect(), written));
@@ -137,30 +122,30 @@ impl Lines {
             turn.untold.clear();
             Refusal {
                 kind: RefusalKind::Rejected,
-                code: "Io".to_owned(),
+                code: if error.kind() == io::ErrorKind::BrokenPipe {
+                    CLOSED
+                } else {
+                    FAILED
+                }
+                .to_owned(),
                 message: format!("writing to {}: {error}", self.name),
             }
         })
     }
 }
 
-/// Bytes up to and with the last line feed.
-fn end_of_last_line(file: &mut File) -> io::Result<u64> {
-    const STEP: u64 = 64 * 1024;
-    let mut end = file.metadata()?.len();
-    while end > 0 {
-        let begin = end.saturating_sub(STEP);
-        let mut part = Vec::new();
-        file.seek(SeekFrom::Start(begin))?;
-        Read::by_ref(file)
-            .take(end - begin)
-            .read_to_end(&mut part)?;
-        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
-            return Ok(begin + at as u64 + 1);
+/// A JSON document as one line. Keys may hold DEL and C1 controls, which JSON allows and terminals
+/// obey: they are written as escapes, which mean the same.
+fn push_line(lines: &mut Vec<u8>, json: &str) {
+    let is_control = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+    for part in json.split_inclusive(is_control) {
+        let plain = part.trim_end_matches(is_control);
+        lines.extend_from_slice(plain.as_bytes());
+        for control in part[plain.len()..].chars() {
+            lines.extend_from_slice(format!("\\u{:04x}", u32::from(control)).as_bytes());
         }
-        end = begin;
     }
-    Ok(0)
+    lines.push(b'\n');
 }
 
 #[async_trait]
@@ -199,22 +184,15 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_line_cut_short_is_removed_and_what_follows_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        for (found, kept) in [
-            ("", ""),
-            ("{}\n{\"a\"", "{}\n"),
-            ("{}\n", "{}\n"),
-            ("{", ""),
-        ] {
-            std::fs::write(&path, found).unwrap();
-            let lines = Lines::append(&path).unwrap();
-            lines.send(&[message(1)]).await.unwrap();
-            let text = std::fs::read_to_string(&path).unwrap();
-            assert_eq!(text, format!("{kept}[1]\n"));
-        }
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_means_the_same() {
+        let key = "a\u{9b}31m\u{7f}\u{85}\u{9f}é\u{a0}海";
+        let json = serde_json::to_string(key).unwrap();
+        let mut line = Vec::new();
+        push_line(&mut line, &json);
+        let line = String::from_utf8(line).unwrap();
+        assert_eq!(line, "\"a\\u009b31m\\u007f\\u0085\\u009fé\u{a0}海\"\n");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), key);
     }
 
     /// A reader that takes nothing until it is told to.

@@ -1,6 +1,6 @@
 //! Port `PlanStore`: runs and manifests as files of a directory.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::write_whole;
+use super::{below, open_own, read_own, write_whole};
 use crate::plan::{PlanError, PlanStore};
 
 /// A directory of plans.
@@ -31,9 +31,9 @@ impl LocalPlans {
         name: &str,
         work: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, PlanError> {
-        let path = self.folder.join(name);
-        let shown = path.display().to_string();
-        tokio::task::spawn_blocking(move || work(&path))
+        let shown = self.folder.join(name).display().to_string();
+        let (folder, name) = (self.folder.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || work(&below(&folder, name.split('/'))?))
             .await
             .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
             .map_err(|error| PlanError::Store {
@@ -55,9 +55,9 @@ impl PlanStore for LocalPlans {
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
         self.work("reading", name, move |path| {
             let Some(range) = range else {
-                return std::fs::read(path).map(Bytes::from);
+                return read_own(path).map(Bytes::from);
             };
-            let mut file = File::open(path)?;
+            let mut file = open_own(path, OpenOptions::new().read(true))?;
             file.seek(SeekFrom::Start(range.start))?;
             let length = range.end.saturating_sub(range.start);
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
@@ -65,5 +65,35 @@ impl PlanStore for LocalPlans {
             Ok(Bytes::from(bytes))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_leads_nowhere_but_below_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        std::fs::create_dir_all(state.join("jobs")).unwrap();
+        std::fs::write(folder.path().join("precious"), "not ours").unwrap();
+        std::os::unix::fs::symlink(folder.path(), state.join("jobs/link")).unwrap();
+        let plans = LocalPlans::new(state);
+        let absolute = folder.path().join("precious").display().to_string();
+        for name in [
+            "../precious",
+            "jobs/../../precious",
+            "jobs/link/precious",
+            &absolute,
+            "",
+            "jobs//x",
+        ] {
+            let put = plans.put(name, Bytes::from_static(b"x")).await;
+            let read = plans.get(name, None).await;
+            assert!(put.is_err() && read.is_err(), "{name:?}");
+        }
+        let kept = std::fs::read_to_string(absolute).unwrap();
+        assert_eq!(kept, "not ours");
     }
 }

@@ -1,0 +1,226 @@
+//! Whether bucket and queue answer, asked before a job begins or goes on: what is wrong with
+//! credentials, region, address or permissions is told within seconds, not after a scan.
+
+use std::time::Duration;
+
+use bridge_aws::sdk;
+use bridge_core::delivery::{Queue, RefusalKind};
+use bridge_core::scan::Lister;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Usage;
+
+/// A fault that may pass is asked about again for so long; after that it is told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause before the first repetition; each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest that one question may take.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// What an answer to `ListObjectVersions` is called.
+const LISTING: &[u8] = b"ListVersionsResult";
+
+/// What to ask.
+pub struct Preflight<'a> {
+    /// Where the SDK looks.
+    pub sdk: &'a sdk::SdkConfig,
+    /// The bucket.
+    pub lister: &'a dyn Lister,
+    /// Its name.
+    pub bucket: &'a str,
+    /// Keys that the job is about: a policy may allow no others.
+    pub prefix: &'a str,
+    /// The queue and its URL, if the job will send to one.
+    pub queue: Option<(&'a dyn Queue, &'a str)>,
+}
+
+/// Why a question was not answered well.
+struct Refused {
+    /// It may pass.
+    may_pass: bool,
+    code: String,
+    message: String,
+}
+
+impl Preflight<'_> {
+    /// Asks for a region, for credentials, for a page of the bucket, and the queue about itself.
+    ///
+    /// # Errors
+    /// [`Usage`] for what is refused, another error for what does not answer; each with what was
+    /// tried, and what to do.
+    pub async fn ask(&self) -> anyhow::Result<()> {
+        if self.sdk.region().is_none() {
+            return Err(Usage(
+                "no region is set: set AWS_REGION to the bucket's, or `region` in the profile"
+                    .to_owned(),
+            )
+            .into());
+        }
+        sdk::check_credentials(self.sdk).await.map_err(Usage)?;
+        let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
+        let tried = format!("listing bucket {:?} at {at}", self.bucket);
+        insist(&tried, || self.list(), |code| self.about_bucket(code)).await?;
+        if let Some((queue, url)) = self.queue {
+            let at = self.place("SQS", "AWS_ENDPOINT_URL_SQS");
+            let tried = format!("asking queue {url} at {at} for its attributes");
+            insist(&tried, || ask(queue), |code| self.about_queue(code, url)).await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<(), Refused> {
+        let page = self.lister.list(self.prefix, None).await;
+        let page = page.map_err(|error| Refused {
+            may_pass: error.retryable,
+            code: error.code,
+            message: error.message,
+        })?;
+        let head = &page[..page.len().min(1_000)];
+        if head.windows(LISTING.len()).any(|part| part == LISTING) {
+            return Ok(());
+        }
+        Err(Refused {
+            may_pass: false,
+            code: "NoListing".to_owned(),
+            message: "what answers there is no S3".to_owned(),
+        })
+    }
+
+    fn region(&self) -> &str {
+        self.sdk.region().map_or("", |region| region.as_ref())
+    }
+
+    /// Where a service is asked.
+    fn place(&self, service: &str, variable: &'static str) -> String {
+        sdk::endpoint(variable).map_or_else(
+            || format!("{service} in {}", self.region()),
+            |(name, url)| format!("{url:?} ({name})"),
+        )
+    }
+
+    fn about_bucket(&self, code: &str) -> String {
+        match code {
+            "NoSuchBucket" => "is its name right, and is it there?".to_owned(),
+            "AccessDenied" | "AllAccessDisabled" | "HTTP 403" => {
+                "the credentials need s3:ListBucketVersions on the bucket".to_owned()
+            }
+            "PermanentRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "HTTP 301"
+            | "HTTP 307"
+            | "IllegalLocationConstraintException" => format!(
+                "the bucket is not in {}: set AWS_REGION to its region",
+                self.region()
+            ),
+            "NoListing" => "AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 say where S3 is".to_owned(),
+            _ => about_any(code, "AWS_ENDPOINT_URL_S3"),
+        }
+    }
+
+    fn about_queue(&self, code: &str, url: &str) -> String {
+        match code {
+            _ if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
+                let mut hint = "is the URL right, and is it there?".to_owned();
+                let region = region_of(url).filter(|region| *region != self.region());
+                if let Some(region) = region {
+                    hint = format!(
+                        "the URL is of {region}, and {} was asked: set AWS_REGION",
+                        self.region()
+                    );
+                }
+                hint
+            }
+            _ if code.contains("AccessDenied") || code == "HTTP 403" => {
+                "the credentials need sqs:GetQueueAttributes and sqs:SendMessage on the queue"
+                    .to_owned()
+            }
+            _ => about_any(code, "AWS_ENDPOINT_URL_SQS"),
+        }
+    }
+}
+
+async fn ask(queue: &dyn Queue) -> Result<(), Refused> {
+    match queue.max_message_bytes().await {
+        Ok(_) => Ok(()),
+        Err(refusal) => Err(Refused {
+            may_pass: refusal.kind != RefusalKind::Rejected,
+            code: refusal.code,
+            message: refusal.message,
+        }),
+    }
+}
+
+/// What to do about a code that any service may give.
+fn about_any(code: &str, variable: &str) -> String {
+    match code {
+        "ConnectionFailed" | "RequestTimeout" | "NotSent" => {
+            format!("nobody answers there: look at the network, AWS_ENDPOINT_URL and {variable}")
+        }
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidToken" => "the credentials are not this account's, or are mistyped".to_owned(),
+        _ if code.contains("ExpiredToken") => {
+            "the credentials have expired: sign in again".to_owned()
+        }
+        "RequestTimeTooSkewed" => "set this machine's clock".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Asks until it is answered, is refused for good, or the time is up.
+async fn insist<F: Future<Output = Result<(), Refused>>>(
+    tried: &str,
+    ask: impl Fn() -> F,
+    hint: impl Fn(&str) -> String,
+) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    let mut pause = PAUSE;
+    loop {
+        let answer = timeout(ANSWER, ask()).await.unwrap_or_else(|_| {
+            Err(Refused {
+                may_pass: true,
+                code: "RequestTimeout".to_owned(),
+                message: format!("no answer in {} s", ANSWER.as_secs()),
+            })
+        });
+        let Err(refused) = answer else { return Ok(()) };
+        if refused.may_pass && Instant::now() + pause < end {
+            sleep(pause).await;
+            pause *= 2;
+            continue;
+        }
+        let mut told = format!("{tried}: {}: {}", refused.code, refused.message);
+        let hint = hint(&refused.code);
+        if !hint.is_empty() {
+            told = format!("{told}: {hint}");
+        }
+        return Err(if refused.may_pass {
+            anyhow::anyhow!(told)
+        } else {
+            Usage(told).into()
+        });
+    }
+}
+
+/// The region in a queue's URL on AWS.
+fn region_of(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split_once('/')?.0;
+    let (region, rest) = host.strip_prefix("sqs.")?.split_once('.')?;
+    rest.starts_with("amazonaws.com").then_some(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queues_url_tells_its_region() {
+        let url = "https://sqs.eu-central-1.amazonaws.com/1/q.fifo";
+        assert_eq!(region_of(url), Some("eu-central-1"));
+        assert_eq!(region_of("http://127.0.0.1:4566/1/q"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Lines of a file or of standard output, as the queue of a job.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
+use bridge_core::local::lines::{CLOSED, FAILED, Lines};
+use tokio_util::sync::CancellationToken;
+
+/// Why lines could not be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Broken {
+    /// Nobody reads any more, as behind `| head`: that is how a reader says it has enough.
+    Closed,
+    /// A full disk and the like: what was tried, and why it failed.
+    Failed(String),
+}
+
+/// Lines. What cannot be written stops the job as an interrupt does: nothing is wrong with the job or
+/// with a message of it, and it can go on.
+pub struct Sink {
+    lines: Lines,
+    stop: CancellationToken,
+    broken: Arc<OnceLock<Broken>>,
+}
+
+impl Sink {
+    /// Cancels `stop` and says in `broken` why, once `lines` cannot be written.
+    pub fn new(lines: Lines, stop: CancellationToken, broken: Arc<OnceLock<Broken>>) -> Self {
+        Self {
+            lines,
+            stop,
+            broken,
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Sink {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        self.lines.send(messages).await.map_err(|mut refusal| {
+            let broken = match refusal.code.as_str() {
+                CLOSED => Broken::Closed,
+                FAILED => Broken::Failed(refusal.message.clone()),
+                _ => return refusal,
+            };
+            self.broken.get_or_init(|| broken);
+            self.stop.cancel();
+            refusal.kind = RefusalKind::Unavailable;
+            refusal
+        })
+    }
+
+    async fn depth(&self) -> Result<u64, Refusal> {
+        self.lines.depth().await
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        self.lines.max_message_bytes().await
+    }
+
+    fn request_timeout(&self) -> Duration {
+        self.lines.request_timeout()
+    }
+}

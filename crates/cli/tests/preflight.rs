@@ -1,0 +1,260 @@
+//! What is wrong with credentials, addresses and permissions is told within seconds.
+
+mod common;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use bridge_sim::load::shape::Shape;
+use common::{answering, job_of, program, run, serve, text};
+
+/// The longest that a refusal may take, with a busy machine's share.
+const SOON: Duration = Duration::from_secs(20);
+
+fn refused(mut command: Command, codes: &[i32], parts: &[&str]) -> String {
+    let begin = Instant::now();
+    let output = command.output().unwrap();
+    let told = text(&output.stderr);
+    assert!(
+        begin.elapsed() < SOON,
+        "after {:?}: {told}",
+        begin.elapsed()
+    );
+    assert!(codes.contains(&output.status.code().unwrap()), "{told}");
+    for part in parts {
+        assert!(told.contains(part), "{part:?} is not in: {told}");
+    }
+    assert!(!told.contains("scanning"), "{told}");
+    assert!(
+        !told.contains(": :") && !told.trim_end().ends_with(':'),
+        "{told}"
+    );
+    told
+}
+
+fn reseed(endpoint: &str, folder: &Path) -> Command {
+    program(endpoint, folder, &["--bucket", "ledger", "--out", "-"])
+}
+
+#[test]
+fn a_bad_address_is_told_with_what_to_look_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for (endpoint, code) in [
+        (format!("http://{closed}"), 1),
+        ("http://no-such-host.invalid".to_owned(), 1),
+        ("nonsense".to_owned(), 1),
+        // Plain HTTP where TLS is spoken to.
+        (
+            answering("200 OK", |_, _| String::new()).replace("http:", "https:"),
+            1,
+        ),
+        (
+            answering("200 OK", |_, _| "<html>hello</html>".to_owned()),
+            2,
+        ),
+    ] {
+        let parts = ["listing bucket \"ledger\"", &endpoint, "AWS_ENDPOINT_URL"];
+        refused(reseed(&endpoint, folder.path()), &[code, 2], &parts);
+    }
+    assert!(job_of(folder.path()).is_none(), "no job was made");
+}
+
+#[test]
+fn a_refusal_names_what_was_tried_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |code: &str, message: &str| {
+        format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")
+    };
+    for (status, body, parts) in [
+        (
+            "403 Forbidden",
+            error("AccessDenied", "Access Denied"),
+            ["AccessDenied", "s3:ListBucketVersions"],
+        ),
+        (
+            "404 Not Found",
+            error("NoSuchBucket", "gone"),
+            ["NoSuchBucket: gone", "is its name right"],
+        ),
+        (
+            "301 Moved Permanently",
+            error("PermanentRedirect", "elsewhere"),
+            ["PermanentRedirect", "AWS_REGION"],
+        ),
+        (
+            "403 Forbidden",
+            error("SignatureDoesNotMatch", "no"),
+            ["SignatureDoesNotMatch", "mistyped"],
+        ),
+        (
+            "403 Forbidden",
+            String::new(),
+            ["HTTP 403", "s3:ListBucketVersions"],
+        ),
+        (
+            "404 Not Found",
+            "nothing here".to_owned(),
+            ["HTTP 404", "listing bucket"],
+        ),
+        (
+            "400 Bad Request",
+            error("Odd\u{9b}2J", "one&#10;two&#27;[31m"),
+            ["one\\ntwo\\u{1b}", "Odd\\u{9b}"],
+        ),
+    ] {
+        let endpoint = answering(status, move |_, _| body.clone());
+        let told = refused(reseed(&endpoint, folder.path()), &[2], &parts);
+        assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_queue_that_is_not_there_is_told_before_the_scan() {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = serve(Shape::Hashed, 100, |_| {});
+    for (code, parts) in [
+        (
+            "QueueDoesNotExist",
+            ["NonExistentQueue", "is the URL right"],
+        ),
+        (
+            "AccessDeniedException",
+            ["AccessDenied", "sqs:GetQueueAttributes"],
+        ),
+    ] {
+        let queue = answering("400 Bad Request", move |_, _| {
+            format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"no\"}}")
+        });
+        let url = format!("{queue}/1/missing.fifo");
+        let mut command = program(
+            &bucket,
+            folder.path(),
+            &["--bucket", "b", "--queue-url", &url],
+        );
+        command.env("AWS_ENDPOINT_URL_SQS", &queue);
+        let told = if code == "QueueDoesNotExist" {
+            refused(command, &[2], &["QueueDoesNotExist", parts[1]])
+        } else {
+            refused(command, &[2], &parts)
+        };
+        assert!(told.contains(&url), "{told}");
+    }
+    assert!(job_of(folder.path()).is_none());
+}
+
+/// Without credentials or a region of the environment's.
+fn bare(endpoint: &str, folder: &Path, config: &str) -> Command {
+    let file = folder.join("aws-config");
+    std::fs::write(&file, config).unwrap();
+    let mut command = reseed(endpoint, folder);
+    for name in [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .env("AWS_CONFIG_FILE", &file)
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("HOME", folder)
+        // Nobody answers there, as on a laptop.
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1");
+    command
+}
+
+#[test]
+fn missing_credentials_are_told_with_what_was_tried() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let parts = [
+        "no credentials",
+        "environment",
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+    ];
+    refused(bare(&endpoint, folder.path(), ""), &[2], &parts);
+    let mut command = bare(&endpoint, folder.path(), "");
+    command
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_ENDPOINT_URL");
+    refused(command, &[2], &["no region is set", "AWS_REGION"]);
+}
+
+#[test]
+fn a_metadata_service_that_swallows_requests_does_not_hold_it_up() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = bare(&endpoint, folder.path(), "");
+    command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", address);
+    let begin = Instant::now();
+    refused(command, &[2], &["no credentials"]);
+    assert!(
+        begin.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+#[test]
+fn a_credential_process_is_asked() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("credentials.sh");
+    let answer = r#"{"Version":1,"AccessKeyId":"fromprocess","SecretAccessKey":"s"}"#;
+    std::fs::write(&script, format!("echo '{answer}'\n")).unwrap();
+    let profile = format!(
+        "[profile work]\ncredential_process = sh {}\n",
+        script.display()
+    );
+    let mut command = bare(&endpoint, folder.path(), &profile);
+    let output: Output = command.env("AWS_PROFILE", "work").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 100);
+
+    std::fs::write(&script, "echo 'the vault is locked' >&2; exit 1\n").unwrap();
+    let mut command = bare(&endpoint, folder.path(), &profile);
+    command.env("AWS_PROFILE", "work");
+    refused(command, &[2], &["credential_process", "\"work\""]);
+}
+
+#[test]
+fn a_profile_that_signs_in_says_how() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let profile = "[profile people]\nsso_session = us\nsso_account_id = 123456789012\n\
+        sso_role_name = Reader\n[sso-session us]\nsso_region = eu-west-1\n\
+        sso_start_url = https://example.awsapps.com/start\n";
+    let mut command = bare(&endpoint, folder.path(), profile);
+    command.env("AWS_PROFILE", "people");
+    let parts = ["no credentials", "aws sso login --profile people"];
+    let told = refused(command, &[2], &parts);
+    // Built without it, the SDK says so.
+    assert!(!told.contains("cargo feature"), "{told}");
+}
+
+/// Nothing a passing fault does in mid-job is taken for a wrong address.
+#[test]
+fn a_job_that_has_worked_survives_throttling() {
+    let endpoint = serve(Shape::Hashed, 5_000, |load| {
+        load.most_lists = 1;
+        load.list_latency = Duration::from_millis(5);
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        &endpoint,
+        folder.path(),
+        &["--bucket", "b", "--out", "events"],
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}

@@ -1,0 +1,173 @@
+//! Which files a job may write to, and what a resume removes.
+
+use super::*;
+
+const JOB: &str = "20240501-1a2b3c4d-1";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn claim(&self, path: &Path, existing: Existing) -> Result<(), OutputError> {
+        claim(&self.path("state"), JOB, path, existing)
+    }
+
+    fn open(&self, path: &Path) -> Result<Output, OutputError> {
+        Output::open(&self.path("state"), JOB, path)
+    }
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_file_that_is_there_is_refused_and_left_byte_for_byte() {
+    let folder = Folder::new();
+    for before in ["", "theirs\n", "theirs\ncut sh"] {
+        let path = folder.write("out", before);
+        let error = folder.claim(&path, Existing::Refuse).unwrap_err();
+        assert!(matches!(error, OutputError::Exists(_)), "{error}");
+        assert_eq!(text(&path), before);
+    }
+}
+
+#[test]
+fn appending_keeps_what_is_there_and_refuses_half_a_line() {
+    let folder = Folder::new();
+    let path = folder.write("out", "theirs\n");
+    folder.claim(&path, Existing::Append).unwrap();
+    folder.open(&path).unwrap().write_all(b"ours\n").unwrap();
+    assert_eq!(text(&path), "theirs\nours\n");
+    let path = folder.write("half", "theirs\ncut sh");
+    let error = folder.claim(&path, Existing::Append).unwrap_err();
+    assert!(matches!(error, OutputError::CutShort(_)), "{error}");
+    assert_eq!(text(&path), "theirs\ncut sh");
+}
+
+#[test]
+fn overwriting_begins_with_the_first_line_and_happens_once() {
+    let folder = Folder::new();
+    let path = folder.write("out", "theirs");
+    folder.claim(&path, Existing::Overwrite).unwrap();
+    assert_eq!(
+        text(&path),
+        "theirs",
+        "a job that fails before has harmed nothing"
+    );
+    drop(folder.open(&path).unwrap());
+    assert_eq!(text(&path), "theirs");
+    folder.open(&path).unwrap().write_all(b"ours\n").unwrap();
+    folder.open(&path).unwrap().write_all(b"more\n").unwrap();
+    assert_eq!(text(&path), "ours\nmore\n");
+}
+
+#[test]
+fn links_pipes_and_directories_are_refused_whatever_is_asked() {
+    let folder = Folder::new();
+    let precious = folder.write("precious", "theirs\n");
+    let link = folder.path("link");
+    std::os::unix::fs::symlink(&precious, &link).unwrap();
+    let dangling = folder.path("dangling");
+    std::os::unix::fs::symlink(folder.path("new"), &dangling).unwrap();
+    let pipe = folder.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for path in [&link, &dangling, &pipe, &folder.path("")] {
+        for existing in [Existing::Refuse, Existing::Append, Existing::Overwrite] {
+            let error = folder.claim(path, existing).unwrap_err();
+            assert!(matches!(error, OutputError::NoFile { .. }), "{error}");
+        }
+    }
+    assert_eq!(text(&precious), "theirs\n");
+    assert!(!folder.path("new").exists());
+}
+
+#[test]
+fn a_line_cut_short_is_removed_wherever_it_was_cut() {
+    let lines = "first\nsecond\n";
+    for written in 0..=lines.len() {
+        let folder = Folder::new();
+        let path = folder.write("out", "theirs\n");
+        folder.claim(&path, Existing::Append).unwrap();
+        let mut output = folder.open(&path).unwrap();
+        output.write_all(b"whole\n").unwrap();
+        output.write_all(lines.as_bytes()).unwrap();
+        let before = "theirs\nwhole\n";
+        // As if it had been killed after so many bytes.
+        output
+            .file
+            .set_len((before.len() + written) as u64)
+            .unwrap();
+        drop(output);
+        folder.open(&path).unwrap().write_all(b"again\n").unwrap();
+        let kept = if written == lines.len() { lines } else { "" };
+        assert_eq!(text(&path), format!("{before}{kept}again\n"), "{written}");
+    }
+}
+
+#[test]
+fn a_file_that_somebody_changed_is_left_alone() {
+    let change: [(&str, fn(&Path)); 5] = [
+        ("something behind", |path| {
+            std::fs::write(path, "ours\nours\ntheirs\n").unwrap();
+        }),
+        ("half a line behind", |path| {
+            std::fs::write(path, "ours\nours\nth").unwrap();
+        }),
+        ("another end", |path| {
+            std::fs::write(path, "ours\nth").unwrap();
+        }),
+        ("cut", |path| std::fs::write(path, "ou").unwrap()),
+        ("replaced", |path| {
+            std::fs::copy(path, path.with_extension("copy")).unwrap();
+            std::fs::rename(path.with_extension("copy"), path).unwrap();
+        }),
+    ];
+    for (what, change) in change {
+        let folder = Folder::new();
+        let path = folder.path("out");
+        folder.claim(&path, Existing::Refuse).unwrap();
+        let mut output = folder.open(&path).unwrap();
+        output.write_all(b"ours\n").unwrap();
+        output.write_all(b"ours\n").unwrap();
+        drop(output);
+        change(&path);
+        let before = text(&path);
+        let error = folder.open(&path).unwrap_err();
+        assert!(
+            matches!(error, OutputError::Changed { .. }),
+            "{what}: {error}"
+        );
+        assert_eq!(text(&path), before, "{what}");
+    }
+    // Removed, it is not made anew: its beginning would be missing.
+    let folder = Folder::new();
+    let path = folder.path("out");
+    folder.claim(&path, Existing::Refuse).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(folder.open(&path).is_err());
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_job_file_alone_opens_no_file() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("state/jobs").join(JOB)).unwrap();
+    let precious = folder.write("precious", "theirs\n");
+    let error = folder.open(&precious).unwrap_err();
+    assert!(matches!(error, OutputError::Changed { .. }), "{error}");
+    assert_eq!(text(&precious), "theirs\n");
+}

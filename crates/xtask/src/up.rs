@@ -1,0 +1,155 @@
+//! `cargo xtask up` and `shell`: a local AWS to play with, and a shell that talks to it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::emulator::Emulator;
+use crate::run::{run, say};
+use crate::stack::Stack;
+use crate::{local, tools};
+
+const STACK: &str = "s3-sqs-bridge";
+
+/// Starts a local AWS, unless one is running, deploys the stack as it is now, and leaves it running.
+///
+/// # Errors
+/// When a step fails. What was started is stopped then; what ran before goes on.
+pub fn up() -> anyhow::Result<()> {
+    let tools = tools::install()?;
+    let emulator = match Emulator::find()? {
+        Some(emulator) => {
+            say(&format!(
+                "a local AWS is running at {}",
+                emulator.endpoint()
+            ));
+            emulator
+        }
+        None => Emulator::start(&tools)?,
+    };
+    let stack = Stack::new(&tools, &emulator);
+    stack.build()?;
+    stack.deploy(STACK, &[])?;
+    let (bucket, queue) = (
+        stack.output(STACK, "BucketName")?,
+        stack.output(STACK, "QueueUrl")?,
+    );
+    println!("{}", next_steps(&bucket, &queue));
+    emulator.leave_running();
+    Ok(())
+}
+
+/// What to do with an empty bucket.
+fn next_steps(bucket: &str, queue: &str) -> String {
+    format!(
+        r#"
+The stack {STACK} is deployed. A shell that talks to it, and to AWS again when you `exit` it:
+
+cargo xtask shell
+
+There, change something, see it arrive, and replay it:
+
+python -c 'import boto3; boto3.client("s3").put_object(Bucket="{bucket}", Key="first", Body=b"1")'
+python -c 'import boto3; boto3.client("s3").delete_object(Bucket="{bucket}", Key="first")'
+python -c 'import boto3; print(boto3.client("sqs").receive_message(QueueUrl="{queue}", WaitTimeSeconds=5))'
+sam remote invoke Reseed --stack-name {STACK}
+sam remote invoke Reseed --stack-name {STACK} --event '{{"action":"list"}}'
+cargo run -p s3-sqs-bridge -- reseed --bucket {bucket} --out -
+
+`cargo xtask up` once more deploys what you have changed, `cargo xtask down` stops it."#
+    )
+}
+
+/// Runs a command, or else the user's shell, so that it talks to the local AWS.
+///
+/// # Errors
+/// When none is running, or the command fails.
+pub fn shell(command: &[String]) -> anyhow::Result<()> {
+    let emulator =
+        Emulator::find()?.context("no local AWS is running: `cargo xtask up` starts one")?;
+    let tools = tools::install()?;
+    let guard = guard(
+        &local().join("shell"),
+        &tools.bin().join("sam"),
+        &emulator.endpoint(),
+    )?;
+    let user = std::env::var("SHELL").unwrap_or_else(|_| "sh".to_owned());
+    let (program, arguments) = command.split_first().unwrap_or((&user, &[]));
+    if command.is_empty() {
+        say(&format!(
+            "a shell of {} (`exit` leaves it)",
+            emulator.endpoint()
+        ));
+    }
+    let mut command = Stack::new(&tools, &emulator).command(program);
+    let path = command
+        .get_envs()
+        .find_map(|(name, value)| (name == "PATH").then_some(value?));
+    let path = path.unwrap_or_default().to_owned();
+    let parts = std::iter::once(guard).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(parts).context("the PATH cannot be extended")?;
+    run(command.args(arguments).env("PATH", path))
+}
+
+/// A `sam` that deploys nothing: the documents' `sam deploy` is meant for AWS, and would go to the
+/// local one from here.
+fn guard(folder: &Path, sam: &Path, endpoint: &str) -> anyhow::Result<PathBuf> {
+    let script = format!(
+        "#!/bin/sh\n\
+         if [ \"$1\" = deploy ] || [ \"$1\" = sync ]; then\n\
+         echo \"this shell talks to the local AWS at {endpoint}: \\`exit\\` it to deploy on AWS,\" >&2\n\
+         echo \"or \\`cargo xtask up\\` to deploy here\" >&2\n\
+         exit 1\n\
+         fi\n\
+         exec \"{}\" \"$@\"\n",
+        sam.display()
+    );
+    let path = folder.join("sam");
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, script))
+        .and_then(|()| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)))
+        .with_context(|| format!("writing {}", path.display()))?;
+    Ok(folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn sam_deploys_nothing_from_the_local_shell_and_does_all_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real");
+        std::fs::write(&real, "#!/bin/sh\necho \"real $*\"\n").unwrap();
+        std::fs::set_permissions(&real, PermissionsExt::from_mode(0o755)).unwrap();
+        let shell = folder.path().join("shell");
+        let guard = guard(&shell, &real, "http://127.0.0.1:1").unwrap();
+        let sam = |arguments: &[&str]| {
+            let output = Command::new(guard.join("sam")).args(arguments).output();
+            let output = output.unwrap();
+            let told = [output.stdout, output.stderr].concat();
+            (output.status.success(), String::from_utf8(told).unwrap())
+        };
+        for refused in [&["deploy", "--guided"][..], &["sync"]] {
+            let (done, told) = sam(refused);
+            assert!(
+                !done && told.contains("`exit` it to deploy on AWS"),
+                "{told}"
+            );
+        }
+        let (done, told) = sam(&["remote", "invoke", "a b"]);
+        assert!(done && told == "real remote invoke a b\n", "{told}");
+    }
+
+    #[test]
+    fn the_next_steps_begin_with_something_to_replay() {
+        let told = next_steps("a-bucket", "http://x/1/q.fifo");
+        let put = told.find("put_object(Bucket=\"a-bucket\"").unwrap();
+        assert!(put < told.find("sam remote invoke").unwrap(), "{told}");
+        assert!(told.contains("QueueUrl=\"http://x/1/q.fifo\""), "{told}");
+        assert!(told.contains("--event '{\"action\":\"list\"}'"), "{told}");
+    }
+}
