@@ -120,7 +120,8 @@ fn a_line_cut_short_is_removed_wherever_it_was_cut() {
 
 #[test]
 fn a_file_that_somebody_changed_is_left_alone() {
-    let change: [(&str, fn(&Path)); 5] = [
+    type Change = fn(&Path);
+    let change: [(&str, Change); 5] = [
         ("something behind", |path| {
             std::fs::write(path, "ours\nours\ntheirs\n").unwrap();
         }),
