@@ -7,6 +7,7 @@ use bridge_core::delivery::Order;
 use bridge_core::job::{Job, Phase};
 use bridge_core::plan::Manifest;
 use bridge_core::plan::estimate::{Estimate, Way, estimate};
+use bridge_core::plan::manifest::Summary;
 use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
 
@@ -30,6 +31,17 @@ pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
         max_rate: options.max_rate,
     };
     estimate(manifest.summary.events, manifest.pages, runs, way)
+}
+
+/// Says when an order is a guess.
+fn ambiguous_line(planned: &Summary) -> Option<String> {
+    let first = planned.ambiguous.first.as_ref()?;
+    Some(format!(
+        "the server's listing does not tell the order of {} keys, the first is {}: \
+         they are in the likeliest order (--refuse-ambiguous refuses them)",
+        planned.ambiguous.keys,
+        shown(first, MOST_SHOWN)
+    ))
 }
 
 /// How a job ended, in this process.
@@ -128,6 +140,7 @@ impl End<'_> {
         if let Some(estimate) = self.estimate {
             lines.extend(plan_lines(job, estimate));
         }
+        lines.extend(job.planned.as_ref().and_then(ambiguous_line));
         lines.extend(self.hint());
         lines.join("\n")
     }

@@ -23,6 +23,7 @@ use crate::plan::retried::Retried;
 use crate::plan::{Manifest, PlanStore};
 use crate::retry::Retry;
 use crate::scan::{Scan, ScanSettings};
+use crate::text::{MOST_SHOWN, shown};
 
 /// Why a scan that was never interrupted may still not advance.
 const STUCK: &str = "a whole segment was too short to list all versions of any key: \
@@ -226,6 +227,13 @@ impl<'a> Segment<'a> {
                 runs = manifest.runs.len(),
                 "the plan is complete"
             );
+            if let Some(first) = &summary.ambiguous.first {
+                tracing::warn!(
+                    keys = summary.ambiguous.keys,
+                    first = shown(first, MOST_SHOWN),
+                    "the server's listing does not tell the order of these keys"
+                );
+            }
             self.keeper
                 .update(move |job| {
                     job.phase = Phase::Sending;
