@@ -129,8 +129,7 @@ impl Life {
         let complete = complete.bucket(&self.bucket).key(&self.key);
         let complete = complete.upload_id(upload).multipart_upload(parts);
         let answer = complete.send().await?;
-        self.came_perhaps_named(answer.version_id())
-            .await
+        self.came_perhaps_named(answer.version_id()).await
     }
 
     async fn delete(&mut self) -> anyhow::Result<()> {

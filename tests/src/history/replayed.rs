@@ -49,7 +49,12 @@ pub fn program() -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// When it does not end with exit code 0, and what it said; when what it wrote is no list of events.
-pub fn reseed(folder: &Path, bucket: &str, listers: usize, more: &[&str]) -> anyhow::Result<Replay> {
+pub fn reseed(
+    folder: &Path,
+    bucket: &str,
+    listers: usize,
+    more: &[&str],
+) -> anyhow::Result<Replay> {
     let state = tempfile::tempdir_in(folder)?;
     let out = state.path().join("events");
     let output = Command::new(program()?)
@@ -110,7 +115,11 @@ impl Replay {
                 Err(difference) => wrong.push(format!("{key:?}: {difference}")),
             }
         }
-        wrong.extend(replayed.keys().map(|key| format!("{key:?} was never there")));
+        wrong.extend(
+            replayed
+                .keys()
+                .map(|key| format!("{key:?} was never there")),
+        );
         wrong.extend(across_keys(&self.events));
         if !wrong.is_empty() {
             bail!(
@@ -137,7 +146,10 @@ fn compare_key(truth: &[Step], events: &[&Event], ties: Ties) -> Result<bool, St
         let second = seconds.get(step);
         written.push((step.clone(), *second.ok_or_else(|| format!("no {step:?}"))?));
     }
-    let latest: Vec<_> = events.iter().filter(|e| e.is_latest == Some(true)).collect();
+    let latest: Vec<_> = events
+        .iter()
+        .filter(|e| e.is_latest == Some(true))
+        .collect();
     let newest = truth.last().map(|step| step.version_id.as_str());
     if latest.len() != 1 || Some(latest[0].version_id.as_str()) != newest {
         let latest: Vec<_> = latest.iter().map(|e| &e.version_id).collect();
@@ -151,7 +163,11 @@ fn compare_key(truth: &[Step], events: &[&Event], ties: Ties) -> Result<bool, St
     if written == replayed {
         return Ok(untold);
     }
-    let place = written.iter().zip(&replayed).take_while(|(a, b)| a == b).count();
+    let place = written
+        .iter()
+        .zip(&replayed)
+        .take_while(|(a, b)| a == b)
+        .count();
     Err(format!(
         "{} entries, replayed {}; at {place}: {:?}, replayed {:?}",
         written.len(),

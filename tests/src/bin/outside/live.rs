@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use aws_sdk_s3::types::{Event as EventType, NotificationConfiguration, TopicConfiguration};
@@ -21,7 +21,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 /// How long nothing may come before all is taken for come.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Where a notification has its bucket's name; Ceph writes one record a document.
+const BUCKET: &str = "/Records/0/s3/bucket/name";
 
 /// An HTTP server that keeps what it is sent.
 pub struct Listener {
@@ -55,19 +58,14 @@ impl Listener {
         Ok(answer.topic_arn().context("no topic ARN")?.to_owned())
     }
 
-    /// What came: waits until there is as much, or nothing more comes.
-    pub async fn take(&self, expected: usize) -> Notified {
-        let mut last = (0, Instant::now());
-        loop {
-            let come = self.lock().len();
-            if come != last.0 {
-                last = (come, Instant::now());
-            }
-            if come >= expected || last.1.elapsed() > QUIET {
-                return Notified(std::mem::take(&mut *self.lock()));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    /// What came, when nothing more comes.
+    pub async fn all(&self) -> Notified {
+        let mut come = usize::MAX;
+        while come != self.lock().len() {
+            come = self.lock().len();
+            tokio::time::sleep(QUIET).await;
         }
+        Notified(self.lock().clone())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Value>> {
@@ -80,7 +78,9 @@ async fn take(
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let body = request.into_body().collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     // What is no JSON is kept too: the parser is to say so.
     let document = serde_json::from_slice(&body)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
@@ -110,6 +110,13 @@ pub async fn notify(s3: &aws_sdk_s3::Client, bucket: &str, topic: &str) -> anyho
 pub struct Notified(Vec<Value>);
 
 impl Notified {
+    /// Those of a bucket.
+    pub fn of(&self, bucket: &str) -> Self {
+        let name =
+            |document: &Value| document.pointer(BUCKET).and_then(Value::as_str) == Some(bucket);
+        Self(self.0.iter().filter(|d| name(d)).cloned().collect())
+    }
+
     /// Compares what realtime makes of them with the truth and a replay of it.
     ///
     /// A notification that names the version must have the replay's event id, or, where the version is
@@ -134,7 +141,10 @@ impl Notified {
                 }
             };
             for skipped in &parsed.skipped {
-                wrong.push(format!("skipped as {}: {document}", skipped.reason.as_str()));
+                wrong.push(format!(
+                    "skipped as {}: {document}",
+                    skipped.reason.as_str()
+                ));
             }
             for error in &parsed.unreadable {
                 if named {
@@ -160,7 +170,10 @@ impl Notified {
                 *counts.entry(outcome).or_default() += 1;
             }
         }
-        let counts: Vec<_> = counts.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(what, n)| format!("{n} {what}"))
+            .collect();
         let said = format!(
             "{} documents for {} changes: {}; {} of {} replayed events were told",
             self.0.len(),
@@ -179,7 +192,9 @@ impl Notified {
 
 fn names_version(document: &Value) -> bool {
     let version = document.pointer("/Records/0/s3/object/versionId");
-    version.and_then(Value::as_str).is_some_and(|id| !id.is_empty())
+    version
+        .and_then(Value::as_str)
+        .is_some_and(|id| !id.is_empty())
 }
 
 fn went(truth: &History, key: &str, version_id: &str) -> bool {

@@ -16,6 +16,8 @@ use bridge_aws::sdk;
 use e2e::history::History;
 use e2e::history::replayed::{Replay, Ties, reseed};
 
+use tokio::task::JoinSet;
+
 use live::Notified;
 use worlds::World;
 
@@ -49,16 +51,25 @@ async fn check() -> anyhow::Result<usize> {
     let listener = live::Listener::start().await?;
     let sns = aws_sdk_sns::Client::new(&config);
     let topic = listener.topic(&sns).await?;
-    let mut faults = 0;
+    let begin = Instant::now();
+    let mut writing = JoinSet::new();
     for world in worlds::all() {
-        println!("\n{}: {}", world.bucket, world.what);
-        let begin = Instant::now();
         e2e::history::create_bucket(&s3, world.bucket).await?;
         live::notify(&s3, world.bucket, &topic).await?;
-        let truth = world.write(&s3).await?;
-        let took = begin.elapsed().as_secs_f64();
-        println!("  written: {} ({took:.0} s)", truth.summary());
-        let notified = listener.take(truth.changes()).await;
+        let s3 = s3.clone();
+        writing.spawn(async move { anyhow::Ok((world.write(&s3).await?, world)) });
+    }
+    let mut written = Vec::new();
+    while let Some(world) = writing.join_next().await {
+        written.push(world.context("a writer panicked")??);
+    }
+    println!("written in {:.0} s", begin.elapsed().as_secs_f64());
+    let notified = listener.all().await;
+    let mut faults = 0;
+    for (truth, world) in written {
+        println!("\n{}: {}", world.bucket, world.what);
+        println!("  {}", truth.summary());
+        let notified = notified.of(world.bucket);
         faults += usize::from(!holds(&world, &truth, &notified, &folder));
     }
     Ok(faults)
@@ -79,13 +90,16 @@ fn holds(world: &World, truth: &History, notified: &Notified, folder: &std::path
             Ok(replay) => {
                 let pages = &replay.report["counts"]["pages"];
                 let told = replay.events.len();
-                println!("  {listers} listers: {told} events as written, {pages} pages, {took:.1} s");
-                let same = first
-                    .get_or_insert_with(|| replay.clone())
-                    .without_job()
+                println!(
+                    "  {listers} listers: {told} events as written, {pages} pages, {took:.1} s"
+                );
+                let same = first.get_or_insert_with(|| replay.clone()).without_job()
                     == replay.without_job();
                 if !same {
-                    println!("  {listers} listers: NOT the sequence of {} listers", LISTERS[0]);
+                    println!(
+                        "  {listers} listers: NOT the sequence of {} listers",
+                        LISTERS[0]
+                    );
                     holds = false;
                 }
             }

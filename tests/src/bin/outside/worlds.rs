@@ -33,9 +33,19 @@ pub fn all() -> Vec<World> {
             plan: odd_keys(),
         },
         World {
-            bucket: "many-keys",
+            bucket: "many-signs",
             what: "pages that end at keys with signs in them",
-            plan: many_keys(),
+            plan: many(|number| format!("https://x/a+b c/{number}%20?a=b&c")),
+        },
+        World {
+            bucket: "many-scripts",
+            what: "pages that end at keys of another script",
+            plan: many(|number| format!("日本/ü/{number}/\u{1f600}")),
+        },
+        World {
+            bucket: "many-controls",
+            what: "pages that end at keys with control characters",
+            plan: many(|number| format!("tab\t{number}\u{1}\n{number}\u{7f}")),
         },
         World {
             bucket: "one-key",
@@ -51,17 +61,14 @@ fn odd_keys() -> Vec<(String, Vec<Act>)> {
         .collect()
 }
 
-/// A page of a thousand ends inside these, wherever it ends.
-fn many_keys() -> Vec<(String, Vec<Act>)> {
-    (0..1_300)
+/// More than a page of them: it ends at such a key, wherever it ends.
+fn many(key: impl Fn(usize) -> String) -> Vec<(String, Vec<Act>)> {
+    (0..1_100)
         .map(|number| {
-            let key = match number % 4 {
-                0 => format!("a+b+{number}"),
-                1 => format!("https://x/{number}?a=b c"),
-                2 => format!("100%/{number}%20"),
-                _ => format!("日本/{number}/ü"),
-            };
-            (key, vec![Act::Put; 1 + usize::from(number % 13 == 0)])
+            (
+                key(number),
+                vec![Act::Put; 1 + usize::from(number % 13 == 0)],
+            )
         })
         .collect()
 }
