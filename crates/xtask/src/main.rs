@@ -2,6 +2,7 @@
 //!
 //! - [`tools`]: the pinned programs, installed into `.local/tools`
 //! - [`emulator`]: the local AWS (ministack), started and stopped
+//! - [`moto`]: a second S3, for the tests
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
@@ -15,6 +16,7 @@ mod bench;
 mod check;
 mod demo;
 mod emulator;
+mod moto;
 mod outside;
 mod run;
 mod stack;

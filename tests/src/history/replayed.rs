@@ -45,7 +45,8 @@ pub fn program() -> anyhow::Result<PathBuf> {
         .context("s3-sqs-bridge is not built: `cargo build -p s3-sqs-bridge`")
 }
 
-/// Runs `s3-sqs-bridge reseed --out`, with its state in a new folder below `folder`.
+/// Runs `s3-sqs-bridge reseed --out` with its state in a new folder below `folder`, against the server that
+/// the environment names, or `endpoint`.
 ///
 /// # Errors
 /// When it does not end with exit code 0, and what it said; when what it wrote is no list of events.
@@ -53,14 +54,14 @@ pub fn reseed(
     folder: &Path,
     bucket: &str,
     listers: usize,
-    more: &[&str],
+    endpoint: Option<&str>,
 ) -> anyhow::Result<Replay> {
     let state = tempfile::tempdir_in(folder)?;
     let out = state.path().join("events");
     let output = Command::new(program()?)
         .args(["reseed", "--json", "--bucket", bucket])
         .args(["--listers", &listers.to_string()])
-        .args(more)
+        .envs(endpoint.map(|url| ("AWS_ENDPOINT_URL", url)))
         .arg("--out")
         .arg(&out)
         .arg("--state")
@@ -155,7 +156,12 @@ fn compare_key(truth: &[Step], events: &[&Event], ties: Ties) -> Result<bool, St
         let latest: Vec<_> = latest.iter().map(|e| &e.version_id).collect();
         return Err(format!("latest is {newest:?}, replayed {latest:?}"));
     }
-    let untold = ties == Ties::Untold && has_ties(&written);
+    let last = events.last().map(|event| event.version_id.as_str());
+    if last != newest {
+        return Err(format!("the newest is {newest:?}, last came {last:?}"));
+    }
+    // The newest of all is told by its mark.
+    let untold = ties == Ties::Untold && has_ties(&written[..written.len() - 1]);
     let (written, replayed) = match ties {
         Ties::Told => (written, replayed),
         Ties::Untold => (without_ties(written), without_ties(replayed)),

@@ -81,7 +81,7 @@ fn holds(world: &World, truth: &History, notified: &Notified, folder: &std::path
     let mut holds = true;
     for listers in LISTERS {
         let begin = Instant::now();
-        let compared = reseed(folder, world.bucket, listers, &[]).and_then(|replay| {
+        let compared = reseed(folder, world.bucket, listers, None).and_then(|replay| {
             replay.compare(truth, Ties::Told)?;
             Ok(replay)
         });
