@@ -34,10 +34,7 @@ impl Moto {
         let mut command = tools.command("moto_server");
         command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         let server = Background::start(command.stdout(log.try_clone()?).stderr(log))?;
-        let moto = Self {
-            server: server,
-            port,
-        };
+        let moto = Self { server, port };
         let begin = Instant::now();
         while ureq::get(moto.endpoint()).call().is_err() {
             if !moto.server.is_alive() || begin.elapsed() > PATIENCE {

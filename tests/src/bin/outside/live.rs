@@ -26,6 +26,9 @@ const QUIET: Duration = Duration::from_secs(3);
 /// Where a notification has its bucket's name; Ceph writes one record a document.
 const BUCKET: &str = "/Records/0/s3/bucket/name";
 
+/// What became of a notification that does not name its version.
+const REFUSED: &str = "without a version, refused";
+
 /// An HTTP server that keeps what it is sent.
 pub struct Listener {
     port: u16,
@@ -150,7 +153,7 @@ impl Notified {
                 if named {
                     wrong.push(format!("{error}: {document}"));
                 } else {
-                    *counts.entry("without a version, refused").or_default() += 1;
+                    *counts.entry(REFUSED).or_default() += 1;
                 }
             }
             for event in parsed.events {
@@ -169,6 +172,10 @@ impl Notified {
                 };
                 *counts.entry(outcome).or_default() += 1;
             }
+        }
+        let refused = counts.get(REFUSED).copied().unwrap_or_default();
+        if told.len() + refused < replay.events.len() || self.0.len() < truth.changes() {
+            wrong.push("some changes were not notified of".to_owned());
         }
         let counts: Vec<_> = counts
             .iter()
