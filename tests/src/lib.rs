@@ -1,6 +1,7 @@
 //! A deployed stack as tests and the demo see it: from outside, by AWS's own interfaces.
 
 mod deploy;
+pub mod history;
 #[cfg(target_os = "linux")]
 pub mod kill;
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::emulator::{Emulator, log_path};
+use crate::moto::Moto;
 use crate::root;
 use crate::run::{run, run_quietly, say};
 use crate::stack::Stack;
@@ -66,9 +67,11 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
     for (name, parameters) in STACKS {
         stack.deploy(name, parameters)?;
     }
+    let moto = Moto::start()?;
     say("end-to-end tests on the deployed stacks");
     // The tests of the documentation run `sam` and Python as a reader would.
     let mut tests = test_runner(stack.command("cargo"));
+    tests.env("MOTO_ENDPOINT", moto.endpoint());
     run(tests.args(["--package", "e2e"]))
         .with_context(|| format!("the emulator's log is {}", log_path().display()))
 }

@@ -3,25 +3,19 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::{Deserialize, Serialize};
 
+use crate::background::{Group, remove_on_interrupt};
 use crate::local;
 use crate::run::say;
 use crate::tools::Tools;
 
 /// How long it may take to answer after its start.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// What an interrupt has to stop.
-static RUNNING: Mutex<Option<State>> = Mutex::new(None);
 
 /// A running emulator. Dropping it stops it.
 pub struct Emulator {
@@ -38,8 +32,8 @@ struct State {
 }
 
 impl State {
-    fn is_alive(self) -> bool {
-        Pid::from_raw(self.pid).is_some_and(|pid| test_kill_process_group(pid).is_ok())
+    fn group(self) -> Group {
+        Group::of(self.pid)
     }
 }
 
@@ -71,29 +65,26 @@ impl Emulator {
         remove(&scratch);
         std::fs::create_dir_all(&scratch).context("making the emulator's temporary folder")?;
         let log = File::create(log_path()).context("creating the emulator's log")?;
-        let mut child = tools
-            .command("ministack")
-            .env("BIND_HOST", "127.0.0.1")
-            .env("GATEWAY_PORT", port.to_string())
-            // Lambda functions find the emulator by it.
-            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
-            .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
-            .env("TMPDIR", scratch)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("starting ministack")?;
-        let pid = i32::try_from(child.id()).context("an impossible process id")?;
-        // Somebody has to take note of its end, or its group would seem to be alive.
-        std::thread::spawn(move || child.wait());
+        let group = Group::start(
+            tools
+                .command("ministack")
+                .env("BIND_HOST", "127.0.0.1")
+                .env("GATEWAY_PORT", port.to_string())
+                // Lambda functions find the emulator by it.
+                .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+                .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
+                .env("TMPDIR", scratch)
+                .stdout(log.try_clone()?)
+                .stderr(log),
+        )?;
+        let pid = group.pid();
         let emulator = Self {
             state: State { pid, port },
             leave: false,
         };
         remember(emulator.state)?;
-        stop_on_interrupt()?;
+        remove_on_interrupt(state_path());
+        remove_on_interrupt(self::scratch());
         emulator.wait_until_healthy()?;
         Ok(emulator)
     }
@@ -129,7 +120,7 @@ impl Emulator {
             if ureq::get(&url).call().is_ok() {
                 return Ok(());
             }
-            if !self.state.is_alive() {
+            if !self.state.group().is_alive() {
                 bail!("the local AWS ended at once; see {}", log_path().display());
             }
             std::thread::sleep(Duration::from_millis(200));
@@ -165,18 +156,9 @@ pub fn stop_running() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks it to end, with all functions it runs; makes it after five seconds.
+/// Stops it, with all functions it runs.
 fn stop(state: State) {
-    let Some(pid) = Pid::from_raw(state.pid) else {
-        return;
-    };
-    // It may have ended by itself.
-    let _ = kill_process_group(pid, Signal::TERM);
-    let begin = Instant::now();
-    while state.is_alive() && begin.elapsed() < Duration::from_secs(5) {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let _ = kill_process_group(pid, Signal::KILL);
+    state.group().stop();
     let _ = std::fs::remove_file(state_path());
     remove(&scratch());
 }
@@ -210,30 +192,12 @@ fn running() -> anyhow::Result<Option<State>> {
 }
 
 fn remember(state: State) -> anyhow::Result<()> {
-    *RUNNING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(state);
     std::fs::write(state_path(), serde_json::to_string(&state)?)
         .with_context(|| format!("writing {}", state_path().display()))
 }
 
-/// Ctrl-C and termination stop what was started.
-fn stop_on_interrupt() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        let state = RUNNING
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        if let Some(state) = state {
-            eprintln!("\ninterrupted: stopping the local AWS");
-            stop(state);
-        }
-        std::process::exit(130);
-    })
-    .context("setting the interrupt handler")
-}
-
-fn free_port() -> anyhow::Result<u16> {
+/// A port of the loopback interface that nobody uses.
+pub fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
     Ok(listener.local_addr()?.port())
 }

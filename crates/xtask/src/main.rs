@@ -2,16 +2,22 @@
 //!
 //! - [`tools`]: the pinned programs, installed into `.local/tools`
 //! - [`emulator`]: the local AWS (ministack), started and stopped
+//! - [`moto`]: a second S3, for the tests
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
 //! - [`bench`]: this project against what a user would write
+//! - [`outside`]: the program against a server from outside, Ceph
+//! - [`background`]: programs that run until a task is over
 //! - [`run`]: running other programs, with errors that say which
 
+mod background;
 mod bench;
 mod check;
 mod demo;
 mod emulator;
+mod moto;
+mod outside;
 mod run;
 mod stack;
 mod tools;
@@ -50,6 +56,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Check the program against a Ceph RGW from Debian's packages, installed if missing
+    Outside,
     /// Measure this project against what a user would write, and write docs/BENCHMARKS.md
     Bench(bench::BenchArguments),
 }
@@ -71,6 +79,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
         Task::Test { quick } => check::all(*quick),
+        Task::Outside => outside::check(),
         Task::Bench(arguments) => bench::all(*arguments),
     }
 }

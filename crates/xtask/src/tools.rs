@@ -14,6 +14,9 @@ const PINNED: &str = include_str!("../tools.txt");
 /// Has an environment of its own: it wants other versions of what the others want.
 const CHECKOV: &str = "checkov==3.3.30";
 
+/// A second S3, which only the tests need.
+const MOTO: &str = "moto[server]==5.2.1";
+
 /// The installed tools.
 pub struct Tools {
     folder: PathBuf,
@@ -52,6 +55,14 @@ pub fn install() -> anyhow::Result<Tools> {
 /// As [`install`].
 pub fn install_checkov() -> anyhow::Result<Tools> {
     install_into("checkov", CHECKOV)
+}
+
+/// Installs moto, which only the tests need.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_moto() -> anyhow::Result<Tools> {
+    install_into("moto", MOTO)
 }
 
 /// Makes a Python environment below `.local` that holds these packages.

@@ -1,0 +1,52 @@
+//! moto: a second S3 for the tests, which lists delete markers apart from versions, in whole seconds.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::background::Background;
+use crate::emulator::free_port;
+use crate::local;
+use crate::run::say;
+use crate::tools;
+
+/// How long it may take to answer after its start.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running moto. Dropping it stops it.
+pub struct Moto {
+    server: Background,
+    port: u16,
+}
+
+impl Moto {
+    /// Installs it if need be, starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// When it cannot be installed or does not come up.
+    pub fn start() -> anyhow::Result<Self> {
+        let tools = tools::install_moto()?;
+        let port = free_port()?;
+        say(&format!("starting moto on 127.0.0.1:{port}"));
+        let path = local().join("moto.log");
+        let log = File::create(&path).context("creating moto's log")?;
+        let mut command = tools.command("moto_server");
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+        let server = Background::start(command.stdout(log.try_clone()?).stderr(log))?;
+        let moto = Self { server, port };
+        let begin = Instant::now();
+        while ureq::get(moto.endpoint()).call().is_err() {
+            if !moto.server.is_alive() || begin.elapsed() > PATIENCE {
+                bail!("moto does not answer; see {}", path.display());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Ok(moto)
+    }
+
+    /// Where it answers.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
