@@ -23,6 +23,27 @@ pub struct Style {
     pub url_encoded: bool,
     /// All delete markers after all versions, as some servers do.
     pub markers_apart: bool,
+    /// A key's oldest version first.
+    pub oldest_first: bool,
+    /// Whether entries say which is the latest.
+    pub says_latest: bool,
+    /// What `IsTruncated` says when there is more; empty leaves the element out.
+    pub truncated: &'static str,
+    /// How the next page's place is told.
+    pub markers: Markers,
+}
+
+/// How a server tells where the next page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Markers {
+    /// As S3: key and version id, encoded like keys.
+    Whole,
+    /// Never encoded, and without control characters, as Ceph writes them.
+    Raw,
+    /// The key alone; asked for what is behind a key, the server begins with the key again.
+    KeyAgain,
+    /// None at all.
+    Missing,
 }
 
 /// As S3 answers, in pages of 25.
@@ -30,6 +51,10 @@ pub const STYLE: Style = Style {
     page_size: 25,
     url_encoded: true,
     markers_apart: false,
+    oldest_first: false,
+    says_latest: true,
+    truncated: "true",
+    markers: Markers::Whole,
 };
 
 /// A bucket whose history is written by [`Bucket::put`] and [`Bucket::delete`].
@@ -110,10 +135,10 @@ impl Bucket {
             .entries
             .range(marker.map_or(String::new(), |m| m.key.clone())..)
             .filter(|(key, _)| key.starts_with(prefix))
-            .flat_map(|(_, versions)| versions.iter().rev())
+            .flat_map(|(_, versions)| in_style(versions, style))
             .skip_while(|entry| {
                 marker.is_some_and(|marker| match &marker.version_id {
-                    None => entry.key == marker.key,
+                    None => entry.key == marker.key && style.markers != Markers::KeyAgain,
                     Some(id) => entry.key == marker.key && entry.version_id != *id,
                 })
             });
@@ -131,24 +156,51 @@ impl Bucket {
         if style.url_encoded {
             xml.push_str("<EncodingType>url</EncodingType>");
         }
-        let _ = write!(xml, "<IsTruncated>{truncated}</IsTruncated>");
+        let is_truncated = if truncated { style.truncated } else { "false" };
+        if !is_truncated.is_empty() {
+            let _ = write!(xml, "<IsTruncated>{is_truncated}</IsTruncated>");
+        }
         if let Some(last) = last.filter(|_| truncated) {
-            let _ = write!(
-                xml,
-                "<NextKeyMarker>{}</NextKeyMarker><NextVersionIdMarker>{}</NextVersionIdMarker>",
-                encode(&last.key, style.url_encoded),
-                last.version_id
-            );
+            write_marker(&mut xml, last, style);
         }
         for entry in page {
-            write_entry(&mut xml, entry, style.url_encoded);
+            write_entry(&mut xml, entry, style);
         }
         xml.push_str("</ListVersionsResult>");
         xml
     }
 }
 
-fn write_entry(xml: &mut String, entry: &ObjectVersion, url_encoded: bool) {
+fn in_style(
+    versions: &[ObjectVersion],
+    style: Style,
+) -> Box<dyn Iterator<Item = &ObjectVersion> + '_> {
+    if style.oldest_first {
+        Box::new(versions.iter())
+    } else {
+        Box::new(versions.iter().rev())
+    }
+}
+
+fn write_marker(xml: &mut String, last: &ObjectVersion, style: Style) {
+    let key = match style.markers {
+        Markers::Whole | Markers::KeyAgain => encode(&last.key, style.url_encoded),
+        Markers::Raw => encode(&last.key.replace(char::is_control, ""), false),
+        Markers::Missing => return,
+    };
+    let _ = write!(xml, "<NextKeyMarker>{key}</NextKeyMarker>");
+    let version_id = match style.markers {
+        Markers::KeyAgain => "",
+        _ => &last.version_id,
+    };
+    let _ = write!(
+        xml,
+        "<NextVersionIdMarker>{version_id}</NextVersionIdMarker>"
+    );
+}
+
+fn write_entry(xml: &mut String, entry: &ObjectVersion, style: Style) {
+    let url_encoded = style.url_encoded;
     let element = if entry.is_delete_marker {
         "DeleteMarker"
     } else {
@@ -156,13 +208,14 @@ fn write_entry(xml: &mut String, entry: &ObjectVersion, url_encoded: bool) {
     };
     let _ = write!(
         xml,
-        "<{element}><Key>{}</Key><VersionId>{}</VersionId><IsLatest>{}</IsLatest>\
-         <LastModified>{}</LastModified>",
+        "<{element}><Key>{}</Key><VersionId>{}</VersionId><LastModified>{}</LastModified>",
         encode(&entry.key, url_encoded),
         entry.version_id,
-        entry.is_latest,
         entry.last_modified,
     );
+    if style.says_latest {
+        let _ = write!(xml, "<IsLatest>{}</IsLatest>", entry.is_latest);
+    }
     if let (Some(size), Some(e_tag)) = (entry.size, &entry.e_tag) {
         let _ = write!(xml, "<ETag>&quot;{e_tag}&quot;</ETag><Size>{size}</Size>");
     }

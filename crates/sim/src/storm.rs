@@ -15,7 +15,7 @@ use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use tokio::time::Instant;
 
-use crate::bucket::{Bucket, Style};
+use crate::bucket::{Bucket, Markers, STYLE, Style};
 use crate::operator::Operator;
 use crate::store::Outages;
 use crate::told::{events_of, sequences_of};
@@ -77,6 +77,21 @@ pub fn config() -> ReseedConfig {
         table: "jobs".to_owned(),
         plan_bucket: "plans".to_owned(),
         lease: Duration::from_mins(1),
+    }
+}
+
+/// Every second server is S3; the others write flags and markers in their own ways, which must not
+/// change anything.
+fn style(seed: u64) -> Style {
+    let mut random = fastrand::Rng::with_seed(!seed);
+    if random.bool() {
+        return STYLE;
+    }
+    Style {
+        says_latest: random.bool(),
+        truncated: ["true", "True", "1", ""][random.usize(0..4)],
+        markers: [Markers::Raw, Markers::KeyAgain, Markers::Missing][random.usize(0..3)],
+        ..STYLE
     }
 }
 
@@ -162,11 +177,7 @@ impl Storm {
             weather,
             bucket,
             kind: Kind::Any,
-            style: Style {
-                page_size: 25,
-                url_encoded: true,
-                markers_apart: false,
-            },
+            style: style(seed),
             request: StartRequest {
                 order: Some(order.to_owned()),
                 format: packed.then_some(Format::S3),

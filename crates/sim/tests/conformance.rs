@@ -8,7 +8,7 @@ use bridge_core::job::Queues as _;
 use bridge_core::local::jobs::LocalJobs;
 use bridge_core::local::plans::LocalPlans;
 use bridge_core::time::Millis;
-use bridge_sim::bucket::{Bucket, SimLister, Style};
+use bridge_sim::bucket::{Bucket, STYLE, SimLister, Style};
 use bridge_sim::conformance;
 use bridge_sim::faults::Faults;
 use bridge_sim::queue::{OneQueue, Rules, SimQueue};
@@ -64,13 +64,13 @@ fn listers() {
     for style in [
         Style {
             page_size: 3,
-            url_encoded: true,
-            markers_apart: false,
+            ..STYLE
         },
         Style {
             page_size: 4,
             url_encoded: false,
             markers_apart: true,
+            ..STYLE
         },
     ] {
         let mut bucket = Bucket::default();

@@ -79,7 +79,7 @@ pub fn judge(entries: &[Entry], dialect: &mut Dialect) -> Result<Verdict, &'stat
         );
     }
     let times_rise = rises_within_a_kind(entries);
-    let evident = marker_list_evident(entries) && dialect.markers_apart.proven.is_none();
+    let evident = markers_seem_apart(entries) && dialect.markers_apart.proven.is_none();
     let best = (0..readings.len())
         .min_by_key(|index| {
             let way = readings[*index].way;
@@ -221,13 +221,13 @@ fn any_step(entries: &[Entry], is_it: fn(Millis, Millis) -> bool) -> bool {
     })
 }
 
-/// All markers behind all versions, with a time that rises between them: S3's own order hardly ever
-/// looks so. It is evidence, not proof.
-fn marker_list_evident(entries: &[Entry]) -> bool {
-    let border = entries.iter().position(|entry| entry.is_delete_marker);
-    border.filter(|border| *border > 0).is_some_and(|border| {
-        entries[border..].iter().all(|entry| entry.is_delete_marker)
-            && entries[border].last_modified > entries[border - 1].last_modified
+/// A marker directly behind a version and later than it: S3's own order hardly ever looks so. It is
+/// evidence, not proof. (A key's pages may each end with the markers of their part.)
+fn markers_seem_apart(entries: &[Entry]) -> bool {
+    entries.windows(2).any(|pair| {
+        !pair[0].is_delete_marker
+            && pair[1].is_delete_marker
+            && pair[1].last_modified > pair[0].last_modified
     })
 }
 
@@ -278,6 +278,7 @@ mod tests {
             ("V1 M2!", "M2! V1"),
             ("V30! V10 M20", "V30! M20 V10 ambiguous"),
             ("V3 V2 M3!", "M3! V3 V2"),
+            ("V9! V7 M8 V5 M6", "V9! M8 V7 M6 V5 ambiguous"),
             ("V3! V2 M2 M1", "V3! V2 M2 M1"),
             // Two claim to be the latest, or nobody does, or nothing is said.
             ("M5! V5!", "M5! V5!"),
