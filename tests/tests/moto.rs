@@ -26,8 +26,8 @@ async fn client(endpoint: &str) -> aws_sdk_s3::Client {
 /// Waits until a second has just begun, so that what follows falls into it.
 async fn next_second() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let left = Duration::from_secs(1) - Duration::from_nanos(now.subsec_nanos().into());
-    tokio::time::sleep(left + Duration::from_millis(10)).await;
+    let left = 1_010 - u64::from(now.subsec_millis());
+    tokio::time::sleep(Duration::from_millis(left)).await;
 }
 
 #[tokio::test]
