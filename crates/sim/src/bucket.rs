@@ -16,6 +16,7 @@ use crate::faults::{Faults, Strike};
 
 /// How a server writes its pages.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Style {
     /// Entries a page.
     pub page_size: usize,
