@@ -41,7 +41,8 @@ pub enum Markers {
     Whole,
     /// Never encoded, and without control characters, as Ceph writes them.
     Raw,
-    /// The key alone; asked for what is behind a key, the server begins with the key again.
+    /// The key alone; asked for what is behind a key, the server begins with the key again, and behind
+    /// a version with that version.
     KeyAgain,
     /// None at all.
     Missing,
@@ -143,10 +144,15 @@ impl Bucket {
                     Some(id) => entry.key == marker.key && entry.version_id != *id,
                 })
             });
+        let mut entries = style.page_size;
         if marker.is_some_and(|m| m.version_id.is_some()) {
-            rest.next();
+            if style.markers == Markers::KeyAgain {
+                entries += 1;
+            } else {
+                rest.next();
+            }
         }
-        let mut page: Vec<_> = rest.by_ref().take(style.page_size).collect();
+        let mut page: Vec<_> = rest.by_ref().take(entries).collect();
         let truncated = rest.next().is_some();
         let last = page.last().copied();
         if style.markers_apart {

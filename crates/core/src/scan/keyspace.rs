@@ -378,7 +378,8 @@ impl Open {
             let is_new = listing.is_empty() || self.chain.push(listing);
             if rest.is_empty() {
                 // A server that repeats what it has listed, and nothing else, would be read for ever.
-                return match next.filter(|_| !is_new) {
+                let stays = next.filter(|next| !is_new && self.chain.key() == Some(&next.key));
+                return match stays {
                     Some(next) => Err(PageError::NoAdvance {
                         key: next.key.clone(),
                         version_id: next.version_id.clone(),
