@@ -57,8 +57,12 @@ impl From<ScanError> for Trouble {
                 error: ref cause, ..
             } if cause.retryable => Self::Fault(told(&error)),
             // A page cut short by a broken connection may come whole next time.
-            ScanError::Page { .. } => Self::Fault(told(&error)),
-            ScanError::Ambiguous { .. } | ScanError::List { .. } => Self::Failure(told(&error)),
+            ScanError::Page {
+                error: ref cause, ..
+            } if cause.may_pass() => Self::Fault(told(&error)),
+            ScanError::Page { .. } | ScanError::Ambiguous { .. } | ScanError::List { .. } => {
+                Self::Failure(told(&error))
+            }
         }
     }
 }

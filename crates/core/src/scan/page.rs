@@ -121,6 +121,18 @@ pub enum PageError {
     },
 }
 
+impl PageError {
+    /// Whether the same page may come whole the next time: it was cut short, or something else came
+    /// in its place. What a whole page says does not change by asking again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::NotXml(_) | Self::TooLong(_) | Self::NotAListing(_)
+        )
+    }
+}
+
 /// What a page says about itself.
 #[derive(Debug, Default)]
 struct Frame<'a> {

@@ -84,7 +84,7 @@ pub fn judge(entries: &[Entry], dialect: &mut Dialect) -> Result<Verdict, &'stat
         .min_by_key(|index| {
             let way = readings[*index].way;
             // Where the entry marked latest does not decide: newest first unless times say otherwise.
-            let wrong_end = way.oldest_first != (times_rise && says_latest);
+            let wrong_end = way.oldest_first != times_rise;
             (wrong_end, way.markers_apart != evident)
         })
         .unwrap_or_default();
@@ -284,7 +284,8 @@ mod tests {
             ("M5! V5!", "M5! V5!"),
             ("V5 V4", "V5 V4"),
             ("V5? V4?", "V5? V4?"),
-            ("V4? V5?", "V4? V5? ambiguous"),
+            ("V4? V5?", "V5? V4? ambiguous"),
+            ("V1? V2? M3?", "M3? V2? V1? ambiguous"),
             ("M5? V5!", "M5? V5!"),
             // Oldest first and markers apart.
             ("V1 V3! M2", "V3! M2 V1"),

@@ -75,6 +75,23 @@ fn a_page_that_cannot_be_trusted_is_refused() {
     }
 }
 
+#[test]
+fn only_what_came_broken_is_worth_asking_again() {
+    let cut = page(&version("k", ""));
+    for (document, may_pass) in [
+        (cut[..cut.len() - 5].to_owned(), true),
+        ("<Error><Code>SlowDown</Code></Error>".to_owned(), true),
+        (page(&version("", "")), false),
+        (
+            page("<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>"),
+            false,
+        ),
+    ] {
+        let error = parse_page(document.as_bytes()).unwrap_err();
+        assert_eq!(error.may_pass(), may_pass, "{error}");
+    }
+}
+
 /// All that a page says, or that it is refused.
 fn told<'a>(text: &'a str, read_entry: ReadEntry<'a>) -> Result<String, PageError> {
     let (entries, frame) = read(text, false, read_entry)?;
