@@ -11,7 +11,11 @@ pub mod script;
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::config::Region;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    VersioningConfiguration,
+};
 
 use life::Step;
 
@@ -61,7 +65,15 @@ impl History {
 /// # Errors
 /// S3's.
 pub async fn create_bucket(s3: &aws_sdk_s3::Client, bucket: &str) -> anyhow::Result<()> {
-    let create = s3.create_bucket().bucket(bucket).send().await;
+    let mut create = s3.create_bucket().bucket(bucket);
+    // S3 wants a bucket's region said in each region but its first.
+    let region = s3.config().region().map(Region::as_ref);
+    if let Some(region) = region.filter(|region| *region != "us-east-1") {
+        let place = BucketLocationConstraint::from(region);
+        let place = CreateBucketConfiguration::builder().location_constraint(place);
+        create = create.create_bucket_configuration(place.build());
+    }
+    let create = create.send().await;
     create.with_context(|| format!("creating bucket {bucket}"))?;
     let kept = VersioningConfiguration::builder()
         .status(BucketVersioningStatus::Enabled)
