@@ -13,11 +13,13 @@
 pub mod buffer;
 pub mod cut;
 pub mod dialect;
+pub mod doubts;
 pub mod filter;
 pub mod keyspace;
 pub mod listing;
 pub mod order;
 pub mod page;
+pub mod range;
 pub mod repeats;
 pub mod ways;
 
@@ -33,13 +35,15 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::backoff::Backoff;
-use crate::plan::manifest::{Ambiguous, Run, Summary};
+use crate::plan::manifest::{Run, Summary};
 use crate::plan::{Manifest, PlanError, PlanStore, run};
 use buffer::Buffer;
 use dialect::Dialect;
+use doubts::Doubts;
 use filter::Filter;
-use keyspace::{Keyspace, PageRequest, Range};
+use keyspace::{Keyspace, PageRequest};
 use page::{Marker, Page, PageError, parse_page};
+use range::Range;
 
 /// Port: a versioned bucket.
 #[async_trait]
@@ -173,7 +177,7 @@ struct Progress {
     buffer: Buffer,
     pages: u64,
     listed: u64,
-    ambiguous: Ambiguous,
+    doubts: Doubts,
     /// Counts runs, for their names.
     runs: usize,
 }
@@ -185,7 +189,7 @@ struct Written {
     dialect: Dialect,
     pages: u64,
     listed: u64,
-    ambiguous: Ambiguous,
+    doubts: Doubts,
 }
 
 type Writing<'a> = Pin<Box<dyn Future<Output = Result<Written, PlanError>> + Send + 'a>>;
@@ -202,7 +206,7 @@ impl<'a> Scan<'a> {
             buffer: Buffer::default(),
             pages: manifest.pages,
             listed: manifest.listed,
-            ambiguous: manifest.summary.ambiguous.clone(),
+            doubts: manifest.doubts.clone(),
             runs: manifest.runs.len(),
         };
         let mut in_flight: JoinSet<Answer> = JoinSet::new();
@@ -317,19 +321,25 @@ impl<'a> Scan<'a> {
         for listing in complete {
             progress.buffer.push(listing);
         }
-        for key in progress.keyspace.take_ambiguous() {
-            if !self.filter.takes_key(&key) {
-                continue;
+        for (key, doubt) in progress.keyspace.take_doubts() {
+            if self.filter.takes_key(&key) {
+                progress.doubts.add(key, doubt);
             }
-            if self.refuse_ambiguous && !progress.keyspace.must_begin_again() {
-                return Err(ScanError::Ambiguous {
-                    bucket: manifest.bucket.clone(),
-                    key,
-                });
-            }
-            progress.ambiguous.add(key);
         }
-        Ok(())
+        if progress.keyspace.must_begin_again() {
+            return Ok(());
+        }
+        let Progress {
+            keyspace, doubts, ..
+        } = progress;
+        let ambiguous = doubts.ambiguous(keyspace.dialect(), keyspace.is_done());
+        match ambiguous.first.filter(|_| self.refuse_ambiguous) {
+            Some(key) => Err(ScanError::Ambiguous {
+                bucket: manifest.bucket.clone(),
+                key,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Makes a run of what is in memory, while listing goes on.
@@ -341,7 +351,7 @@ impl<'a> Scan<'a> {
         let ranges = progress.keyspace.remaining();
         let dialect = progress.keyspace.dialect();
         let (pages, listed) = (progress.pages, progress.listed);
-        let ambiguous = progress.ambiguous.clone();
+        let doubts = progress.doubts.clone();
         Box::pin(async move {
             let run = if rows.is_empty() {
                 None
@@ -354,7 +364,7 @@ impl<'a> Scan<'a> {
                 dialect,
                 pages,
                 listed,
-                ambiguous,
+                doubts,
             })
         })
     }
@@ -367,7 +377,9 @@ impl<'a> Scan<'a> {
         }
         manifest.ranges = written.ranges;
         manifest.dialect = written.dialect;
-        manifest.summary.ambiguous = written.ambiguous;
+        let ambiguous = (written.doubts).ambiguous(written.dialect, manifest.is_complete());
+        manifest.summary.ambiguous = ambiguous;
+        manifest.doubts = written.doubts;
         manifest.pages = written.pages;
         manifest.listed = written.listed;
         Ok(self.commit.commit(manifest).await?)
@@ -388,7 +400,7 @@ fn begin_again(progress: &mut Progress, manifest: &mut Manifest) {
     progress.keyspace.begin_again(vec![Range::default()]);
     progress.buffer = Buffer::default();
     progress.listed = 0;
-    progress.ambiguous = Ambiguous::default();
+    progress.doubts = Doubts::default();
     manifest.runs.clear();
     manifest.summary = Summary::default();
 }

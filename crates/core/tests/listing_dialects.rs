@@ -4,13 +4,14 @@
 //! versionId`); then `expected` in the order of a plan (`key versionId`, `latest`), how many keys are `ambiguous`, and
 //! `currentOnly`; or `refused`, a part of the error.
 
-use std::collections::BTreeSet;
-
+use bridge_core::plan::manifest::Ambiguous;
 use bridge_core::scan::dialect::Dialect;
+use bridge_core::scan::doubts::Doubts;
 use bridge_core::scan::filter::Filter;
-use bridge_core::scan::keyspace::{Keyspace, PageRequest, Range};
+use bridge_core::scan::keyspace::{Keyspace, PageRequest};
 use bridge_core::scan::listing::Listing;
 use bridge_core::scan::page::parse_page;
+use bridge_core::scan::range::Range;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -24,7 +25,7 @@ struct Case {
     #[serde(default)]
     expected: Vec<String>,
     #[serde(default)]
-    ambiguous: usize,
+    ambiguous: u64,
     current_only: Option<Vec<String>>,
     refused: Option<String>,
 }
@@ -33,7 +34,8 @@ struct Case {
 struct Found {
     markers: Vec<String>,
     complete: Vec<Listing>,
-    ambiguous: BTreeSet<String>,
+    doubts: Doubts,
+    ambiguous: Ambiguous,
 }
 
 fn marker(request: &PageRequest) -> Option<String> {
@@ -52,15 +54,20 @@ fn list(pages: &[String]) -> Result<Found, String> {
         let page = parse_page(page.as_bytes()).map_err(|e| e.to_string())?;
         let complete = keyspace.accept(request.range, page);
         found.complete.extend(complete.map_err(|e| e.to_string())?);
-        found.ambiguous.extend(keyspace.take_ambiguous());
+        for (key, doubt) in keyspace.take_doubts() {
+            found.doubts.add(key, doubt);
+        }
         if keyspace.must_begin_again() {
             found.complete.clear();
-            found.ambiguous.clear();
+            found.doubts = Doubts::default();
             keyspace.begin_again(vec![Range::default()]);
         }
     }
     match keyspace.next_request() {
-        None => Ok(found),
+        None => {
+            found.ambiguous = found.doubts.ambiguous(keyspace.dialect(), true);
+            Ok(found)
+        }
         Some(request) => Err(format!("it goes on behind {:?}", marker(&request))),
     }
 }
@@ -92,7 +99,7 @@ fn check(case: &Case) -> Result<(), String> {
     };
     same("order", &told(&found.complete, true), &case.expected)?;
     same("requests", &found.markers, &case.markers)?;
-    if found.ambiguous.len() != case.ambiguous {
+    if found.ambiguous.keys != case.ambiguous {
         return Err(format!("ambiguous: {:?}", found.ambiguous));
     }
     let Some(current) = &case.current_only else {

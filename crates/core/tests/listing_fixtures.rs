@@ -1,9 +1,10 @@
 //! Raw listing documents in, the order of contract 2 out.
 
 use bridge_core::scan::dialect::Dialect;
-use bridge_core::scan::keyspace::{Keyspace, Range};
+use bridge_core::scan::keyspace::Keyspace;
 use bridge_core::scan::listing::Listing;
 use bridge_core::scan::page::parse_page;
+use bridge_core::scan::range::Range;
 use serde_json::{Value, json};
 
 fn fixture(name: &str) -> String {

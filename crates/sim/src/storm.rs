@@ -80,17 +80,26 @@ pub fn config() -> ReseedConfig {
     }
 }
 
-/// Every second server is S3; the others write flags and markers in their own ways, which must not
-/// change anything.
+/// Every second server is S3; the others write flags and markers in their own ways, and some also list in
+/// an order of their own, which must not change anything.
 fn style(seed: u64) -> Style {
     let mut random = fastrand::Rng::with_seed(!seed);
     if random.bool() {
         return STYLE;
     }
+    let lists_otherwise = random.u8(0..3) == 0;
+    let says_latest = random.bool() || lists_otherwise;
     Style {
-        says_latest: random.bool(),
+        markers_apart: lists_otherwise && random.bool(),
+        oldest_first: lists_otherwise && random.bool(),
+        says_latest,
         truncated: ["true", "True", "1", ""][random.usize(0..4)],
-        markers: [Markers::Raw, Markers::KeyAgain, Markers::Missing][random.usize(0..3)],
+        markers: match random.u8(0..3) {
+            0 => Markers::Raw,
+            // A page that lists markers apart does not show its last entry: such a server is refused.
+            1 if !lists_otherwise => Markers::KeyAgain,
+            _ => Markers::Missing,
+        },
         ..STYLE
     }
 }
@@ -99,11 +108,16 @@ fn style(seed: u64) -> Style {
 /// that a key may hold and a message may not.
 #[must_use]
 pub fn bucket(random: &mut fastrand::Rng, versions: u64) -> Arc<Bucket> {
+    bucket_of_steps(random, versions, 0)
+}
+
+/// The same, its versions so many seconds apart at least.
+fn bucket_of_steps(random: &mut fastrand::Rng, versions: u64, least: i64) -> Arc<Bucket> {
     let mut bucket = Bucket::default();
     let mut seconds = 1_714_564_800;
     let keys = random.u64(1..60);
     for _ in 0..versions {
-        seconds += random.i64(0..3);
+        seconds += random.i64(0..3).max(least);
         let number = random.u64(0..keys);
         let odd = if number % 8 == 7 {
             "\u{1}\u{FFFE}\u{FFFF}"
@@ -169,7 +183,10 @@ impl Storm {
             }),
         };
         let versions = random.u64(1..700);
-        let bucket = bucket(&mut random, versions);
+        let style = style(seed);
+        // Where markers stand apart, or the oldest first, only times tell.
+        let only_times_tell = style.markers_apart || style.oldest_first;
+        let bucket = bucket_of_steps(&mut random, versions, i64::from(only_times_tell));
         let packed = random.bool();
         let order = ["key", "key", "bucket"][random.usize(0..3)];
         let mut storm = Self {
@@ -177,7 +194,7 @@ impl Storm {
             weather,
             bucket,
             kind: Kind::Any,
-            style: style(seed),
+            style,
             request: StartRequest {
                 order: Some(order.to_owned()),
                 format: packed.then_some(Format::S3),

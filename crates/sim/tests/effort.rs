@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use bridge_core::scan::dialect::Dialect;
-use bridge_core::scan::keyspace::{Keyspace, Range};
+use bridge_core::scan::keyspace::Keyspace;
 use bridge_core::scan::listing::Builder;
 use bridge_core::scan::page::{Marker, Page};
+use bridge_core::scan::range::Range;
 use bridge_core::time::Millis;
 use bridge_core::version::VersionRef;
 use proptest::prelude::*;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlanError, PlanStore};
 use crate::scan::dialect::Dialect;
-use crate::scan::keyspace::Range;
+use crate::scan::doubts::Doubts;
+use crate::scan::range::Range;
 use crate::time::Millis;
 use crate::version::{PlannedRef, Position};
 
@@ -31,6 +32,9 @@ pub struct Manifest {
     /// What the pages so far have proven of the way the server lists.
     #[serde(default)]
     pub dialect: Dialect,
+    /// Keys whose order depends on what no page has proven yet.
+    #[serde(default, skip_serializing_if = "Doubts::is_none")]
+    pub doubts: Doubts,
     /// The sorted runs.
     pub runs: Vec<Run>,
     /// Pages read.
@@ -105,6 +109,13 @@ impl Ambiguous {
         );
     }
 
+    /// Counts others in.
+    pub fn add_all(&mut self, others: &Self) {
+        self.keys += others.keys;
+        let firsts = self.first.iter().chain(&others.first);
+        self.first = firsts.min().cloned();
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_none(&self) -> bool {
@@ -160,6 +171,7 @@ impl Manifest {
             generation: 0,
             ranges: vec![Range::default()],
             dialect: Dialect::default(),
+            doubts: Doubts::default(),
             runs: Vec::new(),
             pages: 0,
             listed: 0,

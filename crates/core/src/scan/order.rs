@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 use super::listing::{Listing, Row};
 use super::page::PageError;
 use super::repeats::{copied, drop_repeats};
-use super::ways::{Entry, Verdict, judge};
+use super::ways::{Doubt, Entry, Verdict, judge};
 use crate::mistake::Mistake;
 use crate::time::Millis;
 
@@ -68,8 +68,8 @@ fn key_with_both_kinds_mixed(listing: &Listing) -> Option<String> {
 /// What came of arranging keys.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arranged {
-    /// Keys whose order the server's listing does not tell for sure.
-    pub ambiguous: Vec<String>,
+    /// Keys whose order is not sure, or not yet.
+    pub doubts: Vec<(String, Doubt)>,
     /// Whether keys were ordered wrongly before: the scan must begin again.
     pub begin_again: bool,
 }
@@ -146,6 +146,18 @@ pub fn arrange_chain(
     Ok(())
 }
 
+/// Whether another page may prove that the markers of a key, whose entries are all here, are listed
+/// otherwise than it is assumed.
+pub fn depends_on_lists<'a>(rows: impl Iterator<Item = &'a Row>, dialect: Dialect) -> bool {
+    if dialect.markers_apart.proven.is_some() {
+        return false;
+    }
+    let entries: Vec<Entry> = rows.map(Entry::of).collect();
+    let mut dialect = dialect;
+    let verdict = judge(&entries, &mut dialect);
+    verdict.is_ok_and(|verdict| verdict.doubt.is_of_markers(dialect))
+}
+
 /// The quick answer for what S3 lists.
 fn stands_as_it_is(rows: &[Row], dialect: Dialect) -> bool {
     let one_kind = || {
@@ -171,11 +183,11 @@ fn decide(
     })?;
     let Verdict {
         order,
-        is_ambiguous,
+        doubt,
         begin_again,
     } = verdict;
-    if is_ambiguous {
-        arranged.ambiguous.push(key.to_owned());
+    if doubt != Doubt::default() {
+        arranged.doubts.push((key.to_owned(), doubt));
     }
     arranged.begin_again |= begin_again;
     let stands = order

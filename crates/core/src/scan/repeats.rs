@@ -81,6 +81,8 @@ fn is_same(listing: &Listing, row: &Row, other_listing: &Listing, other: &Row) -
 #[derive(Debug, Default)]
 pub struct Chain {
     parts: Vec<Listing>,
+    /// Pages that it came in.
+    pages: u32,
     /// Hashes of the version ids that have come; made when a second page has to be compared.
     seen: HashSet<u64>,
     hasher: RandomState,
@@ -100,8 +102,41 @@ impl Chain {
         parts + self.seen.capacity() * size_of::<u64>()
     }
 
+    /// Whether a page ended amid the key.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.pages > 1
+    }
+
+    /// The versions in the order of the documents.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.parts.iter().flat_map(Listing::rows)
+    }
+
+    /// Whether the other has the same versions in another order. `null` may be another version after an
+    /// overwrite, so with one of these nothing is said.
+    #[must_use]
+    pub fn is_reordered(&self, other: &Self) -> bool {
+        let (mut mine, mut others) = (self.version_ids(), other.version_ids());
+        if mine == others || mine.contains(&"null") {
+            return false;
+        }
+        mine.sort_unstable();
+        others.sort_unstable();
+        mine == others
+    }
+
+    fn version_ids(&self) -> Vec<&str> {
+        let rows = self
+            .parts
+            .iter()
+            .flat_map(|part| part.rows().iter().map(move |row| (part, row)));
+        rows.map(|(part, row)| part.version_id_of(row)).collect()
+    }
+
     /// Takes in what the next page has of the key. Tells whether anything of it was new.
     pub fn push(&mut self, part: Listing) -> bool {
+        self.pages += 1;
         if self.parts.is_empty() {
             self.parts.push(part);
             return true;

@@ -5,6 +5,8 @@
 //! ways agree on is proven for the server; where they disagree, the order is an assumption that a later
 //! page may overturn.
 
+use serde::{Deserialize, Serialize};
+
 use super::dialect::{Dialect, Question};
 use super::listing::Row;
 use crate::time::Millis;
@@ -32,13 +34,44 @@ impl Entry {
     }
 }
 
+/// What a key's order depends on as long as no page has proven it.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Doubt {
+    /// A version and a marker of one moment: told only where markers are listed together with versions.
+    pub tie: bool,
+    /// Whether markers are listed apart.
+    pub lists: bool,
+    /// Whether a key's oldest version is listed first.
+    pub end: bool,
+}
+
+impl Doubt {
+    /// Whether pages may still prove that the markers are listed otherwise than it was assumed.
+    #[must_use]
+    pub fn is_of_markers(self, dialect: Dialect) -> bool {
+        dialect.markers_apart.proven.is_none() && (self.tie || self.lists)
+    }
+
+    /// Whether the order is a guess, as things stand: another page may prove it, unless `all_is_listed`.
+    #[must_use]
+    pub fn is_a_guess(self, dialect: Dialect, all_is_listed: bool) -> bool {
+        let lists = dialect.markers_apart.proven;
+        let untold = lists.is_none() && (self.tie || self.lists)
+            || dialect.oldest_first.proven.is_none() && self.end;
+        lists == Some(true) && self.tie || all_is_listed && untold
+    }
+}
+
 /// A key's order, and how sure it is.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// Places in the document, newest first.
     pub order: Vec<usize>,
-    /// The listing does not tell the order for sure.
-    pub is_ambiguous: bool,
+    /// What it depends on.
+    pub doubt: Doubt,
     /// The key proves that others were ordered wrongly before.
     pub begin_again: bool,
 }
@@ -89,22 +122,26 @@ pub fn judge(entries: &[Entry], dialect: &mut Dialect) -> Result<Verdict, &'stat
         })
         .unwrap_or_default();
     let chosen = readings.swap_remove(best);
-    let differ = |of: fn(Way) -> bool| {
-        let mut others = readings.iter();
-        others.any(|other| of(other.way) != of(chosen.way) && other.order != chosen.order)
-    };
-    let end_matters = differ(|way| way.oldest_first);
-    let lists_matter = differ(|way| way.markers_apart);
+    let (same_end, other_end): (Vec<_>, Vec<_>) =
+        (readings.iter()).partition(|other| other.way.oldest_first == chosen.way.oldest_first);
+    let end_matters = other_end.iter().any(|other| other.order != chosen.order);
+    let lists_matter = same_end.iter().any(|other| other.order != chosen.order);
     if end_matters {
         dialect.oldest_first.assume(chosen.way.oldest_first);
     }
     if lists_matter {
         dialect.markers_apart.assume(chosen.way.markers_apart);
     }
+    let has_tie = chosen.has_tie || same_end.iter().any(|other| other.has_tie);
+    let doubt = Doubt {
+        tie: has_tie && dialect.markers_apart.may_be(true),
+        lists: lists_matter,
+        // Where nothing says which is the latest, document order rules unless times contradict it.
+        end: end_matters && (says_latest || times_rise),
+    };
     Ok(Verdict {
-        is_ambiguous: chosen.way.markers_apart && (chosen.has_tie || lists_matter)
-            || !says_latest && times_rise && end_matters,
         order: chosen.order,
+        doubt,
         begin_again,
     })
 }
@@ -161,7 +198,7 @@ fn read(entries: &[Entry], way: Way) -> Reading {
     }
     let mut has_tie = false;
     if way.markers_apart {
-        (order, has_tie) = merge(entries, &order);
+        (order, has_tie) = merge(entries, &order, way.oldest_first);
     }
     Reading {
         way,
@@ -171,8 +208,9 @@ fn read(entries: &[Entry], way: Way) -> Reading {
 }
 
 /// Versions and markers, each newest first, as one list: the entry marked latest first, else the
-/// younger one, else the marker (a version put and deleted in one instant ends deleted).
-fn merge(entries: &[Entry], order: &[usize]) -> (Vec<usize>, bool) {
+/// younger one. A tie stays as a page with the whole key has it, so that its order is the same before and after
+/// a page has proven that markers are listed apart: all versions first, in whichever direction.
+fn merge(entries: &[Entry], order: &[usize], oldest_first: bool) -> (Vec<usize>, bool) {
     let (markers, versions): (Vec<usize>, Vec<usize>) = order
         .iter()
         .partition(|index| entries[**index].is_delete_marker);
@@ -185,8 +223,16 @@ fn merge(entries: &[Entry], order: &[usize]) -> (Vec<usize>, bool) {
             (entry.is_latest == Some(true), entry.last_modified)
         };
         let (of_marker, of_version) = (place(*marker), place(*version));
-        has_tie |= of_marker == of_version;
-        if of_marker >= of_version {
+        let marker_wins = if of_marker != of_version {
+            of_marker > of_version
+        } else if entries[*marker].is_latest == Some(true) {
+            // Both say so: as they stand.
+            (*marker < *version) != oldest_first
+        } else {
+            has_tie = true;
+            oldest_first
+        };
+        if marker_wins {
             merged.push(*marker);
             markers = more_markers;
         } else {
@@ -253,12 +299,10 @@ mod tests {
             .iter()
             .map(|index| text.split(' ').nth(*index).unwrap())
             .collect();
-        let sure = if verdict.is_ambiguous {
-            " ambiguous"
-        } else {
-            ""
-        };
-        Ok(order.join(" ") + sure)
+        let Doubt { tie, lists, end } = verdict.doubt;
+        let doubts = [(tie, " tie"), (lists, " lists"), (end, " end")];
+        let doubts: String = (doubts.iter().filter(|doubt| doubt.0).map(|doubt| doubt.1)).collect();
+        Ok(order.join(" ") + &doubts)
     }
 
     #[test]
@@ -272,21 +316,23 @@ mod tests {
             ("V1 V2 V3!", "V3! V2 V1"),
             ("V4 V4!", "V4! V4"),
             ("V1 M2 V3!", "V3! M2 V1"),
-            ("V1 V2 M3!", "M3! V2 V1"),
+            ("V1 V2 M3!", "M3! V2 V1 end"),
             // Markers apart.
             ("V3 V1 M4! M2", "M4! V3 M2 V1"),
             ("V1 M2!", "M2! V1"),
-            ("V30! V10 M20", "V30! M20 V10 ambiguous"),
+            ("V30! V10 M20", "V30! M20 V10 lists"),
             ("V3 V2 M3!", "M3! V3 V2"),
-            ("V9! V7 M8 V5 M6", "V9! M8 V7 M6 V5 ambiguous"),
-            ("V3! V2 M2 M1", "V3! V2 M2 M1"),
+            ("V3! V2 M2", "V3! V2 M2 tie"),
+            ("V1 M1 V1!", "V1! M1 V1 tie"),
+            ("V9! V7 M8 V5 M6", "V9! M8 V7 M6 V5 lists"),
+            ("V3! V2 M2 M1", "V3! V2 M2 M1 tie"),
             // Two claim to be the latest, or nobody does, or nothing is said.
-            ("M5! V5!", "M5! V5!"),
+            ("M5! V5!", "M5! V5! end"),
             ("V5 V4", "V5 V4"),
             ("V5? V4?", "V5? V4?"),
-            ("V4? V5?", "V5? V4? ambiguous"),
-            ("V1? V2? M3?", "M3? V2? V1? ambiguous"),
-            ("M5? V5!", "M5? V5!"),
+            ("V4? V5?", "V5? V4? end"),
+            ("V1? V2? M3?", "M3? V2? V1? end"),
+            ("M5? V5!", "M5? V5! lists end"),
             // Oldest first and markers apart.
             ("V1 V3! M2", "V3! M2 V1"),
         ] {
@@ -311,13 +357,13 @@ mod tests {
         // Nothing is known: document order, in which a tie is none.
         assert_eq!(
             verdict("V3! V2 M2", &mut dialect).as_deref(),
-            Ok("V3! V2 M2")
+            Ok("V3! V2 M2 tie")
         );
         let proof = judge(&entries("V3 V1 M4! M2"), &mut dialect).unwrap();
-        assert!(proof.begin_again, "the first key was ordered otherwise");
+        assert!(!proof.begin_again, "a tie stays as it was");
         assert_eq!(
             verdict("V3! V2 M2", &mut dialect).as_deref(),
-            Ok("V3! M2 V2 ambiguous")
+            Ok("V3! V2 M2 tie")
         );
         let mut dialect = Dialect::default();
         assert!(!judge(&entries("V1 V2!"), &mut dialect).unwrap().begin_again);
