@@ -185,7 +185,7 @@ const BROKEN: [(&str, &str, &str); 83] = [
         "there are several keys",
     ),
     (
-        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/8/1/Action",
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/9/1/Action",
         "[\"kms:Decrypt\"]",
         "Reseed may not use the key",
     ),
