@@ -331,11 +331,34 @@ pub struct LogGroup {
 pub struct Table {
     pub billing_mode: String,
     #[serde(default)]
+    pub global_secondary_indexes: Vec<Index>,
+    #[serde(default)]
     pub time_to_live_specification: TimeToLive,
     #[serde(default)]
     pub point_in_time_recovery_specification: Recovery,
     #[serde(rename = "SSESpecification", default)]
     pub encryption: TableEncryption,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Index {
+    pub index_name: String,
+    pub key_schema: Vec<IndexKey>,
+    pub projection: Projection,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct IndexKey {
+    pub attribute_name: String,
+    pub key_type: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Projection {
+    pub projection_type: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -110,19 +110,22 @@ async fn input_that_is_no_notification_ends_in_the_on_failure_queue() {
 #[tokio::test]
 async fn an_sqs_batch_is_answered_message_by_message() {
     let stack = Stack::connect(STACK).await.unwrap();
-    let notification = json!({ "Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
-        "eventTime": "2024-05-01T12:00:00.000Z", "eventName": "ObjectCreated:Put",
-        "s3": {
-            "bucket": { "name": "elsewhere" },
-            "object": { "key": "batch/1", "versionId": "v1", "size": 1, "eTag": "e" },
-        },
-    }]});
+    let of = |bucket: &str| {
+        json!({ "Records": [{
+            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
+            "eventTime": "2024-05-01T12:00:00.000Z", "eventName": "ObjectCreated:Put",
+            "s3": {
+                "bucket": { "name": bucket },
+                "object": { "key": "batch/1", "versionId": "v1", "size": 1, "eTag": "e" },
+            },
+        }]})
+    };
     let record =
         |id: &str, body: String| json!({ "messageId": id, "body": body, "eventSource": "aws:sqs" });
     let input = json!({ "Records": [
-        record("good", notification.to_string()),
+        record("good", of(stack.output("BucketName")).to_string()),
         record("bad", "not json".to_owned()),
+        record("other", of("elsewhere").to_string()),
     ]});
     let answer = stack
         .invoke("RealtimeFunction", &input)
@@ -131,7 +134,10 @@ async fn an_sqs_batch_is_answered_message_by_message() {
         .unwrap();
     assert_eq!(
         answer,
-        json!({ "batchItemFailures": [{ "itemIdentifier": "bad" }] })
+        json!({ "batchItemFailures": [
+            { "itemIdentifier": "bad" },
+            { "itemIdentifier": "other" },
+        ]})
     );
 }
 

@@ -73,7 +73,9 @@ async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
     let stack = Stack::connect(STACK).await.unwrap();
     let kept = stack.create_queue("redrive-kept").await.unwrap();
     let keep = async |id: &str, payload: serde_json::Value| {
-        let record = json!({ "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": payload });
+        let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{STACK}-realtime");
+        let context = json!({ "functionArn": arn, "condition": "RetriesExhausted" });
+        let record = json!({ "requestContext": context, "requestPayload": payload });
         let send = stack.sqs.send_message().queue_url(&kept);
         send.message_body(record.to_string())
             .message_group_id("g")
@@ -86,7 +88,7 @@ async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
         "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
         "eventTime": "2024-05-01T12:00:00.000Z", "eventName": "ObjectCreated:Put",
         "s3": {
-            "bucket": { "name": "elsewhere" },
+            "bucket": { "name": stack.output("BucketName") },
             "object": { "key": "redriven/1", "versionId": "v1", "size": 1, "eTag": "e" },
         },
     }]});

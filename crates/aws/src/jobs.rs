@@ -1,4 +1,5 @@
-//! Port `JobStore`: one `DynamoDB` item a job, every write conditional on epoch and revision.
+//! Port `JobStore`: one `DynamoDB` item a job, every write conditional on epoch and revision; an index of
+//! the jobs' keys by phase, the newest first (docs/decisions/0020).
 
 use std::collections::HashMap;
 
@@ -6,13 +7,19 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use bridge_core::job::{Job, JobStore, JobStoreError, Listed, Stamp};
+use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place, Stamp, list};
+use bridge_core::time::Millis;
 
 use crate::sdk::Fault;
 
 /// The table's partition key.
 const KEY: &str = "jobId";
+
+/// The table's index: `phase`, then `createdAt`, keys only. An item has both, whichever version of
+/// this program wrote it.
+const INDEX: &str = "phase-createdAt";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -106,28 +113,100 @@ impl JobStore for DynamoJobs {
             .map_err(|e| self.write_error(job, &e))
     }
 
-    async fn list(&self) -> Result<Listed, JobStoreError> {
-        let mut listed = Listed::default();
-        let mut next = None;
+    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+        let mut active = Vec::new();
+        for phase in Phase::ALL.into_iter().filter(|phase| phase.is_active()) {
+            let mut start = None;
+            loop {
+                let page = self.of_phase(phase).set_exclusive_start_key(start);
+                let page = page.send().await;
+                let page =
+                    page.map_err(|e| self.unavailable("asking the index of", Fault::of(&e)))?;
+                active.extend(page.items.unwrap_or_default().iter().filter_map(id));
+                start = page.last_evaluated_key;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        // One that went from one phase to the next meanwhile.
+        active.sort_unstable();
+        active.dedup();
+        Ok(active)
+    }
+
+    async fn newest(
+        &self,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        let mut places = Vec::new();
+        for phase in Phase::ALL {
+            places.extend(self.newest_of(phase, after, most).await?);
+        }
+        Ok(list::first(places, after, most))
+    }
+}
+
+impl DynamoJobs {
+    /// Keys of the jobs in a phase, out of the index, which may be behind by a moment.
+    fn of_phase(&self, phase: Phase) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("phase = :phase")
+            .expression_attribute_values(":phase", AttributeValue::S(phase.to_string()))
+    }
+
+    /// The first places of one phase. Those of one moment come in any order: it reads on until the
+    /// last one that is wanted is not of the moment of the last one read.
+    async fn newest_of(
+        &self,
+        phase: Phase,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        let mut places = Vec::new();
+        let mut start = None;
         loop {
-            let page = self
-                .client
-                .scan()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .set_exclusive_start_key(next)
+            let mut query = self.of_phase(phase);
+            if let Some(after) = after {
+                let until = AttributeValue::S(after.created_at.to_string());
+                query = query
+                    .key_condition_expression("phase = :phase AND createdAt <= :until")
+                    .expression_attribute_values(":until", until);
+            }
+            let page = query
+                .scan_index_forward(false)
+                .limit(i32::try_from(most + 1).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|e| self.unavailable("listing", Fault::of(&e)))?;
-            for item in page.items.unwrap_or_default() {
-                listed.push(read(item))?;
-            }
-            next = page.last_evaluated_key;
-            if next.is_none() {
-                return Ok(listed);
+                .map_err(|e| self.unavailable("asking the index of", Fault::of(&e)))?;
+            let items = page.items.unwrap_or_default();
+            places.extend(items.iter().filter_map(place));
+            let wanted = list::first(places.clone(), after, most);
+            let is_sure = wanted.len() == most
+                && wanted.last().map(|p| p.created_at) > places.last().map(|p| p.created_at);
+            start = page.last_evaluated_key;
+            if is_sure || start.is_none() {
+                return Ok(wanted);
             }
         }
     }
+}
+
+fn id(item: &Item) -> Option<String> {
+    item.get(KEY)?.as_s().ok().cloned()
+}
+
+fn place(item: &Item) -> Option<Place> {
+    let created_at = item.get("createdAt")?.as_s().ok()?;
+    Some(Place {
+        created_at: Millis::parse(created_at).ok()?,
+        job_id: id(item)?,
+    })
 }
 
 #[cfg(test)]
@@ -145,8 +224,5 @@ mod tests {
             matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id == "20240501-x-1"),
             "{error}"
         );
-        let mut listed = Listed::default();
-        listed.push(Err(error)).unwrap();
-        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 1));
     }
 }

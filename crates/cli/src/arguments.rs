@@ -9,6 +9,7 @@ use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
 use clap::{Args, Parser, Subcommand};
 
+use crate::jobs::JobsCommand;
 use crate::redrive::RedriveArguments;
 
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
@@ -37,6 +38,9 @@ pub enum Command {
     /// another function are left. Exit codes: 0 done, 1 something failed, 2 wrong usage or
     /// configuration, 3 messages are hidden: run it again later.
     Redrive(RedriveArguments),
+    /// Ask a deployed stack about its jobs
+    #[command(subcommand)]
+    Jobs(JobsCommand),
 }
 
 /// Options of `reseed`.

@@ -2,6 +2,7 @@
 //!
 //! - [`arguments`]: the command line
 //! - [`reseed`]: a whole job in this process, its state in a local directory
+//! - [`jobs`]: the jobs of a deployed stack
 //! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
@@ -9,6 +10,7 @@
 //! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
 
 mod arguments;
+mod jobs;
 mod preflight;
 mod progress;
 mod redrive;
@@ -66,6 +68,7 @@ async fn main() -> ExitCode {
     let end = match arguments.command {
         Command::Reseed(options) => reseed::run(*options).await,
         Command::Redrive(options) => redrive::run(options).await,
+        Command::Jobs(command) => jobs::run(command).await,
     };
     match end {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

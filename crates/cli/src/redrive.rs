@@ -1,12 +1,14 @@
 //! `redrive`: what lies in a failure queue is sent again.
 //!
 //! - The `OnFailure` queue holds invocations that Lambda gave up, and notifications that did not get
-//!   as far (from the buffer, or from `EventBridge`): the function is invoked with each.
+//!   as far (from the buffer, or from `EventBridge`): the function is invoked with each ([`record`]).
 //! - The dead-letter queue holds messages that the consumer gave up: each goes back into its queue.
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
 //! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
 //! would overtake it. What is another function's stays too. All that stays can be read again at once.
+
+mod record;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -27,6 +29,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{Outcome, Usage, tell};
+use record::{Record, is_called, name_of};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
 const BATCH: i32 = 10;
@@ -325,20 +328,21 @@ async fn send(sqs: &aws_sdk_sqs::Client, url: &str, message: &Message) -> anyhow
     Ok(())
 }
 
-/// Invokes the function with what was not handled, which must succeed. Lambda wraps the input of an
-/// invocation that it gave up; SQS and `EventBridge` keep a message as it was.
-/// Source: AWS Lambda Developer Guide, "Capturing records of asynchronous invocations".
+/// Invokes the function with what was not handled, which must succeed.
 async fn invoke(
     lambda: &aws_sdk_lambda::Client,
     function: &str,
     message: &Message,
 ) -> anyhow::Result<Done> {
-    let record: Value = serde_json::from_str(message.body().unwrap_or_default())
-        .context("it is not JSON; is this the `OnFailure` queue?")?;
-    if let Some(other) = of_another(&record, function) {
-        return Ok(Done::Left(other));
-    }
-    let payload = record.get("requestPayload").unwrap_or(&record);
+    let (payload, is_batch) = match Record::of(message)? {
+        Record::Invocation {
+            function: other, ..
+        } if !is_called(&other, function) => {
+            return Ok(Done::Left(shown(name_of(&other), MOST_SHOWN)));
+        }
+        Record::Invocation { payload, .. } => (payload, false),
+        Record::Batch(batch) => (batch, true),
+    };
     let limits = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION);
     let limits = aws_sdk_lambda::config::Config::builder().timeout_config(limits.build());
     let answer = lambda
@@ -351,57 +355,20 @@ async fn invoke(
         .await
         .map_err(|e| anyhow!("{}", Fault::of(&e)))
         .with_context(|| format!("invoking {function}"))?;
+    let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if answer.function_error().is_some() {
-        let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
         bail!("{function} failed again: {}", String::from_utf8_lossy(told));
+    }
+    if is_batch && has_failures(told) {
+        bail!("{function} failed again; its log tells why, with this message's id");
     }
     Ok(Done::Sent)
 }
 
-/// The function that a record belongs to, if it is another than `function`: both functions of a stack
-/// give up into one queue. Lambda writes it into the record; where it does not stand there, what has
-/// an `action` was meant for reseed.
-fn of_another(record: &Value, function: &str) -> Option<String> {
-    let name = record["requestContext"]["functionArn"]
-        .as_str()
-        .map(name_of);
-    if let Some(name) = name {
-        (name != name_of(function)).then(|| shown(name, MOST_SHOWN))
-    } else {
-        let payload = record.get("requestPayload").unwrap_or(record);
-        payload.get("action").map(|_| "reseed".to_owned())
-    }
-}
-
-/// The name in `name`, `name:alias` or an ARN, `…:function:name:alias`.
-fn name_of(function: &str) -> &str {
-    let name = function
-        .split_once(":function:")
-        .map_or(function, |(_, name)| name);
-    name.split(':').next().unwrap_or(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_belongs_to_the_function_that_lambda_says() {
-        let of = |arn: &str, payload: Value| json!({ "requestContext": { "functionArn": arn }, "requestPayload": payload });
-        let arn = "arn:aws:lambda:eu-west-1:1:function:s-realtime:$LATEST";
-        let reseed = "arn:aws:lambda:eu-west-1:1:function:s-reseed:$LATEST";
-        for function in ["s-realtime", "s-realtime:live", arn] {
-            assert_eq!(of_another(&of(arn, json!({})), function), None);
-            // Whatever a sender wrote.
-            assert_eq!(
-                of_another(&of(arn, json!({ "action": "x" })), function),
-                None
-            );
-            let other = of_another(&of(reseed, json!({})), function);
-            assert_eq!(other.as_deref(), Some("s-reseed"));
-            let bare = json!({ "requestPayload": { "action": "continue" } });
-            assert_eq!(of_another(&bare, function).as_deref(), Some("reseed"));
-            assert_eq!(of_another(&json!({ "Records": [] }), function), None);
-        }
-    }
+/// Whether the answer to a batch names messages that failed.
+/// Source: AWS Lambda Developer Guide, "Implementing partial batch responses".
+fn has_failures(answer: &[u8]) -> bool {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let failures = answer["batchItemFailures"].as_array();
+    failures.is_some_and(|failures| !failures.is_empty())
 }

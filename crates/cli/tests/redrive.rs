@@ -30,7 +30,15 @@ fn play(bodies: &[Value], takes: Duration) -> (String, Queue) {
     let url = answering("200 OK", move |head, body| {
         if head.contains("/functions/") {
             std::thread::sleep(takes);
-            assert!(body.starts_with(b"{\"good\""), "{}", text(body));
+            let input = text(body);
+            if input.contains("aws:sqs") {
+                // A batch, as realtime answers it.
+                let is_bad = !input.contains("good");
+                let failed = json!({ "itemIdentifier": "0" });
+                let failures = is_bad.then_some(failed).into_iter().collect::<Vec<_>>();
+                return json!({ "batchItemFailures": failures }).to_string();
+            }
+            assert!(input.starts_with("{\"good\""), "{input}");
             return "null".to_owned();
         }
         let request: Value = serde_json::from_slice(body).unwrap();
@@ -140,4 +148,16 @@ fn invocations_of_reseed_are_told_apart_and_do_not_end_it() {
     assert!(error.contains("an invocation of s-reseed"), "{error}");
     let queue = queue.lock().unwrap();
     assert!(queue[15].deleted && queue[..15].iter().all(|kept| !kept.deleted && !kept.hidden));
+}
+
+#[test]
+fn what_no_function_gave_up_is_handed_over_as_a_message_and_stays_if_it_fails() {
+    // The sender of the second one would have it taken for reseed's, or for an action.
+    let bodies = [json!({ "good": 1 }), json!({ "action": "health" })];
+    let (url, queue) = play(&bodies, Duration::ZERO);
+    let (code, _, error) = redrive(&url);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("s-realtime failed again"), "{error}");
+    let queue = queue.lock().unwrap();
+    assert!(queue[0].deleted && !queue[1].deleted && !queue[1].hidden);
 }

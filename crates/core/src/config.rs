@@ -1,6 +1,10 @@
 //! The environment of both functions and the command, checked at the door.
 
+mod buckets;
+
 use std::time::Duration;
+
+pub use buckets::Buckets;
 
 use crate::delivery::Order;
 use crate::format::Format;
@@ -35,6 +39,28 @@ pub struct Config {
     pub key_suffix: String,
     /// `AWS_REGION`: fills `awsRegion` of the `s3` format.
     pub region: String,
+}
+
+/// What the realtime function needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealtimeConfig {
+    /// The common part.
+    pub common: Config,
+    /// `BUCKET_NAME`: whose changes are taken; default all.
+    pub buckets: Buckets,
+}
+
+impl RealtimeConfig {
+    /// Reads and checks all variables of the realtime function.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            common: Config::read(lookup)?,
+            buckets: Buckets::read(lookup)?,
+        })
+    }
 }
 
 /// What only the reseed function needs.

@@ -1,7 +1,8 @@
 //! Jobs: one replay of history each, a chain of segments that hand over to each other.
 //!
 //! - [`state`]: the job and what may become of it (pure); `takeover`: how a segment gets it
-//! - [`request`]: the interface's input; [`actions`]: what start, status, pause … do
+//! - [`request`]: the interface's input; [`actions`]: what start, status, pause … do; [`list`]: the jobs
+//!   there are, in pages
 //! - [`segment`]: one invocation's work; [`sending`]: its second half; `trouble`: why it stopped early
 //! - [`keeper`]: the lease, renewed by a heartbeat that also writes the checkpoint
 //! - [`packing`]: rows made into messages
@@ -10,6 +11,7 @@
 
 pub mod actions;
 pub mod keeper;
+pub mod list;
 pub mod pace;
 pub mod packing;
 pub mod request;
@@ -29,6 +31,7 @@ use crate::clock::Clock;
 use crate::delivery::Queue;
 use crate::plan::PlanStore;
 use crate::scan::Lister;
+pub use list::{Listed, Place};
 pub use state::{Job, Phase, Stamp};
 
 /// Why a job could not be read or written.
@@ -54,33 +57,6 @@ pub enum JobStoreError {
     },
 }
 
-/// Jobs, and what is stored beside them that cannot be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// The jobs, in any order.
-    pub jobs: Vec<Job>,
-    /// Why others could not be read.
-    pub unreadable: Vec<JobStoreError>,
-}
-
-impl Listed {
-    /// Takes in one more.
-    ///
-    /// # Errors
-    /// The store's, unless it is about this job alone.
-    pub fn push(&mut self, read: Result<Job, JobStoreError>) -> Result<(), JobStoreError> {
-        match read {
-            Ok(job) => self.jobs.push(job),
-            Err(error @ JobStoreError::Unreadable { .. }) => {
-                tracing::error!(%error, "a job is passed over");
-                self.unreadable.push(error);
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-}
-
 /// Port: where jobs are kept. Every write is conditional.
 #[async_trait]
 pub trait JobStore: Send + Sync {
@@ -93,8 +69,15 @@ pub trait JobStore: Send + Sync {
     /// Writes `job` if the stored one still has the epoch and revision of `expected`.
     async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError>;
 
-    /// All jobs. One that cannot be read hides no other.
-    async fn list(&self) -> Result<Listed, JobStoreError>;
+    /// The ids of the jobs at work, in any order, without reading the others. It may be behind by a
+    /// moment: one that just began may be missing, one that just ended be named. Who acts on a job
+    /// loads it.
+    async fn active(&self) -> Result<Vec<String>, JobStoreError>;
+
+    /// Where jobs stand in the list behind `after`, the newest first, `most` at most, without reading
+    /// what comes after those. It may be behind by a moment, as [`active`](Self::active).
+    async fn newest(&self, after: Option<&Place>, most: usize)
+    -> Result<Vec<Place>, JobStoreError>;
 }
 
 /// Port: starts the next segment of a job, elsewhere and later.

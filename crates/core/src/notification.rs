@@ -12,7 +12,9 @@ mod s3;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::Buckets;
 use crate::event::Event;
+use crate::text::{MOST_SHOWN, shown};
 
 /// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.
 const MAX_ENVELOPES: usize = 3;
@@ -96,6 +98,22 @@ pub enum NotificationError {
         /// The name, without `s3:`.
         found: String,
         /// The key, as it was written.
+        key: String,
+    },
+    /// A change of a bucket that is not this function's: the notification is forged, or that bucket
+    /// tells the wrong function.
+    #[error(
+        "bucket {found:?} is not this function's, which takes changes of {taken} (BUCKET_NAME): \
+         {event_name} of key {key:?} is refused; see whom that bucket notifies"
+    )]
+    OtherBucket {
+        /// The bucket.
+        found: String,
+        /// Whose changes are taken.
+        taken: String,
+        /// What happened there.
+        event_name: String,
+        /// The key; empty for a test event.
         key: String,
     },
     /// A record that lacks a fact or has it in the wrong shape.
@@ -240,6 +258,31 @@ impl Document {
         self.skipped.extend(other.skipped);
         self.unreadable.extend(other.unreadable);
         self.lacks_order |= other.lacks_order;
+    }
+
+    /// Moves what is of other buckets to what cannot be taken: changes, and also test events and what
+    /// asks for no message, as the bucket is set up wrongly all the same.
+    pub fn keep_buckets(&mut self, taken: &Buckets) {
+        let mut refused = Vec::new();
+        let mut keep = |bucket: &str, event_name: &str, key: &str| {
+            let is_taken = taken.has(bucket);
+            if !is_taken {
+                let short = |text: &str| shown(text, MOST_SHOWN);
+                refused.push(NotificationError::OtherBucket {
+                    found: short(bucket),
+                    taken: taken.to_string(),
+                    event_name: short(event_name),
+                    key: short(key),
+                });
+            }
+            is_taken
+        };
+        self.events
+            .retain(|event| keep(&event.bucket, &event.event_name, &event.key));
+        // Without a name there is nothing to tell it by, and nothing is sent.
+        self.skipped
+            .retain(|s| s.bucket.is_empty() || keep(&s.bucket, &s.event_name, &s.key));
+        self.unreadable.extend(refused);
     }
 
     /// Moves events whose key is outside the filter to the skipped ones.

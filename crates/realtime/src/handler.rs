@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use bridge_core::clock::{Clock as _, SystemClock, time_left};
-use bridge_core::config::Config;
+use bridge_core::config::{Buckets, Config, RealtimeConfig};
 use bridge_core::delivery::backoff::Backoff;
 use bridge_core::delivery::message::Writer;
 use bridge_core::delivery::once::{Delivered, deliver};
@@ -40,14 +40,15 @@ pub enum ForwardError {
     Action(String),
     /// Some events or records remain.
     #[error(
-        "{undelivered} of {events} events not delivered, {unreadable} records unreadable; first: {first}"
+        "{undelivered} of {events} events not delivered, {unreadable} records unreadable or of \
+         another bucket; first: {first}"
     )]
     Leftover {
         /// Events in the input.
         events: usize,
         /// Of these, not confirmed by SQS.
         undelivered: usize,
-        /// Records that could not be read.
+        /// Records that could not be read, or are of another bucket.
         unreadable: usize,
         /// The first reason.
         first: String,
@@ -77,13 +78,18 @@ impl ForwardError {
 /// Forwards changes to one queue.
 pub struct Forwarder<Q> {
     config: Config,
+    buckets: Buckets,
     queue: Q,
     writer: Writer,
 }
 
 impl<Q: Queue> Forwarder<Q> {
     /// Forwards to `queue` as `config` says.
-    pub fn new(config: Config, queue: Q) -> Self {
+    pub fn new(config: RealtimeConfig, queue: Q) -> Self {
+        let RealtimeConfig {
+            common: config,
+            buckets,
+        } = config;
         let writer = Writer {
             format: config.format,
             order: config.order,
@@ -91,6 +97,7 @@ impl<Q: Queue> Forwarder<Q> {
         };
         Self {
             config,
+            buckets,
             queue,
             writer,
         }
@@ -206,8 +213,10 @@ impl<Q: Queue> Forwarder<Q> {
         json!(response)
     }
 
-    /// Applies the key filter, and tells of everything that will not become a message.
+    /// Refuses other buckets, applies the key filter, and tells of everything that will not become a
+    /// message.
     fn sifted(&self, mut document: Document) -> Document {
+        document.keep_buckets(&self.buckets);
         document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
         for skipped in &document.skipped {
             let reason = skipped.reason.as_str();
@@ -221,8 +230,13 @@ impl<Q: Queue> Forwarder<Q> {
             counter!("EventsSkipped", "Reason" => reason).increment(1);
         }
         for error in &document.unreadable {
-            tracing::error!(%error, "a record that cannot be read");
-            counter!("RecordsUnreadable").increment(1);
+            if matches!(error, NotificationError::OtherBucket { .. }) {
+                tracing::error!(%error, "a record of another bucket");
+                counter!("RecordsRefused").increment(1);
+            } else {
+                tracing::error!(%error, "a record that cannot be read");
+                counter!("RecordsUnreadable").increment(1);
+            }
         }
         document
     }

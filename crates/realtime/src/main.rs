@@ -4,7 +4,7 @@ mod handler;
 
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::{logging, metrics, sdk};
-use bridge_core::config::Config;
+use bridge_core::config::RealtimeConfig;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -15,10 +15,10 @@ use handler::{Forwarder, budget};
 async fn main() -> Result<(), Error> {
     logging::init();
     let counts = metrics::init();
-    let forwarder = match Config::read(&|name| std::env::var(name).ok()) {
+    let forwarder = match RealtimeConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
             let client = aws_sdk_sqs::Client::new(&sdk::load().await);
-            let queue = SqsQueue::new(client, config.queue_url.clone());
+            let queue = SqsQueue::new(client, config.common.queue_url.clone());
             Ok(Forwarder::new(config, queue))
         }
         Err(error) => {

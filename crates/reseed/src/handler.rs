@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
+use bridge_core::job::list::list;
 use bridge_core::job::request::{ContinueRequest, Request};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
 use bridge_core::job::state::Wish;
@@ -80,13 +81,17 @@ impl Reseed {
                 Ok(answer)
             }
             Request::Status(job) => Ok(shown(&actions::find(ports, &job.job_id).await?)),
-            Request::List => {
-                let listed = actions::list(ports).await?;
+            Request::List(page) => {
+                let listed = list(ports, page.next.as_ref(), page.most()?).await?;
                 let unreadable = listed.unreadable.iter().map(ToString::to_string);
-                Ok(json!({
+                let mut answer = json!({
                     "jobs": listed.jobs.iter().map(shown).collect::<Vec<_>>(),
                     "unreadable": unreadable.collect::<Vec<_>>(),
-                }))
+                });
+                if let Some(next) = listed.next {
+                    answer["next"] = json!(next.to_string());
+                }
+                Ok(answer)
             }
             Request::Pause(job) => Ok(shown(
                 &actions::wish(ports, &job.job_id, Wish::Pause).await?,
@@ -172,7 +177,7 @@ impl Reseed {
             Ok(_) => Finding::Ok,
             Err(refusal) => Finding::Wrong(refusal.to_string()),
         };
-        let table = match self.ports.jobs.list().await {
+        let table = match self.ports.jobs.active().await {
             Ok(_) => Finding::Ok,
             Err(error) => Finding::Wrong(error.to_string()),
         };

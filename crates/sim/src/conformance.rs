@@ -9,7 +9,7 @@ use std::time::Duration;
 use bridge_core::delivery::{Message, Mode, Order, Queue, RefusalKind};
 use bridge_core::format::Format;
 use bridge_core::job::state::{Checkpoint, Options, Seen};
-use bridge_core::job::{Job, JobStore, JobStoreError, Phase};
+use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place};
 use bridge_core::plan::{PlanError, PlanStore};
 use bridge_core::scan::Lister;
 use bridge_core::scan::filter::Filter;
@@ -119,18 +119,59 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     let won = writes.join_all().await;
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
 
-    store.create(&job(&format!("{prefix}-2"))).await.unwrap();
-    let mut ids: Vec<String> = store
-        .list()
-        .await
-        .unwrap()
-        .jobs
-        .into_iter()
-        .map(|j| j.job_id)
-        .collect();
-    ids.retain(|id| id.starts_with(prefix));
-    ids.sort_unstable();
-    assert_eq!(ids, [format!("{prefix}-1"), format!("{prefix}-2")]);
+    let mut other = job(&format!("{prefix}-2"));
+    other.created_at = Millis(6);
+    store.create(&other).await.unwrap();
+    job_index(&*store, prefix, &other).await;
+}
+
+/// `other` is the newer of two jobs at work. What the index shows may be behind by a moment.
+async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
+    let ids = |numbers: &[u32]| -> Vec<String> {
+        numbers.iter().map(|n| format!("{prefix}-{n}")).collect()
+    };
+    let ours = |id: &String| id.starts_with(prefix);
+    let active = async || {
+        let mut active = store.active().await.unwrap();
+        active.retain(ours);
+        active.sort_unstable();
+        active
+    };
+    let list = async |after: Option<&Place>, most| {
+        let places = store.newest(after, most).await.unwrap();
+        let ids = places.into_iter().map(|place| place.job_id);
+        ids.filter(ours).collect::<Vec<_>>()
+    };
+    eventually(&active, &ids(&[1, 2])).await;
+    // Behind any other job that may be there, nothing else is as old.
+    let before = Place {
+        created_at: Millis(7),
+        job_id: String::new(),
+    };
+    eventually(async || list(Some(&before), 5).await, &ids(&[2, 1])).await;
+    assert_eq!(list(Some(&before), 1).await, ids(&[2]));
+    assert_eq!(list(Some(&Place::of(other)), 5).await, ids(&[1]));
+    assert!(list(None, 1000).await.len() == 2, "from the beginning");
+
+    // One that has ended is listed, and not at work.
+    let mut ended = other.next(Millis(12));
+    ended.end_as(Phase::Done, Millis(12));
+    store.replace(&ended, other.stamp()).await.unwrap();
+    eventually(&active, &ids(&[1])).await;
+    assert_eq!(list(Some(&before), 5).await, ids(&[2, 1]));
+}
+
+/// Asks again for ten seconds at most.
+async fn eventually(ask: impl AsyncFn() -> Vec<String>, expected: &[String]) {
+    let begin = tokio::time::Instant::now();
+    loop {
+        let told = ask().await;
+        if told == expected {
+            return;
+        }
+        assert!(begin.elapsed().as_secs() < 10, "{told:?} not {expected:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn message(number: u64, group: Option<u64>, id: &str) -> Message {

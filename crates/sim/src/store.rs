@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::job::{Job, JobStore, JobStoreError, Listed, Stamp};
+use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place, Stamp, list};
 use bridge_core::plan::{PlanError, PlanStore};
+use bridge_core::time::Millis;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
@@ -105,9 +106,17 @@ impl PlanStore for SimPlans {
     }
 }
 
+/// How far the index of jobs is behind the jobs.
+pub const INDEX_LAG: Duration = Duration::from_millis(500);
+
+/// What the index holds of a job, by id, and from when on.
+type Indexed = (Instant, String, Phase, Millis);
+
 /// Jobs by id.
 pub struct SimJobs {
     jobs: Mutex<BTreeMap<String, Job>>,
+    /// Every change of a phase, as the index will have it.
+    index: Mutex<Vec<Indexed>>,
     /// An item that is no job lies beside the jobs.
     has_unreadable: bool,
     faults: Arc<Faults>,
@@ -119,6 +128,7 @@ impl SimJobs {
     pub fn new(faults: Arc<Faults>) -> Self {
         Self {
             jobs: Mutex::default(),
+            index: Mutex::default(),
             has_unreadable: false,
             faults,
         }
@@ -160,13 +170,38 @@ impl SimJobs {
                 job_id: job.job_id.clone(),
             });
         }
-        jobs.insert(job.job_id.clone(), job.clone());
+        let replaced = jobs.insert(job.job_id.clone(), job.clone());
+        if replaced.is_none_or(|replaced| replaced.phase != job.phase) {
+            let id = job.job_id.clone();
+            let from = Instant::now() + INDEX_LAG;
+            let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+            index.push((from, id, job.phase, job.created_at));
+        }
         match strike {
             Strike::None => Ok(()),
             _ => Err(unavailable()),
         }
     }
+
+    /// What the index shows by now, by id.
+    async fn indexed(&self) -> Result<BTreeMap<String, (Phase, Millis)>, JobStoreError> {
+        if self.faults.strike().await != Strike::None {
+            return Err(JobStoreError::Unavailable("simulated".to_owned()));
+        }
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = index.iter().filter(|(from, ..)| *from <= Instant::now());
+        let mut shown: BTreeMap<_, _> = due
+            .map(|(_, id, phase, created_at)| (id.clone(), (*phase, *created_at)))
+            .collect();
+        if self.has_unreadable {
+            shown.insert(UNREADABLE.to_owned(), (Phase::Sending, Millis(0)));
+        }
+        Ok(shown)
+    }
 }
+
+/// The id of an item that is no job.
+const UNREADABLE: &str = "of-another-time";
 
 /// The jobs as a segment sees them that is cut off from them for a time.
 pub struct CutOff {
@@ -204,8 +239,16 @@ impl JobStore for CutOff {
         self.reach().await?.replace(job, expected).await
     }
 
-    async fn list(&self) -> Result<Listed, JobStoreError> {
-        self.reach().await?.list().await
+    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+        self.reach().await?.active().await
+    }
+
+    async fn newest(
+        &self,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        self.reach().await?.newest(after, most).await
     }
 }
 
@@ -217,6 +260,12 @@ impl JobStore for SimJobs {
 
     async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
         match self.faults.strike().await {
+            Strike::None if self.has_unreadable && job_id == UNREADABLE => {
+                Err(JobStoreError::Unreadable {
+                    job_id: UNREADABLE.to_owned(),
+                    reason: "simulated".to_owned(),
+                })
+            }
             Strike::None => Ok(self.jobs().get(job_id).cloned()),
             _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
         }
@@ -227,22 +276,19 @@ impl JobStore for SimJobs {
             .await
     }
 
-    async fn list(&self) -> Result<Listed, JobStoreError> {
-        match self.faults.strike().await {
-            Strike::None => {
-                let mut listed = Listed::default();
-                if self.has_unreadable {
-                    listed.push(Err(JobStoreError::Unreadable {
-                        job_id: "of-another-time".to_owned(),
-                        reason: "simulated".to_owned(),
-                    }))?;
-                }
-                for job in self.jobs().values() {
-                    listed.push(Ok(job.clone()))?;
-                }
-                Ok(listed)
-            }
-            _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
-        }
+    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+        let shown = self.indexed().await?.into_iter();
+        let active = shown.filter(|(_, (phase, _))| phase.is_active());
+        Ok(active.map(|(id, _)| id).collect())
+    }
+
+    async fn newest(
+        &self,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        let shown = self.indexed().await?.into_iter();
+        let place = |(job_id, (_, created_at))| Place { created_at, job_id };
+        Ok(list::first(shown.map(place).collect(), after, most))
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bridge_core::delivery::Mode;
 use bridge_core::format::Format;
+use bridge_core::job::list::list;
 use bridge_core::job::request::StartRequest;
 use bridge_core::job::segment::SegmentEnd;
 use bridge_core::job::state::Wish;
 use bridge_core::job::{Phase, actions};
 use bridge_core::time::Millis;
 use bridge_sim::bucket::{Bucket, STYLE, Style};
-use bridge_sim::store::Outages;
+use bridge_sim::store::{INDEX_LAG, Outages};
 use bridge_sim::storm::{bucket, config, judge, on_simulated_time, start};
 use bridge_sim::world::{BEGIN, CALM, Weather, World};
 
@@ -249,6 +250,7 @@ fn there_is_a_bound_on_jobs_at_work() {
         for number in 0..100 {
             start(&world, &of_prefix(number)).await;
         }
+        tokio::time::sleep(INDEX_LAG).await;
         let again = actions::start(&world.ports, &config(), &of_prefix(7)).await;
         assert!(again.is_ok(), "it is at work already");
         let refused = actions::start(&world.ports, &config(), &of_prefix(100)).await;
@@ -272,7 +274,7 @@ fn an_item_that_is_no_job_hides_no_job() {
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(1)).await);
         assert_eq!(world.phase(), Phase::Done);
-        let listed = actions::list(&world.ports).await.unwrap();
+        let listed = list(&world.ports, None, 10).await.unwrap();
         assert_eq!((listed.jobs.len(), listed.unreadable.len()), (1, 1));
         let told = listed.unreadable[0].to_string();
         assert!(told.contains("of-another-time"), "{told}");

@@ -4,7 +4,7 @@ use bridge_core::mistake::{Mistake, plant};
 use bridge_sim::storm::Storm;
 
 /// Storms that may pass before one catches the mistake.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 2_000;
 
 #[test]
 fn every_planted_mistake_is_caught() {

@@ -1,7 +1,7 @@
 //! Functions by themselves.
 
 use super::{expect, target};
-use crate::resources::Resource;
+use crate::resources::{Bucket, Resource};
 use crate::stack::Stack;
 use crate::template::show;
 
@@ -66,8 +66,35 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
         if target(url).is_none() && !given {
             found.push(format!("{id} QUEUE_URL is {url}, must be a queue's URL"));
         }
+        if id == "Realtime" {
+            let name = variables.get("BUCKET_NAME").map(String::as_str);
+            found.extend(expect(
+                "Realtime BUCKET_NAME",
+                name.unwrap_or_default(),
+                &watched(stack),
+            ));
+        }
     }
     found
+}
+
+/// The bucket whose changes arrive: by name, or as `CloudFormation` begins the name of one that has
+/// none of its own, `<stack>-<logical id>-`.
+fn watched(stack: &Stack) -> String {
+    let rules = stack.all(|resource| match resource {
+        Resource::EventsRule(rule) => rule.event_pattern.detail.bucket.name.first(),
+        _ => None,
+    });
+    if let Some((_, name)) = rules.into_iter().next() {
+        return name.clone();
+    }
+    let notifies = |(_, bucket): &(&str, &Bucket)| {
+        let told = &bucket.notification_configuration;
+        !told.queue_configurations.is_empty() || !told.lambda_configurations.is_empty()
+    };
+    let own = stack.buckets().find(notifies);
+    let id = own.map_or(String::new(), |(id, _)| id.to_lowercase());
+    format!("${{AWS::StackName}}-{id}-*")
 }
 
 pub(super) fn reseed(stack: &Stack) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::expect;
-use crate::resources::{Resource, Role};
+use crate::resources::{Index, Resource, Role};
 use crate::stack::Stack;
 
 pub(super) fn buckets(stack: &Stack) -> Vec<String> {
@@ -51,6 +51,43 @@ pub(super) fn table(stack: &Stack) -> Vec<String> {
             table.encryption.enabled,
             true,
         ));
+        found.extend(index(stack, id, &table.global_secondary_indexes));
+    }
+    found
+}
+
+/// The index that crates/aws/src/jobs.rs asks, with nothing in it that a heartbeat would write, and
+/// reseed may ask it.
+fn index(stack: &Stack, table: &str, indexes: &[Index]) -> Vec<String> {
+    let found = indexes.iter().find(|i| i.index_name == "phase-createdAt");
+    let Some(index) = found else {
+        return vec![format!("{table} has no index phase-createdAt")];
+    };
+    let keys: Vec<_> = index
+        .key_schema
+        .iter()
+        .map(|key| format!("{} {}", key.attribute_name, key.key_type))
+        .collect();
+    let keys = keys.join(", ");
+    let mut found = Vec::new();
+    found.extend(expect(
+        &format!("{table} index"),
+        keys.as_str(),
+        "phase HASH, createdAt RANGE",
+    ));
+    let projection = index.projection.projection_type.as_str();
+    found.extend(expect(
+        &format!("{table} index projection"),
+        projection,
+        "KEYS_ONLY",
+    ));
+    let arn = format!("${{{table}.Arn}}/index/phase-createdAt");
+    let reseed = stack.function("Reseed").and_then(|f| stack.role_of(f));
+    let may = reseed.into_iter().flat_map(Role::statements).any(|s| {
+        s.action.iter().any(|action| action == "dynamodb:Query") && s.resource.contains(&arn)
+    });
+    if !may {
+        found.push(format!("Reseed may not ask {arn}"));
     }
     found
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
-use super::{JobError, JobStoreError, Listed, Ports, Queues};
+use super::{JobError, JobStoreError, Ports, Queues};
 use crate::config::ReseedConfig;
 use crate::delivery::RefusalKind;
 use crate::text::{MOST_SHOWN, shown};
@@ -26,21 +26,93 @@ pub async fn start(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let asked = Asked::read(ports, config, request).await?;
-    let is_same = |job: &&Job| job.is_active() && job.digest == asked.digest;
-    if let Some(job) = asked.jobs.iter().find(is_same) {
+    let asked = Asked::read(ports, config, request)?;
+    let active = ports.jobs.active().await?;
+    let last = Last::of(ports, &asked.stem).await?;
+    if let Some(job) = at_work(ports, &asked.digest, &active, &last).await? {
         tracing::info!(job = job.job_id, "this job is already at work");
-        return Ok(job.clone());
+        return Ok(job);
     }
-    let active = asked.jobs.iter().filter(|job| job.is_active()).count();
-    if active >= MAX_ACTIVE {
-        return Err(JobError::BadRequest(format!(
-            "{active} jobs are at work, allowed are {MAX_ACTIVE}: let some end, or cancel some"
-        )));
-    }
-    let job = create(ports, &config.bucket, asked).await?;
+    check_room(&active)?;
+    let job = create(ports, &config.bucket, asked, last.count).await?;
     continue_soon(ports, &job).await;
     Ok(job)
+}
+
+/// The job at work that was asked for so, if there is one. The jobs at work may be told a moment late,
+/// and the last one of today with this digest is read as it is: so a start that is doubled finds the
+/// first one's job, but for one of the last moment before midnight.
+async fn at_work(
+    ports: &Ports,
+    digest: &str,
+    active: &[String],
+    last: &Last,
+) -> Result<Option<Job>, JobError> {
+    let is_same = |job: &Job| job.is_active() && job.digest == digest;
+    if let Some(job) = last.job.as_ref().filter(|job| is_same(job)) {
+        return Ok(Some(job.clone()));
+    }
+    let named = |id: &&String| id.split('-').nth(1) == Some(digest);
+    for id in active.iter().filter(named) {
+        if let Some(job) = load(ports, id).await?.flatten().filter(is_same) {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// # Errors
+/// [`JobError::BadRequest`] when no more jobs may be at work.
+fn check_room(active: &[String]) -> Result<(), JobError> {
+    let active = active.len();
+    if active < MAX_ACTIVE {
+        return Ok(());
+    }
+    Err(JobError::BadRequest(format!(
+        "{active} jobs are at work, allowed are {MAX_ACTIVE}: let some end, or cancel some"
+    )))
+}
+
+/// A stored job; `Some(None)` is one that cannot be read.
+async fn load(ports: &Ports, job_id: &str) -> Result<Option<Option<Job>>, JobError> {
+    match ports.jobs.load(job_id).await {
+        Ok(found) => Ok(found.map(Some)),
+        Err(JobStoreError::Unreadable { .. }) => Ok(Some(None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The last job that has a stem.
+#[derive(Default)]
+struct Last {
+    /// Its number; 0 when there is none.
+    count: u64,
+    job: Option<Job>,
+}
+
+impl Last {
+    /// Numbers are given one after the other, so doubling and halving finds the last one in few reads,
+    /// however many there are.
+    async fn of(ports: &Ports, stem: &str) -> Result<Self, JobError> {
+        let look = async |count| load(ports, &id_of(stem, count)).await;
+        let (mut last, mut free) = (Self::default(), 1);
+        while let Some(job) = look(free).await? {
+            last = Self { count: free, job };
+            free *= 2;
+        }
+        while free - last.count > 1 {
+            let count = last.count.midpoint(free);
+            match look(count).await? {
+                Some(job) => last = Self { count, job },
+                None => free = count,
+            }
+        }
+        Ok(last)
+    }
+}
+
+fn id_of(stem: &str, count: u64) -> String {
+    format!("{stem}-{count}")
 }
 
 /// Starts another job, whether one that was asked for the same is at work or not; who calls this
@@ -53,8 +125,9 @@ pub async fn start_another(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let asked = Asked::read(ports, config, request).await?;
-    create(ports, &config.bucket, asked).await
+    let asked = Asked::read(ports, config, request)?;
+    let last = Last::of(ports, &asked.stem).await?;
+    create(ports, &config.bucket, asked, last.count).await
 }
 
 /// Asks the queue that a job would be sent to about itself: what is wrong with it would otherwise be
@@ -80,49 +153,42 @@ pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
     }
 }
 
-/// What was asked for, checked, and the jobs there are.
+/// What was asked for, checked.
 struct Asked {
     options: Options,
     digest: String,
-    jobs: Vec<Job>,
+    /// Of the id: day and digest.
+    stem: String,
+    now: Millis,
 }
 
 impl Asked {
-    async fn read(
+    fn read(
         ports: &Ports,
         config: &ReseedConfig,
         request: &StartRequest,
     ) -> Result<Self, JobError> {
-        let options = request.resolve(&config.common, ports.clock.now())?;
+        let now = ports.clock.now();
+        let options = request.resolve(&config.common, now)?;
+        let digest = digest(&config.bucket, &options, request.until)?;
         Ok(Self {
-            digest: digest(&config.bucket, &options, request.until)?,
+            stem: format!("{}-{digest}", now.day()),
             options,
-            jobs: ports.jobs.list().await?.jobs,
+            digest,
+            now,
         })
     }
 }
 
 /// Two creations at the same moment count to the same number, and only one of them can have it.
-async fn create(ports: &Ports, bucket: &str, asked: Asked) -> Result<Job, JobError> {
+async fn create(ports: &Ports, bucket: &str, asked: Asked, last: u64) -> Result<Job, JobError> {
+    let job_id = id_of(&asked.stem, last + 1);
     let Asked {
         options,
         digest,
-        jobs,
+        now,
+        ..
     } = asked;
-    let now = ports.clock.now();
-    let stem = format!("{}-{digest}", now.day());
-    let count = jobs
-        .iter()
-        .filter_map(|job| {
-            job.job_id
-                .strip_prefix(&stem)?
-                .strip_prefix('-')?
-                .parse::<u64>()
-                .ok()
-        })
-        .max()
-        .unwrap_or(0);
-    let job_id = format!("{stem}-{}", count + 1);
     let job = Job::new(job_id.clone(), bucket, options, digest, now);
     match ports.jobs.create(&job).await {
         Ok(()) => Ok(job),
@@ -152,18 +218,6 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
         .ok_or_else(|| JobError::NoSuchJob(shown(job_id, MOST_SHOWN)))
 }
 
-/// All jobs, the newest first, and why others could not be read.
-///
-/// # Errors
-/// The store's.
-pub async fn list(ports: &Ports) -> Result<Listed, JobError> {
-    let mut listed = ports.jobs.list().await?;
-    listed
-        .jobs
-        .sort_by(|a, b| (b.created_at, &b.job_id).cmp(&(a.created_at, &a.job_id)));
-    Ok(listed)
-}
-
 /// Pauses or cancels a job.
 ///
 /// # Errors
@@ -180,6 +234,9 @@ pub async fn resume(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
     let job = find(ports, job_id).await?;
     if job.is_active() && job.wish.is_none() {
         return Ok(job);
+    }
+    if !job.is_active() {
+        check_room(&ports.jobs.active().await?)?;
     }
     let job = change(ports, job_id, |job| job.resumed(ports.clock.now())).await?;
     continue_soon(ports, &job).await;

@@ -1,9 +1,10 @@
 //! The reseed function's input (contract 6).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 
 use super::JobError;
+use super::list::{self, Place, is_job_id};
 use super::state::Options;
 use crate::config::{self, Config};
 use crate::delivery::{Mode, Order};
@@ -19,6 +20,12 @@ const MAX_RECORDS: usize = 5_000;
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
 const MAX_PREFIX: usize = 1024;
 
+/// The most events a second that may be asked for: more than any queue takes.
+const MAX_RATE: u64 = 1_000_000;
+
+/// The deepest queue that may be asked for: more than any consumer leaves.
+const MAX_DEPTH: u64 = 1_000_000_000_000;
+
 /// The longest queue URL, bytes: a queue's name has 80 at most, a host's 253.
 const MAX_URL: usize = 512;
 
@@ -29,8 +36,8 @@ pub enum Request {
     Start(StartRequest),
     /// Tell about a job.
     Status(JobRef),
-    /// Tell about all jobs.
-    List,
+    /// Tell about all jobs, a page at a time.
+    List(ListRequest),
     /// Stop a job; it may go on.
     Pause(JobRef),
     /// Go on.
@@ -51,6 +58,45 @@ pub enum Request {
 pub struct JobRef {
     /// The job.
     pub job_id: String,
+}
+
+/// Which page of the jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ListRequest {
+    /// What the page before told as its `next`; absent: the first page.
+    #[serde(deserialize_with = "token")]
+    pub next: Option<Place>,
+    /// Jobs of the page, 1 to 100; fewer come where they are long.
+    pub limit: Option<usize>,
+}
+
+impl ListRequest {
+    /// Jobs of the page, at most.
+    ///
+    /// # Errors
+    /// [`JobError::BadRequest`], when it is none or too many.
+    pub fn most(&self) -> Result<usize, JobError> {
+        let limit = self.limit.unwrap_or(list::PAGE);
+        if (1..=list::MOST_OF_PAGE).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(bad(format!(
+            "limit: found {limit}, allowed is 1 to {}",
+            list::MOST_OF_PAGE
+        )))
+    }
+}
+
+fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> {
+    let text = String::deserialize(from)?;
+    let place = Place::parse(&text).ok_or_else(|| {
+        let text = shown(&text, MOST_ECHOED);
+        D::Error::custom(format!(
+            "next: found {text:?}, allowed is what a list told as its next"
+        ))
+    })?;
+    Ok(Some(place))
 }
 
 /// Names a job and the epoch it was left at.
@@ -125,6 +171,7 @@ impl Request {
             Some(Value::String(action)) => action,
             Some(other) => return Err(bad(format!("action: found {other}, allowed is a text"))),
         };
+        check_job_id(fields.get("jobId"))?;
         let rest = Value::Object(fields);
         Ok(match action.as_str() {
             "start" => Self::Start(read(rest, &action)?),
@@ -133,7 +180,7 @@ impl Request {
             "resume" => Self::Resume(read(rest, &action)?),
             "cancel" => Self::Cancel(read(rest, &action)?),
             "continue" => Self::Continue(read(rest, &action)?),
-            "list" => read(rest, &action).map(|Nothing {}| Self::List)?,
+            "list" => Self::List(read(rest, &action)?),
             "sweep" => read(rest, &action).map(|Nothing {}| Self::Sweep)?,
             "health" => read(rest, &action).map(|Nothing {}| Self::Health)?,
             other => {
@@ -177,10 +224,15 @@ impl StartRequest {
             (Some(word), _) => config::parse_order(word, &queue_url)
                 .map_err(|allowed| bad(format!("order: found {word:?}, allowed is {allowed}")))?,
         };
-        if self.max_rate == Some(0) {
-            return Err(bad(
-                "maxRate: found 0, allowed is 1 or more events a second".to_owned(),
-            ));
+        for (name, number, least, most) in [
+            ("maxRate", self.max_rate, 1, MAX_RATE),
+            ("pauseAboveDepth", self.pause_above_depth, 0, MAX_DEPTH),
+        ] {
+            if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+                return Err(bad(format!(
+                    "{name}: found {number}, allowed is {least} to {most}"
+                )));
+            }
         }
         let format = self.format.unwrap_or(config.format);
         let records_per_message = self.records_per_message.unwrap_or(1);
@@ -233,9 +285,24 @@ pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), S
     }
 }
 
+/// Whatever action it is for: an id is a key of the table and part of names in the plan bucket.
+fn check_job_id(found: Option<&Value>) -> Result<(), JobError> {
+    match found {
+        Some(Value::String(id)) if !is_job_id(id) => Err(bad(format!(
+            "jobId: found {:?}, allowed are letters, digits and hyphens, 64 at most, such as \
+             20240501-1a2b3c4d-1",
+            shown(id, MOST_ECHOED)
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn read<T: serde::de::DeserializeOwned>(rest: Value, action: &str) -> Result<T, JobError> {
     serde_json::from_value(rest).map_err(|e| bad(format!("action {action:?}: {e}")))
 }
+
+/// Bytes of a text that an error repeats and says more behind.
+const MOST_ECHOED: usize = 200;
 
 /// It quotes what was found, which may be long.
 fn bad(text: String) -> JobError {
@@ -259,6 +326,7 @@ mod tests {
         match Request::parse(input) {
             Err(error) => error.to_string(),
             Ok(Request::Start(start)) => start.resolve(&config(), now).unwrap_err().to_string(),
+            Ok(Request::List(list)) => list.most().unwrap_err().to_string(),
             Ok(other) => panic!("accepted as {other:?}"),
         }
     }
@@ -302,7 +370,35 @@ mod tests {
                 ["order", "\"time\"", "key, bucket or none"],
             ),
             (json!({"format": "xml"}), ["xml", "bridge", "s3"]),
-            (json!({"maxRate": 0}), ["maxRate", "0", "1 or more"]),
+            (
+                json!({"maxRate": 0}),
+                ["maxRate", "found 0", "1 to 1000000"],
+            ),
+            (
+                json!({"maxRate": u64::MAX}),
+                ["maxRate", "18446744073709551615", "1 to 1000000"],
+            ),
+            (
+                json!({"pauseAboveDepth": u64::MAX}),
+                ["pauseAboveDepth", "18446744073709551615", "0 to"],
+            ),
+            (json!({"maxRate": -1}), ["start", "-1", "u64"]),
+            (
+                json!({"action": "status", "jobId": "../x"}),
+                ["jobId", "\"../x\"", "20240501-1a2b3c4d-1"],
+            ),
+            (
+                json!({"action": "continue", "jobId": "x".repeat(65), "epoch": 1}),
+                ["jobId", "xxx", "64 at most"],
+            ),
+            (
+                json!({"action": "list", "next": "x".repeat(300_000)}),
+                ["list", "next: found \"xxx", "a list told"],
+            ),
+            (
+                json!({"action": "list", "limit": 101}),
+                ["limit", "101", "1 to 100"],
+            ),
             (
                 json!({"recordsPerMessage": 10}),
                 ["recordsPerMessage", "10", "s3 format"],
@@ -353,6 +449,37 @@ mod tests {
             assert!(error.len() < 1_100, "{} bytes", error.len());
             assert!(!error.contains(['\u{1b}', '\n']), "{error}");
         }
+    }
+
+    /// Every field at its longest: how long an item of the table whoever may start jobs can make.
+    #[test]
+    fn the_longest_request_makes_a_short_job() {
+        let long = json!({
+            "prefix": "p".repeat(1024),
+            "from": "-009998-01-02T00:00:00.000000000+00:00",
+            "until": "9999-12-30T00:00:00.000000000+00:00",
+            "order": "bucket",
+            "format": "s3",
+            "recordsPerMessage": 5_000,
+            "delivery": "batched",
+            "currentOnly": true,
+            "events": "created",
+            "queueUrl": format!("https://sqs.x/1/{}.fifo", "q".repeat(490)),
+            "maxRate": 1_000_000,
+            "pauseAboveDepth": MAX_DEPTH,
+            "dryRun": true,
+            "refuseAmbiguous": true,
+        });
+        let Request::Start(start) = Request::parse(long.clone()).unwrap() else {
+            panic!("not a start");
+        };
+        let options = start.resolve(&config(), Millis(0)).unwrap();
+        let bytes = json!(options).to_string().len();
+        assert!(bytes < 2_500, "{bytes} bytes");
+        // A field that is new is to be given its bound here.
+        let fields = json!(StartRequest::default());
+        let fields: Vec<_> = fields.as_object().unwrap().keys().collect();
+        assert_eq!(fields, long.as_object().unwrap().keys().collect::<Vec<_>>());
     }
 
     #[test]

@@ -47,6 +47,25 @@ pub enum Phase {
     Cancelled,
 }
 
+impl Phase {
+    /// All phases, in the order of a job's life: who looks for jobs phase by phase in this order
+    /// meets one that moves on meanwhile twice, and never not at all.
+    pub const ALL: [Self; 6] = [
+        Self::Scanning,
+        Self::Sending,
+        Self::Paused,
+        Self::Failed,
+        Self::Done,
+        Self::Cancelled,
+    ];
+
+    /// Whether there is work to do.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Scanning | Self::Sending)
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -278,7 +297,7 @@ impl Job {
     /// Whether there is work to do.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        matches!(self.phase, Phase::Scanning | Phase::Sending)
+        self.phase.is_active()
     }
 
     /// Whether a lease would still last, if all clocks told the same.

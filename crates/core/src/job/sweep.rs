@@ -3,7 +3,7 @@
 use metrics::counter;
 
 use super::state::Job;
-use super::{JobError, Ports};
+use super::{JobError, JobStoreError, Ports};
 use crate::mistake::Mistake;
 use crate::time::Millis;
 
@@ -11,14 +11,23 @@ use crate::time::Millis;
 /// that is on its way is there by then.
 const GRACE_MS: i64 = 15_000;
 
-/// Asks for a segment of every job that should have one. Tells which.
+/// Asks for a segment of every job that should have one. Tells which. It reads the jobs at work only.
 ///
 /// # Errors
 /// The store's. A continuation that cannot be asked for is tried again by the next sweep.
 pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
     let now = ports.clock.now();
     let mut continued = Vec::new();
-    for job in ports.jobs.list().await?.jobs {
+    for id in ports.jobs.active().await? {
+        let job = match ports.jobs.load(&id).await {
+            Ok(Some(job)) => job,
+            Ok(None) => continue,
+            Err(error @ JobStoreError::Unreadable { .. }) => {
+                tracing::error!(%error, "a job is passed over");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !is_stranded(&job, now) || Mistake::NoSweep.is_planted() {
             continue;
         }

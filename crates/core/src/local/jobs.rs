@@ -7,7 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{below, is_plain, read_own, write_whole};
-use crate::job::{Job, JobStore, JobStoreError, Listed, Stamp};
+use crate::job::{Job, JobStore, JobStoreError, Place, Stamp, list};
+use crate::time::Millis;
+
+/// The name of a job's folder, and its job or why that cannot be read.
+type Read = (String, Result<Job, JobStoreError>);
 
 /// A directory of jobs: `jobs/<jobId>/job.json`.
 #[derive(Debug, Clone)]
@@ -74,26 +78,42 @@ impl LocalJobs {
         write_whole(&path, &json).map_err(|e| failed(e.to_string()))
     }
 
-    fn read_all(&self) -> Result<Listed, JobStoreError> {
+    fn read_all(&self) -> Result<Vec<Read>, JobStoreError> {
         let folder = self.folder.join("jobs");
         let failed = |error: std::io::Error| {
             JobStoreError::Unavailable(format!("listing {}: {error}", folder.display()))
         };
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Listed::default()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
-        let mut listed = Listed::default();
+        let mut all = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
             if let Some(name) = name.to_str().filter(|name| is_plain(name))
                 && let Some(read) = self.read(name).transpose()
             {
-                listed.push(read)?;
+                all.push((name.to_owned(), read));
             }
         }
-        Ok(listed)
+        Ok(all)
+    }
+
+    fn read_active(&self) -> Result<Vec<String>, JobStoreError> {
+        let all = self.read_all()?.into_iter();
+        let active = all.filter(|(_, read)| read.as_ref().is_ok_and(Job::is_active));
+        Ok(active.map(|(name, _)| name).collect())
+    }
+
+    /// What cannot be read has no time, and stands at the end.
+    fn places(&self) -> Result<Vec<Place>, JobStoreError> {
+        let all = self.read_all()?.into_iter();
+        let place = |(job_id, read): Read| Place {
+            created_at: read.map_or(Millis(0), |job| job.created_at),
+            job_id,
+        };
+        Ok(all.map(place).collect())
     }
 }
 
@@ -118,8 +138,17 @@ impl JobStore for LocalJobs {
         .await
     }
 
-    async fn list(&self) -> Result<Listed, JobStoreError> {
-        self.work(Self::read_all).await
+    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+        self.work(Self::read_active).await
+    }
+
+    async fn newest(
+        &self,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        let places = self.work(Self::places).await?;
+        Ok(list::first(places, after, most))
     }
 }
 
@@ -141,8 +170,10 @@ mod tests {
                 "{error}"
             );
         }
-        let listed = jobs.list().await.unwrap();
-        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 2));
+        assert!(jobs.active().await.unwrap().is_empty());
+        let places = jobs.newest(None, 10).await.unwrap();
+        let named: Vec<_> = places.iter().map(|place| place.job_id.as_str()).collect();
+        assert_eq!(named, ["old", "cut"], "a list names both");
     }
 
     #[tokio::test]

@@ -1,0 +1,64 @@
+//! `jobs list` with a reseed function that the test plays.
+
+mod common;
+
+use common::{answering, command, text};
+use serde_json::{Value, json};
+
+/// Tells jobs 9 to 0, three a page; one cannot be read.
+fn play() -> String {
+    answering("200 OK", |head, body| {
+        assert!(head.contains("/functions/s-reseed/invocations"), "{head}");
+        let request: Value = serde_json::from_slice(body).unwrap();
+        assert_eq!(request["action"], "list");
+        let after = request["next"].as_str().map_or(10, |n| n.parse().unwrap());
+        let page: Vec<i32> = (0..after).rev().take(3).collect();
+        let jobs = page
+            .iter()
+            .map(|n| json!({ "jobId": n.to_string(), "phase": "done" }));
+        let mut answer = json!({ "jobs": jobs.collect::<Vec<_>>(), "unreadable": [] });
+        match page.last() {
+            Some(last) if *last > 0 => answer["next"] = json!(last.to_string()),
+            _ => answer["unreadable"] = json!(["job \u{1b}x cannot be read"]),
+        }
+        answer.to_string()
+    })
+}
+
+fn list(url: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [&["jobs", "list", "--stack", "s"], more].concat();
+    let output = command(url, folder.path(), &arguments).output().unwrap();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn every_page_is_asked_for_and_each_job_told_once() {
+    let url = play();
+    let (code, told, error) = list(&url, &[]);
+    let ids: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(ids, ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"]);
+    // What could not be read is told, and is no success.
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("job \\u{1b}x cannot be read"), "{error}");
+    let (_, told, _) = list(&url, &["--json"]);
+    let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!(first["jobId"], "9");
+}
+
+#[test]
+fn a_page_that_comes_again_ends_it() {
+    let url = answering("200 OK", |_, _| {
+        json!({ "jobs": [], "unreadable": [], "next": "5" }).to_string()
+    });
+    let (code, _, error) = list(&url, &[]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("the same page twice"), "{error}");
+}
