@@ -9,6 +9,9 @@ use async_trait::async_trait;
 use super::{below, is_plain, read_own, write_whole};
 use crate::job::{Job, JobStore, JobStoreError, Listed, Stamp};
 
+/// Bytes of a job's file, at most: what an item of `DynamoDB` holds, written with room between.
+const MOST_JOB: usize = 1024 * 1024;
+
 /// A directory of jobs: `jobs/<jobId>/job.json`.
 #[derive(Debug, Clone)]
 pub struct LocalJobs {
@@ -42,7 +45,7 @@ impl LocalJobs {
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
         let path = self.path(job_id)?;
-        match read_own(&path) {
+        match read_own(&path, MOST_JOB) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes)
                     .map(Some)
@@ -52,6 +55,12 @@ impl LocalJobs {
                     })
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(JobStoreError::Unreadable {
+                    job_id: job_id.to_owned(),
+                    reason: format!("{}: {error}", path.display()),
+                })
+            }
             Err(error) => Err(JobStoreError::Unavailable(format!(
                 "reading {}: {error}",
                 path.display()
@@ -131,7 +140,12 @@ mod tests {
     async fn a_file_that_is_no_job_is_named_and_hides_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = LocalJobs::new(folder.path().to_owned());
-        for (id, text) in [("cut", "{\"jobId\":"), ("old", "{\"jobId\":\"old\"}")] {
+        let long = " ".repeat(MOST_JOB + 1);
+        for (id, text) in [
+            ("cut", "{\"jobId\":"),
+            ("old", "{\"jobId\":\"old\"}"),
+            ("long", &long),
+        ] {
             let of_job = folder.path().join("jobs").join(id);
             std::fs::create_dir_all(&of_job).unwrap();
             std::fs::write(of_job.join("job.json"), text).unwrap();
@@ -142,7 +156,7 @@ mod tests {
             );
         }
         let listed = jobs.list().await.unwrap();
-        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 2));
+        assert_eq!((listed.jobs.len(), listed.unreadable.len()), (0, 3));
     }
 
     #[tokio::test]
