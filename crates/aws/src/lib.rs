@@ -1,6 +1,7 @@
 //! The AWS adapters of the ports in `bridge-core`.
 //!
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
+//! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
 //! - [`logging`]: structured JSON logs; with the feature `metrics`, [`metrics`]: counts in them
 //!
@@ -12,6 +13,7 @@
 //! - [`watched`]: how the bucket is set up
 //! - [`continuation`]: the next segment, by an asynchronous invocation
 
+pub mod bounded;
 #[cfg(feature = "reseed")]
 pub mod continuation;
 #[cfg(feature = "reseed")]

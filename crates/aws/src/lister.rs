@@ -17,10 +17,11 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use bridge_core::scan::page::Marker;
+use bridge_core::scan::page::{MOST_DOCUMENT, Marker};
 use bridge_core::scan::{ListError, Lister};
 use bytes::Bytes;
 
+use crate::bounded::bounded;
 use crate::sdk::{self, Fault};
 
 /// What the SDK gets to read instead of a listing.
@@ -40,7 +41,10 @@ impl S3Lister {
     pub fn new(config: &SdkConfig, bucket: String) -> Self {
         Self {
             client: sdk::s3(config),
-            http: config.http_client().unwrap_or_else(sdk::http_client),
+            http: bounded(
+                config.http_client().unwrap_or_else(sdk::http_client),
+                MOST_DOCUMENT,
+            ),
             bucket,
         }
     }

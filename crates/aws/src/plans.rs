@@ -8,13 +8,16 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use bridge_core::plan::{PlanError, PlanStore};
-use bytes::Bytes;
+use bridge_core::plan::{MOST_WHOLE, PlanError, PlanStore};
+use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
 
-use crate::sdk::Fault;
+use crate::bounded::TooLong;
+use crate::sdk::{Fault, sources};
 
-/// The longest that writing one object may take.
-const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+/// The longest that writing or reading one object may take: it can be many megabytes. The SDK's own timeouts
+/// end when an object's answer begins, and its stalled-stream protection is content with a byte a second.
+const OBJECT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A bucket of plans.
 #[derive(Debug, Clone)]
@@ -30,6 +33,41 @@ impl S3Plans {
         Self { client, bucket }
     }
 
+    async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
+        let most = range.as_ref().map_or(MOST_WHOLE, |range| {
+            usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
+        });
+        let object = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(name)
+            .set_range(range.map(|r| format!("bytes={}-{}", r.start, r.end - 1)))
+            .send()
+            .await
+            .map_err(|e| self.error("reading", name, &Fault::of(&e)))?;
+        let mut body = object.body;
+        let mut bytes = BytesMut::new();
+        while let Some(part) = body.next().await {
+            let part = part.map_err(|e| self.unread(name, sources(&e)))?;
+            if part.len() > most - bytes.len() {
+                return Err(self.unread(name, TooLong { most }.to_string()));
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// What came of an answer that had begun.
+    fn unread(&self, name: &str, reason: String) -> PlanError {
+        PlanError::Store {
+            doing: "reading",
+            name: format!("s3://{}/{name}", self.bucket),
+            reason,
+            retryable: true,
+        }
+    }
+
     fn error(&self, doing: &'static str, name: &str, fault: &Fault) -> PlanError {
         PlanError::Store {
             doing,
@@ -43,7 +81,7 @@ impl S3Plans {
 /// A run can be many megabytes.
 fn long_timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .operation_attempt_timeout(WRITE_TIMEOUT)
+        .operation_attempt_timeout(OBJECT_TIMEOUT)
         .build()
 }
 
@@ -67,21 +105,11 @@ impl PlanStore for S3Plans {
         if range.as_ref().is_some_and(Range::is_empty) {
             return Ok(Bytes::new());
         }
-        let object = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(name)
-            .set_range(range.map(|r| format!("bytes={}-{}", r.start, r.end - 1)))
-            .send()
+        timeout(OBJECT_TIMEOUT, self.read(name, range))
             .await
-            .map_err(|e| self.error("reading", name, &Fault::of(&e)))?;
-        let body = object.body.collect().await.map_err(|e| PlanError::Store {
-            doing: "reading",
-            name: format!("s3://{}/{name}", self.bucket),
-            reason: e.to_string(),
-            retryable: true,
-        })?;
-        Ok(body.into_bytes())
+            .unwrap_or_else(|_| {
+                let seconds = OBJECT_TIMEOUT.as_secs();
+                Err(self.unread(name, format!("it did not come whole within {seconds} s")))
+            })
     }
 }

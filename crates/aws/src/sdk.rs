@@ -11,7 +11,7 @@ use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_sqs::config::ProvideCredentials as _;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -19,6 +19,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bridge_core::text::{MOST_SHOWN, shown};
+
+use crate::bounded::{TooLong, bounded};
 
 pub use aws_config::SdkConfig;
 
@@ -28,15 +30,34 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long credentials may take: a `credential_process` may ask a person.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Loads region, credentials and endpoints as the AWS SDKs do. The SDK does not retry: lanes,
-/// scans and segments do, with their own time budgets and in order. Where nothing says a region,
-/// an endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
-pub async fn load() -> SdkConfig {
+/// Bytes of an answer of any kind, at most: a manifest, or a row group of a plan.
+const MOST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Bytes of an answer of SQS, `DynamoDB` or Lambda, at most. They hold a megabyte of texts (six for an
+/// invocation), which JSON may write six times as long.
+/// Source: Amazon SQS API Reference, "`ReceiveMessage`"; Amazon `DynamoDB` Developer Guide, "`Scan`"; AWS
+/// Lambda Developer Guide, "Lambda quotas".
+const MOST_DOCUMENT: usize = 16 * 1024 * 1024;
+
+/// What all clients share, talking by `http`: answers are bounded in bytes and time, and the SDK does not
+/// retry: lanes, scans and segments do, with their own time budgets and in order.
+#[must_use]
+pub fn defaults(http: SharedHttpClient) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
+        // Answers that are read whole by the SDK or the lister, reading included.
         .operation_attempt_timeout(REQUEST_TIMEOUT)
         .build();
-    let provider = ProviderConfig::default().with_http_client(http_client());
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(bounded(http, MOST_ANSWER))
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled())
+}
+
+/// Loads region, credentials and endpoints as the AWS SDKs do. Where nothing says a region, an endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
+pub async fn load() -> SdkConfig {
+    let http = bounded(http_client(), MOST_DOCUMENT);
+    let provider = ProviderConfig::default().with_http_client(http);
     let metadata = metadata(&provider);
     let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(
@@ -57,8 +78,7 @@ pub async fn load() -> SdkConfig {
         .imds_client(metadata)
         .build()
         .await;
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+    defaults(http_client())
         .region(region)
         .credentials_provider(credentials)
         .identity_cache(
@@ -66,8 +86,6 @@ pub async fn load() -> SdkConfig {
                 .load_timeout(CREDENTIALS_TIMEOUT)
                 .build(),
         )
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::disabled())
         .load()
         .await
 }
@@ -136,6 +154,38 @@ fn is_custom_endpoint() -> bool {
     endpoint("AWS_ENDPOINT_URL_S3").is_some() || endpoint("AWS_ENDPOINT_URL_SQS").is_some()
 }
 
+/// An SQS client.
+#[must_use]
+pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
+    let builder = aws_sdk_sqs::config::Builder::from(config);
+    let config = builder.http_client(documents(config)).build();
+    aws_sdk_sqs::Client::from_conf(config)
+}
+
+/// A `DynamoDB` client.
+#[cfg(feature = "reseed")]
+#[must_use]
+pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let builder = aws_sdk_dynamodb::config::Builder::from(config);
+    let config = builder.http_client(documents(config)).build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// A Lambda client.
+#[cfg(feature = "reseed")]
+#[must_use]
+pub fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
+    let builder = aws_sdk_lambda::config::Builder::from(config);
+    let config = builder.http_client(documents(config)).build();
+    aws_sdk_lambda::Client::from_conf(config)
+}
+
+/// The configuration's HTTP client, for answers that are one JSON document.
+fn documents(config: &SdkConfig) -> SharedHttpClient {
+    let http = config.http_client().unwrap_or_else(http_client);
+    bounded(http, MOST_DOCUMENT)
+}
+
 /// An S3 client; at an endpoint of the user's own with the bucket in the path, as such servers want it.
 #[cfg(feature = "reseed")]
 #[must_use]
@@ -169,6 +219,7 @@ impl Fault {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + HttpStatus + 'static,
     {
+        let is_too_long = chain(error).any(<dyn std::error::Error>::is::<TooLong>);
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status();
@@ -177,6 +228,7 @@ impl Fault {
             }
             other => Self {
                 code: match other {
+                    _ if is_too_long => "AnswerTooLong",
                     SdkError::TimeoutError(_) => "RequestTimeout",
                     SdkError::DispatchFailure(_) => "ConnectionFailed",
                     SdkError::ResponseError(_) => "BadResponse",
@@ -246,9 +298,16 @@ impl HttpStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
     }
 }
 
-/// An error with what caused it, outermost first.
-fn sources(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error and what caused it, outermost first.
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |e| e.source())
+}
+
+/// An error with what caused it, outermost first.
+pub(crate) fn sources(error: &(dyn std::error::Error + 'static)) -> String {
+    chain(error)
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(": ")

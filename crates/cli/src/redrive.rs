@@ -81,11 +81,11 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
     sdk::check_credentials(&config).await.map_err(Usage)?;
     let target = match (arguments.to, arguments.invoke) {
         (Some(to), _) => Target::Queue(to),
-        (None, Some(function)) => Target::Function(aws_sdk_lambda::Client::new(&config), function),
+        (None, Some(function)) => Target::Function(sdk::lambda(&config), function),
         (None, None) => return Err(Usage("--to or --invoke: one is required".to_owned()).into()),
     };
     let mut redrive = Redrive {
-        sqs: aws_sdk_sqs::Client::new(&config),
+        sqs: sdk::sqs(&config),
         from: arguments.from,
         target,
         sent: 0,

@@ -61,7 +61,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let sdk = sdk::load().await;
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, bucket.clone());
-    let sqs = SqsQueues(aws_sdk_sqs::Client::new(&sdk));
+    let sqs = SqsQueues(sdk::sqs(&sdk));
     let queue = target.queue_url().map(|url| (sqs.open(url), url));
     let request = match &resumed {
         Some(_) => None,

@@ -110,10 +110,16 @@ fn open_own(path: &Path, options: &OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// All of a file that the path names itself.
-fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+/// All of a file that the path names itself, if it has no more than `most` bytes.
+fn read_own(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_own(path, OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+    let file = open_own(path, OpenOptions::new().read(true))?;
+    // Not its length: it may grow while it is read.
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        let text = format!("it has more than {most} bytes, as no file of a job has");
+        return Err(io::Error::new(ErrorKind::InvalidData, text));
+    }
     Ok(bytes)
 }
 

@@ -19,13 +19,17 @@ use bytes::Bytes;
 
 pub use manifest::Manifest;
 
+/// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
+pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
+
 /// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`); an object is written once.
 #[async_trait]
 pub trait PlanStore: Send + Sync {
     /// Writes a whole object.
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError>;
 
-    /// Reads the bytes of `range`, or all.
+    /// Reads the bytes of `range`, or all if they are no more than [`MOST_WHOLE`]. It holds no more than
+    /// that, whatever the store sends, and gives up after a time.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
 }
 

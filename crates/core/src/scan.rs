@@ -391,7 +391,7 @@ impl Progress {
     /// those that wait for the rest of their key. However many wait, a run is of some size.
     fn is_full(&self, share: usize) -> bool {
         let left = share.saturating_sub(self.keyspace.waiting_bytes());
-        self.buffer.bytes() >= left.max(share / 4)
+        self.buffer.bytes() >= left.max(share / 4) || self.buffer.len() >= run::MOST_ROWS
     }
 }
 

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Change, Event, Source, event_id};
 use crate::time::Millis;
 
+/// Bytes of a key, a version id or an entity tag, at most. S3's keys and version ids have 1,024; a plan's
+/// pages of 512 such texts stay far below what its reader allows (docs/ARCHITECTURE.md, "Plan").
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
+pub const MOST_TEXT: usize = 8 * 1024;
+
 /// A version or a delete marker, as the bucket lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectVersion {

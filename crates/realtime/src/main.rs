@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let counts = metrics::init();
     let forwarder = match RealtimeConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
-            let client = aws_sdk_sqs::Client::new(&sdk::load().await);
+            let client = sdk::sqs(&sdk::load().await);
             let queue = SqsQueue::new(client, config.common.queue_url.clone());
             Ok(Forwarder::new(config, queue))
         }

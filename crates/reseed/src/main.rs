@@ -56,12 +56,12 @@ async fn wire(config: ReseedConfig) -> Reseed {
     let sdk = sdk::load().await;
     // Lambda sets the name; elsewhere (cargo lambda watch) cargo-lambda does.
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
-    let lambda = aws_sdk_lambda::Client::new(&sdk);
-    let table = aws_sdk_dynamodb::Client::new(&sdk);
+    let lambda = sdk::lambda(&sdk);
+    let table = sdk::dynamodb(&sdk);
     let ports = Ports {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
-        queues: Arc::new(SqsQueues(aws_sdk_sqs::Client::new(&sdk))),
+        queues: Arc::new(SqsQueues(sdk::sqs(&sdk))),
         jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),

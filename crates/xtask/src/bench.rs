@@ -18,7 +18,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::run::{run, run_quietly, say};
-use crate::{local, root};
+use crate::{local, root, tools};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -46,6 +46,7 @@ impl Programs {
         say("building in release mode");
         run(Command::new("cargo").current_dir(root()).args([
             "build",
+            "--locked",
             "--release",
             "--quiet",
             "--package",
@@ -55,6 +56,7 @@ impl Programs {
         ]))?;
         run(Command::new("cargo").current_dir(root()).args([
             "build",
+            "--locked",
             "--release",
             "--quiet",
             "--package",
@@ -80,14 +82,18 @@ impl Programs {
         }
         say("installing boto3 and the AWS SDK for JavaScript into .local/peers");
         let python = self.peers.join("python");
-        run_quietly(Command::new("python3").args(["-m", "venv"]).arg(&python))?;
-        run_quietly(Command::new(python.join("bin/pip")).args(["install", "--quiet", "boto3"]))?;
-        run_quietly(
-            Command::new("npm")
-                .current_dir(&self.peers)
-                .args(["install", "--no-audit", "--no-fund", "--prefix", "."])
-                .args(["@aws-sdk/client-s3@3", "@aws-sdk/client-sqs@3"]),
-        )?;
+        tools::install_locked(&python, "bench")?;
+        for name in ["package.json", "package-lock.json"] {
+            let from = root().join("crates/xtask/peers").join(name);
+            std::fs::copy(from, self.peers.join(name))?;
+        }
+        // What the lock file names by hash, and without running what packages bring.
+        run_quietly(Command::new("npm").current_dir(&self.peers).args([
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+        ]))?;
         std::fs::write(self.peers.join("done"), "")?;
         Ok(())
     }

@@ -42,7 +42,13 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
     run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")?;
     say("clippy");
     run(cargo()
-        .args(["clippy", "--workspace", "--all-targets", "--quiet"])
+        .args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+        ])
         .args(["--", "-D", "warnings"]))?;
     say("unit, property and simulation tests");
     run(&mut test_runner(cargo()))?;
@@ -89,9 +95,9 @@ fn test_runner(mut command: Command) -> Command {
         .output()
         .is_ok_and(|output| output.status.success());
     if has_nextest {
-        command.args(["nextest", "run", "--no-fail-fast"]);
+        command.args(["nextest", "run", "--locked", "--no-fail-fast"]);
     } else {
-        command.args(["test", "--no-fail-fast"]);
+        command.args(["test", "--locked", "--no-fail-fast"]);
     }
     command
 }

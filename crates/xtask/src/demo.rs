@@ -20,7 +20,15 @@ pub fn show() -> anyhow::Result<()> {
     say("writing a small history, and reading what arrives");
     run(stack
         .command("cargo")
-        .args(["run", "--quiet", "--package", "e2e", "--bin", "demo"])
+        .args([
+            "run",
+            "--locked",
+            "--quiet",
+            "--package",
+            "e2e",
+            "--bin",
+            "demo",
+        ])
         .env("BRIDGE_STACK", STACK))?;
     say("stopping the local AWS");
     println!("its log, with the functions' own: {}", log_path().display());

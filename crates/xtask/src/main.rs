@@ -9,6 +9,7 @@
 //! - [`bench`]: this project against what a user would write
 //! - [`outside`]: the program against a server from outside, Ceph
 //! - [`background`]: programs that run until a task is over
+//! - `supply` (tests): what may come into a build
 //! - [`run`]: running other programs, with errors that say which
 
 mod background;
@@ -20,6 +21,8 @@ mod moto;
 mod outside;
 mod run;
 mod stack;
+#[cfg(test)]
+mod supply;
 mod tools;
 mod up;
 
@@ -58,6 +61,12 @@ enum Task {
     },
     /// Check the program against a Ceph RGW from Debian's packages, installed if missing
     Outside,
+    /// Break what comes from outside at random and feed it to its readers
+    Fuzz {
+        /// TARGET, --minutes N, --seed N, --input FILE; `-- --help` tells more
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure this project against what a user would write, and write docs/BENCHMARKS.md
     Bench(bench::BenchArguments),
 }
@@ -80,8 +89,23 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Down => emulator::stop_running(),
         Task::Test { quick } => check::all(*quick),
         Task::Outside => outside::check(),
+        Task::Fuzz { arguments } => fuzz(arguments),
         Task::Bench(arguments) => bench::all(*arguments),
     }
+}
+
+/// Another program does it: built with what it feeds, as tests are, so that overflows are found.
+fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
+    let mut command = std::process::Command::new("cargo");
+    command.args([
+        "run",
+        "--locked",
+        "--quiet",
+        "--package",
+        "bridge-fuzz",
+        "--",
+    ]);
+    run::run(command.current_dir(root()).args(arguments))
 }
 
 /// The repository's folder.

@@ -27,12 +27,22 @@ pub fn check() -> anyhow::Result<()> {
          on a server from outside are untested on this machine",
     )?;
     say("building the program and what drives it");
-    run(cargo().args(["build", "-p", "s3-sqs-bridge", "-p", "e2e", "--bins"]))?;
+    run(cargo().args([
+        "build",
+        "--locked",
+        "-p",
+        "s3-sqs-bridge",
+        "-p",
+        "e2e",
+        "--bins",
+    ]))?;
     let folder = TemporaryFolder::new()?;
     let ceph = ceph::Ceph::start(folder.path())?;
     say("writing a history of some thousands of versions; the longest key takes a minute or two");
     run(cargo()
-        .args(["run", "--quiet", "-p", "e2e", "--bin", "outside"])
+        .args([
+            "run", "--locked", "--quiet", "-p", "e2e", "--bin", "outside",
+        ])
         .envs(ceph.environment())
         .env_remove("AWS_PROFILE")
         .env_remove("AWS_SESSION_TOKEN")

@@ -1,6 +1,9 @@
-//! The pinned programs, in a Python environment of the repository's own.
+//! The pinned programs, each kind in a Python environment of the repository's own.
+//!
+//! `tools/NAME.in` names them; `tools/NAME.txt` is made of it and has all that they need in turn, with hashes.
+//! Nothing else is installed, and nothing is built: a source package would fetch its build tools unpinned.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
@@ -8,14 +11,16 @@ use anyhow::{Context, bail};
 use crate::run::{run_quietly, say};
 use crate::{local, root};
 
-/// Programs and versions.
-const PINNED: &str = include_str!("../tools.txt");
+/// What is installed: a name in `.local`, and the requirements.
+type Pinned = (&'static str, &'static str);
+
+const PINNED: Pinned = ("tools", include_str!("../tools/tools.txt"));
 
 /// Has an environment of its own: it wants other versions of what the others want.
-const CHECKOV: &str = "checkov==3.3.30";
+const CHECKOV: Pinned = ("checkov", include_str!("../tools/checkov.txt"));
 
 /// A second S3, which only the tests need.
-const MOTO: &str = "moto[server]==5.2.1";
+const MOTO: Pinned = ("moto", include_str!("../tools/moto.txt"));
 
 /// The installed tools.
 pub struct Tools {
@@ -41,12 +46,12 @@ impl Tools {
     }
 }
 
-/// Installs what `tools.txt` lists, unless it is there already.
+/// Installs what `tools/tools.txt` lists, unless it is there already.
 ///
 /// # Errors
 /// When Python 3.10 or newer with venv is missing, or a package cannot be installed.
 pub fn install() -> anyhow::Result<Tools> {
-    install_into("tools", PINNED)
+    install_into(&local(), PINNED)
 }
 
 /// Installs checkov, which only the tests need.
@@ -54,7 +59,7 @@ pub fn install() -> anyhow::Result<Tools> {
 /// # Errors
 /// As [`install`].
 pub fn install_checkov() -> anyhow::Result<Tools> {
-    install_into("checkov", CHECKOV)
+    install_into(&local(), CHECKOV)
 }
 
 /// Installs moto, which only the tests need.
@@ -62,43 +67,53 @@ pub fn install_checkov() -> anyhow::Result<Tools> {
 /// # Errors
 /// As [`install`].
 pub fn install_moto() -> anyhow::Result<Tools> {
-    install_into("moto", MOTO)
+    install_into(&local(), MOTO)
 }
 
-/// Makes a Python environment below `.local` that holds these packages.
-fn install_into(name: &str, packages: &str) -> anyhow::Result<Tools> {
+/// Makes a Python environment below `local` that holds these packages.
+fn install_into(local: &Path, (name, packages): Pinned) -> anyhow::Result<Tools> {
     let tools = Tools {
-        folder: local().join(name),
+        folder: local.join(name),
     };
     let stamp = tools.folder.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == packages) {
         return Ok(tools);
     }
     say(&format!(
-        "installing pinned programs into .local/{name} (once; a minute or two)"
+        "installing pinned programs into {} (once; a minute or two)",
+        tools.folder.display()
     ));
-    check_python()?;
-    run_quietly(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&tools.folder),
-    )
-    .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
-    run_quietly(
-        Command::new(tools.bin().join("python"))
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(requirements(packages)),
-    )?;
+    install_locked(&tools.folder, name)?;
     std::fs::write(&stamp, packages).with_context(|| format!("writing {}", stamp.display()))?;
     Ok(tools)
 }
 
-/// The lines of a requirements file, without its comments.
-fn requirements(packages: &str) -> impl Iterator<Item = &str> {
-    packages
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-        .filter(|line| !line.is_empty())
+/// Makes a Python environment of what `tools/NAME.txt` has, and of nothing else.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
+    check_python()?;
+    run_quietly(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(folder),
+    )
+    .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
+    let requirements = root().join(format!("crates/xtask/tools/{name}.txt"));
+    run_quietly(
+        Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+            ])
+            .args(["--only-binary", ":all:", "--requirement"])
+            .arg(requirements),
+    )
 }
 
 fn check_python() -> anyhow::Result<()> {
@@ -108,5 +123,37 @@ fn check_python() -> anyhow::Result<()> {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => bail!("python3 is older than 3.10; the local AWS needs 3.10 or newer"),
         Err(error) => bail!("python3 could not be started ({error}); install Python 3.10 or newer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_pinned_with_all_it_needs_and_their_hashes() {
+        let others = [
+            ("release", include_str!("../tools/release.txt")),
+            ("bench", include_str!("../tools/bench.txt")),
+        ];
+        for (name, locked) in [PINNED, CHECKOV, MOTO].into_iter().chain(others) {
+            let path = root().join(format!("crates/xtask/tools/{name}.in"));
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let wanted = line.split('#').next().unwrap_or_default().trim();
+                // `ministack[full]==1.5.33` is `ministack==1.5.33` or the same there.
+                let (package, version) = wanted.split_once("==").unwrap_or_default();
+                let package = package.split('[').next().unwrap_or_default();
+                let is_locked = locked.lines().any(|line| {
+                    line.starts_with(package) && line.contains(&format!("=={version}"))
+                });
+                assert!(is_locked, "{name}.txt is not made of {name}.in: {wanted:?}");
+            }
+            let packages = locked
+                .lines()
+                .filter(|line| line.contains("==") && !line.starts_with([' ', '#']));
+            for line in packages {
+                assert!(line.ends_with('\\'), "{name}.txt: {line} has no hash");
+            }
+        }
     }
 }

@@ -13,6 +13,9 @@ use crate::time::Millis;
 /// The name of a job's folder, and its job or why that cannot be read.
 type Read = (String, Result<Job, JobStoreError>);
 
+/// Bytes of a job's file, at most: what an item of `DynamoDB` holds, written with room between.
+const MOST_JOB: usize = 1024 * 1024;
+
 /// A directory of jobs: `jobs/<jobId>/job.json`.
 #[derive(Debug, Clone)]
 pub struct LocalJobs {
@@ -46,7 +49,7 @@ impl LocalJobs {
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
         let path = self.path(job_id)?;
-        match read_own(&path) {
+        match read_own(&path, MOST_JOB) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes)
                     .map(Some)
@@ -56,6 +59,12 @@ impl LocalJobs {
                     })
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                Err(JobStoreError::Unreadable {
+                    job_id: job_id.to_owned(),
+                    reason: format!("{}: {error}", path.display()),
+                })
+            }
             Err(error) => Err(JobStoreError::Unavailable(format!(
                 "reading {}: {error}",
                 path.display()
@@ -160,7 +169,12 @@ mod tests {
     async fn a_file_that_is_no_job_is_named_and_hides_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = LocalJobs::new(folder.path().to_owned());
-        for (id, text) in [("cut", "{\"jobId\":"), ("old", "{\"jobId\":\"old\"}")] {
+        let long = " ".repeat(MOST_JOB + 1);
+        for (id, text) in [
+            ("cut", "{\"jobId\":"),
+            ("old", "{\"jobId\":\"old\"}"),
+            ("long", &long),
+        ] {
             let of_job = folder.path().join("jobs").join(id);
             std::fs::create_dir_all(&of_job).unwrap();
             std::fs::write(of_job.join("job.json"), text).unwrap();
@@ -173,7 +187,7 @@ mod tests {
         assert!(jobs.active().await.unwrap().is_empty());
         let places = jobs.newest(None, 10).await.unwrap();
         let named: Vec<_> = places.iter().map(|place| place.job_id.as_str()).collect();
-        assert_eq!(named, ["old", "cut"], "a list names both");
+        assert_eq!(named, ["old", "long", "cut"], "a list names each");
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{below, open_own, write_whole};
+use crate::delivery::MAX_REQUEST_BYTES;
 
 /// What may become of a file that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,13 +206,16 @@ impl Output {
         }
         let last = journal.last().map_err(&error)?;
         let (from, wrote) = last.unwrap_or((claim.begin, Vec::new()));
-        let whole = from + wrote.len() as u64;
+        let whole = from
+            .checked_add(wrote.len() as u64)
+            .ok_or_else(|| changed("its journal is not this job's".to_owned()))?;
         let end = if length == whole {
             length
         } else if (from..whole).contains(&length) {
             let mut tail = Vec::new();
             file.seek(SeekFrom::Start(from)).map_err(&error)?;
-            file.read_to_end(&mut tail).map_err(&error)?;
+            let mut rest = (&file).take(wrote.len() as u64 + 1);
+            rest.read_to_end(&mut tail).map_err(&error)?;
             if !wrote.starts_with(&tail) {
                 return Err(changed("its end is not this job's".to_owned()));
             }
@@ -287,6 +291,9 @@ impl Write for Output {
 #[derive(Debug)]
 struct Journal(File);
 
+/// Bytes of a journal, at most: a request of 1 MiB, each byte of which may be an escape of six.
+const MOST_JOURNAL: u64 = 8 * MAX_REQUEST_BYTES as u64;
+
 /// Where, and how many bytes: eight bytes each, then the bytes.
 const HEAD: usize = 16;
 
@@ -312,7 +319,7 @@ impl Journal {
     fn last(&self) -> io::Result<Option<(u64, Vec<u8>)>> {
         let mut bytes = Vec::new();
         (&self.0).seek(SeekFrom::Start(0))?;
-        (&self.0).read_to_end(&mut bytes)?;
+        (&self.0).take(MOST_JOURNAL).read_to_end(&mut bytes)?;
         let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let (Some(begin), Some(length)) = (number(0), number(8)) else {
             return Ok(None); // killed before the first write
@@ -330,6 +337,9 @@ impl Journal {
     }
 }
 
+/// Bytes of a claim, at most: a path and numbers.
+const MOST_CLAIM: usize = 64 * 1024;
+
 fn write_claim(state: &Path, job_id: &str, claim: &Claim) -> io::Result<()> {
     let path = below(state, ["jobs", job_id, "output.json"])?;
     write_whole(&path, &serde_json::to_vec(claim)?)
@@ -337,7 +347,7 @@ fn write_claim(state: &Path, job_id: &str, claim: &Claim) -> io::Result<()> {
 
 fn read_claim(state: &Path, job_id: &str) -> io::Result<Option<Claim>> {
     let path = below(state, ["jobs", job_id, "output.json"])?;
-    match super::read_own(&path) {
+    match super::read_own(&path, MOST_CLAIM) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{below, open_own, read_own, write_whole};
-use crate::plan::{PlanError, PlanStore};
+use crate::plan::{MOST_WHOLE, PlanError, PlanStore};
 
 /// A directory of plans.
 #[derive(Debug, Clone)]
@@ -55,12 +55,13 @@ impl PlanStore for LocalPlans {
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
         self.work("reading", name, move |path| {
             let Some(range) = range else {
-                return read_own(path).map(Bytes::from);
+                return read_own(path, MOST_WHOLE).map(Bytes::from);
             };
             let mut file = open_own(path, OpenOptions::new().read(true))?;
             file.seek(SeekFrom::Start(range.start))?;
             let length = range.end.saturating_sub(range.start);
-            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            // As much as there is, whatever a manifest says.
+            let mut bytes = Vec::new();
             file.take(length).read_to_end(&mut bytes)?;
             Ok(Bytes::from(bytes))
         })

@@ -119,7 +119,7 @@ impl Ambiguous {
     /// Whether there is none.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.keys == 0
+        self.keys == 0 && self.first.is_none()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading a run from after a position, a row group at a time and the next one ahead.
 
+mod bounds;
+mod compact;
 mod group;
 
 use std::collections::VecDeque;
@@ -63,8 +65,9 @@ impl RunReader {
             reason,
         };
         let footer = read_footer(&*store, run).await?;
-        let metadata =
-            ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| damaged(e.to_string()))?;
+        bounds::check_footer(&footer).map_err(damaged)?;
+        let metadata = unpanicked(|| ParquetMetaDataReader::decode_metadata(&footer));
+        let metadata = metadata.map_err(damaged)?;
         check_schema(&metadata).map_err(damaged)?;
         let mut groups = VecDeque::new();
         for (number, group) in metadata.row_groups().iter().enumerate() {
@@ -76,6 +79,7 @@ impl RunReader {
             }
             let extent = extent(group, run.bytes)
                 .ok_or_else(|| damaged("a row group lies outside the file".to_owned()))?;
+            bounds::check_group(group, extent.end - extent.start).map_err(damaged)?;
             groups.push_back((number, extent));
         }
         let mut reader = Self {
@@ -183,9 +187,12 @@ async fn read_footer(store: &dyn PlanStore, run: &Run) -> Result<Bytes, PlanErro
         name: run.name.clone(),
         reason: reason.to_owned(),
     };
+    if run.bytes < TAIL {
+        return Err(damaged("it has no footer"));
+    }
     let guess = run.bytes.saturating_sub(FOOTER_GUESS);
     let end = store.get(&run.name, Some(guess..run.bytes)).await?;
-    if end.len() as u64 != run.bytes - guess || run.bytes < TAIL {
+    if end.len() as u64 != run.bytes - guess {
         return Err(damaged("its size is not what the manifest says"));
     }
     let (before, tail) = end.split_at(end.len() - 8);
@@ -200,6 +207,12 @@ async fn read_footer(store: &dyn PlanStore, run: &Run) -> Result<Bytes, PlanErro
     let start = (run.bytes - TAIL)
         .checked_sub(length as u64)
         .ok_or_else(|| damaged("its footer is longer than the file"))?;
+    if length as u64 > bounds::MOST_FOOTER {
+        let most = bounds::MOST_FOOTER;
+        return Err(damaged(&format!(
+            "its footer has {length} bytes, allowed are {most}"
+        )));
+    }
     store.get(&run.name, Some(start..run.bytes - TAIL)).await
 }
 

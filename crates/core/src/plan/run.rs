@@ -49,6 +49,10 @@ pub(super) const COLUMNS: [(&str, PhysicalType); 9] = [
 /// Rows a row group: about 200 kB as it is stored. A merge holds one or two of each run.
 const ROWS_A_GROUP: usize = 2048;
 
+/// Rows of a run, about, at most, however much memory a scan may use: their footer has 7 MB, and a
+/// reader takes 16 MiB.
+pub(crate) const MOST_ROWS: usize = 16 * 1024 * 1024;
+
 /// Rows a page, the unit that is unpacked.
 const ROWS_A_PAGE: usize = 512;
 

@@ -33,6 +33,12 @@ impl Buffer {
         self.listings.is_empty()
     }
 
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
     /// Memory held, with what sorting will take.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -20,9 +20,10 @@ use element::Element;
 use entry::{Raw, boolean, decode_key};
 use times::Times;
 
-/// Servers write at most 1,000 entries a page, of at most some kilobytes each. A document beyond
-/// this is none, and is not kept in memory.
-const MAX_DOCUMENT_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a page, at most: three times what the largest page of S3 has. That is 1,000 entries of a key of
+/// 1,024 bytes, percent-encoded, a version id of 1,024 and half a kilobyte of the rest: 5 MB. A document
+/// beyond this is none; it is not read on.
+pub const MOST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 /// Where the next page begins: after this version of this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +149,7 @@ struct Frame<'a> {
 /// # Errors
 /// [`PageError`]: a page that cannot be trusted as a whole is refused as a whole.
 pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
-    if document.len() > MAX_DOCUMENT_BYTES {
+    if document.len() > MOST_DOCUMENT {
         return Err(PageError::TooLong(document.len()));
     }
     let text = std::str::from_utf8(document).map_err(not_xml)?;

@@ -10,8 +10,9 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::bounds;
 use crate::time::Millis;
-use crate::version::{ObjectVersion, PlannedVersion};
+use crate::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
 const BATCH: usize = 128;
@@ -66,7 +67,6 @@ impl Group {
         let mut sizes = optional(&mut self.size, rows)?.into_iter();
         let mut e_tags = optional(&mut self.e_tag, rows)?.into_iter();
         self.rows_left -= rows;
-        let text = |bytes: &ByteArray| bytes.as_utf8().map(str::to_owned);
         (0..rows)
             .map(|i| {
                 Ok(PlannedVersion {
@@ -87,6 +87,17 @@ impl Group {
     }
 }
 
+/// A text in memory of its own; the page that it was a part of may be much larger.
+fn text(bytes: &ByteArray) -> Result<String, ParquetError> {
+    if bytes.len() > MOST_TEXT {
+        return Err(ParquetError::General(format!(
+            "a text has {} bytes, allowed are {MOST_TEXT}",
+            bytes.len()
+        )));
+    }
+    bytes.as_utf8().map(str::to_owned)
+}
+
 fn column_reader<T: DataType>(
     group: &RowGroupMetaData,
     window: &Arc<Window>,
@@ -94,6 +105,9 @@ fn column_reader<T: DataType>(
     rows: usize,
 ) -> Result<ColumnReaderImpl<T>, ParquetError> {
     let column = group.column(index);
+    let (start, length) = column.byte_range();
+    let chunk = window.slice(start, start.checked_add(length))?;
+    bounds::check_pages(column, group.num_rows(), &chunk).map_err(ParquetError::General)?;
     let pages = SerializedPageReader::new(Arc::clone(window), column, rows, None)?;
     // The schema has been checked when the run was opened, so the type is the column's.
     Ok(get_typed_column_reader(get_column_reader(

@@ -8,7 +8,8 @@ use super::PageError;
 use super::element::Element;
 use super::times::Times;
 use crate::scan::listing::Builder;
-use crate::version::VersionRef;
+use crate::text::{MOST_SHOWN, shown};
+use crate::version::{MOST_TEXT, VersionRef};
 
 /// Fields of an entry as they come, before decoding; most are parts of the document.
 #[derive(Default)]
@@ -80,6 +81,18 @@ impl<'a> Raw<'a> {
         };
         let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
         let version_id = self.version_id.as_deref().filter(|v| !v.is_empty());
+        for (element, text) in [
+            ("Key", Some(&*key)),
+            ("VersionId", version_id),
+            ("ETag", e_tag.as_deref()),
+        ] {
+            if let Some(text) = text.filter(|text| text.len() > MOST_TEXT) {
+                let bytes = text.len();
+                let reason = format!("it has {bytes} bytes, allowed are {MOST_TEXT}");
+                let shown = shown(&key, MOST_SHOWN);
+                return Err(bad(element, &shown, reason));
+            }
+        }
         let row = entries.push(VersionRef {
             key: &key,
             version_id: version_id.unwrap_or("null"),
