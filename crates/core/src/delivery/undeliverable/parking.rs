@@ -1,0 +1,162 @@
+//! Where an event is kept that its queue refuses for good.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{Named, attribute, event_of};
+use crate::clock::Clock;
+use crate::delivery::lane::{DeliveryError, Lane, send_in_time};
+use crate::delivery::{Message, Queue, Refusal, RefusalKind};
+use crate::event::key_group;
+use crate::mistake::Mistake;
+use crate::text::{MOST_SHOWN, shown};
+use crate::time::Millis;
+
+/// What `kind` says in a record of an event that was parked: what else lies in a failure queue has none.
+pub const KIND: &str = "parked";
+
+/// The longest record, bytes: every queue takes it. An event of S3 has about 8 KB at most.
+const MAX_RECORD: usize = 65_536;
+
+/// Bytes of a code of SQS that are repeated.
+const MOST_CODE: usize = 100;
+
+/// A place for events that cannot be delivered.
+#[derive(Clone)]
+pub struct Parking {
+    /// The failure queue; on one machine, a file.
+    pub place: Arc<dyn Queue>,
+    /// The time that records bear.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How much of an event a record holds. The event itself may be what no queue takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// All, in letters of ASCII.
+    Whole,
+    /// Its texts cut and escaped once more.
+    Cut,
+    /// Its sequence, and its key's digest.
+    Least,
+}
+
+/// What is kept of a message of one event: JSON of printable ASCII, at most [`MAX_RECORD`] bytes.
+fn record(message: &Message, refusal: &Refusal, now: Millis, form: Form) -> String {
+    let event = event_of(message);
+    let mut told = json!({
+        "kind": KIND,
+        "reason": "undeliverable",
+        "jobId": attribute(message, "jobId"),
+        "sequence": message.number,
+        "keyDigest": event.as_ref().map(|event| key_group(&event.key)),
+        "code": shown(&refusal.code, MOST_CODE),
+        "at": now,
+        "form": match form {
+            Form::Whole => "whole",
+            Form::Cut => "cut",
+            Form::Least => "least",
+        },
+    });
+    if form != Form::Least {
+        told["message"] = json!(shown(&refusal.message, MOST_SHOWN));
+        told["bytes"] = json!(message.bytes());
+        let mut parked = match event {
+            Some(event) => json!({ "event": event }),
+            None => json!({ "body": message.body }),
+        };
+        if form == Form::Cut {
+            cut(&mut parked);
+        }
+        if let (Value::Object(told), Value::Object(parked)) = (&mut told, parked) {
+            told.extend(parked);
+        }
+    }
+    let text = ascii(&told.to_string());
+    match form {
+        Form::Whole if text.len() > MAX_RECORD => record(message, refusal, now, Form::Cut),
+        _ => text,
+    }
+}
+
+/// Cuts and escapes every text.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = shown(text, MOST_SHOWN),
+        Value::Object(fields) => fields.values_mut().for_each(cut),
+        _ => {}
+    }
+}
+
+/// The same JSON in printable ASCII, which every queue takes.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
+}
+
+impl Lane {
+    /// Keeps the event of `message` aside, at least once; tells whether it is kept. It is not when the
+    /// lane is to stop.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotParked`] when the place refuses it, or does not answer for all the patience.
+    pub(in crate::delivery) async fn park(
+        &mut self,
+        parking: &Parking,
+        message: &Message,
+        refusal: &Refusal,
+    ) -> Result<bool, DeliveryError> {
+        let begin = Instant::now();
+        let timeout = parking.place.request_timeout();
+        let mut forms = [Form::Whole, Form::Cut, Form::Least].into_iter();
+        let mut form = forms.next();
+        let mut failures = 0;
+        while !self.stop.is_cancelled() && self.gate.is_open(timeout) {
+            let Some(tried) = form else { break };
+            let kept = Message {
+                body: record(message, refusal, parking.clock.now(), tried),
+                group: None,
+                deduplication_id: None,
+                attributes: Vec::new(),
+                ..message.clone()
+            };
+            let answer = send_in_time(&*parking.place, &[kept], timeout).await;
+            let answer = answer.and_then(|mut results| results.pop().unwrap_or(Ok(())));
+            let found = match answer {
+                Ok(()) => return Ok(true),
+                Err(_) if Mistake::ParkedWithoutKeeping.is_planted() => return Ok(true),
+                Err(found) => found,
+            };
+            if found.is_of_the_message() {
+                form = forms.next();
+                if form.is_some() {
+                    continue;
+                }
+            }
+            failures += 1;
+            if found.kind == RefusalKind::Rejected || begin.elapsed() >= self.patience {
+                return Err(DeliveryError::NotParked {
+                    event: Named::of(message),
+                    refusal: found,
+                });
+            }
+            tracing::warn!(refusal = %found, failures, "an event could not be parked; trying again");
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
+            }
+        }
+        Ok(false)
+    }
+}
