@@ -9,6 +9,7 @@
 //! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
 
 mod arguments;
+mod opening;
 mod preflight;
 mod progress;
 mod redrive;

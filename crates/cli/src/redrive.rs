@@ -6,7 +6,8 @@
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
 //! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
-//! would overtake it. What is another function's stays too. All that stays can be read again at once.
+//! would overtake it. What is another function's stays too, and so do events that a reseed parked, which
+//! no queue would take. All that stays can be read again at once.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -21,6 +22,7 @@ use aws_sdk_sqs::types::{
 };
 use bridge_aws::sdk::{self, Fault};
 use bridge_core::config::{check_queue_url, is_fifo};
+use bridge_core::delivery::undeliverable::parking::KIND;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::Args;
 use serde_json::{Value, json};
@@ -88,6 +90,7 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
         sent: 0,
         failed: Vec::new(),
         left: 0,
+        parked: 0,
         stay: BTreeMap::new(),
     };
     let worked = redrive.work().await;
@@ -105,6 +108,8 @@ struct Redrive {
     failed: Vec<(String, anyhow::Error)>,
     /// Messages that are another function's.
     left: u64,
+    /// Events that a reseed parked.
+    parked: u64,
     /// Receipts of what was received and is not deleted, by id.
     stay: BTreeMap<String, String>,
 }
@@ -136,6 +141,13 @@ impl Redrive {
                         ));
                         self.left += 1;
                     }
+                    Ok(Done::Parked(event)) => {
+                        let id = id_of(message);
+                        tell(&format!(
+                            "message {id} is left: it is a parked event, {event}"
+                        ));
+                        self.parked += 1;
+                    }
                     Err(error) => {
                         let id = id_of(message);
                         let told = format!("{error:#}");
@@ -143,7 +155,10 @@ impl Redrive {
                         self.failed.push((id, error));
                         in_a_row += 1;
                         if in_a_row >= self.target.patience() {
-                            return Ok(());
+                            if !self.target.is_well().await {
+                                return Ok(());
+                            }
+                            in_a_row = 0;
                         }
                     }
                 }
@@ -224,7 +239,14 @@ impl Redrive {
 
     /// Says how it ended.
     async fn tell(self) -> anyhow::Result<Outcome> {
-        let (from, sent, left) = (&self.from, self.sent, self.left);
+        let (from, sent, left, parked) = (&self.from, self.sent, self.left, self.parked);
+        if parked > 0 {
+            tell(&format!(
+                "{parked} events that a reseed parked are left in {from}: their queue does not take them. \
+                 Read them there, tell the consumer what they say, then delete them \
+                 (docs/OPERATIONS.md, \"Parked events\")"
+            ));
+        }
         let stay = self.failed.len();
         if let Some((id, first)) = self.failed.into_iter().next() {
             return Err(first.context(format!(
@@ -233,9 +255,9 @@ impl Redrive {
             )));
         }
         // What stays and was let go again does not count: it is known.
-        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left);
+        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
         // Nobody may be listening: the exit code still tells.
-        let told = json!({ "redriven": sent, "left": left, "hidden": hidden });
+        let told = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
         let _ = writeln!(std::io::stdout(), "{told}");
         if hidden == 0 {
             return Ok(Outcome::Done);
@@ -274,6 +296,8 @@ enum Done {
     Sent,
     /// It is this function's.
     Left(String),
+    /// It is an event of a reseed that no queue takes, and this tells which.
+    Parked(String),
 }
 
 enum Target {
@@ -282,12 +306,37 @@ enum Target {
 }
 
 impl Target {
-    /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones, and
-    /// a function that fails ten times is at fault itself.
+    /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones. A
+    /// function is first asked whether it is well.
     fn patience(&self) -> usize {
         match self {
             Self::Queue(_) => 1,
             Self::Function(..) => 10,
+        }
+    }
+
+    /// Whether what has failed so often in a row is at fault by itself: a function that says it is well
+    /// goes on with the others, as whoever may put objects may also spoil ten notifications.
+    async fn is_well(&self) -> bool {
+        let Self::Function(lambda, function) = self else {
+            return false;
+        };
+        let health = json!({ "action": "health" });
+        match call(lambda, function, &health).await {
+            Ok(()) => {
+                tell(&format!(
+                    "{function} says that it is well: going on with the others"
+                ));
+                true
+            }
+            Err(error) => {
+                let told = format!("{error:#}");
+                tell(&format!(
+                    "{function} is not well: {}",
+                    shown(&told, MOST_SHOWN)
+                ));
+                false
+            }
         }
     }
 }
@@ -297,6 +346,9 @@ async fn send_again(
     target: &Target,
     message: &Message,
 ) -> anyhow::Result<Done> {
+    if let Some(event) = parked(message.body().unwrap_or_default()) {
+        return Ok(Done::Parked(event));
+    }
     match target {
         Target::Queue(url) => send(sqs, url, message).await.map(|()| Done::Sent),
         Target::Function(lambda, function) => invoke(lambda, function, message).await,
@@ -339,6 +391,15 @@ async fn invoke(
         return Ok(Done::Left(other));
     }
     let payload = record.get("requestPayload").unwrap_or(&record);
+    call(lambda, function, payload).await.map(|()| Done::Sent)
+}
+
+/// Invokes the function, which must succeed.
+async fn call(
+    lambda: &aws_sdk_lambda::Client,
+    function: &str,
+    payload: &Value,
+) -> anyhow::Result<()> {
     let limits = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION);
     let limits = aws_sdk_lambda::config::Config::builder().timeout_config(limits.build());
     let answer = lambda
@@ -355,7 +416,19 @@ async fn invoke(
         let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
         bail!("{function} failed again: {}", String::from_utf8_lossy(told));
     }
-    Ok(Done::Sent)
+    Ok(())
+}
+
+/// Which event it is, if the body is a record of one that a reseed parked.
+fn parked(body: &str) -> Option<String> {
+    let record: Value = serde_json::from_str(body).ok()?;
+    if record["kind"] != KIND {
+        return None;
+    }
+    let job = record["jobId"].as_str().unwrap_or("unknown");
+    let code = record["code"].as_str().unwrap_or_default();
+    let text = format!("{} of job {job} ({code})", record["sequence"]);
+    Some(shown(&text, MOST_SHOWN))
 }
 
 /// The function that a record belongs to, if it is another than `function`: both functions of a stack

@@ -79,6 +79,7 @@ pub fn config() -> ReseedConfig {
         bucket: "ledger".to_owned(),
         table: "jobs".to_owned(),
         plan_bucket: "plans".to_owned(),
+        failure_queue: None,
         lease: Duration::from_mins(1),
     }
 }

@@ -160,3 +160,76 @@ impl Lane {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{Change, Event, Source, event_id};
+    use crate::format::{Format, body};
+    use crate::text::any::any_text;
+
+    fn message(key: &str, version_id: &str, format: Format) -> Message {
+        let event = Event {
+            event_id: event_id("ledger", key, version_id, Change::Created),
+            source: Source::Reseed,
+            event_name: "ObjectCreated:Put".to_owned(),
+            bucket: "ledger".to_owned(),
+            key: key.to_owned(),
+            version_id: version_id.to_owned(),
+            event_time: Millis(1_714_564_807_000),
+            sequencer: None,
+            size: Some(1),
+            e_tag: None,
+            is_latest: None,
+            job_id: Some("j".to_owned()),
+            sequence: Some(17),
+        };
+        Message {
+            number: 17,
+            events: 1,
+            body: body(&event, format, "eu-west-1"),
+            group: None,
+            deduplication_id: None,
+            attempt: 0,
+            attributes: vec![("jobId", "j".to_owned())],
+        }
+    }
+
+    fn refusal() -> Refusal {
+        Refusal {
+            kind: RefusalKind::Rejected,
+            code: "InvalidMessageContents".to_owned(),
+            message: "why\u{1b}".repeat(10_000),
+        }
+    }
+
+    proptest! {
+        /// Whatever a key holds: the record fits, and reads back to it where it is whole.
+        #[test]
+        fn a_record_is_plain_and_bounded_and_tells_which_event_it_is(
+            key in any_text(), version in any_text(), s3: bool
+        ) {
+            let (key, version) = (format!("k{key}"), format!("v{version}"));
+            let format = if s3 { Format::S3 } else { Format::Bridge };
+            let message = message(&key, &version, format);
+            for form in [Form::Whole, Form::Cut, Form::Least] {
+                let text = record(&message, &refusal(), Millis(0), form);
+                prop_assert!(text.len() <= MAX_RECORD, "{} bytes", text.len());
+                prop_assert!(text.chars().all(|c| matches!(c, ' '..='~')), "{text:?}");
+                let told: Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(&told["kind"], KIND);
+                prop_assert_eq!(&told["sequence"], 17);
+                prop_assert_eq!(&told["keyDigest"], &key_group(&key));
+                prop_assert_eq!(&told["jobId"], "j");
+                if told["form"] == "whole" {
+                    let event: Event = serde_json::from_value(told["event"].clone()).unwrap();
+                    prop_assert_eq!((event.key, event.version_id), (key.clone(), version.clone()));
+                    prop_assert_eq!(event.sequence, Some(17));
+                    prop_assert_eq!(event.source, Source::Reseed);
+                }
+            }
+        }
+    }
+}
