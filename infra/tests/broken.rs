@@ -311,6 +311,16 @@ const BROKEN: [(&str, &str, &str); 77] = [
         "Reseed has no PLAN_BUCKET",
     ),
     (
+        "Resources/Reseed/Properties/Environment/Variables/FAILURE_QUEUE_URL",
+        "-",
+        "Reseed has no FAILURE_QUEUE_URL",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/FAILURE_QUEUE_URL",
+        "!Ref DeadLetterQueue",
+        "Reseed FAILURE_QUEUE_URL is not its OnFailure queue",
+    ),
+    (
         "Resources/Reseed/Properties/Environment/Variables/CHANGES_GO_TO",
         "eventbridge",
         "Reseed CHANGES_GO_TO is \"eventbridge\"",

@@ -9,7 +9,7 @@ use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
-use bridge_core::delivery::{OnUndeliverable, Queue};
+use bridge_core::delivery::OnUndeliverable;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
 use bridge_core::job::state::Wish;
@@ -405,7 +405,7 @@ mod tests {
 
     use async_trait::async_trait;
     use bridge_core::clock::Clock;
-    use bridge_core::delivery::{EntryResult, Message, Refusal};
+    use bridge_core::delivery::{EntryResult, Message, Queue, Refusal};
     use bridge_core::time::Millis;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
