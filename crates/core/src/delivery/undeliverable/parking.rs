@@ -1,5 +1,6 @@
 //! Where an event is kept that its queue refuses for good.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -98,7 +99,8 @@ fn ascii(json: &str) -> String {
             text.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                text.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a text cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
             }
         }
     }
@@ -206,6 +208,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
         /// Whatever a key holds: the record fits, and reads back to it where it is whole.
         #[test]
         fn a_record_is_plain_and_bounded_and_tells_which_event_it_is(
