@@ -186,3 +186,26 @@ fn a_job_stored_by_an_earlier_version_is_read() {
     assert_eq!(read.options, job().options);
     assert_eq!(read.stalled_ms(BEGIN.plus(7)), 7, "since its start");
 }
+
+#[test]
+fn what_was_stored_before_events_could_be_parked_reads_and_is_written_as_before() {
+    let before = serde_json::to_value(&job().options).unwrap();
+    assert_eq!(before.get("onUndeliverable"), None);
+    let mut stored = serde_json::to_value(job()).unwrap();
+    let counts = stored["counts"].as_object_mut().unwrap();
+    assert_eq!(counts.remove("parked"), Some(0.into()));
+    let read: Job = serde_json::from_value(stored).unwrap();
+    assert_eq!(read, job());
+}
+
+#[test]
+fn a_resume_may_change_what_becomes_of_undeliverable_events() {
+    let mut failed = taken(&job(), BEGIN);
+    failed.end_as(Phase::Failed, BEGIN);
+    let way = |asked| {
+        let resumed = failed.resumed(asked, BEGIN).unwrap();
+        resumed.options.on_undeliverable
+    };
+    assert_eq!(way(None), OnUndeliverable::Stop);
+    assert_eq!(way(Some(OnUndeliverable::Park)), OnUndeliverable::Park);
+}
