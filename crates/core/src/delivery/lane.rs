@@ -219,10 +219,15 @@ impl Lane {
                 });
             }
             tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
-            }
+            self.rest(failures).await;
+        }
+    }
+
+    /// Waits before another attempt, or until the lane is to stop.
+    pub(super) async fn rest(&mut self, failures: u32) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
         }
     }
 

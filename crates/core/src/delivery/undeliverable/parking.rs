@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{Named, attribute, event_of};
 use crate::clock::Clock;
@@ -154,10 +154,7 @@ impl Lane {
                 });
             }
             tracing::warn!(refusal = %found, failures, "an event could not be parked; trying again");
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
-            }
+            self.rest(failures).await;
         }
         Ok(false)
     }
