@@ -88,7 +88,7 @@ fn broken_copies_are_caught_and_every_rule_catches_one() {
 }
 
 /// A place in a broken copy, what is written there (`-`: it is removed), and what is found.
-const BROKEN: [(&str, &str, &str); 83] = [
+const BROKEN: [(&str, &str, &str); 85] = [
     (
         "Resources/Bucket/Properties/VersioningConfiguration/Status",
         "Suspended",
@@ -339,6 +339,16 @@ const BROKEN: [(&str, &str, &str); 83] = [
         "Resources/Reseed/Properties/Environment/Variables/PLAN_BUCKET",
         "-",
         "Reseed has no PLAN_BUCKET",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/FAILURE_QUEUE_URL",
+        "-",
+        "Reseed has no FAILURE_QUEUE_URL",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/FAILURE_QUEUE_URL",
+        "!Ref DeadLetterQueue",
+        "Reseed FAILURE_QUEUE_URL is not its OnFailure queue",
     ),
     (
         "Resources/Reseed/Properties/Environment/Variables/CHANGES_GO_TO",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{KILLED_STACK, Received, SHORT_STACK, STACK, Stack};
 use serde_json::{Value, json};
 
@@ -282,4 +283,45 @@ async fn bad_input_is_refused_by_name() {
         let text = error["errorMessage"].as_str().unwrap();
         assert!(text.contains(part), "{part} is not in: {text}");
     }
+}
+
+#[tokio::test]
+async fn an_event_that_no_queue_takes_stops_a_job_and_is_kept_aside_once_it_may() {
+    let stack = Stack::connect(STACK).await.unwrap();
+    let queue = stack.create_queue("narrow").await.unwrap();
+    let size = QueueAttributeName::MaximumMessageSize;
+    let narrow = stack.sqs.set_queue_attributes().queue_url(&queue);
+    narrow.attributes(size, "1024").send().await.unwrap();
+    let long = format!("narrow/m{}", format!("/{}", "é".repeat(49)).repeat(9));
+    for key in ["narrow/a", &long, "narrow/z"] {
+        stack.put(key, "1").await.unwrap();
+    }
+    let input = json!({ "prefix": "narrow/", "order": "bucket", "queueUrl": queue });
+    let job = start(&stack, input).await;
+    let failed = stack.wait_for(&job, "failed", PATIENCE).await.unwrap();
+    let told = failed["lastError"].as_str().unwrap();
+    for part in [
+        "event 2 (key \"narrow/m/",
+        "MessageTooLong",
+        "onUndeliverable",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in: {told}");
+    }
+    let resume = json!({ "action": "resume", "jobId": job, "onUndeliverable": "park" });
+    stack.reseed(resume).await.unwrap();
+    let done = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    assert_eq!(done["counts"]["parked"], 1);
+    let events = stack.receive(&queue, 2, PATIENCE, all).await.unwrap();
+    let sequences: Vec<u64> = events.iter().map(Received::sequence).collect();
+    assert_eq!(sequences, [1, 3]);
+
+    let failures = stack.output("OnFailureQueueUrl");
+    let ours = |m: &Received| m.body["kind"] == "parked" && m.body["jobId"] == job.as_str();
+    let records = stack.receive(failures, 1, PATIENCE, ours).await.unwrap();
+    let record = &records[0].body;
+    assert_eq!(
+        (&record["sequence"], &record["code"]),
+        (&json!(2), &json!("MessageTooLong"))
+    );
+    assert_eq!(record["event"]["key"], long.as_str());
 }

@@ -226,11 +226,20 @@ where
 /// Port `Queues`: any queue of SQS by its URL.
 #[cfg(feature = "reseed")]
 #[derive(Debug, Clone)]
-pub struct SqsQueues(pub Client);
+pub struct SqsQueues {
+    /// The client of them all.
+    pub client: Client,
+    /// The URL of the failure queue, where events are parked.
+    pub failure_queue: Option<String>,
+}
 
 #[cfg(feature = "reseed")]
 impl bridge_core::job::Queues for SqsQueues {
     fn open(&self, url: &str) -> std::sync::Arc<dyn Queue> {
-        std::sync::Arc::new(SqsQueue::new(self.0.clone(), url.to_owned()))
+        std::sync::Arc::new(SqsQueue::new(self.client.clone(), url.to_owned()))
+    }
+
+    fn parking(&self, _job_id: &str) -> Option<std::sync::Arc<dyn Queue>> {
+        self.failure_queue.as_deref().map(|url| self.open(url))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bridge_core::delivery::Mode;
+use bridge_core::delivery::{Mode, OnUndeliverable};
 use bridge_core::format::Format;
 use bridge_core::local::output::Existing;
 use bridge_core::scan::filter::Events;
@@ -34,8 +34,8 @@ pub enum Command {
     ///
     /// From the stack's `OnFailure` queue with `--invoke`, from its dead-letter queue with `--to`. A
     /// message is deleted once that has succeeded. What fails again stays; notifications behind it go
-    /// on, unless ten fail in a row, and dead letters do not, as they would overtake it. Invocations of
-    /// another function are left. Exit codes: 0 done, 1 something failed, 2 wrong usage or
+    /// on, unless ten fail in a row and the function says that it is not well; dead letters do not, as they
+    /// would overtake it. Invocations of another function are left, and so are events that a reseed parked. Exit codes: 0 done, 1 something failed, 2 wrong usage or
     /// configuration, 3 messages are hidden: run it again later.
     Redrive(RedriveArguments),
     /// Ask a deployed stack about its jobs
@@ -61,7 +61,7 @@ pub struct ReseedArguments {
     /// The file must not exist, unless `--append` or `--overwrite` is given. It is readable to its
     /// owner only. With `-`, a reader that has enough (`| head`) ends the job like an interrupt.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "queue_url", "order", "pause_above_depth", "records_per_message", "delivery",
+        "queue_url", "order", "pause_above_depth", "records_per_message", "delivery", "on_undeliverable",
     ])]
     pub out: Option<PathBuf>,
     /// Write behind what the file of `--out` holds
@@ -112,6 +112,12 @@ pub struct ReseedArguments {
     /// Fail at the first key whose order the listing does not tell, instead of counting it
     #[arg(long)]
     pub refuse_ambiguous: bool,
+    /// `stop` (default) at an event that the queue refuses for good, or `park` it and go on
+    ///
+    /// Parked events are lines of `parked.jsonl` in the job's folder below `--state`: with `--resume`
+    /// too, so that a job which has stopped at one can go on.
+    #[arg(long, value_name = "stop|park", value_parser = on_undeliverable)]
+    pub on_undeliverable: Option<OnUndeliverable>,
     /// Go on with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
         "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
@@ -163,6 +169,14 @@ fn delivery(text: &str) -> Result<Mode, String> {
         "strict" => Ok(Mode::Strict),
         "batched" => Ok(Mode::Batched),
         _ => Err("allowed is strict or batched".to_owned()),
+    }
+}
+
+fn on_undeliverable(text: &str) -> Result<OnUndeliverable, String> {
+    match text {
+        "stop" => Ok(OnUndeliverable::Stop),
+        "park" => Ok(OnUndeliverable::Park),
+        _ => Err("allowed is stop or park".to_owned()),
     }
 }
 
@@ -225,6 +239,14 @@ mod tests {
                 ["--out", "--queue-url"],
             ),
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
+            (
+                "reseed --bucket b --queue-url https://x/1/q --on-undeliverable skip",
+                ["--on-undeliverable", "stop or park"],
+            ),
+            (
+                "reseed --bucket b --out - --on-undeliverable park",
+                ["--out", "--on-undeliverable"],
+            ),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
             ("redrive --from https://x/1/q", ["--to", "required"]),
             ("reseed --bucket b --append", ["--append", "--out"]),

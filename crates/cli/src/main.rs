@@ -11,6 +11,7 @@
 
 mod arguments;
 mod jobs;
+mod opening;
 mod preflight;
 mod progress;
 mod redrive;

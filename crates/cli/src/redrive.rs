@@ -6,7 +6,8 @@
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
 //! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
-//! would overtake it. What is another function's stays too. All that stays can be read again at once.
+//! would overtake it. What is another function's stays too, and so do events that a reseed parked, which
+//! no queue would take. All that stays can be read again at once.
 
 mod record;
 
@@ -29,7 +30,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{Outcome, Usage, tell};
-use record::{Record, is_called, name_of};
+use record::{Record, is_called, name_of, parked};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
 const BATCH: i32 = 10;
@@ -91,6 +92,7 @@ pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
         sent: 0,
         failed: Vec::new(),
         left: 0,
+        parked: 0,
         stay: BTreeMap::new(),
     };
     let worked = redrive.work().await;
@@ -108,6 +110,8 @@ struct Redrive {
     failed: Vec<(String, anyhow::Error)>,
     /// Messages that are another function's.
     left: u64,
+    /// Events that a reseed parked.
+    parked: u64,
     /// Receipts of what was received and is not deleted, by id.
     stay: BTreeMap<String, String>,
 }
@@ -139,6 +143,13 @@ impl Redrive {
                         ));
                         self.left += 1;
                     }
+                    Ok(Done::Parked(event)) => {
+                        let id = id_of(message);
+                        tell(&format!(
+                            "message {id} is left: it is a parked event, {event}"
+                        ));
+                        self.parked += 1;
+                    }
                     Err(error) => {
                         let id = id_of(message);
                         let told = format!("{error:#}");
@@ -146,7 +157,10 @@ impl Redrive {
                         self.failed.push((id, error));
                         in_a_row += 1;
                         if in_a_row >= self.target.patience() {
-                            return Ok(());
+                            if !self.target.is_well().await {
+                                return Ok(());
+                            }
+                            in_a_row = 0;
                         }
                     }
                 }
@@ -227,7 +241,14 @@ impl Redrive {
 
     /// Says how it ended.
     async fn tell(self) -> anyhow::Result<Outcome> {
-        let (from, sent, left) = (&self.from, self.sent, self.left);
+        let (from, sent, left, parked) = (&self.from, self.sent, self.left, self.parked);
+        if parked > 0 {
+            tell(&format!(
+                "{parked} events that a reseed parked are left in {from}: their queue does not take them. \
+                 Read them there, tell the consumer what they say, then delete them \
+                 (docs/OPERATIONS.md, \"Parked events\")"
+            ));
+        }
         let stay = self.failed.len();
         if let Some((id, first)) = self.failed.into_iter().next() {
             return Err(first.context(format!(
@@ -236,9 +257,9 @@ impl Redrive {
             )));
         }
         // What stays and was let go again does not count: it is known.
-        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left);
+        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
         // Nobody may be listening: the exit code still tells.
-        let told = json!({ "redriven": sent, "left": left, "hidden": hidden });
+        let told = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
         let _ = writeln!(std::io::stdout(), "{told}");
         if hidden == 0 {
             return Ok(Outcome::Done);
@@ -277,6 +298,8 @@ enum Done {
     Sent,
     /// It is this function's.
     Left(String),
+    /// It is an event of a reseed that no queue takes, and this tells which.
+    Parked(String),
 }
 
 enum Target {
@@ -285,12 +308,37 @@ enum Target {
 }
 
 impl Target {
-    /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones, and
-    /// a function that fails ten times is at fault itself.
+    /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones. A
+    /// function is first asked whether it is well.
     fn patience(&self) -> usize {
         match self {
             Self::Queue(_) => 1,
             Self::Function(..) => 10,
+        }
+    }
+
+    /// Whether what has failed so often in a row is at fault by itself: a function that says it is well
+    /// goes on with the others, as whoever may put objects may also spoil ten notifications.
+    async fn is_well(&self) -> bool {
+        let Self::Function(lambda, function) = self else {
+            return false;
+        };
+        let health = json!({ "action": "health" });
+        match call(lambda, function, &health).await {
+            Ok(_) => {
+                tell(&format!(
+                    "{function} says that it is well: going on with the others"
+                ));
+                true
+            }
+            Err(error) => {
+                let told = format!("{error:#}");
+                tell(&format!(
+                    "{function} is not well: {}",
+                    shown(&told, MOST_SHOWN)
+                ));
+                false
+            }
         }
     }
 }
@@ -300,6 +348,9 @@ async fn send_again(
     target: &Target,
     message: &Message,
 ) -> anyhow::Result<Done> {
+    if let Some(event) = parked(message) {
+        return Ok(Done::Parked(event));
+    }
     match target {
         Target::Queue(url) => send(sqs, url, message).await.map(|()| Done::Sent),
         Target::Function(lambda, function) => invoke(lambda, function, message).await,
@@ -343,6 +394,19 @@ async fn invoke(
         Record::Invocation { payload, .. } => (payload, false),
         Record::Batch(batch) => (batch, true),
     };
+    let answer = call(lambda, function, &payload).await?;
+    if is_batch && has_failures(&answer) {
+        bail!("{function} failed again; its log tells why, with this message's id");
+    }
+    Ok(Done::Sent)
+}
+
+/// Invokes the function, which must succeed, and tells its answer.
+async fn call(
+    lambda: &aws_sdk_lambda::Client,
+    function: &str,
+    payload: &Value,
+) -> anyhow::Result<Value> {
     let limits = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION);
     let limits = aws_sdk_lambda::config::Config::builder().timeout_config(limits.build());
     let answer = lambda
@@ -359,16 +423,13 @@ async fn invoke(
     if answer.function_error().is_some() {
         bail!("{function} failed again: {}", String::from_utf8_lossy(told));
     }
-    if is_batch && has_failures(told) {
-        bail!("{function} failed again; its log tells why, with this message's id");
-    }
-    Ok(Done::Sent)
+    // No answer is none.
+    Ok(serde_json::from_slice(told).unwrap_or_default())
 }
 
 /// Whether the answer to a batch names messages that failed.
 /// Source: AWS Lambda Developer Guide, "Implementing partial batch responses".
-fn has_failures(answer: &[u8]) -> bool {
-    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+fn has_failures(answer: &Value) -> bool {
     let failures = answer["batchItemFailures"].as_array();
     failures.is_some_and(|failures| !failures.is_empty())
 }

@@ -120,12 +120,12 @@ impl End<'_> {
     /// In words.
     fn as_text(&self) -> String {
         let job = self.job;
-        let sent = job.checkpoint.sequence;
+        let (sent, parked) = (job.checkpoint.sequence, job.counts.parked);
         let reason = self.reason().map(|reason| shown(&reason, 4 * MOST_SHOWN));
         let reason = reason.as_deref().unwrap_or("no reason was kept");
         let end = match (self.outcome(), job.phase) {
             (Outcome::Done, _) if job.options.dry_run => "planned, nothing sent".to_owned(),
-            (Outcome::Done, _) => format!("done: {sent} events"),
+            (Outcome::Done, _) => format!("done: {} events", sent - parked),
             (Outcome::Failed, _) => format!("failed after {sent} events: {reason}"),
             (Outcome::Interrupted, phase) => {
                 format!("interrupted while {phase}, {sent} events sent")
@@ -141,6 +141,12 @@ impl End<'_> {
             lines.extend(plan_lines(job, estimate));
         }
         lines.extend(job.planned.as_ref().and_then(ambiguous_line));
+        if parked > 0 {
+            lines.push(format!(
+                "{parked} events were not taken by the queue and are parked: {}/jobs/{}/parked.jsonl",
+                self.state, job.job_id
+            ));
+        }
         lines.extend(self.hint());
         lines.join("\n")
     }
@@ -158,6 +164,10 @@ impl End<'_> {
             Outcome::Failed if gone.iter().any(|code| reason.contains(code)) => Some(format!(
                 "bucket and queue are part of the job: for others start a new one; once they are \
                  there again: {resume}"
+            )),
+            Outcome::Failed if reason.contains("onUndeliverable") => Some(format!(
+                "to go on once that is mended: {resume}; without that event: {resume} \
+                 --on-undeliverable park"
             )),
             Outcome::Failed => Some(format!("to go on once that is mended: {resume}")),
             Outcome::Interrupted => Some(format!("to go on: {resume}")),

@@ -9,15 +9,14 @@ use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
-use bridge_core::delivery::Queue;
+use bridge_core::delivery::OnUndeliverable;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
 use bridge_core::job::state::Wish;
 use bridge_core::job::{Job, JobStore, Ports, Queues, actions};
 use bridge_core::local::NoContinuation;
 use bridge_core::local::jobs::LocalJobs;
-use bridge_core::local::lines::Lines;
-use bridge_core::local::output::{self, Existing, Output};
+use bridge_core::local::output::{self, Existing};
 use bridge_core::local::plans::LocalPlans;
 use bridge_core::local::state::StateDirectory;
 use bridge_core::plan::{Manifest, PlanStore};
@@ -25,9 +24,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::ReseedArguments;
+use crate::opening::{OneQueue, Opening};
 use crate::preflight::Preflight;
 use crate::progress::{Counted, Counts, show};
-use crate::sink::{Broken, Sink};
 use crate::target::Target;
 use crate::{Outcome, Usage, report, tell};
 
@@ -43,6 +42,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
+    let way = arguments.on_undeliverable;
     let resumed = match &arguments.resume {
         Some(job_id) => Some(find(&store, &plans, job_id).await?),
         None => None,
@@ -61,7 +61,10 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let sdk = sdk::load().await;
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, bucket.clone());
-    let sqs = SqsQueues(sdk::sqs(&sdk));
+    let sqs = SqsQueues {
+        client: sdk::sqs(&sdk),
+        failure_queue: None,
+    };
     let queue = target.queue_url().map(|url| (sqs.open(url), url));
     let request = match &resumed {
         Some(_) => None,
@@ -95,7 +98,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         clock: Arc::new(SystemClock),
     };
     let job = match request {
-        None => resume(&store, arguments.resume.as_deref().unwrap_or_default()).await?,
+        None => resume(&store, arguments.resume.as_deref().unwrap_or_default(), way).await?,
         Some((config, request)) => {
             let job = start(&ports, &config, &request).await?;
             claim(&ports, &state, &job, &target, arguments.existing()).await?;
@@ -109,7 +112,10 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         broken: &broken,
     };
     let queue = opened.open(&target, &sqs)?;
-    ports.queues = Arc::new(OneQueue(Arc::new(Counted::new(queue, &counts))));
+    ports.queues = Arc::new(OneQueue {
+        queue: Arc::new(Counted::new(queue, &counts)),
+        parking: opened.parking(&target)?,
+    });
     tell(&format!("job {} in {}", job.job_id, state.path().display()));
 
     let settings = settings(&arguments, &target, region);
@@ -163,7 +169,8 @@ async fn find(store: &LocalJobs, plans: &LocalPlans, job_id: &str) -> anyhow::Re
         return Err(unusable(&format!("its file is of job {:?}", job.job_id)).into());
     }
     if !job.is_active() {
-        job.resumed(SystemClock.now()).map_err(|e| unusable(&e))?;
+        job.resumed(None, SystemClock.now())
+            .map_err(|e| unusable(&e))?;
     }
     Ok(job)
 }
@@ -189,53 +196,38 @@ async fn claim(
     Ok(())
 }
 
-/// What opening a job's target takes.
-struct Opening<'a> {
-    state: &'a StateDirectory,
-    job: &'a Job,
-    stop: &'a CancellationToken,
-    broken: &'a Arc<OnceLock<Broken>>,
-}
-
-impl Opening<'_> {
-    /// Opens it; a dry run opens nothing.
-    fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
-        let lines = match target {
-            Target::Queue(url) => return Ok(sqs.open(url)),
-            Target::File(path) if !self.job.options.dry_run => {
-                let file = Output::open(self.state.path(), &self.job.job_id, path)
-                    .map_err(|e| Usage(e.to_string()))?;
-                Lines::new(path.display().to_string(), file)
-            }
-            Target::File(_) | Target::Nowhere | Target::Stdout => Lines::stdout(),
-        };
-        let lines = lines.map_err(|e| Usage(format!("a thread for the output: {e}")))?;
-        let (stop, broken) = (self.stop.clone(), Arc::clone(self.broken));
-        Ok(Arc::new(Sink::new(lines, stop, broken)))
-    }
-}
-
 /// A job of the state directory, ready to go on. Its last process is gone, or the directory would
 /// be locked; so its lease means nothing.
-async fn resume(store: &LocalJobs, job_id: &str) -> anyhow::Result<Job> {
+async fn resume(
+    store: &LocalJobs,
+    job_id: &str,
+    on_undeliverable: Option<OnUndeliverable>,
+) -> anyhow::Result<Job> {
     let job = store.load(job_id).await?.ok_or_else(|| {
         Usage(format!(
             "--resume: there is no job {job_id:?} in this state directory (--state)"
         ))
     })?;
     if job.is_active() {
-        return forget_lease(store, job).await;
+        return forget_lease(store, job, on_undeliverable).await;
     }
     let now = SystemClock.now();
-    let next = job.resumed(now).map_err(|e| Usage(e.to_string()))?;
+    let next = job
+        .resumed(on_undeliverable, now)
+        .map_err(|e| Usage(e.to_string()))?;
     store.replace(&next, job.stamp()).await?;
     Ok(next)
 }
 
 /// The directory is this process's alone: a lease in it is of a segment that has ended.
-async fn forget_lease(store: &dyn JobStore, job: Job) -> anyhow::Result<Job> {
+async fn forget_lease(
+    store: &dyn JobStore,
+    job: Job,
+    on_undeliverable: Option<OnUndeliverable>,
+) -> anyhow::Result<Job> {
     let mut next = job.next(SystemClock.now());
     next.lease = None;
+    next.options.on_undeliverable = on_undeliverable.unwrap_or(job.options.on_undeliverable);
     store.replace(&next, job.stamp()).await?;
     Ok(next)
 }
@@ -283,6 +275,7 @@ fn request(
         bucket,
         table: String::new(),
         plan_bucket: String::new(),
+        failure_queue: None,
         lease: DEFAULT_LEASE,
     };
     let request = StartRequest {
@@ -296,6 +289,7 @@ fn request(
         delivery: arguments.delivery,
         dry_run: arguments.dry_run,
         refuse_ambiguous: arguments.refuse_ambiguous,
+        on_undeliverable: arguments.on_undeliverable.unwrap_or_default(),
         ..StartRequest::default()
     };
     request
@@ -354,7 +348,7 @@ async fn work(
         loop {
             let job = actions::find(ports, job_id).await?;
             if job.is_active() && job.lease.is_some() {
-                forget_lease(&*ports.jobs, job).await?;
+                forget_lease(&*ports.jobs, job, None).await?;
             }
             // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
             // and another goes on.
@@ -405,22 +399,13 @@ fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// The job's one target.
-struct OneQueue(Arc<dyn Queue>);
-
-impl Queues for OneQueue {
-    fn open(&self, _url: &str) -> Arc<dyn Queue> {
-        Arc::clone(&self.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use bridge_core::clock::Clock;
-    use bridge_core::delivery::{EntryResult, Message, Refusal};
+    use bridge_core::delivery::{EntryResult, Message, Queue, Refusal};
     use bridge_core::time::Millis;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
@@ -475,7 +460,10 @@ mod tests {
         let ports = Ports {
             lister: Arc::new(lister),
             plans: Arc::new(LocalPlans::new(folder.to_owned())),
-            queues: Arc::new(OneQueue(laptop.clone())),
+            queues: Arc::new(OneQueue {
+                queue: laptop.clone(),
+                parking: None,
+            }),
             jobs: Arc::new(LocalJobs::new(folder.to_owned())),
             continuation: Arc::new(NoContinuation),
             clock: laptop.clone(),

@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{answering, command, text};
+use common::{answering_with, command, text};
 use serde_json::{Value, json};
 
 /// A message of the failure queue.
@@ -16,10 +16,18 @@ struct Kept {
     deleted: bool,
 }
 
+/// What the function answers when it fails.
+const FAILED: &str = r#"{"errorType":"NotANotification","errorMessage":"found something"}"#;
+
 type Queue = Arc<Mutex<Vec<Kept>>>;
 
-/// A queue of these bodies, and a function that takes what says it is good, in its time.
+/// A queue of these bodies, and a function that takes what says it is good, in its time, and is well.
 fn play(bodies: &[Value], takes: Duration) -> (String, Queue) {
+    play_with(bodies, takes, true)
+}
+
+/// As [`play`]; the function may be unwell.
+fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue) {
     let kept = bodies.iter().map(|body| Kept {
         body: body.to_string(),
         hidden: false,
@@ -27,25 +35,38 @@ fn play(bodies: &[Value], takes: Duration) -> (String, Queue) {
     });
     let queue: Queue = Arc::new(Mutex::new(kept.collect()));
     let played = Arc::clone(&queue);
-    let url = answering("200 OK", move |head, body| {
+    let url = answering_with("200 OK", move |head, body| {
+        let answer = |body: String| (String::new(), body);
+        let failed = || {
+            (
+                "x-amz-function-error: Unhandled\r\n".to_owned(),
+                FAILED.to_owned(),
+            )
+        };
         if head.contains("/functions/") {
             std::thread::sleep(takes);
             let input = text(body);
+            if input == "{\"action\":\"health\"}" {
+                return if is_well { answer("null".to_owned()) } else { failed() };
+            }
             if input.contains("aws:sqs") {
                 // A batch, as realtime answers it.
                 let is_bad = !input.contains("good");
-                let failed = json!({ "itemIdentifier": "0" });
-                let failures = is_bad.then_some(failed).into_iter().collect::<Vec<_>>();
-                return json!({ "batchItemFailures": failures }).to_string();
+                let bad = json!({ "itemIdentifier": "0" });
+                let failures = is_bad.then_some(bad).into_iter().collect::<Vec<_>>();
+                return answer(json!({ "batchItemFailures": failures }).to_string());
+            }
+            if input.starts_with("{\"bad\"") {
+                return failed();
             }
             assert!(input.starts_with("{\"good\""), "{input}");
-            return "null".to_owned();
+            return answer("null".to_owned());
         }
         let request: Value = serde_json::from_slice(body).unwrap();
         let mut queue = played.lock().unwrap();
         let number = |receipt: &Value| receipt.as_str().unwrap().parse::<usize>().unwrap();
         let head = head.to_lowercase();
-        if head.contains("receivemessage") {
+        let body = if head.contains("receivemessage") {
             let visible = |(_, kept): &(usize, &mut Kept)| !kept.hidden && !kept.deleted;
             let some = queue.iter_mut().enumerate().filter(visible).take(10);
             let messages: Vec<_> = some
@@ -70,7 +91,8 @@ fn play(bodies: &[Value], takes: Duration) -> (String, Queue) {
                 .count();
             let name = "ApproximateNumberOfMessagesNotVisible";
             json!({ "Attributes": { name: hidden.to_string() } }).to_string()
-        }
+        };
+        answer(body)
     });
     (url, queue)
 }
@@ -160,4 +182,75 @@ fn what_no_function_gave_up_is_handed_over_as_a_message_and_stays_if_it_fails() 
     assert!(error.contains("s-realtime failed again"), "{error}");
     let queue = queue.lock().unwrap();
     assert!(queue[0].deleted && !queue[1].deleted && !queue[1].hidden);
+}
+
+#[test]
+fn bad_notifications_do_not_keep_good_ones_from_a_function_that_is_well() {
+    let mut bodies: Vec<Value> = (0..25).map(|n| json!({ "bad": n })).collect();
+    bodies.push(json!({ "good": 1 }));
+    let (url, queue) = play(&bodies, Duration::ZERO);
+    let (code, _, error) = redrive(&url);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("1 were sent again; 25 failed again"),
+        "{error}"
+    );
+    assert!(error.contains("s-realtime says that it is well"), "{error}");
+    assert!(queue.lock().unwrap()[25].deleted);
+}
+
+#[test]
+fn a_function_that_is_not_well_is_tried_ten_times() {
+    let bodies: Vec<Value> = (0..25).map(|n| json!({ "bad": n })).collect();
+    let (url, _) = play_with(&bodies, Duration::ZERO, false);
+    let (code, _, error) = redrive(&url);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("0 were sent again; 10 failed again"),
+        "{error}"
+    );
+    assert!(error.contains("s-realtime is not well"), "{error}");
+}
+
+#[test]
+fn parked_events_are_left_told_of_and_no_failure() {
+    let parked = |n: u64| {
+        json!({ "kind": "parked", "reason": "undeliverable", "jobId": "j-1", "sequence": n,
+            "code": "InvalidMessageContents", "event": { "key": "k" } })
+    };
+    let mut bodies: Vec<Value> = (1..=12).map(parked).collect();
+    bodies.push(json!({ "good": 1 }));
+    for target in [
+        ["--invoke", "s-realtime"],
+        ["--to", "http://127.0.0.1:9/1/q"],
+    ] {
+        let is_function = target[0] == "--invoke";
+        let of = if is_function {
+            &bodies[..]
+        } else {
+            &bodies[..12]
+        };
+        let (url, queue) = play(of, Duration::ZERO);
+        let folder = tempfile::tempdir().unwrap();
+        let from = format!("{url}/1/on-failure");
+        let arguments = ["redrive", "--from", &from, target[0], target[1]];
+        let output = command(&url, folder.path(), &arguments).output().unwrap();
+        let (told, error) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        let redriven = format!("\"redriven\":{}", u8::from(is_function));
+        assert!(
+            told.contains("\"parked\":12") && told.contains(&redriven),
+            "{told}"
+        );
+        assert!(
+            error.contains("a parked event, 12 of job j-1 (InvalidMessageContents)"),
+            "{error}"
+        );
+        assert!(
+            error.contains("12 events that a reseed parked are left"),
+            "{error}"
+        );
+        let queue = queue.lock().unwrap();
+        assert!(queue[..12].iter().all(|kept| !kept.deleted && !kept.hidden));
+    }
 }

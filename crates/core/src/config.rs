@@ -74,6 +74,8 @@ pub struct ReseedConfig {
     pub table: String,
     /// `PLAN_BUCKET`: where plans are kept.
     pub plan_bucket: String,
+    /// `FAILURE_QUEUE_URL`: where events are parked that cannot be delivered; without, none can be.
+    pub failure_queue: Option<String>,
     /// `LEASE_SECONDS`: how long a segment's right to its job lasts unless renewed; default 60.
     pub lease: Duration,
 }
@@ -129,6 +131,13 @@ impl ReseedConfig {
             bucket: required(lookup, "BUCKET_NAME", "the name of a bucket")?,
             table: required(lookup, "CHECKPOINT_TABLE", "the name of a DynamoDB table")?,
             plan_bucket: required(lookup, "PLAN_BUCKET", "the name of a bucket")?,
+            failure_queue: match text(lookup, "FAILURE_QUEUE_URL") {
+                None => None,
+                Some(url) => {
+                    check_queue_url("FAILURE_QUEUE_URL", &url)?;
+                    Some(url)
+                }
+            },
             lease: match text(lookup, "LEASE_SECONDS") {
                 None => DEFAULT_LEASE,
                 Some(seconds) => read_lease(&seconds)?,
@@ -278,7 +287,7 @@ mod tests {
                 "QUEUE_URL" => Some(FIFO.to_owned()),
                 "LEASE_SECONDS" => Some(lease.to_owned()),
                 _ => Some("a-name".to_owned())
-                    .filter(|_| !matches!(name, "ORDER" | "MESSAGE_FORMAT")),
+                    .filter(|_| !matches!(name, "ORDER" | "MESSAGE_FORMAT" | "FAILURE_QUEUE_URL")),
             })
         };
         assert_eq!(read("").unwrap().lease, Duration::from_mins(1));

@@ -3,6 +3,7 @@
 //! - [`message`]: what goes into a queue, and how it is made from an event
 //! - [`pending`]: what waits in a lane, and what the next request may hold (pure)
 //! - [`lane`]: one ordered sender; [`once`]: a handful of messages, for the realtime path
+//! - [`undeliverable`]: what no repetition helps: told, taken apart, or parked
 //! - [`flow`]: how many requests may be in flight; [`backoff`]: how long to wait before trying again
 //!
 //! The rule that keeps the order is the [`Mode`].
@@ -13,6 +14,7 @@ pub mod lane;
 pub mod message;
 pub mod once;
 pub mod pending;
+pub mod undeliverable;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,25 @@ pub enum Mode {
     Batched,
 }
 
+/// What becomes of an event that the queue refuses for good: one whose body or size it does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUndeliverable {
+    /// The job fails and names it.
+    #[default]
+    Stop,
+    /// It is kept aside, named and counted, and the job goes on behind it.
+    Park,
+}
+
+impl OnUndeliverable {
+    /// Whether it is the default.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
 /// Why an entry, or a whole request, was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {code}: {message}")]
@@ -76,6 +97,43 @@ pub struct Refusal {
     /// SQS's message.
     pub message: String,
 }
+
+/// What `InvalidParameterValue`, which may be about anything, says of a message whose size, body or
+/// attributes are wrong, in lower case.
+const OF_A_MESSAGE: [&str; 6] = [
+    "message must be shorter",
+    "binary character",
+    "message body",
+    "messagebody",
+    "message attribute",
+    "messageattribute",
+];
+
+impl Refusal {
+    /// Whether it is this message, and no other, that the queue does not take, now and for good:
+    /// what it holds or how long it is. Not where the caller, the queue, its key or time are at
+    /// fault. What cannot be told counts as the caller's: nothing is passed over by a guess.
+    ///
+    /// Source: Amazon SQS API Reference, "`SendMessage`" and "`SendMessageBatch`", errors.
+    #[must_use]
+    pub fn is_of_the_message(&self) -> bool {
+        if self.kind != RefusalKind::Rejected {
+            return false;
+        }
+        let is_code = |known: &str| {
+            let code = self.code.rsplit('.').next().unwrap_or_default();
+            code.strip_suffix("Exception").unwrap_or(code) == known
+        };
+        if is_code("InvalidMessageContents") || is_code(TOO_LONG) {
+            return true;
+        }
+        let told = self.message.to_lowercase();
+        is_code("InvalidParameterValue") && OF_A_MESSAGE.iter().any(|words| told.contains(words))
+    }
+}
+
+/// Code of this program's own refusal of a message that is longer than its queue takes.
+pub const TOO_LONG: &str = "MessageTooLong";
 
 /// What to do about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,4 +176,54 @@ pub trait Queue: Send + Sync {
 
     /// The longest that [`Queue::send`] can take.
     fn request_timeout(&self) -> std::time::Duration;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_a_message_itself_is_undeliverable() {
+        let shorter =
+            "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
+        for (code, message, is_of_the_message) in [
+            ("InvalidMessageContents", "Invalid characters found.", true),
+            ("AWS.SimpleQueueService.InvalidMessageContents", "", true),
+            ("InvalidMessageContentsException", "", true),
+            (TOO_LONG, "the queue takes 1024 bytes", true),
+            ("InvalidParameterValue", shorter, true),
+            ("InvalidParameterValueException", shorter, true),
+            (
+                "InvalidParameterValue",
+                "Invalid binary character '#x1' was found in the message body",
+                true,
+            ),
+            (
+                "InvalidParameterValue",
+                "Value 7 for parameter QueueUrl is invalid.",
+                false,
+            ),
+            ("InvalidParameterValue", "", false),
+            ("AccessDenied", "message body", false),
+            ("AWS.SimpleQueueService.NonExistentQueue", "", false),
+            ("KMS.DisabledException", "", false),
+            ("KmsAccessDenied", "", false),
+            (
+                "MissingParameter",
+                "The request must contain the parameter MessageGroupId.",
+                false,
+            ),
+            ("UnsupportedOperation", "", false),
+        ] {
+            let refusal = |kind| Refusal {
+                kind,
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+            let found = refusal(RefusalKind::Rejected).is_of_the_message();
+            assert_eq!(found, is_of_the_message, "{code}: {message}");
+            assert!(!refusal(RefusalKind::Throttled).is_of_the_message());
+            assert!(!refusal(RefusalKind::Unavailable).is_of_the_message());
+        }
+    }
 }

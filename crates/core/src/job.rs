@@ -91,6 +91,12 @@ pub trait Continuation: Send + Sync {
 pub trait Queues: Send + Sync {
     /// The queue at `url`.
     fn open(&self, url: &str) -> Arc<dyn Queue>;
+
+    /// Where the job's events are kept that its queue refuses for good: the failure queue, or a file.
+    /// `None` where there is no such place.
+    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+        None
+    }
 }
 
 /// Everything a job touches.

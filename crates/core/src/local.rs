@@ -4,7 +4,7 @@
 //! - [`plans`]: runs and manifests as files
 //! - [`jobs`]: job states as files
 //! - [`lines`]: events as lines of a file or of standard output; [`output`]: which file, and what in
-//!   it is the job's
+//!   it is the job's; [`parked`]: the file of what cannot be delivered
 //!
 //! A working directory is not trusted: it may have come with an archive or a clone. Nothing is opened
 //! through a symbolic link, names are checked before they are joined, and what is made is for its owner
@@ -13,6 +13,7 @@
 pub mod jobs;
 pub mod lines;
 pub mod output;
+pub mod parked;
 pub mod plans;
 pub mod state;
 

@@ -43,6 +43,12 @@ pub enum Mistake {
     OtherBlocksOnResume,
     /// The window is not kept: the fastest lane runs ahead as far as it can.
     NoWindow,
+    /// Parked: the failure queue's refusal of an event is not looked at.
+    ParkedWithoutKeeping,
+    /// Parked, packed: what shares a message with the event at fault is passed over with it.
+    ParkedWithItsMessage,
+    /// Parked: what was parked beyond the checkpoint counts, and counts again after a crash.
+    ParkedCountedAtOnce,
 }
 
 impl Mistake {
@@ -67,6 +73,9 @@ impl Mistake {
         Self::NoSweep,
         Self::OtherBlocksOnResume,
         Self::NoWindow,
+        Self::ParkedWithoutKeeping,
+        Self::ParkedWithItsMessage,
+        Self::ParkedCountedAtOnce,
     ];
 
     /// Whether it was planted in this thread.

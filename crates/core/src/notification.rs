@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::config::Buckets;
 use crate::event::Event;
-use crate::text::{MOST_SHOWN, shown};
+use crate::text::{MOST_SHOWN, quoted, shown};
 
 /// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.
 const MAX_ENVELOPES: usize = 3;
@@ -68,31 +68,35 @@ impl Reason {
     }
 }
 
-/// Input that is no notification.
+/// Input that is no notification. What is told of it is escaped and cut, whatever was found: at most
+/// [`MOST_TOLD`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
     /// Not JSON at all.
-    #[error("the message body is not JSON: {0}")]
+    #[error("the message body is not JSON: {}", shown(.0, MOST_SHOWN))]
     NotJson(String),
     /// JSON of another kind.
     #[error(
-        "not an S3 notification, EventBridge event, SNS envelope or SQS batch: found {found}; \
-         see docs/EVENTS.md for what is understood"
+        "not an S3 notification, EventBridge event, SNS envelope or SQS batch: found {}; \
+         see docs/EVENTS.md for what is understood",
+        shown(found, MOST_SHOWN)
     )]
     Unknown {
         /// The fields found, or the JSON type.
         found: String,
     },
     /// A major version this program does not know.
-    #[error("S3 event version {found:?} is not supported; 2.x is")]
+    #[error("S3 event version {} is not supported; 2.x is", quoted(found))]
     Version {
         /// The version found.
         found: String,
     },
     /// An event that nobody knows: skipping it could lose a change.
     #[error(
-        "event name {found:?} is not known (key {key:?}): whether a version came or went cannot be \
-         told; docs/EVENTS.md lists the known names"
+        "event name {} is not known (key {}): whether a version came or went cannot be told; \
+         docs/EVENTS.md lists the known names",
+        quoted(found),
+        quoted(key)
     )]
     EventName {
         /// The name, without `s3:`.
@@ -117,7 +121,7 @@ pub enum NotificationError {
         key: String,
     },
     /// A record that lacks a fact or has it in the wrong shape.
-    #[error("{what}: {reason}")]
+    #[error("{what}: {}", shown(reason, MOST_SHOWN))]
     Malformed {
         /// Which part.
         what: &'static str,
@@ -125,6 +129,10 @@ pub enum NotificationError {
         reason: String,
     },
 }
+
+/// The longest text of a [`NotificationError`], bytes: two quotations with how long they were, and the
+/// words around them.
+pub const MOST_TOLD: usize = 2 * MOST_SHOWN + 300;
 
 /// One invocation's input.
 #[derive(Debug)]

@@ -32,6 +32,18 @@ pub fn shown(text: &str, most: usize) -> String {
     shown
 }
 
+/// The same of [`MOST_SHOWN`] bytes between quotation marks, its own escaped.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    // Most texts are short: only the beginning of a long one is quoted.
+    let most = text.floor_char_boundary(MOST_SHOWN + 1);
+    let mut quoted = shown(&format!("{:?}", &text[..most]), MOST_SHOWN);
+    if most < text.len() {
+        let _ = write!(quoted, "… ({} bytes in all)", text.len());
+    }
+    quoted
+}
+
 fn is_plain(character: char) -> bool {
     !character.is_control()
         && !matches!(
@@ -42,6 +54,9 @@ fn is_plain(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::any::any_text;
     use super::*;
 
     #[test]
@@ -65,5 +80,41 @@ mod tests {
         assert!(cut.ends_with("… (299901 bytes more)"), "{cut}");
         assert_eq!(shown("abc", 3), "abc");
         assert!(shown(&"\u{1b}".repeat(100), 100).len() < 140);
+    }
+
+    proptest! {
+        /// Whatever comes in: bounded, and nothing that a terminal obeys.
+        #[test]
+        fn any_text_is_shown_in_bounds_and_on_one_line(
+            text in any_text(), most in 1usize..2_000
+        ) {
+            for (told, bound) in [(shown(&text, most), most), (quoted(&text), MOST_SHOWN)] {
+                prop_assert!(told.len() <= bound + 60, "{} bytes of {bound}", told.len());
+                prop_assert!(told.chars().all(is_plain), "{told:?}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod any {
+    //! Texts as an enemy writes them.
+
+    use proptest::prelude::*;
+
+    /// Short or 200 KB, of characters that somebody obeys among others.
+    pub fn any_text() -> impl Strategy<Value = String> {
+        let of = prop_oneof![
+            Just('\u{1b}'),
+            Just('\n'),
+            Just('"'),
+            Just('\\'),
+            Just('\u{9b}'),
+            Just('\u{202e}'),
+            any::<char>(),
+        ];
+        let some = prop::collection::vec(of, 0..50).prop_map(String::from_iter);
+        (some, prop_oneof![Just(1usize), 1usize..5_000])
+            .prop_map(|(some, times)| some.repeat(times))
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::text::{MOST_SHOWN, quoted, shown};
+
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// Milliseconds since 1970-01-01T00:00:00Z; as text always `2024-05-01T12:00:00.000Z`.
@@ -13,7 +15,11 @@ pub struct Millis(pub i64);
 
 /// A text that is not an RFC 3339 time.
 #[derive(Debug, thiserror::Error)]
-#[error("{found:?} is not a time like 2024-05-01T12:00:00Z: {reason}")]
+#[error(
+    "{} is not a time like 2024-05-01T12:00:00Z: {}",
+    quoted(found),
+    shown(reason, MOST_SHOWN)
+)]
 pub struct TimeError {
     found: String,
     reason: String,

@@ -14,7 +14,9 @@ use bridge_core::delivery::message::Writer;
 use bridge_core::delivery::once::{Delivered, deliver};
 use bridge_core::delivery::{Message, Queue};
 use bridge_core::event::Event;
+use bridge_core::notification::MOST_TOLD;
 use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
+use bridge_core::text::{MOST_SHOWN, quoted, shown};
 use metrics::{counter, histogram};
 use serde_json::{Value, json};
 
@@ -36,12 +38,13 @@ pub enum ForwardError {
     #[error(transparent)]
     Input(#[from] NotificationError),
     /// The action is none of this function's.
-    #[error("action {0:?} is unknown; the realtime function has one: health")]
+    #[error("action {} is unknown; the realtime function has one: health", quoted(.0))]
     Action(String),
     /// Some events or records remain.
     #[error(
         "{undelivered} of {events} events not delivered, {unreadable} records unreadable or of \
-         another bucket; first: {first}"
+         another bucket; first: {}",
+        shown(first, MOST_TOLD)
     )]
     Leftover {
         /// Events in the input.
@@ -54,7 +57,7 @@ pub enum ForwardError {
         first: String,
     },
     /// The queue does not answer a health check.
-    #[error("queue {queue_url}: {reason}")]
+    #[error("queue {queue_url}: {}", shown(reason, MOST_TOLD))]
     Unhealthy {
         /// The queue.
         queue_url: String,
@@ -181,7 +184,7 @@ impl<Q: Queue> Forwarder<Q> {
                 }
                 Err(error) => {
                     failed[index] = true;
-                    tracing::error!(message_id = message.message_id, %error, "a message that is no notification");
+                    tracing::error!(message_id = brief(&message.message_id), %error, "a message that is no notification");
                     counter!("RecordsUnreadable").increment(1);
                 }
             }
@@ -204,7 +207,10 @@ impl<Q: Queue> Forwarder<Q> {
             .zip(failed)
             .filter(|(_, failed)| *failed)
             .map(|(message, _)| {
-                tracing::warn!(message_id = message.message_id, "goes back into its queue");
+                tracing::warn!(
+                    message_id = brief(&message.message_id),
+                    "goes back into its queue"
+                );
                 let mut failure = BatchItemFailure::default();
                 failure.item_identifier = message.message_id;
                 failure
@@ -222,9 +228,9 @@ impl<Q: Queue> Forwarder<Q> {
             let reason = skipped.reason.as_str();
             tracing::info!(
                 reason,
-                event_name = skipped.event_name,
-                bucket = skipped.bucket,
-                key = skipped.key,
+                event_name = brief(&skipped.event_name),
+                bucket = brief(&skipped.bucket),
+                key = brief(&skipped.key),
                 "skipped"
             );
             counter!("EventsSkipped", "Reason" => reason).increment(1);
@@ -260,7 +266,15 @@ impl<Q: Queue> Forwarder<Q> {
                 .ok()
                 .and_then(|n| events.get(n));
             if let Some(event) = event {
-                tracing::error!(bucket = event.bucket, key = event.key, version_id = event.version_id, event_id = event.event_id, refusal = %leftover.refusal, "not delivered");
+                let refusal = shown(&leftover.refusal.to_string(), MOST_TOLD);
+                tracing::error!(
+                    bucket = brief(&event.bucket),
+                    key = brief(&event.key),
+                    version_id = brief(&event.version_id),
+                    event_id = event.event_id,
+                    refusal,
+                    "not delivered"
+                );
             }
         }
         measure(events, &delivered);
@@ -272,6 +286,11 @@ impl<Q: Queue> Forwarder<Q> {
         );
         delivered
     }
+}
+
+/// A text of a notification as logs have it.
+fn brief(text: &str) -> String {
+    shown(text, MOST_SHOWN)
 }
 
 /// Counts what was delivered, and how long after the change.

@@ -99,7 +99,10 @@ impl Reseed {
             Request::Cancel(job) => Ok(shown(
                 &actions::wish(ports, &job.job_id, Wish::Cancel).await?,
             )),
-            Request::Resume(job) => Ok(shown(&actions::resume(ports, &job.job_id).await?)),
+            Request::Resume(job) => {
+                let (id, way) = (&job.job_id, job.on_undeliverable);
+                Ok(shown(&actions::resume(ports, id, way).await?))
+            }
             Request::Continue(request) => self.work(&request, request_id, deadline).await,
             Request::Sweep => Ok(json!({ "continued": sweep(ports).await? })),
             Request::Health => self.health().await,

@@ -61,7 +61,10 @@ async fn wire(config: ReseedConfig) -> Reseed {
     let ports = Ports {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
-        queues: Arc::new(SqsQueues(sdk::sqs(&sdk))),
+        queues: Arc::new(SqsQueues {
+            client: sdk::sqs(&sdk),
+            failure_queue: config.failure_queue.clone(),
+        }),
         jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),

@@ -44,6 +44,12 @@ impl Queues for Asleep {
             sleep: self.sleep,
         })
     }
+
+    fn parking(&self, job_id: &str) -> Option<Arc<dyn Queue>> {
+        let queue = self.queues.parking(job_id)?;
+        let sleep = self.sleep;
+        Some(Arc::new(AsleepQueue { queue, sleep }))
+    }
 }
 
 struct AsleepQueue {

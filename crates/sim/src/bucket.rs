@@ -60,7 +60,7 @@ pub const STYLE: Style = Style {
 };
 
 /// A bucket whose history is written by [`Bucket::put`] and [`Bucket::delete`].
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Bucket {
     /// By key, oldest first.
     entries: BTreeMap<String, Vec<ObjectVersion>>,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::delivery::{Message, Mode, Order, Queue, RefusalKind};
+use bridge_core::delivery::{Message, Mode, OnUndeliverable, Order, Queue, RefusalKind};
 use bridge_core::format::Format;
 use bridge_core::job::state::{Checkpoint, Options, Seen};
 use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place};
@@ -61,6 +61,7 @@ fn job(id: &str) -> Job {
         pause_above_depth: None,
         dry_run: false,
         refuse_ambiguous: false,
+        on_undeliverable: OnUndeliverable::Park,
     };
     Job::new(id.to_owned(), "ledger", options, "d1".to_owned(), Millis(5))
 }

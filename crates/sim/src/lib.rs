@@ -18,6 +18,7 @@ pub mod conformance;
 pub mod faults;
 pub mod load;
 pub mod operator;
+pub mod parking;
 pub mod queue;
 pub mod store;
 pub mod storm;

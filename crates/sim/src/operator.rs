@@ -66,7 +66,7 @@ impl<'a> Operator<'a> {
                     let _ = actions::wish(ports, self.job_id, wish).await;
                 }
                 1 | 2 => drop(actions::wish(ports, self.job_id, Wish::Pause).await),
-                _ => drop(actions::resume(ports, self.job_id).await),
+                _ => drop(actions::resume(ports, self.job_id, None).await),
             }
         }
         loop {
@@ -76,7 +76,9 @@ impl<'a> Operator<'a> {
             };
             match job.phase {
                 Phase::Paused if accepted => return Err("a pause undid a cancel".to_owned()),
-                Phase::Paused | Phase::Failed => drop(actions::resume(ports, self.job_id).await),
+                Phase::Paused | Phase::Failed => {
+                    drop(actions::resume(ports, self.job_id, None).await)
+                }
                 Phase::Done => return Ok(cancelled),
                 Phase::Cancelled => break,
                 Phase::Scanning | Phase::Sending => {}

@@ -12,16 +12,18 @@ use bridge_core::delivery::{
 };
 use bridge_core::job::Queues;
 use bridge_core::time::Millis;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::faults::{Faults, Strike};
+use crate::parking::OfParking;
 use crate::told::sequences_of;
 
 /// SQS forgets deduplication ids after five minutes.
 const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
 
 /// The longest that a request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether SQS takes this character in a message.
 ///
@@ -49,6 +51,10 @@ pub struct Arrived {
     pub messages: Vec<(Millis, Message)>,
     /// Messages that the consumer has read and deleted.
     pub consumed: usize,
+    /// Sequences of events that it refuses for good, with all that shares their message.
+    pub refused: BTreeSet<u64>,
+    /// Records of events that were parked.
+    pub parked: Vec<Value>,
     /// Broken rules; a test fails when there is one.
     pub violations: Vec<String>,
     seen: HashMap<String, Millis>,
@@ -87,13 +93,41 @@ impl SimQueue {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, segment: u64, messages: &[Message]) {
-        let bytes: usize = messages.iter().map(Message::bytes).sum();
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// A segment begins a request.
+    pub(crate) fn begin_of(&self, segment: u64) {
         let mut arrived = self.arrived();
         *arrived.at_work.entry(segment).or_default() += 1;
         if arrived.at_work.len() > 1 {
             arrived.violate("two segments at work at once".to_owned());
         }
+    }
+
+    /// A segment's request ends.
+    pub(crate) fn end_of(&self, segment: u64) {
+        let mut arrived = self.arrived();
+        if let Some(requests) = arrived.at_work.get_mut(&segment) {
+            *requests -= 1;
+            if *requests == 0 {
+                arrived.at_work.remove(&segment);
+            }
+        }
+    }
+
+    /// Keeps a record of an event that was parked.
+    pub(crate) fn park(&self, record: Value) {
+        let mut arrived = self.arrived();
+        arrived.reach(record["sequence"].as_u64());
+        arrived.parked.push(record);
+    }
+
+    fn begin(&self, segment: u64, messages: &[Message]) {
+        let bytes: usize = messages.iter().map(Message::bytes).sum();
+        self.begin_of(segment);
+        let mut arrived = self.arrived();
         if messages.is_empty() || messages.len() > MAX_ENTRIES || bytes > MAX_REQUEST_BYTES {
             let text = format!("{} entries, {bytes} bytes in a request", messages.len());
             arrived.violate(text);
@@ -122,17 +156,16 @@ impl SimQueue {
         for group in messages.iter().filter_map(|m| m.group.as_ref()) {
             arrived.in_flight_groups.remove(group);
         }
-        if let Some(requests) = arrived.at_work.get_mut(&segment) {
-            *requests -= 1;
-            if *requests == 0 {
-                arrived.at_work.remove(&segment);
-            }
-        }
+        drop(arrived);
+        self.end_of(segment);
     }
 
     fn take(&self, message: &Message) {
         let now = self.clock.now();
         let mut arrived = self.arrived();
+        if arrived.refuses(message) {
+            return;
+        }
         if let Some(id) = message.id_of_attempt() {
             let seen = arrived.seen.get(id.as_ref());
             if seen.is_some_and(|at| now < at.plus(DEDUPLICATION_MS)) {
@@ -140,18 +173,29 @@ impl SimQueue {
             }
             arrived.seen.insert(id.into_owned(), now);
         }
-        let gapless = arrived.gapless;
-        let news = sequences_of(message).into_iter().filter(|s| *s > gapless);
-        arrived.beyond.extend(news);
-        while arrived.beyond.first() == Some(&(arrived.gapless + 1)) {
-            arrived.beyond.pop_first();
-            arrived.gapless += 1;
-        }
+        arrived.reach(sequences_of(message));
         arrived.messages.push((now, message.clone()));
     }
 }
 
 impl Arrived {
+    /// These have arrived, or were parked.
+    fn reach(&mut self, sequences: impl IntoIterator<Item = u64>) {
+        let gapless = self.gapless;
+        let news = sequences.into_iter().filter(|s| *s > gapless);
+        self.beyond.extend(news);
+        while self.beyond.first() == Some(&(self.gapless + 1)) {
+            self.beyond.pop_first();
+            self.gapless += 1;
+        }
+    }
+
+    /// Whether one of its events is refused for good.
+    fn refuses(&self, message: &Message) -> bool {
+        let mut sequences = sequences_of(message).into_iter();
+        sequences.any(|sequence| self.refused.contains(&sequence))
+    }
+
     fn violate(&mut self, text: String) {
         // The first ones tell enough.
         if self.violations.len() < 10 {
@@ -206,13 +250,26 @@ impl Queue for OfSegment {
             }
             Strike::None | Strike::After => {}
         }
+        let is_refused = |message: &Message| queue.arrived().refuses(message);
+        // As SQS does of lengths, at times: the whole request for one of its messages.
+        if messages.iter().any(is_refused) && queue.faults.below(2) == 0 {
+            return Err(Refusal {
+                kind: RefusalKind::Rejected,
+                code: "InvalidParameterValue".to_owned(),
+                message:
+                    "One or more parameters are invalid. Reason: Message must be shorter than \
+                          it is."
+                        .to_owned(),
+            });
+        }
         let mut results = Vec::with_capacity(messages.len());
         for message in messages {
             let strike = queue.faults.strike_entry();
             let values = message.attributes.iter().map(|(_, value)| value);
-            if !values
-                .chain([&message.body])
-                .all(|text| text.chars().all(is_allowed))
+            if is_refused(message)
+                || !values
+                    .chain([&message.body])
+                    .all(|text| text.chars().all(is_allowed))
             {
                 results.push(Err(Refusal {
                     kind: RefusalKind::Rejected,
@@ -249,7 +306,7 @@ impl Queue for OfSegment {
     }
 }
 
-fn refusal(strike: Strike) -> Refusal {
+pub(crate) fn refusal(strike: Strike) -> Refusal {
     Refusal {
         kind: if strike == Strike::Throttled {
             RefusalKind::Throttled
@@ -270,5 +327,13 @@ impl Queues for OneQueue {
             queue: Arc::clone(&self.0),
             segment: self.0.segments.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    /// For the segment that opened the queue last.
+    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+        Some(Arc::new(OfParking {
+            queue: Arc::clone(&self.0),
+            segment: self.0.segments.load(Ordering::Relaxed).saturating_sub(1),
+        }))
     }
 }

@@ -1,11 +1,11 @@
 //! One job in a world where anything fails, from a seed, and the judgement of what came of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bridge_core::config::{Config, ReseedConfig};
-use bridge_core::delivery::Mode;
+use bridge_core::delivery::{Mode, OnUndeliverable};
 use bridge_core::event::Event;
 use bridge_core::format::Format;
 use bridge_core::job::request::StartRequest;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Markers, STYLE, Style};
 use crate::operator::Operator;
+use crate::parking;
 use crate::store::Outages;
 use crate::told::{events_of, sequences_of};
 use crate::world::{BEGIN, CALM, Weather, World};
@@ -30,6 +31,8 @@ pub struct Storm {
     style: Style,
     request: StartRequest,
     kind: Kind,
+    /// Sequences of events that the queue refuses for good.
+    undeliverable: BTreeSet<u64>,
 }
 
 /// What a storm is about.
@@ -76,6 +79,7 @@ pub fn config() -> ReseedConfig {
         bucket: "ledger".to_owned(),
         table: "jobs".to_owned(),
         plan_bucket: "plans".to_owned(),
+        failure_queue: None,
         lease: Duration::from_mins(1),
     }
 }
@@ -194,6 +198,7 @@ impl Storm {
             weather,
             bucket,
             kind: Kind::Any,
+            undeliverable: BTreeSet::new(),
             style,
             request: StartRequest {
                 order: Some(order.to_owned()),
@@ -223,8 +228,40 @@ impl Storm {
             2 => storm.of_kind(Kind::LongOutages),
             3 => storm.of_kind(Kind::ShortOutages),
             4 | 5 if is_long => storm.of_kind(Kind::Operator),
+            _ if seed % 4 == 1 => storm.with_undeliverable(),
             _ => storm,
         }
+    }
+
+    /// The queue refuses one event of thirty for good, and a key that makes messages too long. The job
+    /// parks them, or fails at the first and is resumed so that it parks.
+    fn with_undeliverable(mut self) -> Self {
+        let mut random = fastrand::Rng::with_seed(self.seed.rotate_left(32));
+        if random.bool() {
+            let mut bucket = (*self.bucket).clone();
+            let last = bucket
+                .history()
+                .last()
+                .map(|(position, _)| position.effective_time);
+            let begin = last.unwrap_or(BEGIN);
+            for second in 0..random.i64(1..5) {
+                bucket.put(&"\u{1}".repeat(1000), begin.plus(second * 1000));
+            }
+            self.bucket = Arc::new(bucket);
+        }
+        let is_bridge = self.request.format != Some(Format::S3);
+        let history = self.bucket.history();
+        self.undeliverable = (1..)
+            .zip(&history)
+            .filter(|(_, (position, _))| {
+                (is_bridge && position.key.len() == 1000) || random.u8(0..30) == 0
+            })
+            .map(|(sequence, _)| sequence)
+            .collect();
+        if random.u8(0..3) > 0 {
+            self.request.on_undeliverable = OnUndeliverable::Park;
+        }
+        self
     }
 
     fn of_kind(mut self, kind: Kind) -> Self {
@@ -306,6 +343,11 @@ impl Storm {
         if self.kind == Kind::LongOutages {
             world.settings.patience = Duration::from_secs(2);
         }
+        world
+            .queue
+            .arrived()
+            .refused
+            .clone_from(&self.undeliverable);
         let started = start(&world, &self.request).await;
         let begin = Instant::now();
         let limit = Duration::from_hours(24);
@@ -321,6 +363,18 @@ impl Storm {
         } else {
             world.turn(limit).await
         };
+        let stops = self.request.on_undeliverable.is_stop() && !self.undeliverable.is_empty();
+        if rested && stops {
+            let is_one_order = self.request.order.as_deref() == Some("bucket");
+            parking::judge_stop(&world, &self.bucket, is_one_order)?;
+            while actions::resume(&world.ports, &started.job_id, Some(OnUndeliverable::Park))
+                .await
+                .is_err()
+            {}
+            if !world.turn(limit).await {
+                return Err("the resumed job never ended".to_owned());
+            }
+        }
         let job = world.jobs.jobs().values().next().cloned();
         let job = job.ok_or("there is no job")?;
         if !rested {
@@ -338,6 +392,7 @@ impl Storm {
         let strictly_once =
             self.request.delivery == Mode::Strict && begin.elapsed() < Duration::from_mins(5);
         judge(&world, &self.bucket, strictly_once)?;
+        parking::judge(&world, &self.bucket, &job, &self.undeliverable)?;
         Ok(trace(&world, &job))
     }
 
@@ -413,7 +468,7 @@ pub async fn start(world: &World, request: &StartRequest) -> Job {
 /// Judges what arrived by the history itself.
 ///
 /// A consumer that keeps, by key, the next sequence it has not seen must get every event of the
-/// history in order: repetitions and (batched) rewinds it can tell by the sequence.
+/// history in order, but those that the queue refuses for good: repetitions and (batched) rewinds it can tell by the sequence.
 /// `strictly_once`: nothing came twice, and nothing out of order at all.
 ///
 /// # Errors
@@ -426,6 +481,9 @@ pub fn judge(world: &World, bucket: &Bucket, strictly_once: bool) -> Result<(), 
     let mut of_key: HashMap<&str, Vec<u64>> = HashMap::new();
     let history = bucket.history();
     for (sequence, (position, _)) in (1..).zip(&history) {
+        if arrived.refused.contains(&sequence) {
+            continue;
+        }
         of_key.entry(&position.key).or_default().push(sequence);
     }
     let is_strict = world.is_strict();
@@ -459,6 +517,9 @@ pub fn judge(world: &World, bucket: &Bucket, strictly_once: bool) -> Result<(), 
         }
     }
     for (sequence, (position, version)) in (1..).zip(&history) {
+        if arrived.refused.contains(&sequence) {
+            continue;
+        }
         let event = &events[&sequence];
         let is_removed = event.event_name.starts_with("ObjectRemoved");
         if (&event.key, &event.version_id, is_removed)

@@ -124,7 +124,9 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
         assert_eq!(world.phase(), Phase::Paused);
         let sent = world.queue.arrived().messages.len();
         assert!(sent > 50 && sent < 500, "{sent} messages before the pause");
-        actions::resume(&world.ports, &job.job_id).await.unwrap();
+        actions::resume(&world.ports, &job.job_id, None)
+            .await
+            .unwrap();
         assert!(world.turn(Duration::from_mins(10)).await);
         assert_eq!(world.phase(), Phase::Done);
         judge(&world, &bucket, true).unwrap();

@@ -46,7 +46,12 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
         let variables = &function.environment.variables;
         let mut needed = vec!["QUEUE_URL"];
         if id == "Reseed" {
-            needed.extend(["BUCKET_NAME", "PLAN_BUCKET", "CHECKPOINT_TABLE"]);
+            needed.extend([
+                "BUCKET_NAME",
+                "PLAN_BUCKET",
+                "CHECKPOINT_TABLE",
+                "FAILURE_QUEUE_URL",
+            ]);
         }
         for name in needed {
             let value = variables.get(name).map(String::as_str).unwrap_or_default();
@@ -57,6 +62,13 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
             {
                 found.push(format!("{id} {name} is {missing}, which is not deployed"));
             }
+        }
+        // What it parks goes where the alarm rings and its role may send: where Lambda gives up too.
+        let on_failure = &function.event_invoke_config.destination_config.on_failure;
+        let kept = on_failure.as_ref().and_then(|to| target(&to.destination));
+        let parked = variables.get("FAILURE_QUEUE_URL").and_then(|to| target(to));
+        if parked.is_some() && parked != kept {
+            found.push(format!("{id} FAILURE_QUEUE_URL is not its OnFailure queue"));
         }
         let url = variables
             .get("QUEUE_URL")

@@ -11,6 +11,7 @@
 
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
+use bridge_core::delivery::undeliverable::parking::KIND;
 use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
 
@@ -55,6 +56,18 @@ impl Record {
             { "messageId": id, "eventSource": "aws:sqs", "body": body },
         ]})))
     }
+}
+
+/// Which event it is, if the message is one that a reseed parked.
+pub(super) fn parked(message: &Message) -> Option<String> {
+    let record: Value = serde_json::from_str(message.body()?).ok()?;
+    if record["kind"] != KIND || is_moved(message) {
+        return None;
+    }
+    let job = record["jobId"].as_str().unwrap_or("unknown");
+    let code = record["code"].as_str().unwrap_or_default();
+    let text = format!("{} of job {job} ({code})", record["sequence"]);
+    Some(shown(&text, MOST_SHOWN))
 }
 
 /// Whether SQS or `EventBridge` put it there.
@@ -173,6 +186,16 @@ mod tests {
         let rule = MessageAttributeValue::builder().data_type("String").build();
         by_bus.message_attributes = Some([("RULE_ARN".to_owned(), rule.unwrap())].into());
         assert_batch(&by_bus, &forged);
+    }
+
+    #[test]
+    fn only_a_reseed_parks() {
+        let mut record = message(&json!({ "kind": KIND, "jobId": "j", "sequence": 7, "code": "C" }));
+        assert_eq!(parked(&record).as_deref(), Some("7 of job j (C)"));
+        assert_eq!(parked(&message(&json!({ "Records": [] }))), None);
+        let source = System::DeadLetterQueueSourceArn;
+        record.attributes = Some([(source, "arn:aws:sqs:…:buffer".to_owned())].into());
+        assert_eq!(parked(&record), None, "whoever sends to the buffer parks nothing");
     }
 
     fn assert_batch(message: &Message, body: &Value) {

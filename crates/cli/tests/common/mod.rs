@@ -78,6 +78,16 @@ pub fn answering(
     status: &'static str,
     body: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static,
 ) -> String {
+    answering_with(status, move |head, asked| {
+        (String::new(), body(head, asked))
+    })
+}
+
+/// As [`answering`], with lines of its own in each answer's head.
+pub fn answering_with(
+    status: &'static str,
+    body: impl Fn(&str, &[u8]) -> (String, String) + Send + Sync + 'static,
+) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = Arc::new(body);
@@ -99,10 +109,10 @@ pub fn answering(
                 }
                 let mut rest = vec![0; length];
                 reader.read_exact(&mut rest).unwrap();
-                let body = body(&head, &rest);
+                let (lines, body) = body(&head, &rest);
                 let length = body.len();
                 let answer = format!(
-                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                    "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{lines}connection: close\r\n\r\n{body}"
                 );
                 let _ = reader.get_mut().write_all(answer.as_bytes());
             });

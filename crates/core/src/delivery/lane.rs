@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::Backoff;
 use super::flow::{Flow, Outcome};
 use super::pending::{Pending, Settled};
-use super::{EntryResult, MAX_ENTRIES, Message, Mode, Queue, Refusal, RefusalKind};
+use super::undeliverable::Named;
+use super::undeliverable::parking::Parking;
+use super::{EntryResult, MAX_ENTRIES, Message, Mode, Queue, Refusal, RefusalKind, TOO_LONG};
 use crate::mistake::Mistake;
 
 /// Whether sending is allowed now: a job's lease closes it before another segment may begin.
@@ -20,18 +22,41 @@ pub trait Gate: Send + Sync {
     fn is_open(&self, request: Duration) -> bool;
 }
 
+/// Told by a lane what becomes of messages.
+pub trait Ledger: Send + Sync {
+    /// SQS has confirmed the messages of these numbers.
+    fn acknowledged(&self, numbers: &[u64]);
+
+    /// The message of this number goes on as so many, in its place.
+    fn taken_apart(&self, number: u64, parts: usize);
+
+    /// The event of this number is kept aside: it will never be acknowledged.
+    fn parked(&self, number: u64);
+}
+
 /// How a lane ends when it cannot go on. What was not acknowledged is not lost: the checkpoint
 /// stays before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
     /// Repeating would change nothing.
-    #[error("SQS does not take message {number} ({bytes} bytes): {refusal}")]
+    #[error(
+        "SQS does not take {event} of {bytes} bytes: {refusal}{}",
+        advice(refusal)
+    )]
     Rejected {
-        /// [`Message::number`].
-        number: u64,
+        /// Which.
+        event: Named,
         /// Its size with attributes.
         bytes: usize,
         /// SQS's reason.
+        refusal: Refusal,
+    },
+    /// It cannot be delivered, and it cannot be kept aside.
+    #[error("{event} cannot be delivered, and the failure queue does not keep it: {refusal}")]
+    NotParked {
+        /// Which.
+        event: Named,
+        /// The failure queue's reason.
         refusal: Refusal,
     },
     /// Nothing got through for a whole time budget.
@@ -42,6 +67,16 @@ pub enum DeliveryError {
         /// The last reason.
         last: Refusal,
     },
+}
+
+/// What can be done where one message is at fault.
+fn advice(refusal: &Refusal) -> &'static str {
+    if refusal.is_of_the_message() {
+        "; to go on without it, which keeps it aside, resume with \"onUndeliverable\":\"park\" (on the \
+         command line --on-undeliverable park)"
+    } else {
+        ""
+    }
 }
 
 /// How long a request that is not full waits for more messages: a request costs the same with one
@@ -70,20 +105,22 @@ pub struct Lane {
     /// The queue's `MaximumMessageSize`: checked here, since one message that is too long fails
     /// a whole request.
     pub max_message_bytes: usize,
+    /// Where an event goes that the queue refuses for good; without, the lane ends at it.
+    pub parking: Option<Parking>,
     /// Jitter.
     pub random: fastrand::Rng,
 }
 
 impl Lane {
     /// Sends what comes by `messages` until the channel closes or the lane is stopped.
-    /// `acknowledged` is told the numbers SQS has confirmed.
+    /// `ledger` is told what became of them.
     ///
     /// # Errors
     /// [`DeliveryError`]; stopping is none.
     pub async fn run(
         mut self,
         mut messages: mpsc::Receiver<Message>,
-        acknowledged: impl Fn(&[u64]),
+        ledger: impl Ledger,
     ) -> Result<(), DeliveryError> {
         let mut pending = Pending::new(self.mode);
         let mut failures = 0;
@@ -102,12 +139,12 @@ impl Lane {
                     message = messages.recv() => message,
                 };
                 match message {
-                    Some(message) => pending.push(self.checked(message)?),
+                    Some(message) => self.take_in(&mut pending, message),
                     None => return Ok(()),
                 }
             }
             if !pending.has_suspects() {
-                self.fill(&mut pending, &mut messages).await?;
+                self.fill(&mut pending, &mut messages).await;
             }
             let permit = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
@@ -115,7 +152,7 @@ impl Lane {
             };
             if self.stop.is_cancelled() && Mistake::LostAtDeadline.is_planted() {
                 let lost: Vec<u64> = pending.drain().iter().map(|m| m.number).collect();
-                acknowledged(&lost);
+                ledger.acknowledged(&lost);
             }
             if self.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
@@ -125,20 +162,40 @@ impl Lane {
                 last_success = Instant::now();
             }
             let request = pending.next_request();
-            let answer = send_in_time(&*self.queue, &request, self.queue.request_timeout()).await;
+            let answer = match self.too_long(&request) {
+                Some(refusal) => Err(refusal),
+                None => send_in_time(&*self.queue, &request, self.queue.request_timeout()).await,
+            };
             let settled = pending.settle(request, answer);
             permit.finish(outcome(&settled));
             if !settled.acknowledged.is_empty() {
-                acknowledged(&settled.acknowledged);
+                ledger.acknowledged(&settled.acknowledged);
                 last_success = Instant::now();
                 failures = 0;
             }
+            for (number, parts) in settled.taken_apart {
+                ledger.taken_apart(number, parts);
+            }
             for (message, refusal) in settled.rejected {
+                if let Some(parking) = self.parking.clone()
+                    && refusal.is_of_the_message()
+                    && (message.events == 1 || Mistake::ParkedWithItsMessage.is_planted())
+                {
+                    if !self.park(&parking, &message, &refusal).await? {
+                        return Ok(());
+                    }
+                    let event = Named::of(&message);
+                    tracing::error!(%event, bytes = message.bytes(), %refusal, "parked: SQS does not take it");
+                    counter!("EventsParked").increment(1);
+                    ledger.parked(message.number);
+                    last_success = Instant::now();
+                    continue;
+                }
                 if let Some(group) = &message.group {
                     pending.take_group(group);
                 }
                 at_fault.get_or_insert(DeliveryError::Rejected {
-                    number: message.number,
+                    event: Named::of(&message),
                     bytes: message.bytes(),
                     refusal,
                 });
@@ -162,32 +219,56 @@ impl Lane {
                 });
             }
             tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
-            }
+            self.rest(failures).await;
+        }
+    }
+
+    /// Waits before another attempt, or until the lane is to stop.
+    pub(super) async fn rest(&mut self, failures: u32) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = sleep(self.backoff.wait(failures, &mut self.random)) => {}
         }
     }
 
     /// Takes what else may share the next request, and waits a little for it.
-    async fn fill(
-        &self,
-        pending: &mut Pending,
-        messages: &mut mpsc::Receiver<Message>,
-    ) -> Result<(), DeliveryError> {
+    async fn fill(&self, pending: &mut Pending, messages: &mut mpsc::Receiver<Message>) {
         while pending.len() < 4 * MAX_ENTRIES
             && let Ok(message) = messages.try_recv()
         {
-            pending.push(self.checked(message)?);
+            self.take_in(pending, message);
         }
         let until = Instant::now() + LINGER;
         while self.fills_requests && !pending.fills_a_request() {
             match timeout_at(until, messages.recv()).await {
-                Ok(Some(message)) => pending.push(self.checked(message)?),
+                Ok(Some(message)) => self.take_in(pending, message),
                 Ok(None) | Err(_) => break,
             }
         }
-        Ok(())
+    }
+
+    /// What is too long comes to its turn by itself, behind its group's earlier messages.
+    fn take_in(&self, pending: &mut Pending, message: Message) {
+        if message.bytes() > self.max_message_bytes {
+            pending.push_suspect(message);
+        } else {
+            pending.push(message);
+        }
+    }
+
+    /// Why a request is not worth sending.
+    fn too_long(&self, request: &[Message]) -> Option<Refusal> {
+        request
+            .iter()
+            .any(|message| message.bytes() > self.max_message_bytes)
+            .then(|| Refusal {
+                kind: RefusalKind::Rejected,
+                code: TOO_LONG.to_owned(),
+                message: format!(
+                    "the queue takes {} bytes; raise its MaximumMessageSize and resume the job",
+                    self.max_message_bytes
+                ),
+            })
     }
 }
 
@@ -196,27 +277,6 @@ fn outcome(settled: &Settled) -> Outcome {
         None => Outcome::Well,
         Some(refusal) if refusal.kind == RefusalKind::Throttled => Outcome::Throttled,
         Some(_) => Outcome::Other,
-    }
-}
-
-impl Lane {
-    fn checked(&self, message: Message) -> Result<Message, DeliveryError> {
-        let bytes = message.bytes();
-        if bytes <= self.max_message_bytes {
-            return Ok(message);
-        }
-        Err(DeliveryError::Rejected {
-            number: message.number,
-            bytes,
-            refusal: Refusal {
-                kind: RefusalKind::Rejected,
-                code: "MessageTooLong".to_owned(),
-                message: format!(
-                    "the queue takes {} bytes; raise its MaximumMessageSize and resume the job",
-                    self.max_message_bytes
-                ),
-            },
-        })
     }
 }
 
@@ -238,145 +298,4 @@ pub(super) async fn send_in_time(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use async_trait::async_trait;
-
-    use super::*;
-
-    /// Fails the first request, takes the others.
-    #[derive(Default)]
-    struct Hiccup(AtomicUsize);
-
-    #[async_trait]
-    impl Queue for Hiccup {
-        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-            if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
-                return Ok(vec![Ok(()); messages.len()]);
-            }
-            Err(Refusal {
-                kind: RefusalKind::Unavailable,
-                code: "InternalFailure".to_owned(),
-                message: String::new(),
-            })
-        }
-
-        async fn depth(&self) -> Result<u64, Refusal> {
-            Ok(0)
-        }
-
-        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-            Ok(1024)
-        }
-
-        fn request_timeout(&self) -> Duration {
-            Duration::from_secs(1)
-        }
-    }
-
-    /// Refuses a request as a whole when it holds a certain message.
-    struct Picky(u64);
-
-    #[async_trait]
-    impl Queue for Picky {
-        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-            if messages.iter().all(|message| message.number != self.0) {
-                return Ok(vec![Ok(()); messages.len()]);
-            }
-            Err(Refusal {
-                kind: RefusalKind::Rejected,
-                code: "InvalidParameterValue".to_owned(),
-                message: "something in it".to_owned(),
-            })
-        }
-
-        async fn depth(&self) -> Result<u64, Refusal> {
-            Ok(0)
-        }
-
-        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-            Ok(1024)
-        }
-
-        fn request_timeout(&self) -> Duration {
-            Duration::from_secs(1)
-        }
-    }
-
-    struct Open;
-
-    impl Gate for Open {
-        fn is_open(&self, _: Duration) -> bool {
-            true
-        }
-    }
-
-    fn lane(queue: Arc<dyn Queue>, flow: Arc<Flow>) -> Lane {
-        Lane {
-            queue,
-            gate: Arc::new(Open),
-            flow,
-            mode: Mode::Strict,
-            fills_requests: true,
-            stop: CancellationToken::new(),
-            backoff: Backoff::default(),
-            patience: Duration::from_mins(1),
-            max_message_bytes: 1024,
-            random: fastrand::Rng::with_seed(1),
-        }
-    }
-
-    fn message(number: u64, group: Option<&str>) -> Message {
-        Message {
-            number,
-            events: 1,
-            body: "{}".to_owned(),
-            group: group.map(str::to_owned),
-            deduplication_id: None,
-            attempt: 0,
-            attributes: Vec::new(),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_other_held_back()
-    {
-        let (sender, messages) = mpsc::channel(20);
-        for number in 0..10 {
-            let group = number.to_string();
-            sender.send(message(number, Some(&group))).await.unwrap();
-        }
-        let acknowledged = std::sync::Mutex::new(Vec::<u64>::new());
-        let sent = lane(Arc::new(Picky(4)), Flow::new(1)).run(messages, |numbers| {
-            acknowledged.lock().unwrap().extend(numbers);
-        });
-        let error = sent.await.unwrap_err();
-        assert!(
-            matches!(error, DeliveryError::Rejected { number: 4, .. }),
-            "{error}"
-        );
-        assert_eq!(*acknowledged.lock().unwrap(), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
-        let flow = Flow::new(1);
-        let lane = lane(Arc::new(Hiccup::default()), Arc::clone(&flow));
-        let (sender, messages) = mpsc::channel(1);
-        sender.send(message(7, None)).await.unwrap();
-        drop(sender);
-        let acknowledged = std::sync::Mutex::new(Vec::<u64>::new());
-        let another = flow.acquire().await;
-        let turn = async {
-            sleep(Duration::from_mins(10)).await;
-            another.finish(Outcome::Well);
-        };
-        let sent = lane.run(messages, |numbers| {
-            acknowledged.lock().unwrap().extend(numbers);
-        });
-        let (sent, ()) = tokio::join!(sent, turn);
-        assert_eq!(sent, Ok(()));
-        assert_eq!(*acknowledged.lock().unwrap(), [7]);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use super::undeliverable::apart;
 use super::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Mode, Refusal, RefusalKind};
 use crate::mistake::Mistake;
 
@@ -26,6 +27,10 @@ pub struct Settled {
     pub acknowledged: Vec<u64>,
     /// Messages that no repetition will help.
     pub rejected: Vec<(Message, Refusal)>,
+    /// Numbers of messages of several events, one of which no repetition will help, and into how many
+    /// of one event each they were taken apart: these wait in their place, so that the one at fault
+    /// is found.
+    pub taken_apart: Vec<(u64, usize)>,
     /// The worst reason for what goes back to wait.
     pub again: Option<Refusal>,
 }
@@ -57,6 +62,12 @@ impl Pending {
     pub fn push(&mut self, message: Message) {
         self.bytes += message.bytes();
         self.waiting.push_back(message);
+    }
+
+    /// Adds a message behind all others, which goes alone when its turn comes.
+    pub fn push_suspect(&mut self, message: Message) {
+        self.suspects.insert(message.number);
+        self.push(message);
     }
 
     /// Whether there may be more than a request holds.
@@ -185,7 +196,15 @@ impl Pending {
                     continue;
                 }
                 Err(refusal) if refusal.kind == RefusalKind::Rejected => {
-                    settled.rejected.push((message, refusal));
+                    let may_part =
+                        refusal.is_of_the_message() && !Mistake::ParkedWithItsMessage.is_planted();
+                    let parts = apart(&message).filter(|_| may_part);
+                    let Some(parts) = parts else {
+                        settled.rejected.push((message, refusal));
+                        continue;
+                    };
+                    settled.taken_apart.push((message.number, parts.len()));
+                    again.extend(parts);
                     continue;
                 }
                 Err(refusal) => settled.note(refusal),
@@ -196,7 +215,9 @@ impl Pending {
             again.push(message);
         }
         let rejected = settled.rejected.iter().map(|(message, _)| message.number);
-        for number in settled.acknowledged.iter().copied().chain(rejected) {
+        let apart = settled.taken_apart.iter().map(|(number, _)| *number);
+        let done = settled.acknowledged.iter().copied();
+        for number in done.chain(rejected).chain(apart) {
             self.suspects.remove(&number);
         }
         self.put_back(again);

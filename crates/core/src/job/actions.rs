@@ -6,7 +6,7 @@ use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
 use super::{JobError, JobStoreError, Ports, Queues};
 use crate::config::ReseedConfig;
-use crate::delivery::RefusalKind;
+use crate::delivery::{OnUndeliverable, RefusalKind};
 use crate::text::{MOST_SHOWN, shown};
 use crate::time::Millis;
 
@@ -27,6 +27,7 @@ pub async fn start(
     request: &StartRequest,
 ) -> Result<Job, JobError> {
     let asked = Asked::read(ports, config, request)?;
+    check_parking(ports, "", asked.options.on_undeliverable)?;
     let active = ports.jobs.active().await?;
     let last = Last::of(ports, &asked.stem).await?;
     if let Some(job) = at_work(ports, &asked.digest, &active, &last).await? {
@@ -113,6 +114,18 @@ impl Last {
 
 fn id_of(stem: &str, count: u64) -> String {
     format!("{stem}-{count}")
+}
+
+/// An event that is to be parked needs a place.
+fn check_parking(ports: &Ports, job_id: &str, asked: OnUndeliverable) -> Result<(), JobError> {
+    if asked.is_stop() || ports.queues.parking(job_id).is_some() {
+        return Ok(());
+    }
+    Err(JobError::BadRequest(
+        "onUndeliverable: found park, allowed is stop: there is no failure queue to park in \
+         (FAILURE_QUEUE_URL is not set)"
+            .to_owned(),
+    ))
 }
 
 /// Starts another job, whether one that was asked for the same is at work or not; who calls this
@@ -226,19 +239,27 @@ pub async fn wish(ports: &Ports, job_id: &str, wish: Wish) -> Result<Job, JobErr
     change(ports, job_id, |job| job.wished(wish, ports.clock.now())).await
 }
 
-/// Lets a paused or failed job go on. One that is at work already is left so.
+/// Lets a paused or failed job go on, with another way for undeliverable events if one is given. One
+/// that is at work already is left so.
 ///
 /// # Errors
-/// [`JobError`]
-pub async fn resume(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
+/// [`JobError`]; also where a job at work would have to change.
+pub async fn resume(
+    ports: &Ports,
+    job_id: &str,
+    on_undeliverable: Option<OnUndeliverable>,
+) -> Result<Job, JobError> {
+    check_parking(ports, job_id, on_undeliverable.unwrap_or_default())?;
     let job = find(ports, job_id).await?;
-    if job.is_active() && job.wish.is_none() {
+    let changes = on_undeliverable.is_some_and(|asked| asked != job.options.on_undeliverable);
+    if job.is_active() && job.wish.is_none() && !changes {
         return Ok(job);
     }
     if !job.is_active() {
         check_room(&ports.jobs.active().await?)?;
     }
-    let job = change(ports, job_id, |job| job.resumed(ports.clock.now())).await?;
+    let resumed = |job: &Job| job.resumed(on_undeliverable, ports.clock.now());
+    let job = change(ports, job_id, resumed).await?;
     continue_soon(ports, &job).await;
     Ok(job)
 }

@@ -208,6 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delivery::undeliverable::apart;
     use crate::format::Format;
     use crate::notification;
     use crate::time::Millis;
@@ -307,6 +308,27 @@ mod tests {
     }
 
     proptest! {
+        /// A message that is taken apart is what an unpacked job would have sent.
+        #[test]
+        fn parts_are_what_an_unpacked_job_sends(
+            keys in prop::collection::vec(0u8..4, 1..60),
+            records in 2usize..20,
+            order in prop_oneof![Just(Order::Key), Just(Order::Bucket), Just(Order::None)],
+            batched: bool,
+        ) {
+            let mut packed = packer(order, records, 20_000);
+            packed.mode = if batched { Mode::Batched } else { Mode::Strict };
+            let single = Packer { records_per_message: 1, ..packed.clone() };
+            let rows: Vec<_> = (1..).zip(&keys).map(|(n, key)| row(n, *key)).collect();
+            let mut parts: Vec<Message> = packed
+                .messages(rows.clone(), 5)
+                .into_iter()
+                .flat_map(|message| apart(&message).unwrap_or_else(|| vec![message]))
+                .collect();
+            parts.sort_unstable_by_key(|part| part.number);
+            prop_assert_eq!(parts, single.messages(rows, 5));
+        }
+
         /// Every record is in one message, messages hold one group in order and no more than they
         /// may, and the same block always makes the same messages.
         #[test]

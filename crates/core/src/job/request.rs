@@ -7,7 +7,7 @@ use super::JobError;
 use super::list::{self, Place, is_job_id};
 use super::state::Options;
 use crate::config::{self, Config};
-use crate::delivery::{Mode, Order};
+use crate::delivery::{Mode, OnUndeliverable, Order};
 use crate::format::Format;
 use crate::scan::filter::{Events, Filter};
 use crate::text::{MOST_SHOWN, shown};
@@ -41,7 +41,7 @@ pub enum Request {
     /// Stop a job; it may go on.
     Pause(JobRef),
     /// Go on.
-    Resume(JobRef),
+    Resume(ResumeRequest),
     /// Stop a job for good.
     Cancel(JobRef),
     /// Internal: work on a job.
@@ -99,6 +99,17 @@ fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> 
     Ok(Some(place))
 }
 
+/// Names a job, and how it is to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// The job.
+    pub job_id: String,
+    /// `stop` or `park`; absent: as before.
+    #[serde(default)]
+    pub on_undeliverable: Option<OnUndeliverable>,
+}
+
 /// Names a job and the epoch it was left at.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -149,6 +160,9 @@ pub struct StartRequest {
     pub dry_run: bool,
     /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it.
     pub refuse_ambiguous: bool,
+    /// `stop` (default): fail at an event that the queue refuses for good; `park`: keep it in the
+    /// failure queue and go on.
+    pub on_undeliverable: OnUndeliverable,
 }
 
 #[derive(Deserialize)]
@@ -264,6 +278,7 @@ impl StartRequest {
             pause_above_depth: self.pause_above_depth,
             dry_run: self.dry_run,
             refuse_ambiguous: self.refuse_ambiguous,
+            on_undeliverable: self.on_undeliverable,
         })
     }
 }
@@ -408,6 +423,15 @@ mod tests {
                 ["recordsPerMessage", "0", "1 to 5000"],
             ),
             (json!({"delivery": "fast"}), ["fast", "strict", "batched"]),
+            (json!({"onUndeliverable": "skip"}), ["skip", "stop", "park"]),
+            (
+                json!({"action": "resume", "jobId": "j", "onUndeliverable": "skip"}),
+                ["skip", "stop", "park"],
+            ),
+            (
+                json!({"action": "pause", "jobId": "j", "onUndeliverable": "park"}),
+                ["pause", "unknown field", "onUndeliverable"],
+            ),
             (json!({"queueUrl": "q"}), ["queueUrl", "\"q\"", "URL"]),
             (
                 json!({"queueUrl": "https://sqs.x/1/q", "order": "key"}),

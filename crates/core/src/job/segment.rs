@@ -11,13 +11,15 @@ use tracing::Instrument;
 
 use super::keeper::{KeepError, Keeper};
 use super::sending::{SendSettings, Sending, lock};
-use super::state::{Job, NotTaken, Phase, Wish};
+use super::state::{Checkpoint, Job, NotTaken, Phase, Wish};
 use super::takeover::{Taken, take};
 use super::trouble::Trouble;
 use super::watermark::Watermark;
 use super::{JobError, Ports};
+use crate::delivery::OnUndeliverable;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::lane::Gate;
+use crate::delivery::undeliverable::parking::Parking;
 use crate::merge::Merge;
 use crate::plan::retried::Retried;
 use crate::plan::{Manifest, PlanStore};
@@ -165,7 +167,10 @@ impl<'a> Segment<'a> {
             random.fork(),
         ));
         Self {
-            watermark: Arc::new(Mutex::new(Watermark::new(job.checkpoint.clone()))),
+            watermark: Arc::new(Mutex::new(Watermark::new(
+                job.checkpoint.clone(),
+                job.counts.parked,
+            ))),
             held: Arc::default(),
             listed_before: job.counts.listed,
             keeper: Arc::new(Keeper::new(
@@ -270,6 +275,7 @@ impl<'a> Segment<'a> {
         let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
         let sending = Sending {
             queue: self.ports.queues.open(&job.options.queue_url),
+            parking: self.parking(&job),
             gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
             stop: self.stop.clone(),
             watermark: Arc::clone(&self.watermark),
@@ -282,9 +288,21 @@ impl<'a> Segment<'a> {
         Ok(sending.run(merge).await?)
     }
 
+    /// Where the job's undeliverable events go, if it parks them. A stack that has no such place any
+    /// more fails at them.
+    fn parking(&self, job: &Job) -> Option<Parking> {
+        if job.options.on_undeliverable == OnUndeliverable::Stop {
+            return None;
+        }
+        Some(Parking {
+            place: self.ports.queues.parking(&job.job_id)?,
+            clock: Arc::clone(&self.ports.clock),
+        })
+    }
+
     /// Writes down how far it came and what is to become of the job.
     async fn finish(&self, worked: Result<bool, Trouble>) -> SegmentEnd {
-        let checkpoint = lock(&self.watermark).checkpoint();
+        let (checkpoint, parked) = passed(&self.watermark);
         let clock = &self.ports.clock;
         // There is no heartbeat any more: what is written now is written soon or not at all.
         self.stop.cancel();
@@ -292,6 +310,7 @@ impl<'a> Segment<'a> {
             .keeper
             .update(|job| {
                 job.checkpoint = checkpoint.clone();
+                job.counts.parked = parked;
                 let now = clock.now();
                 match (&worked, job.wish) {
                     (Ok(true), _) => job.end_as(Phase::Done, now),
@@ -349,6 +368,12 @@ impl<'a> Segment<'a> {
     }
 }
 
+/// The checkpoint, and how many events up to it were parked: of one moment.
+fn passed(watermark: &Mutex<Watermark>) -> (Checkpoint, u64) {
+    let watermark = lock(watermark);
+    (watermark.checkpoint(), watermark.parked())
+}
+
 /// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
 async fn heartbeat(
     keeper: &Keeper,
@@ -362,10 +387,11 @@ async fn heartbeat(
             () = done.cancelled() => return,
             () = sleep(every) => {}
         }
-        let checkpoint = lock(watermark).checkpoint();
+        let (checkpoint, parked) = passed(watermark);
         let beat = keeper
             .try_update(&|job: &mut Job| {
                 job.checkpoint = checkpoint.clone();
+                job.counts.parked = parked;
                 if held.load(Ordering::Relaxed) {
                     // It waits because it was asked to: it is not stalled.
                     job.progress_at = Some(job.updated_at);

@@ -17,8 +17,9 @@ use super::state::Job;
 use super::watermark::Watermark;
 use crate::delivery::backoff::Backoff;
 use crate::delivery::flow::Flow;
-use crate::delivery::lane::{DeliveryError, Gate, Lane};
+use crate::delivery::lane::{DeliveryError, Gate, Lane, Ledger};
 use crate::delivery::message::Writer;
+use crate::delivery::undeliverable::parking::Parking;
 use crate::delivery::{Message, Mode, Order, Queue, Refusal};
 use crate::merge::Merge;
 use crate::mistake::Mistake;
@@ -81,6 +82,8 @@ pub struct Sending {
     pub job: Job,
     /// Where to.
     pub queue: Arc<dyn Queue>,
+    /// Where an event goes that the queue refuses for good; without, the job fails at it.
+    pub parking: Option<Parking>,
     /// Asked before each request.
     pub gate: Arc<dyn Gate>,
     /// The segment's end.
@@ -160,6 +163,7 @@ impl Sending {
             backoff: self.settings.backoff,
             patience: self.settings.patience,
             max_message_bytes: limit,
+            parking: self.parking.clone(),
             random: self.random.fork(),
         }
     }
@@ -287,21 +291,52 @@ fn start_lane(
     watermark: &Arc<Mutex<Watermark>>,
 ) -> mpsc::Sender<Message> {
     let (sender, messages) = mpsc::channel(LANE_DEPTH);
-    let (watermark, window) = (Arc::clone(watermark), Arc::clone(window));
+    let ledger = Passed {
+        watermark: Arc::clone(watermark),
+        window: Arc::clone(window),
+    };
     let stop = lane.stop.clone();
     tasks.spawn(async move {
-        let acknowledged = |sequences: &[u64]| {
-            let advanced = lock(&watermark).acknowledge(sequences);
-            counter!("EventsSent").increment(advanced as u64);
-            window.add_permits(advanced);
-        };
-        let result = lane.run(messages, acknowledged).await;
+        let result = lane.run(messages, ledger).await;
         if result.is_err() {
             stop.cancel();
         }
         result
     });
     sender
+}
+
+/// What all lanes write down together.
+struct Passed {
+    watermark: Arc<Mutex<Watermark>>,
+    window: Arc<Semaphore>,
+}
+
+impl Passed {
+    /// Counts what the checkpoint passes by a change.
+    fn note(&self, change: impl FnOnce(&mut Watermark) -> usize) {
+        let mut watermark = lock(&self.watermark);
+        let before = watermark.parked();
+        let advanced = change(&mut watermark);
+        let parked = watermark.parked() - before;
+        drop(watermark);
+        counter!("EventsSent").increment((advanced as u64).saturating_sub(parked));
+        self.window.add_permits(advanced);
+    }
+}
+
+impl Ledger for Passed {
+    fn acknowledged(&self, sequences: &[u64]) {
+        self.note(|watermark| watermark.acknowledge(sequences));
+    }
+
+    fn taken_apart(&self, sequence: u64, parts: usize) {
+        lock(&self.watermark).take_apart(sequence, parts);
+    }
+
+    fn parked(&self, sequence: u64) {
+        self.note(|watermark| watermark.park(sequence));
+    }
 }
 
 /// The next rows; fewer than `rows` only at the plan's end.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::JobError;
-use crate::delivery::{Mode, Order};
+use crate::delivery::{Mode, OnUndeliverable, Order};
 use crate::event::short_digest;
 use crate::format::Format;
 use crate::mistake::Mistake;
@@ -139,6 +139,10 @@ pub struct Options {
     /// Whether a key whose order cannot be told ends the scan, instead of being counted.
     #[serde(default)]
     pub refuse_ambiguous: bool,
+    /// What becomes of an event that the queue refuses for good. Not written where it is the default:
+    /// what was asked for before there was a choice has the same digest still.
+    #[serde(default, skip_serializing_if = "OnUndeliverable::is_stop")]
+    pub on_undeliverable: OnUndeliverable,
 }
 
 fn one() -> usize {
@@ -157,6 +161,9 @@ pub struct Counts {
     pub listed: u64,
     /// Segments in a row that failed, or died, without progress.
     pub failures: u32,
+    /// Events up to the checkpoint that could not be delivered and are kept aside.
+    #[serde(default)]
+    pub parked: u64,
 }
 
 /// Tells whether a stored job is still the one that was read.
@@ -432,12 +439,17 @@ impl Job {
         }
     }
 
-    /// The job ready to go on from its checkpoint.
+    /// The job ready to go on from its checkpoint, with another way for undeliverable events if one
+    /// is given.
     ///
     /// # Errors
     /// [`JobError::WrongPhase`] when it is done or cancelled; [`JobError::Ending`] when it is about
     /// to be cancelled or paused.
-    pub fn resumed(&self, now: Millis) -> Result<Self, JobError> {
+    pub fn resumed(
+        &self,
+        on_undeliverable: Option<OnUndeliverable>,
+        now: Millis,
+    ) -> Result<Self, JobError> {
         if self.wish.is_some() {
             return Err(self.ending("resume"));
         }
@@ -453,6 +465,7 @@ impl Job {
             Some(_) => Phase::Sending,
             None => Phase::Scanning,
         };
+        next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
         next.epoch += 1;
         next.lease = None;
         next.wish = None;

@@ -75,9 +75,15 @@ impl From<SendError> for Trouble {
                 Self::Fault(told(&error))
             }
             SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(told(&error)),
-            SendError::Delivery(DeliveryError::Rejected { .. }) | SendError::Queue { .. } => {
-                Self::Failure(told(&error))
+            SendError::Delivery(DeliveryError::NotParked { ref refusal, .. })
+                if refusal.kind != RefusalKind::Rejected =>
+            {
+                Self::Fault(told(&error))
             }
+            SendError::Delivery(
+                DeliveryError::Rejected { .. } | DeliveryError::NotParked { .. },
+            )
+            | SendError::Queue { .. } => Self::Failure(told(&error)),
         }
     }
 }

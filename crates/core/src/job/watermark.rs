@@ -17,6 +17,8 @@ pub struct Watermark {
     /// What is behind the checkpoint, in order, without gaps.
     beyond: VecDeque<Block>,
     handed_out: u64,
+    /// Events up to the checkpoint that were parked.
+    parked: u64,
 }
 
 #[derive(Debug)]
@@ -24,15 +26,18 @@ struct Block {
     first_sequence: u64,
     rows: u64,
     last: Position,
-    /// Messages that are not acknowledged.
+    /// Messages that are neither acknowledged nor parked.
     open: usize,
+    /// Events that were parked.
+    parked: u64,
 }
 
 impl Watermark {
-    /// Goes on from a checkpoint.
+    /// Goes on from a checkpoint, up to which so many events were parked.
     #[must_use]
-    pub fn new(checkpoint: Checkpoint) -> Self {
+    pub fn new(checkpoint: Checkpoint, parked: u64) -> Self {
         Self {
+            parked,
             handed_out: checkpoint.sequence,
             checkpoint,
             beyond: VecDeque::new(),
@@ -46,6 +51,7 @@ impl Watermark {
             rows,
             last,
             open: messages,
+            parked: 0,
         });
         self.handed_out += rows;
     }
@@ -66,13 +72,7 @@ impl Watermark {
             }
         }
         for sequence in sequences {
-            let behind = self
-                .beyond
-                .partition_point(|block| block.first_sequence <= *sequence);
-            let block = behind
-                .checked_sub(1)
-                .and_then(|index| self.beyond.get_mut(index));
-            if let Some(block) = block {
+            if let Some(block) = self.block_of(*sequence) {
                 block.open = block.open.saturating_sub(1);
             }
         }
@@ -81,6 +81,7 @@ impl Watermark {
             let Some(block) = self.beyond.pop_front() else {
                 break;
             };
+            self.parked += block.parked;
             self.checkpoint.sequence += block.rows;
             self.checkpoint.position = Some(block.last);
             advanced += usize::try_from(block.rows).unwrap_or(usize::MAX);
@@ -88,7 +89,41 @@ impl Watermark {
         advanced
     }
 
-    /// The last sequence and position such that everything up to it is acknowledged.
+    /// Takes in that a message, by one of its sequences, goes on as so many.
+    pub fn take_apart(&mut self, sequence: u64, parts: usize) {
+        if let Some(block) = self.block_of(sequence) {
+            block.open += parts.saturating_sub(1);
+        }
+    }
+
+    /// Takes in that an event, a message by itself, is kept aside, and tells by how many rows the
+    /// checkpoint advanced.
+    pub fn park(&mut self, sequence: u64) -> usize {
+        if Mistake::ParkedCountedAtOnce.is_planted() {
+            self.parked += 1;
+        } else if let Some(block) = self.block_of(sequence) {
+            block.parked += 1;
+        }
+        self.acknowledge(&[sequence])
+    }
+
+    /// How many events were parked up to the checkpoint. What was parked beyond it is parked again
+    /// after a crash, and counts when the checkpoint passes it: once.
+    #[must_use]
+    pub fn parked(&self) -> u64 {
+        self.parked
+    }
+
+    fn block_of(&mut self, sequence: u64) -> Option<&mut Block> {
+        let behind = self
+            .beyond
+            .partition_point(|block| block.first_sequence <= sequence);
+        let index = behind.checked_sub(1)?;
+        self.beyond.get_mut(index)
+    }
+
+    /// The last sequence and position such that everything up to it is acknowledged or
+    /// parked.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         if Mistake::CheckpointAhead.is_planted()
@@ -127,13 +162,15 @@ mod tests {
             start in 0u64..1000,
             seed: u64,
         ) {
-            let mut watermark = Watermark::new(Checkpoint { sequence: start, position: None });
+            let mut watermark = Watermark::new(Checkpoint { sequence: start, position: None }, 7);
             let mut messages = vec![];
+            let mut rows_of = std::collections::HashMap::new();
             for block in &blocks {
                 let rows = block.iter().sum();
                 let mut sequence = watermark.handed_out();
                 for packed in block {
                     messages.push(sequence + 1);
+                    rows_of.insert(sequence + 1, *packed);
                     sequence += packed;
                 }
                 watermark.hand_out(rows, position(sequence), block.len());
@@ -141,10 +178,23 @@ mod tests {
             }
             fastrand::Rng::with_seed(seed).shuffle(&mut messages);
             let mut acknowledged = std::collections::HashSet::new();
+            let mut parked = Vec::new();
             let mut advanced = 0;
             for message in messages {
                 acknowledged.insert(message);
-                advanced += watermark.acknowledge(&[message]) as u64;
+                // Every third message is refused: its first event is parked, the others go alone.
+                advanced += if message % 3 == 0 {
+                    let rows = rows_of[&message];
+                    watermark.take_apart(message, usize::try_from(rows).unwrap());
+                    parked.push(message);
+                    let mut advanced = watermark.park(message);
+                    for part in 1..rows {
+                        advanced += watermark.acknowledge(&[message + part]);
+                    }
+                    advanced as u64
+                } else {
+                    watermark.acknowledge(&[message]) as u64
+                };
                 let mut end = start;
                 for block in &blocks {
                     let mut first = end + 1;
@@ -160,6 +210,8 @@ mod tests {
                 let checkpoint = watermark.checkpoint();
                 prop_assert_eq!(checkpoint.sequence, end);
                 prop_assert_eq!(advanced, end - start);
+                let passed = parked.iter().filter(|sequence| **sequence <= end).count() as u64;
+                prop_assert_eq!(watermark.parked(), 7 + passed);
                 prop_assert_eq!(checkpoint.position, (end > start).then(|| position(end)));
             }
         }

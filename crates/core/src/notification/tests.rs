@@ -206,3 +206,88 @@ proptest! {
         }
     }
 }
+
+/// Every place of a notification where something of it is found wrong and told, filled with `text`.
+fn spoiled(text: &str) -> Vec<Value> {
+    let record = |change: &dyn Fn(&mut Value)| {
+        let mut record = json!({
+            "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "eventTime": "2024-05-01T12:00:00.000Z",
+            "s3": {
+                "bucket": { "name": "ledger" },
+                "object": { "key": "k", "versionId": "v1", "size": 1 },
+            },
+        });
+        change(&mut record);
+        json!({ "Records": [record] })
+    };
+    let event = |change: &dyn Fn(&mut Value)| {
+        let mut event = json!({
+            "source": "aws.s3", "detail-type": "Object Deleted", "time": "2024-05-01T12:00:00Z",
+            "detail": { "bucket": { "name": "ledger" }, "object": { "key": "k" } },
+        });
+        change(&mut event);
+        event
+    };
+    vec![
+        json!(text),
+        json!([text]),
+        json!({ text: 1 }),
+        json!({ "Records": [{ text: 1 }] }),
+        json!({ "Records": [{ "eventSource": "aws:sqs", "body": { "name": text } }] }),
+        json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "1", "body": text }] }),
+        json!({ "Records": [{ "Sns": text }] }),
+        json!({ "Type": "Notification", "Message": text }),
+        record(&|r| r["eventVersion"] = json!(format!("3{text}"))),
+        record(&|r| {
+            r["eventName"] = json!(text);
+            r["s3"]["object"]["key"] = json!(text);
+        }),
+        record(&|r| r["eventTime"] = json!(text)),
+        record(&|r| r["s3"] = json!(text)),
+        record(&|r| r["s3"]["object"]["size"] = json!(format!("x{text}"))),
+        record(&|r| r["s3"]["object"]["size"] = json!({ text: text })),
+        record(&|r| r["s3"]["object"]["key"] = json!(format!("%FF{text}"))),
+        record(&|r| r["s3"]["object"]["key"] = json!([text])),
+        record(&|r| {
+            r["eventSource"] = json!(format!("x{text}"));
+            r["s3"]["object"]["key"] = json!(format!("+{text}"));
+        }),
+        event(&|e| {
+            e["detail-type"] = json!(text);
+            e["detail"]["object"]["key"] = json!(text);
+        }),
+        event(&|e| e["detail"]["deletion-type"] = json!(text)),
+        event(&|e| e["detail"] = json!(text)),
+        event(&|e| {
+            e["detail-type"] = json!("Object Created");
+            e["time"] = json!(text);
+        }),
+    ]
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    /// Whatever stands in it, wherever: what is told of it fits a line of a log.
+    #[test]
+    fn what_is_wrong_is_told_in_bounds(text in crate::text::any::any_text()) {
+        for input in spoiled(&text) {
+            let errors = match parse_input(&input) {
+                Err(error) => vec![error],
+                Ok(Input::Direct(document)) => document.unreadable,
+                Ok(Input::Batch(messages)) => messages
+                    .into_iter()
+                    .flat_map(|message| match message.document {
+                        Err(error) => vec![error],
+                        Ok(document) => document.unreadable,
+                    })
+                    .collect(),
+            };
+            for error in errors {
+                let told = error.to_string();
+                proptest::prop_assert!(told.len() <= MOST_TOLD, "{} bytes", told.len());
+                proptest::prop_assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
+            }
+        }
+    }
+}

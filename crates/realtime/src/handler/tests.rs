@@ -313,6 +313,26 @@ async fn what_is_no_notification_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_found_is_told_in_bounds() {
+    let long = "x\u{1b}\n\u{9b}".repeat(50_000);
+    let mut unknown = fixture("encoded-key");
+    unknown["Records"][0]["eventName"] = json!(long);
+    unknown["Records"][0]["s3"]["object"]["key"] = json!(long);
+    for input in [
+        json!({ "action": long }),
+        json!({ "action": { "name": long } }),
+        json!({ long.clone(): 1 }),
+        json!([long]),
+        unknown,
+    ] {
+        let error = handle(&Queued::default(), "", input).await.unwrap_err();
+        assert!(error.len() < MOST_TOLD + 200, "{} bytes", error.len());
+        assert!(!error.contains(|c: char| c.is_control()), "{error}");
+    }
+    assert!(brief(&long).len() < MOST_SHOWN + 60);
+}
+
+#[tokio::test(start_paused = true)]
 async fn health_asks_the_queue() {
     let queue = Queued::default();
     let answer = handle(&queue, "", json!({"action": "health"}))

@@ -41,6 +41,12 @@ pub struct Load {
 }
 
 impl Load {
+    /// Refuses the events of these sequences for good.
+    pub fn refuse(&mut self, sequences: Vec<u64>) {
+        let arrivals = self.arrivals.get_mut();
+        arrivals.unwrap_or_else(PoisonError::into_inner).refuses = sequences;
+    }
+
     /// A server over `bucket`, without latency or limits.
     #[must_use]
     pub fn new(bucket: Synthetic) -> Self {

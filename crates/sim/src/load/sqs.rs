@@ -86,6 +86,8 @@ impl Entry<'_> {
 /// What has arrived.
 #[derive(Debug, Default)]
 pub struct Arrivals {
+    /// Sequences of events that are refused for good, with all that shares their message.
+    pub refuses: Vec<u64>,
     /// Requests.
     pub requests: u64,
     /// Messages.
@@ -116,8 +118,11 @@ impl Arrivals {
                 let batch: Batch = serde_json::from_slice(body)?;
                 self.requests += 1;
                 self.check(&batch.entries);
-                let (taken, refused): (Vec<_>, Vec<_>) =
-                    batch.entries.iter().partition(|entry| entry.is_allowed());
+                let (taken, refused): (Vec<_>, Vec<_>) = batch.entries.iter().partition(|entry| {
+                    let mut refuses = self.refuses.iter();
+                    entry.is_allowed()
+                        && !refuses.any(|s| sequences_of(entry).iter().any(|r| r.contains(s)))
+                });
                 let answer = BatchDone {
                     successful: taken.into_iter().map(|entry| self.take(entry)).collect(),
                     failed: refused
@@ -160,11 +165,7 @@ impl Arrivals {
 
     fn take<'a>(&mut self, entry: &'a Entry<'_>) -> Done<'a> {
         self.messages += 1;
-        let sequences = entry.message_attributes.get("sequence").map_or_else(
-            || sequence_of(&entry.message_body).into_iter().collect(),
-            |attribute| ranges(&attribute.string_value),
-        );
-        for range in sequences {
+        for range in sequences_of(entry) {
             for sequence in range.clone() {
                 self.see(sequence);
             }
@@ -199,6 +200,14 @@ impl Arrivals {
         self.distinct += u64::from(self.seen[word] & bit == 0);
         self.seen[word] |= bit;
     }
+}
+
+/// The sequences of a message.
+fn sequences_of(entry: &Entry<'_>) -> Vec<RangeInclusive<u64>> {
+    entry.message_attributes.get("sequence").map_or_else(
+        || sequence_of(&entry.message_body).into_iter().collect(),
+        |attribute| ranges(&attribute.string_value),
+    )
 }
 
 /// The sequence in a bridge event, without parsing all of it.

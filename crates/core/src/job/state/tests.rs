@@ -15,6 +15,7 @@ fn job() -> Job {
         pause_above_depth: None,
         dry_run: false,
         refuse_ambiguous: false,
+        on_undeliverable: OnUndeliverable::Stop,
     };
     Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
 }
@@ -85,7 +86,7 @@ fn a_cancel_is_not_undone_and_not_repeated() {
     assert_eq!(told.wished(Wish::Cancel, BEGIN.plus(1)).unwrap(), told);
     for refused in [
         told.wished(Wish::Pause, BEGIN.plus(1)),
-        told.resumed(BEGIN.plus(1)),
+        told.resumed(None, BEGIN.plus(1)),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("j-1 is about to be cancelled"), "{error}");
@@ -134,7 +135,7 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
     assert_eq!(job.phase, Phase::Failed);
     assert_eq!(job.expires_at, None, "it waits for somebody to decide");
     let days_later = BEGIN.plus(3 * 24 * 3_600_000);
-    let again = job.resumed(days_later).unwrap();
+    let again = job.resumed(None, days_later).unwrap();
     assert_eq!((again.phase, again.counts.failures), (Phase::Scanning, 0));
     assert_eq!(again.last_error, None);
     assert_eq!(
@@ -147,7 +148,7 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
         0,
         "the days it rested do not count"
     );
-    let error = again.resumed(days_later).unwrap_err();
+    let error = again.resumed(None, days_later).unwrap_err();
     assert!(matches!(error, JobError::WrongPhase { .. }), "{error}");
 }
 
@@ -184,4 +185,27 @@ fn a_job_stored_by_an_earlier_version_is_read() {
     let read: Job = serde_json::from_value(stored).unwrap();
     assert_eq!(read.options, job().options);
     assert_eq!(read.stalled_ms(BEGIN.plus(7)), 7, "since its start");
+}
+
+#[test]
+fn what_was_stored_before_events_could_be_parked_reads_and_is_written_as_before() {
+    let before = serde_json::to_value(&job().options).unwrap();
+    assert_eq!(before.get("onUndeliverable"), None);
+    let mut stored = serde_json::to_value(job()).unwrap();
+    let counts = stored["counts"].as_object_mut().unwrap();
+    assert_eq!(counts.remove("parked"), Some(0.into()));
+    let read: Job = serde_json::from_value(stored).unwrap();
+    assert_eq!(read, job());
+}
+
+#[test]
+fn a_resume_may_change_what_becomes_of_undeliverable_events() {
+    let mut failed = taken(&job(), BEGIN);
+    failed.end_as(Phase::Failed, BEGIN);
+    let way = |asked| {
+        let resumed = failed.resumed(asked, BEGIN).unwrap();
+        resumed.options.on_undeliverable
+    };
+    assert_eq!(way(None), OnUndeliverable::Stop);
+    assert_eq!(way(Some(OnUndeliverable::Park)), OnUndeliverable::Park);
 }

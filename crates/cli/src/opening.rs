@@ -1,0 +1,76 @@
+//! What a job writes to: its target, and the file of what cannot be delivered there.
+
+use std::sync::{Arc, OnceLock};
+
+use bridge_aws::queue::SqsQueues;
+use bridge_core::delivery::Queue;
+use bridge_core::job::{Job, Queues};
+use bridge_core::local::lines::Lines;
+use bridge_core::local::output::Output;
+use bridge_core::local::parked;
+use bridge_core::local::state::StateDirectory;
+use tokio_util::sync::CancellationToken;
+
+use crate::Usage;
+use crate::sink::{Broken, Sink};
+use crate::target::Target;
+
+/// What opening a job's target takes.
+pub struct Opening<'a> {
+    /// Its directory.
+    pub state: &'a StateDirectory,
+    /// It.
+    pub job: &'a Job,
+    /// Cancelled when lines cannot be written.
+    pub stop: &'a CancellationToken,
+    /// Why they cannot.
+    pub broken: &'a Arc<OnceLock<Broken>>,
+}
+
+impl Opening<'_> {
+    /// Where its undeliverable events go, if it parks them.
+    pub fn parking(&self, target: &Target) -> Result<Option<Arc<dyn Queue>>, Usage> {
+        if self.job.options.on_undeliverable.is_stop() || target.queue_url().is_none() {
+            return Ok(None);
+        }
+        let (path, file) = parked::open(self.state.path(), &self.job.job_id)
+            .map_err(|e| Usage(format!("the file for events that are parked: {e}")))?;
+        let lines = Lines::new(path.display().to_string(), file);
+        let lines = lines.map_err(|e| Usage(format!("a thread for what is parked: {e}")))?;
+        Ok(Some(Arc::new(lines)))
+    }
+
+    /// Opens it; a dry run opens nothing.
+    pub fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
+        let lines = match target {
+            Target::Queue(url) => return Ok(sqs.open(url)),
+            Target::File(path) if !self.job.options.dry_run => {
+                let file = Output::open(self.state.path(), &self.job.job_id, path)
+                    .map_err(|e| Usage(e.to_string()))?;
+                Lines::new(path.display().to_string(), file)
+            }
+            Target::File(_) | Target::Nowhere | Target::Stdout => Lines::stdout(),
+        };
+        let lines = lines.map_err(|e| Usage(format!("a thread for the output: {e}")))?;
+        let (stop, broken) = (self.stop.clone(), Arc::clone(self.broken));
+        Ok(Arc::new(Sink::new(lines, stop, broken)))
+    }
+}
+
+/// The job's one target.
+pub struct OneQueue {
+    /// It, whatever the URL.
+    pub queue: Arc<dyn Queue>,
+    /// Where its undeliverable events go, if they are parked.
+    pub parking: Option<Arc<dyn Queue>>,
+}
+
+impl Queues for OneQueue {
+    fn open(&self, _url: &str) -> Arc<dyn Queue> {
+        Arc::clone(&self.queue)
+    }
+
+    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+        self.parking.clone()
+    }
+}
