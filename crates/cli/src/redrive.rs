@@ -9,7 +9,6 @@
 //! would overtake it. What is another function's stays too. All that stays can be read again at once.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -22,10 +21,11 @@ use aws_sdk_sqs::types::{
 use bridge_aws::sdk::{self, Fault};
 use bridge_core::config::{check_queue_url, is_fifo};
 use bridge_core::text::{MOST_SHOWN, shown};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::answer::answer;
 use crate::{Outcome, Usage, tell};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
@@ -44,17 +44,13 @@ const INVOCATION: Duration = Duration::from_secs(15 * 60 + 5);
 
 /// Options of `redrive`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("target").args(["to", "invoke"]).required(true)))]
 pub struct RedriveArguments {
     /// The failure queue
     #[arg(long, value_name = "URL")]
     from: String,
     /// Send its messages to this queue (from a dead-letter queue)
-    #[arg(
-        long,
-        value_name = "URL",
-        conflicts_with = "invoke",
-        required_unless_present = "invoke"
-    )]
+    #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Invoke this function with what each message kept of its own (from the `OnFailure` queue)
     #[arg(long, value_name = "FUNCTION")]
@@ -234,9 +230,8 @@ impl Redrive {
         }
         // What stays and was let go again does not count: it is known.
         let hidden = hidden(&self.sqs, from).await?.saturating_sub(left);
-        // Nobody may be listening: the exit code still tells.
         let told = json!({ "redriven": sent, "left": left, "hidden": hidden });
-        let _ = writeln!(std::io::stdout(), "{told}");
+        answer(&told.to_string())?;
         if hidden == 0 {
             return Ok(Outcome::Done);
         }

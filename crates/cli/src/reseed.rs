@@ -8,7 +8,7 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
+use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket, parse_order};
 use bridge_core::delivery::Queue;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
@@ -40,6 +40,9 @@ const REST: Duration = Duration::from_secs(5);
 /// Runs a job to its end, or to an interrupt.
 pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
+    if let Some(bucket) = &arguments.bucket {
+        check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))?;
+    }
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
@@ -51,7 +54,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         let target = Target::of_url(&job.options.queue_url);
         (job.bucket.clone(), target, job.options.dry_run)
     } else {
-        let target = target(&arguments)?;
+        let target = Target::of(&arguments)?;
         if let (Target::File(path), false) = (&target, arguments.dry_run) {
             output::check(path, arguments.existing()).map_err(|e| Usage(e.to_string()))?;
         }
@@ -131,7 +134,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         broken: broken.get(),
         state: &state.path().display().to_string(),
     };
-    end.tell(arguments.json, arguments.dry_run, &target);
+    end.tell(arguments.json, arguments.dry_run, &target)?;
     Ok(end.outcome())
 }
 
@@ -238,17 +241,6 @@ async fn forget_lease(store: &dyn JobStore, job: Job) -> anyhow::Result<Job> {
     next.lease = None;
     store.replace(&next, job.stamp()).await?;
     Ok(next)
-}
-
-fn target(arguments: &ReseedArguments) -> Result<Target, Usage> {
-    match (&arguments.queue_url, &arguments.out) {
-        (Some(url), _) => {
-            check_queue_url("--queue-url", url).map_err(|e| Usage(e.to_string()))?;
-            Ok(Target::Queue(url.clone()))
-        }
-        (None, Some(out)) => Target::of_out(out),
-        (None, None) => Ok(Target::Nowhere),
-    }
 }
 
 /// What a new job is asked to do, checked.

@@ -3,6 +3,7 @@
 //! - [`message`]: what goes into a queue, and how it is made from an event
 //! - [`pending`]: what waits in a lane, and what the next request may hold (pure)
 //! - [`lane`]: one ordered sender; [`once`]: a handful of messages, for the realtime path
+//! - [`permission`]: whether messages may be sent, asked without sending one
 //! - [`flow`]: how many requests may be in flight; [`backoff`]: how long to wait before trying again
 //!
 //! The rule that keeps the order is the [`Mode`].
@@ -13,6 +14,7 @@ pub mod lane;
 pub mod message;
 pub mod once;
 pub mod pending;
+pub mod permission;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -107,7 +109,8 @@ pub trait Queue: Send + Sync {
     /// Sends up to [`MAX_ENTRIES`] messages in one request. The answer has one result an entry,
     /// in the request's order; `Err` when the request as a whole failed, in which case any of
     /// its messages may or may not have arrived. It does not retry, and ends within
-    /// [`Queue::request_timeout`].
+    /// [`Queue::request_timeout`]. No messages are a request too, which only
+    /// [`permission::may_send`] makes.
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal>;
 
     /// Messages waiting in the queue (approximate).

@@ -78,12 +78,19 @@ pub fn answering(
     status: &'static str,
     body: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static,
 ) -> String {
+    answering_each(move |head, request| (status, body(head, request)))
+}
+
+/// The same, with a status for each.
+pub fn answering_each(
+    answer: impl Fn(&str, &[u8]) -> (&'static str, String) + Send + Sync + 'static,
+) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = Arc::new(body);
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let body = Arc::clone(&body);
+            let answer = Arc::clone(&answer);
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(stream.unwrap());
                 let (mut head, mut length) = (String::new(), 0);
@@ -99,7 +106,7 @@ pub fn answering(
                 }
                 let mut rest = vec![0; length];
                 reader.read_exact(&mut rest).unwrap();
-                let body = body(&head, &rest);
+                let (status, body) = answer(&head, &rest);
                 let length = body.len();
                 let answer = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
