@@ -110,3 +110,27 @@ fn check_python() -> anyhow::Result<()> {
         Err(error) => bail!("python3 could not be started ({error}); install Python 3.10 or newer"),
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    use super::Tools;
+
+    impl Tools {
+        /// Tools below `folder` that the tests play: a name and a shell script.
+        pub fn played(folder: &Path, scripts: &[(&str, &str)]) -> Self {
+            let tools = Self {
+                folder: folder.to_owned(),
+            };
+            std::fs::create_dir_all(tools.bin()).unwrap();
+            for (name, script) in scripts {
+                let path = tools.bin().join(name);
+                std::fs::write(&path, script).unwrap();
+                std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+            }
+            tools
+        }
+    }
+}
