@@ -72,8 +72,9 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
-/// The machine's metadata service, asked once: where there is none, a network may swallow what is
-/// sent there, and the SDK's four attempts would take ten seconds.
+/// The machine's metadata service, asked once: where there is none, something else may answer at its
+/// address with a 5xx, which the SDK would repeat three times. One that keeps silent is given up
+/// after a second.
 fn metadata(provider: &ProviderConfig) -> imds::Client {
     imds::Client::builder()
         .configure(provider)

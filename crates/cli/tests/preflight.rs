@@ -277,41 +277,50 @@ fn missing_credentials_are_told_with_what_was_tried() {
     refused(&mut command, &[2], &["no region is set", "AWS_REGION"]);
 }
 
-/// A metadata service that takes connections and never answers; how many it has taken.
-fn silent_metadata() -> (String, Arc<AtomicUsize>) {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", silent.local_addr().unwrap());
-    let taken = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&taken);
-    std::thread::spawn(move || {
-        let mut kept = Vec::new();
-        for stream in silent.incoming() {
-            counted.fetch_add(1, Ordering::SeqCst);
-            kept.push(stream);
-        }
+/// Something at the metadata service's address that answers what a proxy may; how often it was asked.
+fn no_metadata() -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let url = answering("503 Service Unavailable", move |_, _| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        String::new()
     });
-    (url, taken)
+    (url, asked)
 }
 
-/// The SDK would ask four times, each with its own time to wait.
+/// The SDK by itself would ask each time four times, with pauses. (One that keeps silent it asks once.)
 #[test]
-fn a_metadata_service_that_swallows_requests_is_asked_once() {
+fn a_metadata_service_that_is_none_is_not_asked_again_and_again() {
     let endpoint = serve(Shape::Hashed, 100, |_| {});
     let folder = tempfile::tempdir().unwrap();
     let name = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 
-    let (metadata, taken) = silent_metadata();
+    let (metadata, asked) = no_metadata();
     let mut command = bare(&endpoint, folder.path(), "");
     refused(command.env(name, metadata), &[2], &["no credentials"]);
-    assert_eq!(taken.load(Ordering::SeqCst), 1, "for credentials");
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "for credentials");
 
-    let (metadata, taken) = silent_metadata();
+    let (metadata, asked) = no_metadata();
     let mut command = bare(&endpoint, folder.path(), "");
     command
         .env_remove("AWS_REGION")
         .env_remove("AWS_ENDPOINT_URL");
     refused(command.env(name, metadata), &[2], &["no region is set"]);
-    assert_eq!(taken.load(Ordering::SeqCst), 1, "for the region");
+    let asked = asked.load(Ordering::SeqCst);
+    // The SDK asks once more for itself, with a client of its own.
+    assert!((1..8).contains(&asked), "{asked} times for the region");
+}
+
+#[test]
+fn a_metadata_service_that_keeps_silent_is_given_up() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = bare(&endpoint, folder.path(), "");
+    command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", address);
+    refused(&mut command, &[2], &["no credentials"]);
 }
 
 #[test]
