@@ -113,7 +113,7 @@ fn check_python() -> anyhow::Result<()> {
 
 #[cfg(test)]
 pub mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::Tools;
