@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, CreateGlobalSecondaryIndexAction,
     GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType,
-    PutRequest, ReturnConsumedCapacity, ScalarAttributeType, WriteRequest,
+    PutRequest, ScalarAttributeType, WriteRequest,
 };
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;

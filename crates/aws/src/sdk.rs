@@ -90,8 +90,9 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
-/// The machine's metadata service, asked once: where there is none, a network may swallow what is
-/// sent there, and the SDK's four attempts would take ten seconds.
+/// The machine's metadata service, asked once: where there is none, something else may answer at its
+/// address with a 5xx, which the SDK would repeat three times. One that keeps silent is given up
+/// after a second.
 fn metadata(provider: &ProviderConfig) -> imds::Client {
     imds::Client::builder()
         .configure(provider)
@@ -135,8 +136,20 @@ pub async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
     Err(format!(
         "no credentials (tried the environment, profile {profile:?}, a web identity token, the \
          container and this machine's metadata service): {}: {advice}",
-        shown(&why, MOST_SHOWN)
+        shown(&on_one_line(&why), MOST_SHOWN)
     ))
+}
+
+/// What the SDK tells in several lines (its list of where it looked), in one that can be read.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push_str(if line.ends_with(':') { " " } else { "; " });
+        }
+        line.push_str(part);
+    }
+    line
 }
 
 /// The endpoint of the user's own that `variable` or else `AWS_ENDPOINT_URL` names, and which of
@@ -334,6 +347,21 @@ mod tests {
                 (throttled, retryable),
                 "{code}"
             );
+        }
+    }
+
+    #[test]
+    fn a_list_of_several_lines_is_told_on_one() {
+        for (text, expected) in [
+            (
+                "no luck. Attempted:\n  A: not set\n  B: gone\n",
+                "no luck. Attempted: A: not set; B: gone",
+            ),
+            ("Stderr: one\r\n\ntwo\n", "Stderr: one; two"),
+            ("plain", "plain"),
+            ("", ""),
+        ] {
+            assert_eq!(on_one_line(text), expected);
         }
     }
 

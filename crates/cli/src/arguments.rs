@@ -7,7 +7,7 @@ use bridge_core::format::Format;
 use bridge_core::local::output::Existing;
 use bridge_core::scan::filter::Events;
 use bridge_core::time::Millis;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::jobs::JobsCommand;
 use crate::redrive::RedriveArguments;
@@ -45,6 +45,10 @@ pub enum Command {
 
 /// Options of `reseed`.
 #[derive(Debug, Args)]
+#[command(group(
+    // All of them are named when none is given.
+    ArgGroup::new("target").args(["queue_url", "out", "dry_run", "resume"]).required(true).multiple(true)
+))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -54,7 +58,7 @@ pub struct ReseedArguments {
     #[arg(long, required_unless_present = "resume")]
     pub bucket: Option<String>,
     /// Send to this SQS queue
-    #[arg(long, value_name = "URL", required_unless_present_any = ["resume", "out", "dry_run"])]
+    #[arg(long, value_name = "URL")]
     pub queue_url: Option<String>,
     /// Write to this file, one event a line; `-` is standard output
     ///
@@ -217,7 +221,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, parts) in [
             ("reseed", ["--bucket", "required"]),
-            ("reseed --bucket b", ["--queue-url", "required"]),
+            ("reseed --bucket b", ["--queue-url <URL>", "--out <FILE>"]),
+            ("reseed --bucket b", ["--dry-run", "required"]),
             (
                 "reseed --bucket b --out - --from yesterday",
                 ["--from", "yesterday"],
@@ -248,7 +253,8 @@ mod tests {
                 ["--out", "--on-undeliverable"],
             ),
             ("reseed --bucket b --prefx a", ["--prefx", "--prefix"]),
-            ("redrive --from https://x/1/q", ["--to", "required"]),
+            ("redrive --from https://x/1/q", ["--to", "--invoke"]),
+            ("redrive --from a --to b --invoke c", ["--to", "--invoke"]),
             ("reseed --bucket b --append", ["--append", "--out"]),
             (
                 "reseed --bucket b --out f --append --overwrite",

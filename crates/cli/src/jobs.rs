@@ -109,16 +109,14 @@ fn line(job: &Value) -> String {
     let sent = job["checkpoint"]["sequence"].as_u64().unwrap_or(0);
     let all = job["planned"]["events"].as_u64();
     let all = all.map_or("?".to_owned(), |all| all.to_string());
-    let mut line = format!(
-        "{} {:<9} {} {sent}/{all}",
+    let error = job["lastError"].as_str();
+    let error = error.map_or(String::new(), |e| format!(" {}", shown(e, MOST_SHOWN)));
+    format!(
+        "{} {:<9} {} {sent}/{all}{error}",
         text(&job["jobId"]),
         text(&job["phase"]),
         text(&job["createdAt"]),
-    );
-    if let Some(error) = job["lastError"].as_str() {
-        line.push_str(&format!(" {}", shown(error, MOST_SHOWN)));
-    }
-    line
+    )
 }
 
 #[cfg(test)]

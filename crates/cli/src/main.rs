@@ -7,8 +7,10 @@
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
 //!   queue
-//! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end
+//! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end;
+//!   [`answer`]: on standard output
 
+mod answer;
 mod arguments;
 mod jobs;
 mod opening;
@@ -58,7 +60,10 @@ fn tell(text: &str) {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse(); // ends with 2 by itself
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => return exit_code(answer::usage(&said)),
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
@@ -71,14 +76,18 @@ async fn main() -> ExitCode {
         Command::Redrive(options) => redrive::run(options).await,
         Command::Jobs(command) => jobs::run(command).await,
     };
-    match end {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Interrupted) => ExitCode::from(3),
-        Ok(Outcome::Failed) => ExitCode::FAILURE,
-        Err(error) => {
-            let told = format!("{error:#}");
-            tell(&format!("error: {}", shown(&told, 4 * MOST_SHOWN)));
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
-        }
-    }
+    exit_code(end.map(|outcome| match outcome {
+        Outcome::Done => ExitCode::SUCCESS,
+        Outcome::Interrupted => ExitCode::from(3),
+        Outcome::Failed => ExitCode::FAILURE,
+    }))
+}
+
+/// The exit code; an error is told before.
+fn exit_code(end: anyhow::Result<ExitCode>) -> ExitCode {
+    end.unwrap_or_else(|error| {
+        let told = format!("{error:#}");
+        tell(&format!("error: {}", shown(&told, 4 * MOST_SHOWN)));
+        ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+    })
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use bridge_aws::sdk;
-use bridge_core::delivery::{Queue, RefusalKind};
+use bridge_core::delivery::permission::may_send;
+use bridge_core::delivery::{Queue, Refusal, RefusalKind};
 use bridge_core::scan::Lister;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -66,6 +67,10 @@ impl Preflight<'_> {
             let at = self.place("SQS", "AWS_ENDPOINT_URL_SQS");
             let tried = format!("asking queue {url} at {at} for its attributes");
             insist(&tried, || ask(queue), |code| self.about_queue(code, url)).await?;
+            let tried = format!("asking queue {url} at {at} whether it may be sent to");
+            let hint = "the credentials and the queue's policy have to allow sqs:SendMessage, and for a \
+                        queue with a key of its own kms:GenerateDataKey and kms:Decrypt";
+            insist(&tried, || may_be_sent_to(queue), |_| hint.to_owned()).await?;
         }
         Ok(())
     }
@@ -141,15 +146,23 @@ impl Preflight<'_> {
     }
 }
 
-async fn ask(queue: &dyn Queue) -> Result<(), Refused> {
-    match queue.max_message_bytes().await {
-        Ok(_) => Ok(()),
-        Err(refusal) => Err(Refused {
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
             may_pass: refusal.kind != RefusalKind::Rejected,
             code: refusal.code,
             message: refusal.message,
-        }),
+        }
     }
+}
+
+async fn ask(queue: &dyn Queue) -> Result<(), Refused> {
+    queue.max_message_bytes().await?;
+    Ok(())
+}
+
+async fn may_be_sent_to(queue: &dyn Queue) -> Result<(), Refused> {
+    Ok(may_send(queue).await?)
 }
 
 /// What to do about a code that any service may give.

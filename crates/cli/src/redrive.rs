@@ -12,7 +12,6 @@
 mod record;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -25,10 +24,11 @@ use aws_sdk_sqs::types::{
 use bridge_aws::sdk::{self, Fault};
 use bridge_core::config::{check_queue_url, is_fifo};
 use bridge_core::text::{MOST_SHOWN, shown};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::answer::answer;
 use crate::{Outcome, Usage, tell};
 use record::{Record, is_called, name_of, parked};
 
@@ -48,17 +48,13 @@ const INVOCATION: Duration = Duration::from_secs(15 * 60 + 5);
 
 /// Options of `redrive`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("target").args(["to", "invoke"]).required(true)))]
 pub struct RedriveArguments {
     /// The failure queue
     #[arg(long, value_name = "URL")]
     from: String,
     /// Send its messages to this queue (from a dead-letter queue)
-    #[arg(
-        long,
-        value_name = "URL",
-        conflicts_with = "invoke",
-        required_unless_present = "invoke"
-    )]
+    #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Invoke this function with what each message kept of its own (from the `OnFailure` queue)
     #[arg(long, value_name = "FUNCTION")]
@@ -258,9 +254,8 @@ impl Redrive {
         }
         // What stays and was let go again does not count: it is known.
         let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
-        // Nobody may be listening: the exit code still tells.
         let told = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
-        let _ = writeln!(std::io::stdout(), "{told}");
+        answer(&told.to_string())?;
         if hidden == 0 {
             return Ok(Outcome::Done);
         }

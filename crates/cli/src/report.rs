@@ -1,6 +1,5 @@
 //! What is told at the end.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use bridge_core::delivery::Order;
@@ -11,6 +10,7 @@ use bridge_core::plan::manifest::Summary;
 use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
 
+use crate::answer::answer;
 use crate::sink::Broken;
 use crate::target::Target;
 use crate::{Outcome, tell};
@@ -68,22 +68,35 @@ impl End<'_> {
         }
     }
 
-    /// Tells it where it does not stand between data. A reader that has enough wants no more words.
-    pub fn tell(&self, json: bool, dry_run: bool, target: &Target) {
-        if self.broken == Some(&Broken::Closed) {
-            return;
-        }
+    /// Tells it where it does not stand between data.
+    ///
+    /// # Errors
+    /// When standard output is where it is told, and does not take it.
+    pub fn tell(&self, json: bool, dry_run: bool, target: &Target) -> anyhow::Result<()> {
         let told = if json {
             self.as_json().to_string()
         } else {
-            self.as_text()
+            self.enough().unwrap_or_else(|| self.as_text())
         };
         if *target != Target::Stdout && (json || dry_run) {
-            // Nobody may be listening: the exit code still tells.
-            let _ = writeln!(std::io::stdout(), "{told}");
-        } else {
-            tell(&told);
+            return answer(&told);
         }
+        tell(&told);
+        Ok(())
+    }
+
+    /// One line for a reader that has enough. Who says `| head` wants to see no more, and above all no
+    /// failure; but unlike another program's, this work is kept, and whoever meant the reader to go on
+    /// (a consumer that crashed) has to know how. What the pipe took counts as sent, read or not.
+    fn enough(&self) -> Option<String> {
+        let is_so = self.broken == Some(&Broken::Closed) && self.outcome() == Outcome::Interrupted;
+        is_so.then(|| {
+            format!(
+                "standard output was closed by its reader after {} events; to go on behind them: {}",
+                self.job.checkpoint.sequence,
+                self.resume()
+            )
+        })
     }
 
     /// What went wrong.
@@ -151,12 +164,17 @@ impl End<'_> {
         lines.join("\n")
     }
 
-    /// How to go on. What is part of the job does not change by going on with it.
-    fn hint(&self) -> Option<String> {
-        let resume = format!(
+    /// The command that goes on.
+    fn resume(&self) -> String {
+        format!(
             "s3-sqs-bridge reseed --resume {} --state {}",
             self.job.job_id, self.state
-        );
+        )
+    }
+
+    /// How to go on. What is part of the job does not change by going on with it.
+    fn hint(&self) -> Option<String> {
+        let resume = self.resume();
         let gone = ["NoSuchBucket", "NonExistentQueue", "QueueDoesNotExist"];
         let reason = self.reason().unwrap_or_default();
         match self.outcome() {
@@ -168,6 +186,9 @@ impl End<'_> {
             Outcome::Failed if reason.contains("onUndeliverable") => Some(format!(
                 "to go on once that is mended: {resume}; without that event: {resume} \
                  --on-undeliverable park"
+            )),
+            Outcome::Failed if reason.contains("AccessDenied") => Some(format!(
+                "the credentials, the queue's policy and its key's have to allow it; once they do: {resume}"
             )),
             Outcome::Failed => Some(format!("to go on once that is mended: {resume}")),
             Outcome::Interrupted => Some(format!("to go on: {resume}")),

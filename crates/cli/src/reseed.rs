@@ -8,7 +8,7 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::queue::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_queue_url, parse_order};
+use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket, parse_order};
 use bridge_core::delivery::OnUndeliverable;
 use bridge_core::job::request::{StartRequest, check_records};
 use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
@@ -19,6 +19,7 @@ use bridge_core::local::jobs::LocalJobs;
 use bridge_core::local::output::{self, Existing};
 use bridge_core::local::plans::LocalPlans;
 use bridge_core::local::state::StateDirectory;
+use bridge_core::plan::estimate::Estimate;
 use bridge_core::plan::{Manifest, PlanStore};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,9 @@ const REST: Duration = Duration::from_secs(5);
 /// Runs a job to its end, or to an interrupt.
 pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
+    if let Some(bucket) = &arguments.bucket {
+        check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))?;
+    }
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
@@ -51,7 +55,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         let target = Target::of_url(&job.options.queue_url);
         (job.bucket.clone(), target, job.options.dry_run)
     } else {
-        let target = target(&arguments)?;
+        let target = Target::of(&arguments)?;
         if let (Target::File(path), false) = (&target, arguments.dry_run) {
             output::check(path, arguments.existing()).map_err(|e| Usage(e.to_string()))?;
         }
@@ -123,13 +127,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         job = work(&ports, &settings, &job.job_id, &stop, &counts) => job?,
         () = show(counts.clone()) => unreachable!("it is shown until the work is done"),
     };
-    let planned = match &job.manifest {
-        Some(name) if job.options.dry_run && job.planned.is_some() => {
-            let manifest = Manifest::load(&*ports.plans as &dyn PlanStore, name).await?;
-            Some(report::estimate_of(&job, &manifest))
-        }
-        _ => None,
-    };
+    let planned = estimate(&ports, &job).await?;
     let end = report::End {
         job: &job,
         took: begin.elapsed(),
@@ -137,8 +135,19 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         broken: broken.get(),
         state: &state.path().display().to_string(),
     };
-    end.tell(arguments.json, arguments.dry_run, &target);
+    end.tell(arguments.json, arguments.dry_run, &target)?;
     Ok(end.outcome())
+}
+
+/// What a dry run's plan would cost.
+async fn estimate(ports: &Ports, job: &Job) -> anyhow::Result<Option<Estimate>> {
+    match &job.manifest {
+        Some(name) if job.options.dry_run && job.planned.is_some() => {
+            let manifest = Manifest::load(&*ports.plans as &dyn PlanStore, name).await?;
+            Ok(Some(report::estimate_of(job, &manifest)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The job that is to go on, if it is one that may. Its files come with the directory: none of them
@@ -230,17 +239,6 @@ async fn forget_lease(
     next.options.on_undeliverable = on_undeliverable.unwrap_or(job.options.on_undeliverable);
     store.replace(&next, job.stamp()).await?;
     Ok(next)
-}
-
-fn target(arguments: &ReseedArguments) -> Result<Target, Usage> {
-    match (&arguments.queue_url, &arguments.out) {
-        (Some(url), _) => {
-            check_queue_url("--queue-url", url).map_err(|e| Usage(e.to_string()))?;
-            Ok(Target::Queue(url.clone()))
-        }
-        (None, Some(out)) => Target::of_out(out),
-        (None, None) => Ok(Target::Nowhere),
-    }
 }
 
 /// What a new job is asked to do, checked.
@@ -503,6 +501,8 @@ mod tests {
             until: SystemClock.now().plus(60_000),
         });
         ports.jobs.replace(&left, job.stamp()).await.unwrap();
-        assert_eq!(worked(&ports, &job).await.phase, Phase::Done);
+        // It would go on in the end, once it has watched the lease for a minute.
+        let worked = tokio::time::timeout(Duration::from_secs(30), worked(&ports, &job)).await;
+        assert_eq!(worked.expect("it waits for itself").phase, Phase::Done);
     }
 }

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use bridge_core::config::check_queue_url;
 use bridge_core::delivery::Order;
+use bridge_core::local::output::Existing;
 
 use crate::Usage;
+use crate::arguments::ReseedArguments;
 
 /// Where events go. A job keeps it as a URL, so that a resume finds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,30 @@ const NOWHERE: &str = "nowhere:";
 const FILE: &str = "file:";
 
 impl Target {
+    /// The target of a new job.
+    pub fn of(arguments: &ReseedArguments) -> Result<Self, Usage> {
+        let target = match (&arguments.queue_url, &arguments.out) {
+            (Some(url), _) => {
+                check_queue_url("--queue-url", url).map_err(|e| Usage(e.to_string()))?;
+                Self::Queue(url.clone())
+            }
+            (None, Some(out)) => Self::of_out(out)?,
+            (None, None) => Self::Nowhere,
+        };
+        let (asked, redirection) = match arguments.existing() {
+            Existing::Append => ("--append", ">> FILE"),
+            Existing::Overwrite => ("--overwrite", "> FILE"),
+            Existing::Refuse => return Ok(target),
+        };
+        if target == Self::Stdout {
+            return Err(Usage(format!(
+                "{asked}: --out - is standard output, which whoever started this has opened: name a \
+                 file (--out FILE {asked}), or let the shell do it (--out - {redirection})"
+            )));
+        }
+        Ok(target)
+    }
+
     /// The target of `--out`.
     pub fn of_out(out: &Path) -> Result<Self, Usage> {
         // The device is a link to wherever standard output goes, which may be a file of another's.

@@ -35,10 +35,11 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
     });
     let queue: Queue = Arc::new(Mutex::new(kept.collect()));
     let played = Arc::clone(&queue);
-    let url = answering_with("200 OK", move |head, body| {
-        let answer = |body: String| (String::new(), body);
+    let url = answering_with(move |head, body| {
+        let answer = |body: String| ("200 OK", String::new(), body);
         let failed = || {
             (
+                "200 OK",
                 "x-amz-function-error: Unhandled\r\n".to_owned(),
                 FAILED.to_owned(),
             )
@@ -47,7 +48,11 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
             std::thread::sleep(takes);
             let input = text(body);
             if input == "{\"action\":\"health\"}" {
-                return if is_well { answer("null".to_owned()) } else { failed() };
+                return if is_well {
+                    answer("null".to_owned())
+                } else {
+                    failed()
+                };
             }
             if input.contains("aws:sqs") {
                 // A batch, as realtime answers it.

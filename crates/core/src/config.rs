@@ -1,5 +1,6 @@
 //! The environment of both functions and the command, checked at the door.
 
+mod bucket;
 mod buckets;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ pub use buckets::Buckets;
 
 use crate::delivery::Order;
 use crate::format::Format;
+pub use bucket::check_bucket;
 
 /// What a bad variable is told with: its name, what was found, what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,9 +130,9 @@ impl ReseedConfig {
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: Config::read(lookup)?,
-            bucket: required(lookup, "BUCKET_NAME", "the name of a bucket")?,
+            bucket: bucket::required(lookup, "BUCKET_NAME")?,
             table: required(lookup, "CHECKPOINT_TABLE", "the name of a DynamoDB table")?,
-            plan_bucket: required(lookup, "PLAN_BUCKET", "the name of a bucket")?,
+            plan_bucket: bucket::required(lookup, "PLAN_BUCKET")?,
             failure_queue: match text(lookup, "FAILURE_QUEUE_URL") {
                 None => None,
                 Some(url) => {
@@ -297,6 +299,23 @@ mod tests {
             assert!(
                 error.contains("LEASE_SECONDS") && error.contains("15 to 900"),
                 "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_buckets_of_the_reseed_function_are_names() {
+        for variable in ["BUCKET_NAME", "PLAN_BUCKET"] {
+            let error = ReseedConfig::read(&|name| match name {
+                "QUEUE_URL" => Some(FIFO.to_owned()),
+                "ORDER" | "MESSAGE_FORMAT" => None,
+                _ if name == variable => Some("s3://ledger".to_owned()),
+                _ => Some("a-name".to_owned()),
+            })
+            .unwrap_err();
+            assert_eq!(
+                (error.variable, error.found.as_str()),
+                (variable, "\"s3://ledger\"")
             );
         }
     }

@@ -4,6 +4,7 @@
 //! - [`pending`]: what waits in a lane, and what the next request may hold (pure)
 //! - [`lane`]: one ordered sender; [`once`]: a handful of messages, for the realtime path
 //! - [`undeliverable`]: what no repetition helps: told, taken apart, or parked
+//! - [`permission`]: whether messages may be sent, asked without sending one
 //! - [`flow`]: how many requests may be in flight; [`backoff`]: how long to wait before trying again
 //!
 //! The rule that keeps the order is the [`Mode`].
@@ -14,6 +15,7 @@ pub mod lane;
 pub mod message;
 pub mod once;
 pub mod pending;
+pub mod permission;
 pub mod undeliverable;
 
 use async_trait::async_trait;
@@ -165,7 +167,8 @@ pub trait Queue: Send + Sync {
     /// Sends up to [`MAX_ENTRIES`] messages in one request. The answer has one result an entry,
     /// in the request's order; `Err` when the request as a whole failed, in which case any of
     /// its messages may or may not have arrived. It does not retry, and ends within
-    /// [`Queue::request_timeout`].
+    /// [`Queue::request_timeout`]. No messages are a request too, which only
+    /// [`permission::may_send`] makes.
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal>;
 
     /// Messages waiting in the queue (approximate).

@@ -77,7 +77,7 @@ impl<'a> Operator<'a> {
             match job.phase {
                 Phase::Paused if accepted => return Err("a pause undid a cancel".to_owned()),
                 Phase::Paused | Phase::Failed => {
-                    drop(actions::resume(ports, self.job_id, None).await)
+                    drop(actions::resume(ports, self.job_id, None).await);
                 }
                 Phase::Done => return Ok(cancelled),
                 Phase::Cancelled => break,

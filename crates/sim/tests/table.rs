@@ -214,7 +214,9 @@ fn jobs_that_were_paused_do_not_make_room_for_more_than_may_be_at_work() {
                 .unwrap();
         }
         sleep(INDEX_LAG).await;
-        let refused = actions::resume(ports, &paused.job_id).await.unwrap_err();
+        let refused = actions::resume(ports, &paused.job_id, None)
+            .await
+            .unwrap_err();
         assert!(
             refused.to_string().contains("100 jobs are at work"),
             "{refused}"

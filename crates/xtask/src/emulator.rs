@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Emulator {
     state: State,
     leave: bool,
+    /// The folder where the note about it is.
+    home: PathBuf,
 }
 
 /// What is written down, so that `cargo xtask down` finds it.
@@ -43,7 +45,15 @@ impl Emulator {
     /// # Errors
     /// When the note about it cannot be read.
     pub fn find() -> anyhow::Result<Option<Self>> {
-        Ok(running()?.map(|state| Self { state, leave: true }))
+        Self::find_in(local())
+    }
+
+    fn find_in(home: PathBuf) -> anyhow::Result<Option<Self>> {
+        Ok(running(&home)?.map(|state| Self {
+            state,
+            leave: true,
+            home,
+        }))
     }
 
     /// Starts it and waits until it answers.
@@ -51,7 +61,8 @@ impl Emulator {
     /// # Errors
     /// When one is running already, or this one does not come up.
     pub fn start(tools: &Tools) -> anyhow::Result<Self> {
-        if let Some(state) = running()? {
+        let home = local();
+        if let Some(state) = running(&home)? {
             bail!(
                 "a local AWS is running already (process {}, port {}); `cargo xtask down` stops it",
                 state.pid,
@@ -61,7 +72,7 @@ impl Emulator {
         let port = free_port()?;
         say(&format!("starting the local AWS on 127.0.0.1:{port}"));
         // What it unpacks, some 24 MB, goes when it is stopped.
-        let scratch = scratch();
+        let scratch = scratch(&home);
         remove(&scratch);
         std::fs::create_dir_all(&scratch).context("making the emulator's temporary folder")?;
         let log = File::create(log_path()).context("creating the emulator's log")?;
@@ -81,10 +92,11 @@ impl Emulator {
         let emulator = Self {
             state: State { pid, port },
             leave: false,
+            home,
         };
-        remember(emulator.state)?;
-        remove_on_interrupt(state_path());
-        remove_on_interrupt(self::scratch());
+        remember(&emulator.home, emulator.state)?;
+        remove_on_interrupt(state_path(&emulator.home));
+        remove_on_interrupt(self::scratch(&emulator.home));
         emulator.wait_until_healthy()?;
         Ok(emulator)
     }
@@ -136,7 +148,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         if !self.leave {
-            stop(self.state);
+            stop(&self.home, self.state);
         }
     }
 }
@@ -146,9 +158,13 @@ impl Drop for Emulator {
 /// # Errors
 /// When the note about it cannot be read.
 pub fn stop_running() -> anyhow::Result<()> {
-    match running()? {
+    stop_running_in(&local())
+}
+
+fn stop_running_in(home: &Path) -> anyhow::Result<()> {
+    match running(home)? {
         Some(state) => {
-            stop(state);
+            stop(home, state);
             println!("stopped the local AWS (port {})", state.port);
         }
         None => println!("no local AWS is running"),
@@ -157,15 +173,15 @@ pub fn stop_running() -> anyhow::Result<()> {
 }
 
 /// Stops it, with all functions it runs.
-fn stop(state: State) {
+fn stop(home: &Path, state: State) {
     state.group().stop();
-    let _ = std::fs::remove_file(state_path());
-    remove(&scratch());
+    let _ = std::fs::remove_file(state_path(home));
+    remove(&scratch(home));
 }
 
 /// Where the emulator and the functions it runs keep what is temporary.
-fn scratch() -> PathBuf {
-    local().join("emulator-tmp")
+fn scratch(home: &Path) -> PathBuf {
+    home.join("emulator-tmp")
 }
 
 /// Removes a folder, if it is there. One that stays costs room and nothing else.
@@ -177,23 +193,25 @@ fn remove(folder: &Path) {
     }
 }
 
-fn running() -> anyhow::Result<Option<State>> {
-    let text = match std::fs::read_to_string(state_path()) {
+fn running(home: &Path) -> anyhow::Result<Option<State>> {
+    let path = state_path(home);
+    let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).context("reading the note about the running emulator"),
     };
-    let state: State = serde_json::from_str(&text)
-        .with_context(|| format!("reading {}", state_path().display()))?;
+    let state: State =
+        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
     let answers = ureq::get(format!("http://127.0.0.1:{}/_ministack/health", state.port))
         .call()
         .is_ok();
     Ok(answers.then_some(state))
 }
 
-fn remember(state: State) -> anyhow::Result<()> {
-    std::fs::write(state_path(), serde_json::to_string(&state)?)
-        .with_context(|| format!("writing {}", state_path().display()))
+fn remember(home: &Path, state: State) -> anyhow::Result<()> {
+    let path = state_path(home);
+    std::fs::write(&path, serde_json::to_string(&state)?)
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 /// A port of the loopback interface that nobody uses.
@@ -202,11 +220,73 @@ pub fn free_port() -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn state_path() -> PathBuf {
-    local().join("emulator.json")
+fn state_path(home: &Path) -> PathBuf {
+    home.join("emulator.json")
 }
 
 /// The emulator's log, with the functions' own logs in it.
 pub fn log_path() -> PathBuf {
     local().join("emulator.log")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::process::Command;
+
+    use super::*;
+
+    impl Emulator {
+        /// One that the tests play, and that is never stopped.
+        pub fn played(home: &Path) -> Self {
+            Self {
+                state: State { pid: 0, port: 1 },
+                leave: true,
+                home: home.to_owned(),
+            }
+        }
+    }
+
+    /// Something that says it is healthy; it ends with the test.
+    fn healthy() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn one_that_is_found_goes_on_until_it_is_stopped_and_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        let group = Group::start(Command::new("sleep").arg("600")).unwrap();
+        let (pid, port) = (group.pid(), healthy());
+        remember(home, State { pid, port }).unwrap();
+        std::fs::create_dir(scratch(home)).unwrap();
+        std::fs::write(scratch(home).join("unpacked"), "24 MB").unwrap();
+        // `up` a second time: found, used, dropped, also when a step fails.
+        for _ in 0..2 {
+            let found = Emulator::find_in(home.to_owned()).unwrap().unwrap();
+            assert_eq!(found.endpoint(), format!("http://127.0.0.1:{port}"));
+        }
+        assert!(group.is_alive() && scratch(home).exists());
+        stop_running_in(home).unwrap();
+        assert!(!group.is_alive());
+        assert_eq!(std::fs::read_dir(home).unwrap().count(), 0);
+        stop_running_in(home).unwrap(); // none runs: said, and no failure
+    }
+
+    #[test]
+    fn a_note_about_one_that_is_gone_finds_none() {
+        let home = tempfile::tempdir().unwrap();
+        let port = free_port().unwrap();
+        remember(home.path(), State { pid: 0, port }).unwrap();
+        assert!(Emulator::find_in(home.path().to_owned()).unwrap().is_none());
+    }
 }

@@ -127,8 +127,25 @@ fn check_python() -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    impl Tools {
+        /// Tools below `folder` that the tests play: a name and a shell script.
+        pub fn played(folder: &Path, scripts: &[(&str, &str)]) -> Self {
+            let tools = Self {
+                folder: folder.to_owned(),
+            };
+            std::fs::create_dir_all(tools.bin()).unwrap();
+            for (name, script) in scripts {
+                let path = tools.bin().join(name);
+                std::fs::write(&path, script).unwrap();
+                std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+            }
+            tools
+        }
+    }
 
     #[test]
     fn every_program_is_pinned_with_all_it_needs_and_their_hashes() {

@@ -28,16 +28,18 @@ pub fn up() -> anyhow::Result<()> {
         }
         None => Emulator::start(&tools)?,
     };
-    let stack = Stack::new(&tools, &emulator);
-    stack.build()?;
-    stack.deploy(STACK, &[])?;
-    let (bucket, queue) = (
-        stack.output(STACK, "BucketName")?,
-        stack.output(STACK, "QueueUrl")?,
-    );
-    println!("{}", next_steps(&bucket, &queue));
+    println!("{}", deployed(&Stack::new(&tools, &emulator))?);
     emulator.leave_running();
     Ok(())
+}
+
+/// Deploys the stack as it is now, whether it is there or not, and tells what to do with it.
+fn deployed(stack: &Stack<'_>) -> anyhow::Result<String> {
+    stack.build()?;
+    stack.deploy(STACK, &[])?;
+    let bucket = stack.output(STACK, "BucketName")?;
+    let queue = stack.output(STACK, "QueueUrl")?;
+    Ok(next_steps(&bucket, &queue))
 }
 
 /// What to do with an empty bucket.
@@ -142,6 +144,49 @@ mod tests {
         }
         let (done, told) = sam(&["remote", "invoke", "a b"]);
         assert!(done && told == "real remote invoke a b\n", "{told}");
+    }
+
+    /// `sam` as it behaves: a deploy that changes nothing fails unless it is told not to.
+    const SAM: &str = r#"#!/bin/sh
+echo "$*" >> "$(dirname "$0")/said"
+case "$1" in
+build) ;;
+deploy)
+    case "$*" in
+    *--no-fail-on-empty-changeset*) ;;
+    *) [ ! -e "$(dirname "$0")/there" ] || { echo "No changes to deploy" >&2; exit 1; } ;;
+    esac
+    : > "$(dirname "$0")/there" ;;
+list) echo '[{"OutputKey":"BucketName","OutputValue":"its-bucket"},
+    {"OutputKey":"QueueUrl","OutputValue":"http://x/1/its-queue.fifo"}]' ;;
+*) exit 9 ;;
+esac
+"#;
+
+    #[test]
+    fn up_a_second_time_deploys_what_has_changed_and_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let tools = tools::Tools::played(folder.path(), &[("sam", SAM)]);
+        let emulator = Emulator::played(folder.path());
+        let stack = Stack::new(&tools, &emulator);
+        for _ in 0..2 {
+            let told = deployed(&stack).unwrap();
+            for part in [
+                "cargo xtask shell",
+                "its-bucket",
+                "its-queue.fifo",
+                "cargo xtask down",
+            ] {
+                assert!(told.contains(part), "{part:?} is not in: {told}");
+            }
+        }
+        let said = std::fs::read_to_string(tools.bin().join("said")).unwrap();
+        let deploys: Vec<_> = said.lines().filter(|l| l.starts_with("deploy")).collect();
+        assert_eq!(deploys.len(), 2, "{said}");
+        assert!(
+            !said.contains("--guided"),
+            "it rewrites a tracked file: {said}"
+        );
     }
 
     #[test]

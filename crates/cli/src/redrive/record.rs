@@ -190,12 +190,17 @@ mod tests {
 
     #[test]
     fn only_a_reseed_parks() {
-        let mut record = message(&json!({ "kind": KIND, "jobId": "j", "sequence": 7, "code": "C" }));
+        let mut record =
+            message(&json!({ "kind": KIND, "jobId": "j", "sequence": 7, "code": "C" }));
         assert_eq!(parked(&record).as_deref(), Some("7 of job j (C)"));
         assert_eq!(parked(&message(&json!({ "Records": [] }))), None);
         let source = System::DeadLetterQueueSourceArn;
         record.attributes = Some([(source, "arn:aws:sqs:…:buffer".to_owned())].into());
-        assert_eq!(parked(&record), None, "whoever sends to the buffer parks nothing");
+        assert_eq!(
+            parked(&record),
+            None,
+            "whoever sends to the buffer parks nothing"
+        );
     }
 
     fn assert_batch(message: &Message, body: &Value) {

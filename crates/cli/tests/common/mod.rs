@@ -78,22 +78,29 @@ pub fn answering(
     status: &'static str,
     body: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static,
 ) -> String {
-    answering_with(status, move |head, asked| {
-        (String::new(), body(head, asked))
+    answering_with(move |head, asked| (status, String::new(), body(head, asked)))
+}
+
+/// The same, with a status for each.
+pub fn answering_each(
+    answer: impl Fn(&str, &[u8]) -> (&'static str, String) + Send + Sync + 'static,
+) -> String {
+    answering_with(move |head, asked| {
+        let (status, body) = answer(head, asked);
+        (status, String::new(), body)
     })
 }
 
-/// As [`answering`], with lines of its own in each answer's head.
+/// The same, with a status and lines of the head for each.
 pub fn answering_with(
-    status: &'static str,
-    body: impl Fn(&str, &[u8]) -> (String, String) + Send + Sync + 'static,
+    answer: impl Fn(&str, &[u8]) -> (&'static str, String, String) + Send + Sync + 'static,
 ) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let body = Arc::new(body);
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let body = Arc::clone(&body);
+            let answer = Arc::clone(&answer);
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(stream.unwrap());
                 let (mut head, mut length) = (String::new(), 0);
@@ -109,7 +116,7 @@ pub fn answering_with(
                 }
                 let mut rest = vec![0; length];
                 reader.read_exact(&mut rest).unwrap();
-                let (lines, body) = body(&head, &rest);
+                let (status, lines, body) = answer(&head, &rest);
                 let length = body.len();
                 let answer = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{lines}connection: close\r\n\r\n{body}"

@@ -6,7 +6,8 @@ use super::request::StartRequest;
 use super::state::{Job, Options, Wish, digest_of};
 use super::{JobError, JobStoreError, Ports, Queues};
 use crate::config::ReseedConfig;
-use crate::delivery::{OnUndeliverable, RefusalKind};
+use crate::delivery::permission::may_send;
+use crate::delivery::{OnUndeliverable, Refusal, RefusalKind};
 use crate::text::{MOST_SHOWN, shown};
 use crate::time::Millis;
 
@@ -149,16 +150,22 @@ pub async fn start_another(
 /// # Errors
 /// [`JobError::BadRequest`] when it is not there or may not be used.
 pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
-    match queues.open(url).max_message_bytes().await {
+    let refused = |tried: &str, refusal: &Refusal| {
+        let text = format!(
+            "queueUrl: asked queue {url} {tried}: {}: {}; allowed is a queue that is there and that \
+             this function may send to (the stack's, or ReplayQueueArn)",
+            refusal.code, refusal.message
+        );
+        JobError::BadRequest(shown(&text, MOST_SHOWN))
+    };
+    let queue = queues.open(url);
+    match queue.max_message_bytes().await {
         Err(refusal) if refusal.kind == RefusalKind::Rejected => {
-            let text = format!(
-                "queueUrl: asked queue {url} for its attributes: {}: {}; allowed is a queue that \
-                 is there and that this function may send to (the stack's, or ReplayQueueArn)",
-                refusal.code, refusal.message
-            );
-            Err(JobError::BadRequest(shown(&text, MOST_SHOWN)))
+            Err(refused("for its attributes", &refusal))
         }
-        Ok(_) => Ok(()),
+        Ok(_) => may_send(&*queue)
+            .await
+            .map_err(|refusal| refused("whether it may be sent to", &refusal)),
         Err(refusal) => {
             tracing::warn!(url, %refusal, "the queue could not be asked; the job starts all the same");
             Ok(())
@@ -300,16 +307,17 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::delivery::{EntryResult, Message, Queue, Refusal};
+    use crate::delivery::{EntryResult, Message, Queue};
 
     /// A queue that answers so when it is asked about itself.
     #[derive(Clone)]
-    struct Asked(Result<usize, Refusal>);
+    struct Asked(Result<usize, Refusal>, Result<(), Refusal>);
 
     #[async_trait]
     impl Queue for Asked {
-        async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-            panic!("it is only asked");
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            assert!(messages.is_empty(), "it is only asked");
+            self.1.clone().map(|()| vec![])
         }
 
         async fn depth(&self) -> Result<u64, Refusal> {
@@ -338,7 +346,7 @@ mod tests {
             code: "QueueDoesNotExist".to_owned(),
             message: "gone".to_owned(),
         };
-        let ask = async |answer| ask_queue(&Asked(answer), "https://x/1/q.fifo").await;
+        let ask = async |answer| ask_queue(&Asked(answer, Ok(())), "https://x/1/q.fifo").await;
         ask(Ok(1)).await.unwrap();
         ask(Err(refusal(RefusalKind::Unavailable))).await.unwrap();
         ask(Err(refusal(RefusalKind::Throttled))).await.unwrap();
@@ -352,5 +360,28 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part:?} is not in: {told}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_may_be_asked_and_not_sent_to_is_told() {
+        let answers = |code: &str| {
+            let refusal = Refusal {
+                kind: RefusalKind::Rejected,
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            };
+            Asked(Ok(1), Err(refusal))
+        };
+        let error = ask_queue(&answers("AccessDenied"), "https://x/1/q.fifo").await;
+        let told = error.unwrap_err().to_string();
+        for part in [
+            "queueUrl",
+            "may be sent to: AccessDenied: no",
+            "ReplayQueueArn",
+        ] {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
+        let empty = answers("AWS.SimpleQueueService.EmptyBatchRequest");
+        ask_queue(&empty, "https://x/1/q.fifo").await.unwrap();
     }
 }

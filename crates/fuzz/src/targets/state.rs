@@ -43,7 +43,8 @@ pub(super) fn accepts(input: &[u8]) -> bool {
     let jobs = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
     let (listed, loaded, planned) = block_on(async {
-        let listed = jobs.list().await;
+        let active = jobs.active().await;
+        let listed = active.and(jobs.newest(None, 10).await);
         let loaded = jobs.load("j").await;
         let manifest = match &loaded {
             Ok(Some(job)) => job.manifest.clone(),
