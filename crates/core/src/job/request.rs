@@ -490,6 +490,7 @@ mod tests {
             "events": "created",
             "queueUrl": format!("https://sqs.x/1/{}.fifo", "q".repeat(490)),
             "maxRate": 1_000_000,
+            "onUndeliverable": "park",
             "pauseAboveDepth": MAX_DEPTH,
             "dryRun": true,
             "refuseAmbiguous": true,
