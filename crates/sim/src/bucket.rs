@@ -28,6 +28,8 @@ pub struct Style {
     pub oldest_first: bool,
     /// Whether entries say which is the latest.
     pub says_latest: bool,
+    /// Whether a key's second newest entry claims to be the latest too.
+    pub two_latest: bool,
     /// What `IsTruncated` says when there is more; empty leaves the element out.
     pub truncated: &'static str,
     /// How the next page's place is told.
@@ -55,6 +57,7 @@ pub const STYLE: Style = Style {
     markers_apart: false,
     oldest_first: false,
     says_latest: true,
+    two_latest: false,
     truncated: "true",
     markers: Markers::Whole,
 };
@@ -130,6 +133,11 @@ impl Bucket {
         history
     }
 
+    fn is_second_newest(&self, entry: &ObjectVersion) -> bool {
+        let second = self.entries[&entry.key].iter().nth_back(1);
+        second.is_some_and(|second| second.version_id == entry.version_id)
+    }
+
     /// One page as a server of this style writes it.
     #[must_use]
     pub fn page(&self, prefix: &str, marker: Option<&Marker>, style: Style) -> String {
@@ -171,7 +179,8 @@ impl Bucket {
             write_marker(&mut xml, last, style);
         }
         for entry in page {
-            write_entry(&mut xml, entry, style);
+            let claims = style.two_latest && self.is_second_newest(entry);
+            write_entry(&mut xml, entry, claims || entry.is_latest, style);
         }
         xml.push_str("</ListVersionsResult>");
         xml
@@ -206,7 +215,7 @@ fn write_marker(xml: &mut String, last: &ObjectVersion, style: Style) {
     );
 }
 
-fn write_entry(xml: &mut String, entry: &ObjectVersion, style: Style) {
+fn write_entry(xml: &mut String, entry: &ObjectVersion, is_latest: bool, style: Style) {
     let url_encoded = style.url_encoded;
     let element = if entry.is_delete_marker {
         "DeleteMarker"
@@ -221,7 +230,7 @@ fn write_entry(xml: &mut String, entry: &ObjectVersion, style: Style) {
         entry.last_modified,
     );
     if style.says_latest {
-        let _ = write!(xml, "<IsLatest>{}</IsLatest>", entry.is_latest);
+        let _ = write!(xml, "<IsLatest>{is_latest}</IsLatest>");
     }
     if let (Some(size), Some(e_tag)) = (entry.size, &entry.e_tag) {
         let _ = write!(xml, "<ETag>&quot;{e_tag}&quot;</ETag><Size>{size}</Size>");

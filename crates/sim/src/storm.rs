@@ -97,6 +97,7 @@ fn style(seed: u64) -> Style {
         markers_apart: lists_otherwise && random.bool(),
         oldest_first: lists_otherwise && random.bool(),
         says_latest,
+        two_latest: random.bool() && !lists_otherwise,
         truncated: ["true", "True", "1", ""][random.usize(0..4)],
         markers: match random.u8(0..3) {
             0 => Markers::Raw,
@@ -522,8 +523,15 @@ pub fn judge(world: &World, bucket: &Bucket, strictly_once: bool) -> Result<(), 
         }
         let event = &events[&sequence];
         let is_removed = event.event_name.starts_with("ObjectRemoved");
-        if (&event.key, &event.version_id, is_removed)
-            != (&position.key, &version.version_id, version.is_delete_marker)
+        // A native notification does not say which is the latest.
+        let is_latest = event.is_latest.unwrap_or(version.is_latest);
+        if (&event.key, &event.version_id, is_removed, is_latest)
+            != (
+                &position.key,
+                &version.version_id,
+                version.is_delete_marker,
+                version.is_latest,
+            )
         {
             return Err(format!(
                 "{sequence} should tell {position:?}, tells {event:?}"

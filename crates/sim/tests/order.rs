@@ -183,13 +183,14 @@ proptest! {
         page_size in 1usize..40,
         url_encoded: bool,
         says_latest: bool,
+        two_latest: bool,
         truncated in prop::sample::select(vec!["true", "True", "1", "yes", ""]),
         markers in prop::sample::select(vec![Markers::Raw, Markers::KeyAgain, Markers::Missing]),
         listers in prop::sample::select(vec![1usize, 2, 7, 64]),
         interrupted_after in prop::option::of(5u64..60),
     ) {
         let bucket = Arc::new(history(&steps, true));
-        let style = Style { page_size, url_encoded, says_latest, truncated, markers, ..STYLE };
+        let style = Style { page_size, url_encoded, says_latest, two_latest, truncated, markers, ..STYLE };
         let how = How { style, listers, memory_budget: 2_000, interrupted_after, faults_per_mille: 0 };
         let (found, _) = block_on(sequence(&bucket, &how));
         let expected = bucket.history();
