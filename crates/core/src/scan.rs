@@ -2,8 +2,10 @@
 //!
 //! - [`page`]: one page of `ListObjectVersions`, in document order, as a [`listing`]
 //! - [`order`]: the bucket's own order within a key: ranks and effective times; [`repeats`]: what is listed
-//!   twice; [`ways`]: how a key may have been listed; [`dialect`]: what that proves of the server
-//! - [`keyspace`]: ranges listed at the same time, and their cursors; [`cut`]: where to cut them
+//!   twice; [`ways`]: how a key may have been listed; [`dialect`]: what that proves of the server;
+//!   [`doubts`]: keys whose order nothing has proven yet
+//! - [`keyspace`]: ranges listed at the same time; [`range`]: one of them, page by page; [`cut`]: where
+//!   to cut it
 //! - [`filter`]: which versions a reseed tells of
 //! - [`buffer`]: what has been listed and is in no run yet
 //!
