@@ -66,7 +66,7 @@ async fn the_invocations_of_the_readme_run() {
     let lines: HashSet<&str> = readme
         .lines()
         .map(|line| line.split("  #").next().unwrap_or(line).trim())
-        .filter(|line| line.starts_with("sam remote invoke"))
+        .filter(|line| line.contains("sam remote invoke"))
         .collect();
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {
@@ -75,6 +75,7 @@ async fn the_invocations_of_the_readme_run() {
                 "--stack-name s3-sqs-bridge",
                 &format!("--stack-name {STACK}"),
             )
+            .replace("s3-sqs-bridge-bucket-1", &stack.bucket)
             .replace("20240501-1a2b3c4d-1", job);
         let output = Command::new("sh")
             .args(["-c", &command])
