@@ -75,7 +75,7 @@ async fn the_invocations_of_the_readme_run() {
                 "--stack-name s3-sqs-bridge",
                 &format!("--stack-name {STACK}"),
             )
-            .replace("s3-sqs-bridge-bucket-1", &stack.bucket)
+            .replace("s3-sqs-bridge-bucket-1", stack.output("BucketName"))
             .replace("20240501-1a2b3c4d-1", job);
         let output = Command::new("sh")
             .args(["-c", &command])
