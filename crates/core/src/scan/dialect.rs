@@ -85,12 +85,6 @@ impl Dialect {
         self.markers_apart.forget_assumptions();
         self.oldest_first.forget_assumptions();
     }
-
-    /// Whether document order is proven to be the order: as S3 lists.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.markers_apart.proven == Some(false) && self.oldest_first.proven == Some(false)
-    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub fn arrange(
             .take_while(|row| listing.same_key(&rows[0], row))
             .count();
         let rows = &rows[..count];
-        if count > 1 && !stands_as_it_is(rows, *dialect) {
+        if count > 1 && !stands_as_it_is(rows.iter(), *dialect) {
             let entries: Vec<Entry> = rows.iter().map(Entry::of).collect();
             let key = listing.key_of(&rows[0]);
             if let Some(order) = decide(key, &entries, dialect, arranged)? {
@@ -124,9 +124,9 @@ pub fn arrange_chain(
         return arrange(only, dialect, arranged);
     }
     let rows = || parts.iter().flat_map(Listing::rows);
-    let stands = dialect.is_plain()
-        && (rows().next().is_some_and(|row| row.is_latest) || !rows().any(|row| row.is_latest));
-    if !stands && let Some(key) = parts.first().and_then(Listing::first_key) {
+    if !stands_as_it_is(rows(), *dialect)
+        && let Some(key) = parts.first().and_then(Listing::first_key)
+    {
         let entries: Vec<Entry> = rows().map(Entry::of).collect();
         if let Some(order) = decide(key, &entries, dialect, arranged)? {
             let places: Vec<(&Listing, &Row)> = parts
@@ -148,8 +148,8 @@ pub fn arrange_chain(
 
 /// Whether another page may prove that the markers of a key, whose entries are all here, are listed
 /// otherwise than it is assumed.
-pub fn depends_on_lists<'a>(rows: impl Iterator<Item = &'a Row>, dialect: Dialect) -> bool {
-    if dialect.markers_apart.proven.is_some() {
+pub fn depends_on_lists<'a>(rows: impl Iterator<Item = &'a Row> + Clone, dialect: Dialect) -> bool {
+    if dialect.markers_apart.proven.is_some() || !has_both_kinds(rows.clone()) {
         return false;
     }
     let entries: Vec<Entry> = rows.map(Entry::of).collect();
@@ -159,15 +159,18 @@ pub fn depends_on_lists<'a>(rows: impl Iterator<Item = &'a Row>, dialect: Dialec
 }
 
 /// The quick answer for what S3 lists.
-fn stands_as_it_is(rows: &[Row], dialect: Dialect) -> bool {
-    let one_kind = || {
-        rows.iter()
-            .all(|row| row.is_delete_marker == rows[0].is_delete_marker)
-    };
+fn stands_as_it_is<'a>(rows: impl Iterator<Item = &'a Row> + Clone, dialect: Dialect) -> bool {
     let newest_first = dialect.oldest_first.proven == Some(false);
     newest_first
-        && (dialect.markers_apart.proven == Some(false) || one_kind())
-        && (rows[0].is_latest || !rows.iter().any(|row| row.is_latest))
+        && (dialect.markers_apart.proven == Some(false) || !has_both_kinds(rows.clone()))
+        && (rows.clone().next().is_some_and(|row| row.is_latest)
+            || !rows.clone().any(|row| row.is_latest))
+}
+
+/// Whether there are versions and delete markers.
+fn has_both_kinds<'a>(mut rows: impl Iterator<Item = &'a Row>) -> bool {
+    let first = rows.next().map(|row| row.is_delete_marker);
+    rows.any(|row| Some(row.is_delete_marker) != first)
 }
 
 /// The order of a key's entries, newest first; `None` as they stand.

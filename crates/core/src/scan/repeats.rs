@@ -109,7 +109,7 @@ impl Chain {
     }
 
     /// The versions in the order of the documents.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+    pub fn rows(&self) -> impl Iterator<Item = &Row> + Clone {
         self.parts.iter().flat_map(Listing::rows)
     }
 
