@@ -319,6 +319,16 @@ async fn an_event_that_cannot_be_kept_aside_is_not_passed_over() {
         );
         assert!(noted.parked().is_empty());
     }
+    // It refuses the whole event, and takes one whose texts are cut.
+    let place = Fussy::refusing("the-end", "InvalidMessageContents");
+    let key = format!("{}the-end", "k".repeat(1_000));
+    let (end, noted) = parked(vec![event(1, &key)], &queue, Some(&place)).await;
+    end.unwrap();
+    assert_eq!(noted.parked(), [1]);
+    let record: serde_json::Value = serde_json::from_str(&place.bodies()[0]).unwrap();
+    assert_eq!(record["form"], "cut");
+    let told = record["event"]["key"].as_str().unwrap();
+    assert!(told.ends_with("k… (7 bytes more)"), "{told}");
     // It refuses the event, but not that there is one.
     let place = Fussy::refusing("versionId", "InvalidMessageContents");
     let (end, noted) = parked(vec![event(1, "a")], &queue, Some(&place)).await;
