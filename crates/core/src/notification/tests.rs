@@ -291,3 +291,19 @@ proptest::proptest! {
         }
     }
 }
+
+/// Its texts are the sender's, however long.
+#[test]
+fn what_is_of_another_bucket_is_told_in_bounds() {
+    let long = "x\u{1b}\u{9b}".repeat(50_000);
+    let mut spoiled = fixture("encoded-key");
+    spoiled["Records"][0]["s3"]["bucket"]["name"] = json!(long);
+    spoiled["Records"][0]["s3"]["object"]["key"] = json!(long);
+    let mut document = direct(&spoiled);
+    let taken = |name: &str| (name == "BUCKET_NAME").then(|| "ledger".to_owned());
+    document.keep_buckets(&Buckets::read(&taken).unwrap());
+    let told = document.unreadable[0].to_string();
+    assert!(told.contains("is not this function's"), "{told}");
+    assert!(told.len() < 4 * MOST_SHOWN, "{} bytes", told.len());
+    assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
+}
