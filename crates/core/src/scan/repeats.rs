@@ -225,3 +225,47 @@ pub fn copied<'a>(rows: impl IntoIterator<Item = (&'a Listing, &'a Row)>) -> Lis
     }
     builder.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Millis;
+    use crate::version::VersionRef;
+
+    /// A key's versions, a page each text.
+    fn chain(pages: [&[&str]; 2]) -> Chain {
+        let mut chain = Chain::default();
+        for page in pages {
+            let mut builder = Builder::default();
+            for version_id in page {
+                builder.push(VersionRef {
+                    key: "k",
+                    version_id,
+                    last_modified: Millis(0),
+                    is_latest: false,
+                    is_delete_marker: false,
+                    size: None,
+                    e_tag: None,
+                });
+            }
+            chain.push(builder.finish());
+        }
+        chain
+    }
+
+    #[test]
+    fn only_the_same_versions_in_another_order_are_reordered() {
+        let first = chain([&["a", "b"], &["c", "d"]]);
+        for (pages, is_reordered) in [
+            ([&["a", "c"][..], &["b", "d"][..]], true),
+            ([&["a"], &["b", "c", "d"]], false),
+            ([&["a", "c"], &["b", "e"]], false),
+            ([&["a", "c"], &["b"]], false),
+        ] {
+            let again = chain(pages);
+            assert_eq!(first.is_reordered(&again), is_reordered, "{pages:?}");
+        }
+        let overwritten = chain([&["a", "null"], &["c"]]);
+        assert!(!overwritten.is_reordered(&chain([&["a", "c"], &["null"]])));
+    }
+}
