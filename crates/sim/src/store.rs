@@ -200,8 +200,8 @@ impl SimJobs {
     }
 }
 
-/// The id of an item that is no job.
-const UNREADABLE: &str = "of-another-time";
+/// The id of an item that is no job. It comes before all others, so that who stops at it sees none of them.
+const UNREADABLE: &str = "0-of-another-time";
 
 /// The jobs as a segment sees them that is cut off from them for a time.
 pub struct CutOff {
