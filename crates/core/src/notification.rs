@@ -107,11 +107,11 @@ pub enum NotificationError {
     /// A change of a bucket that is not this function's: the notification is forged, or that bucket
     /// tells the wrong function.
     #[error(
-        "bucket {found:?} is not this function's, which takes changes of {taken} (BUCKET_NAME): \
-         {event_name} of key {key:?} is refused; see whom that bucket notifies"
+        "bucket \"{found}\" is not this function's, which takes changes of {taken} (BUCKET_NAME): \
+         {event_name} of key \"{key}\" is refused; see whom that bucket notifies"
     )]
     OtherBucket {
-        /// The bucket.
+        /// The bucket, escaped and cut, as are event and key.
         found: String,
         /// Whose changes are taken.
         taken: String,
@@ -133,6 +133,9 @@ pub enum NotificationError {
 /// The longest text of a [`NotificationError`], bytes: two quotations with how long they were, and the
 /// words around them.
 pub const MOST_TOLD: usize = 2 * MOST_SHOWN + 300;
+
+/// What is told of a name that is short where it is right, bytes.
+const MOST_NAME: usize = 255;
 
 /// One invocation's input.
 #[derive(Debug)]
@@ -275,12 +278,11 @@ impl Document {
         let mut keep = |bucket: &str, event_name: &str, key: &str| {
             let is_taken = taken.has(bucket);
             if !is_taken {
-                let short = |text: &str| shown(text, MOST_SHOWN);
                 refused.push(NotificationError::OtherBucket {
-                    found: short(bucket),
+                    found: shown(bucket, MOST_NAME),
                     taken: taken.to_string(),
-                    event_name: short(event_name),
-                    key: short(key),
+                    event_name: shown(event_name, MOST_NAME),
+                    key: shown(key, MOST_SHOWN),
                 });
             }
             is_taken

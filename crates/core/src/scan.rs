@@ -389,12 +389,25 @@ impl<'a> Scan<'a> {
 }
 
 impl Progress {
-    /// Whether it is time for a run: `share` bytes are taken, by versions that are ready and by
-    /// those that wait for the rest of their key. However many wait, a run is of some size.
+    /// Whether it is time for a run.
     fn is_full(&self, share: usize) -> bool {
-        let left = share.saturating_sub(self.keyspace.waiting_bytes());
-        self.buffer.bytes() >= left.max(share / 4) || self.buffer.len() >= run::MOST_ROWS
+        let Self {
+            buffer, keyspace, ..
+        } = self;
+        makes_a_run(
+            buffer.bytes(),
+            buffer.len(),
+            keyspace.waiting_bytes(),
+            share,
+        )
     }
+}
+
+/// Whether `rows` of so many bytes are to be written: `share` bytes are taken, by them and by those that wait
+/// for the rest of their key. However many wait, a run is of some size, and of no more rows than a reader
+/// takes.
+fn makes_a_run(bytes: usize, rows: usize, waiting: usize, share: usize) -> bool {
+    bytes >= share.saturating_sub(waiting).max(share / 4) || rows >= run::MOST_ROWS
 }
 
 /// A page has proven that keys were ordered wrongly: what was listed is void, in runs and in memory.
@@ -436,5 +449,25 @@ fn describe(marker: Option<&Marker>) -> String {
             key,
             version_id: Some(version),
         }) => format!("{key:?} version {version}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_of_some_size_and_of_no_more_rows_than_a_reader_takes() {
+        for (bytes, rows, waiting, expected) in [
+            (999, 10, 0, false),
+            (1_000, 10, 0, true),
+            (600, 10, 400, true),
+            (249, 10, 5_000, false),
+            (250, 10, 5_000, true),
+            (1, run::MOST_ROWS - 1, 0, false),
+            (1, run::MOST_ROWS, 0, true),
+        ] {
+            assert_eq!(makes_a_run(bytes, rows, waiting, 1_000), expected);
+        }
     }
 }

@@ -267,8 +267,8 @@ fn a_footer_and_a_row_group_that_are_too_long_are_not_asked_for() {
             builder.set_row_groups(vec![group]).build()
         })
     };
-    let long_group = One::of_length(changed(200 << 20, 1), 300 << 20);
-    refused(&long_group, "bytes, allowed are 67108864");
+    let long_group = One::of_length(changed(300 << 20, 1), 400 << 20);
+    refused(&long_group, "bytes, allowed are 268435456");
     let many_rows = One::of_length(changed(100, 1 << 40), 300 << 20);
     refused(
         &many_rows,
