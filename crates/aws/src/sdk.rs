@@ -30,8 +30,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long credentials may take: a `credential_process` may ask a person.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Bytes of an answer of any kind, at most: a manifest, or a row group of a plan.
-const MOST_ANSWER: usize = 64 * 1024 * 1024;
+/// Bytes of an answer of any kind, at most: a row group of a plan (`bridge_core::plan::MOST_PART`, which
+/// realtime does not have). What reads less has a bound of its own.
+const MOST_ANSWER: usize = 256 * 1024 * 1024;
 
 /// Bytes of an answer of SQS, `DynamoDB` or Lambda, at most. They hold a megabyte of texts (six for an
 /// invocation), which JSON may write six times as long.

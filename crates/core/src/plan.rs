@@ -22,6 +22,10 @@ pub use manifest::Manifest;
 /// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
 pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
 
+/// Bytes that are read of an object at once, at most: a row group as it is stored. Spark writes 128 MiB by
+/// default; the million rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
+pub const MOST_PART: usize = 256 * 1024 * 1024;
+
 /// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`); an object is written once.
 #[async_trait]
 pub trait PlanStore: Send + Sync {

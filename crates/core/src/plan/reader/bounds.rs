@@ -8,6 +8,7 @@
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::compact::{Compact, Kind, Next};
+use crate::plan::MOST_PART;
 
 /// Bytes of a footer. Read, it takes some twenty times as much.
 pub(super) const MOST_FOOTER: u64 = 16 * 1024 * 1024;
@@ -18,9 +19,8 @@ const MOST_GROUPS: u64 = 65_536;
 /// Rows of a row group.
 const MOST_ROWS: i64 = 4 * 1024 * 1024;
 
-/// Bytes of a row group as it is stored. Two of them are held. Spark writes 128 MiB by default; the million
-/// rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
-const MOST_GROUP: u64 = 256 * 1024 * 1024;
+/// Bytes of a row group as it is stored. Two of them are held.
+const MOST_GROUP: u64 = MOST_PART as u64;
 
 /// Bytes of a page, unpacked. Each of the nine columns holds one, and a dictionary.
 const MOST_PAGE: i64 = 8 * 1024 * 1024;
