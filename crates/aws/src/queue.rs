@@ -71,15 +71,7 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|e| refusal(&e))?;
-        // An entry that the answer does not mention was not confirmed.
-        let mut results: Vec<EntryResult> = vec![
-            Err(Refusal {
-                kind: RefusalKind::Unavailable,
-                code: "NotMentioned".to_owned(),
-                message: "the answer does not say what became of the entry".to_owned(),
-            });
-            messages.len()
-        ];
+        let mut results: Vec<EntryResult> = vec![Err(Refusal::not_mentioned()); messages.len()];
         let at = |id: &str| id.parse::<usize>().ok().filter(|i| *i < messages.len());
         for done in answer.successful() {
             if let Some(index) = at(done.id()) {

@@ -112,6 +112,16 @@ const OF_A_MESSAGE: [&str; 6] = [
 ];
 
 impl Refusal {
+    /// Of an entry that the answer does not mention: it was not confirmed.
+    #[must_use]
+    pub fn not_mentioned() -> Self {
+        Self {
+            kind: RefusalKind::Unavailable,
+            code: "NotMentioned".to_owned(),
+            message: "the answer does not say what became of the entry".to_owned(),
+        }
+    }
+
     /// Whether it is this message, and no other, that the queue does not take, now and for good:
     /// what it holds or how long it is. Not where the caller, the queue, its key or time are at
     /// fault. What cannot be told counts as the caller's: nothing is passed over by a guess.

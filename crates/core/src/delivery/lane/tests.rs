@@ -5,21 +5,15 @@ use async_trait::async_trait;
 
 use super::*;
 
-/// Fails the first request, takes the others.
-#[derive(Default)]
-struct Hiccup(AtomicUsize);
+type Answer = Result<Vec<EntryResult>, Refusal>;
+
+/// A queue that answers as a function says.
+struct Played<F>(F);
 
 #[async_trait]
-impl Queue for Hiccup {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
-            return Ok(vec![Ok(()); messages.len()]);
-        }
-        Err(Refusal {
-            kind: RefusalKind::Unavailable,
-            code: "InternalFailure".to_owned(),
-            message: String::new(),
-        })
+impl<F: Fn(&[Message]) -> Answer + Send + Sync> Queue for Played<F> {
+    async fn send(&self, messages: &[Message]) -> Answer {
+        (self.0)(messages)
     }
 
     async fn depth(&self) -> Result<u64, Refusal> {
@@ -35,32 +29,20 @@ impl Queue for Hiccup {
     }
 }
 
-/// Refuses a request as a whole when it holds a certain message.
-struct Picky(u64);
+/// A queue that answers as `answer` says.
+fn played(answer: impl Fn(&[Message]) -> Answer + Send + Sync + 'static) -> Arc<dyn Queue> {
+    Arc::new(Played(answer))
+}
 
-#[async_trait]
-impl Queue for Picky {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-        if messages.iter().all(|message| message.number != self.0) {
-            return Ok(vec![Ok(()); messages.len()]);
-        }
-        Err(Refusal {
-            kind: RefusalKind::Rejected,
-            code: "InvalidParameterValue".to_owned(),
-            message: "something in it".to_owned(),
-        })
-    }
+fn all_taken(messages: &[Message]) -> Vec<EntryResult> {
+    vec![Ok(()); messages.len()]
+}
 
-    async fn depth(&self) -> Result<u64, Refusal> {
-        Ok(0)
-    }
-
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-        Ok(1024)
-    }
-
-    fn request_timeout(&self) -> Duration {
-        Duration::from_secs(1)
+fn refusal(kind: RefusalKind, code: &str) -> Refusal {
+    Refusal {
+        kind,
+        code: code.to_owned(),
+        message: String::new(),
     }
 }
 
@@ -137,7 +119,13 @@ async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_ot
         sender.send(message(number, Some(&group))).await.unwrap();
     }
     let noted = Noted::default();
-    let sent = lane(Arc::new(Picky(4)), Flow::new(1)).run(messages, &noted);
+    let picky = played(|messages| {
+        if messages.iter().all(|message| message.number != 4) {
+            return Ok(all_taken(messages));
+        }
+        Err(refusal(RefusalKind::Rejected, "InvalidParameterValue"))
+    });
+    let sent = lane(picky, Flow::new(1)).run(messages, &noted);
     let error = sent.await.unwrap_err();
     assert!(
         matches!(&error, DeliveryError::Rejected { event, .. } if event.sequence == 4),
@@ -149,7 +137,14 @@ async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_ot
 #[tokio::test(start_paused = true)]
 async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
     let flow = Flow::new(1);
-    let lane = lane(Arc::new(Hiccup::default()), Arc::clone(&flow));
+    let requests = AtomicUsize::new(0);
+    let hiccup = played(move |messages| {
+        if requests.fetch_add(1, Ordering::Relaxed) > 0 {
+            return Ok(all_taken(messages));
+        }
+        Err(refusal(RefusalKind::Unavailable, "InternalFailure"))
+    });
+    let lane = lane(hiccup, Arc::clone(&flow));
     let (sender, messages) = mpsc::channel(1);
     sender.send(message(7, None)).await.unwrap();
     drop(sender);
@@ -187,34 +182,19 @@ impl Fussy {
     }
 }
 
-#[async_trait]
-impl Queue for Fussy {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+/// It as a queue.
+fn fussy(fussy: &Arc<Fussy>) -> Arc<dyn Queue> {
+    let fussy = Arc::clone(fussy);
+    played(move |messages| {
         let answer = |message: &Message| {
-            if !self.refuses.is_empty() && message.body.contains(self.refuses) {
-                return Err(Refusal {
-                    kind: RefusalKind::Rejected,
-                    code: self.code.to_owned(),
-                    message: String::new(),
-                });
+            if !fussy.refuses.is_empty() && message.body.contains(fussy.refuses) {
+                return Err(refusal(RefusalKind::Rejected, fussy.code));
             }
-            self.bodies.lock().unwrap().push(message.body.clone());
+            fussy.bodies.lock().unwrap().push(message.body.clone());
             Ok(())
         };
         Ok(messages.iter().map(answer).collect())
-    }
-
-    async fn depth(&self) -> Result<u64, Refusal> {
-        Ok(0)
-    }
-
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
-        Ok(1024)
-    }
-
-    fn request_timeout(&self) -> Duration {
-        Duration::from_secs(1)
-    }
+    })
 }
 
 /// An event of a job, as its message.
@@ -240,14 +220,37 @@ async fn parked(
         sender.send(message).await.unwrap();
     }
     drop(sender);
-    let mut lane = lane(Arc::clone(queue) as Arc<dyn Queue>, Flow::new(1));
+    drive(receiver, queue, place.map(fussy)).await
+}
+
+async fn drive(
+    messages: mpsc::Receiver<Message>,
+    queue: &Arc<Fussy>,
+    place: Option<Arc<dyn Queue>>,
+) -> (Result<(), DeliveryError>, Noted) {
+    let mut lane = lane(fussy(queue), Flow::new(1));
     lane.parking = place.map(|place| Parking {
-        place: Arc::clone(place) as Arc<dyn Queue>,
+        place,
         clock: Arc::new(crate::clock::SystemClock),
     });
     let noted = Noted::default();
-    let end = lane.run(receiver, &noted).await;
+    let end = lane.run(messages, &noted).await;
     (end, noted)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_place_does_not_confirm_is_not_kept() {
+    let (sender, messages) = mpsc::channel(1);
+    sender.send(event(1, "a")).await.unwrap();
+    drop(sender);
+    let queue = Fussy::refusing("v1", "InvalidMessageContents");
+    let silent = played(|_| Ok(Vec::new()));
+    let (end, noted) = drive(messages, &queue, Some(silent)).await;
+    assert!(
+        matches!(end, Err(DeliveryError::NotParked { .. })),
+        "{end:?}"
+    );
+    assert!(noted.parked().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,7 +134,9 @@ impl Lane {
                 ..message.clone()
             };
             let answer = send_in_time(&*parking.place, &[kept], timeout).await;
-            let answer = answer.and_then(|mut results| results.pop().unwrap_or(Ok(())));
+            // What is not confirmed is not kept.
+            let unsaid = || Err(Refusal::not_mentioned());
+            let answer = answer.and_then(|mut results| results.pop().unwrap_or_else(unsaid));
             let found = match answer {
                 Ok(()) => return Ok(true),
                 Err(_) if Mistake::ParkedWithoutKeeping.is_planted() => return Ok(true),
