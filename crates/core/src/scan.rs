@@ -328,14 +328,14 @@ impl<'a> Scan<'a> {
                 progress.doubts.add(key, doubt);
             }
         }
-        if progress.keyspace.must_begin_again() {
+        if !self.refuse_ambiguous || progress.keyspace.must_begin_again() {
             return Ok(());
         }
         let Progress {
             keyspace, doubts, ..
         } = progress;
         let ambiguous = doubts.ambiguous(keyspace.dialect(), keyspace.is_done());
-        match ambiguous.first.filter(|_| self.refuse_ambiguous) {
+        match ambiguous.first {
             Some(key) => Err(ScanError::Ambiguous {
                 bucket: manifest.bucket.clone(),
                 key,
