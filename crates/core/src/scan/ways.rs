@@ -35,9 +35,7 @@ impl Entry {
 }
 
 /// What a key's order depends on as long as no page has proven it.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Doubt {
     /// A version and a marker of one moment: told only where markers are listed together with versions.
