@@ -38,8 +38,8 @@ fn realtime_links_neither_parquet_nor_dynamodb() {
         "the tree was read"
     );
     for banned in [
+        "bridge-history",
         "parquet",
-        "quick-xml",
         "aws-sdk-dynamodb",
         "aws-sdk-s3",
         "aws-sdk-lambda",

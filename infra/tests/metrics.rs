@@ -30,7 +30,7 @@ fn counted(folder: &Path, names: &mut BTreeSet<String>) {
 
 fn of_code() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for member in ["core", "aws", "realtime", "reseed"] {
+    for member in ["core", "history", "aws", "realtime", "reseed"] {
         let folder = format!("{}/../crates/{member}/src", env!("CARGO_MANIFEST_DIR"));
         counted(Path::new(&folder), &mut names);
     }

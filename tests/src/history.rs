@@ -16,7 +16,6 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     VersioningConfiguration,
 };
-
 use life::Step;
 
 /// What a bucket's listing must tell, by key.

@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::types::{
 };
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;
-use bridge_core::job::state::Options;
-use bridge_core::job::{Job, JobStore, Phase};
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::state::{Job, Options};
+use bridge_history::job::store::JobStore;
 use bridge_sim::conformance;
 
 const ENDED: usize = 10_000;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
-use bridge_core::job::Continuation;
-use bridge_core::job::request::ContinueRequest;
+use bridge_history::api::request::ContinueRequest;
+use bridge_history::job::ports::Continuation;
 
 use crate::sdk::Fault;
 

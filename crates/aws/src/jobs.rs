@@ -9,8 +9,13 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
-use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place, Stamp, list};
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::error::JobStoreError;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::place;
+use bridge_history::job::place::Place;
+use bridge_history::job::state::{Job, Stamp};
+use bridge_history::job::store::JobStore;
 
 use crate::sdk::Fault;
 
@@ -144,7 +149,7 @@ impl JobStore for DynamoJobs {
         for phase in Phase::ALL {
             places.extend(self.newest_of(phase, after, most).await?);
         }
-        Ok(list::first(places, after, most))
+        Ok(place::first(places, after, most))
     }
 }
 
@@ -186,7 +191,7 @@ impl DynamoJobs {
                 .map_err(|e| self.unavailable("asking the index of", Fault::of(&e)))?;
             let items = page.items.unwrap_or_default();
             places.extend(items.iter().filter_map(place));
-            let wanted = list::first(places.clone(), after, most);
+            let wanted = place::first(places.clone(), after, most);
             let is_sure = wanted.len() == most
                 && wanted.last().map(|p| p.created_at) > places.last().map(|p| p.created_at);
             start = page.last_evaluated_key;

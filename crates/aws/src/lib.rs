@@ -1,31 +1,33 @@
-//! The AWS adapters of the ports in `bridge-core`.
+//! The AWS adapters of the ports.
 //!
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
-//! - [`logging`]: structured JSON logs; with the feature `metrics`, [`metrics`]: counts in them
+//! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
 //!
-//! With the feature `reseed`:
+//! With the feature `history`, the ports of the history path:
 //!
 //! - [`lister`]: `ListObjectVersions` as the response document, past the SDK's parser
 //! - [`plans`]: runs and manifests in S3
 //! - [`jobs`]: job states in `DynamoDB`, every write conditional
+//! - [`queues`]: any queue by its URL
 //! - [`watched`]: how the bucket is set up
 //! - [`continuation`]: the next segment, by an asynchronous invocation
 
 pub mod bounded;
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 pub mod continuation;
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 pub mod jobs;
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 pub mod lister;
 pub mod logging;
-#[cfg(feature = "metrics")]
 pub mod metrics;
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 pub mod plans;
 pub mod queue;
+#[cfg(feature = "history")]
+pub mod queues;
 pub mod sdk;
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 pub mod watched;

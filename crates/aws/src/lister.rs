@@ -17,8 +17,8 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use bridge_core::scan::page::{MOST_DOCUMENT, Marker};
-use bridge_core::scan::{ListError, Lister};
+use bridge_core::listing::page::{MOST_DOCUMENT, Marker};
+use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::bounded::bounded;

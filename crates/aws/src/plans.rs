@@ -8,7 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use bridge_core::plan::{MOST_WHOLE, PlanError, PlanStore};
+use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 

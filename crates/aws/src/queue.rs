@@ -12,7 +12,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_types::body::SdkBody;
-use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
 use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -212,26 +214,5 @@ where
         },
         code: fault.code,
         message: fault.message,
-    }
-}
-
-/// Port `Queues`: any queue of SQS by its URL.
-#[cfg(feature = "reseed")]
-#[derive(Debug, Clone)]
-pub struct SqsQueues {
-    /// The client of them all.
-    pub client: Client,
-    /// The URL of the failure queue, where events are parked.
-    pub failure_queue: Option<String>,
-}
-
-#[cfg(feature = "reseed")]
-impl bridge_core::job::Queues for SqsQueues {
-    fn open(&self, url: &str) -> std::sync::Arc<dyn Queue> {
-        std::sync::Arc::new(SqsQueue::new(self.client.clone(), url.to_owned()))
-    }
-
-    fn parking(&self, _job_id: &str) -> Option<std::sync::Arc<dyn Queue>> {
-        self.failure_queue.as_deref().map(|url| self.open(url))
     }
 }

@@ -5,16 +5,17 @@ use std::time::Duration;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
-use aws_config::imds::{self, region::ImdsRegionProvider};
+use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, Region};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, imds};
 use aws_sdk_sqs::config::ProvideCredentials as _;
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -30,7 +31,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long credentials may take: a `credential_process` may ask a person.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Bytes of an answer of any kind, at most: a row group of a plan (`bridge_core::plan::MOST_PART`, which
+/// Bytes of an answer of any kind, at most: a row group of a plan (`bridge_history::plan::store::MOST_PART`, which
 /// realtime does not have). What reads less has a bound of its own.
 const MOST_ANSWER: usize = 256 * 1024 * 1024;
 
@@ -177,7 +178,7 @@ pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
 }
 
 /// A `DynamoDB` client.
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 #[must_use]
 pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let builder = aws_sdk_dynamodb::config::Builder::from(config);
@@ -186,7 +187,7 @@ pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
 }
 
 /// A Lambda client.
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 #[must_use]
 pub fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
     let builder = aws_sdk_lambda::config::Builder::from(config);
@@ -201,7 +202,7 @@ fn documents(config: &SdkConfig) -> SharedHttpClient {
 }
 
 /// An S3 client; at an endpoint of the user's own with the bucket in the path, as such servers want it.
-#[cfg(feature = "reseed")]
+#[cfg(feature = "history")]
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config)

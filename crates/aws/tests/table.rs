@@ -9,7 +9,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;
-use bridge_core::job::{JobStore as _, JobStoreError};
+use bridge_history::job::error::JobStoreError;
+use bridge_history::job::store::JobStore as _;
 use serde_json::{Value, json};
 
 /// A table of jobs that were all started in one moment, and none of which can be read.

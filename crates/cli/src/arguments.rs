@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use bridge_core::delivery::{Mode, OnUndeliverable};
 use bridge_core::format::Format;
-use bridge_core::local::output::Existing;
-use bridge_core::scan::filter::Events;
-use bridge_core::time::Millis;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Millis;
+use bridge_history::scan::filter::Events;
+use bridge_history::send::parking::OnUndeliverable;
+use bridge_local::output::Existing;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::jobs::JobsCommand;

@@ -12,6 +12,7 @@
 
 mod answer;
 mod arguments;
+mod estimate;
 mod jobs;
 mod opening;
 mod preflight;
@@ -25,10 +26,9 @@ mod target;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use arguments::{Arguments, Command};
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::Parser as _;
-
-use arguments::{Arguments, Command};
 
 /// How the program ended (contract 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

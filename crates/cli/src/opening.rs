@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bridge_aws::queue::SqsQueues;
-use bridge_core::delivery::Queue;
-use bridge_core::job::{Job, Queues};
-use bridge_core::local::lines::Lines;
-use bridge_core::local::output::Output;
-use bridge_core::local::parked;
-use bridge_core::local::state::StateDirectory;
+use bridge_aws::queues::SqsQueues;
+use bridge_core::queue::port::Queue;
+use bridge_history::job::ports::Queues;
+use bridge_history::job::state::Job;
+use bridge_local::lines::Lines;
+use bridge_local::output::Output;
+use bridge_local::parked;
+use bridge_local::state::StateDirectory;
 use tokio_util::sync::CancellationToken;
 
 use crate::Usage;

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use bridge_aws::sdk;
-use bridge_core::delivery::permission::may_send;
-use bridge_core::delivery::{Queue, Refusal, RefusalKind};
-use bridge_core::scan::Lister;
+use bridge_core::queue::permission::may_send;
+use bridge_core::queue::port::Queue;
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_history::scan::lister::Lister;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Usage;

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bridge_core::delivery::{EntryResult, Message, Queue, Refusal};
-use bridge_core::scan::page::Marker;
-use bridge_core::scan::{ListError, Lister};
+use bridge_core::listing::page::Marker;
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::queue::refusal::Refusal;
+use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 

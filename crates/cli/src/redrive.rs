@@ -22,15 +22,16 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName as System, QueueAttributeName,
 };
 use bridge_aws::sdk::{self, Fault};
-use bridge_core::config::{check_queue_url, is_fifo};
+use bridge_core::config::check_queue_url;
+use bridge_core::queue::ordering::is_fifo;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{ArgGroup, Args};
+use record::{Record, is_called, name_of, parked};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::answer::answer;
 use crate::{Outcome, Usage, tell};
-use record::{Record, is_called, name_of, parked};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
 const BATCH: i32 = 10;

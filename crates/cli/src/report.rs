@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use bridge_core::delivery::Order;
-use bridge_core::job::{Job, Phase};
-use bridge_core::plan::Manifest;
-use bridge_core::plan::estimate::{Estimate, Way, estimate};
-use bridge_core::plan::manifest::Summary;
+use bridge_core::queue::ordering::Order;
 use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_history::job::phase::Phase;
+use bridge_history::job::state::Job;
+use bridge_history::plan::manifest::{Manifest, Summary};
 use serde_json::{Value, json};
 
 use crate::answer::answer;
+use crate::estimate::{Estimate, Way, estimate};
 use crate::sink::Broken;
 use crate::target::Target;
 use crate::{Outcome, tell};

@@ -5,26 +5,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bridge_aws::lister::S3Lister;
-use bridge_aws::queue::SqsQueues;
+use bridge_aws::queues::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket, parse_order};
-use bridge_core::delivery::OnUndeliverable;
-use bridge_core::job::request::{StartRequest, check_records};
-use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
-use bridge_core::job::state::Wish;
-use bridge_core::job::{Job, JobStore, Ports, Queues, actions};
-use bridge_core::local::NoContinuation;
-use bridge_core::local::jobs::LocalJobs;
-use bridge_core::local::output::{self, Existing};
-use bridge_core::local::plans::LocalPlans;
-use bridge_core::local::state::StateDirectory;
-use bridge_core::plan::estimate::Estimate;
-use bridge_core::plan::{Manifest, PlanStore};
+use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket};
+use bridge_core::queue::ordering::parse_order;
+use bridge_history::api::actions;
+use bridge_history::api::request::{StartRequest, check_records};
+use bridge_history::job::ports::{Ports, Queues};
+use bridge_history::job::segment;
+use bridge_history::job::segment::SegmentEnd;
+use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::state::{Job, Wish};
+use bridge_history::job::store::JobStore;
+use bridge_history::plan::manifest::Manifest;
+use bridge_history::plan::store::PlanStore;
+use bridge_history::send::parking::OnUndeliverable;
+use bridge_local::jobs::LocalJobs;
+use bridge_local::output::Existing;
+use bridge_local::plans::LocalPlans;
+use bridge_local::state::StateDirectory;
+use bridge_local::{NoContinuation, output};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::ReseedArguments;
+use crate::estimate::Estimate;
 use crate::opening::{OneQueue, Opening};
 use crate::preflight::Preflight;
 use crate::progress::{Counted, Counts, show};
@@ -304,7 +310,7 @@ async fn start(
     actions::start_another(ports, config, request)
         .await
         .map_err(|error| match error {
-            bridge_core::job::JobError::BadRequest(text) => Usage(text).into(),
+            bridge_history::job::error::JobError::BadRequest(text) => Usage(text).into(),
             other => other.into(),
         })
 }
@@ -403,13 +409,14 @@ mod tests {
 
     use async_trait::async_trait;
     use bridge_core::clock::Clock;
-    use bridge_core::delivery::{EntryResult, Message, Queue, Refusal};
-    use bridge_core::time::Millis;
+    use bridge_core::queue::message::Message;
+    use bridge_core::queue::port::{EntryResult, Queue};
+    use bridge_core::queue::refusal::Refusal;
+    use bridge_core::timestamp::Millis;
+    use bridge_history::job::phase::Phase;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
     use bridge_sim::storm;
-
-    use bridge_core::job::Phase;
 
     use super::*;
 
@@ -496,7 +503,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (ports, _, job) = laptop(folder.path()).await;
         let mut left = job.next(SystemClock.now());
-        left.lease = Some(bridge_core::job::state::Lease {
+        left.lease = Some(bridge_history::job::state::Lease {
             owner: "the segment before".to_owned(),
             until: SystemClock.now().plus(60_000),
         });

@@ -4,8 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
-use bridge_core::local::lines::{CLOSED, FAILED, Lines};
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_local::lines::{CLOSED, FAILED, Lines};
 use tokio_util::sync::CancellationToken;
 
 /// Why lines could not be written.

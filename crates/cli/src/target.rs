@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use bridge_core::config::check_queue_url;
-use bridge_core::delivery::Order;
-use bridge_core::local::output::Existing;
+use bridge_core::queue::ordering::Order;
+use bridge_local::output::Existing;
 
 use crate::Usage;
 use crate::arguments::ReseedArguments;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::time::Millis;
+use crate::timestamp::Millis;
 
 /// Tells the time of day. Leases compare it between machines, so it must be the wall clock.
 pub trait Clock: Send + Sync {

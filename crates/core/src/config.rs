@@ -1,27 +1,16 @@
 //! The environment of both functions and the command, checked at the door.
 
 mod bucket;
-mod buckets;
+mod variable;
 
 use std::time::Duration;
 
-pub use buckets::Buckets;
-
-use crate::delivery::Order;
+pub use crate::config::bucket::check_bucket;
+pub use crate::config::variable::{ConfigError, Lookup};
+use crate::config::variable::{required, text};
 use crate::format::Format;
-pub use bucket::check_bucket;
-
-/// What a bad variable is told with: its name, what was found, what is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: found {found}, allowed is {allowed}")]
-pub struct ConfigError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What was found.
-    pub found: String,
-    /// What would have been accepted.
-    pub allowed: &'static str,
-}
+use crate::notification::buckets::Buckets;
+use crate::queue::ordering::{Order, parse_order};
 
 /// How long a lease lasts, unless said otherwise: about a minute (contract 4).
 pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
@@ -60,7 +49,7 @@ impl RealtimeConfig {
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: Config::read(lookup)?,
-            buckets: Buckets::read(lookup)?,
+            buckets: read_buckets(lookup)?,
         })
     }
 }
@@ -81,9 +70,6 @@ pub struct ReseedConfig {
     /// `LEASE_SECONDS`: how long a segment's right to its job lasts unless renewed; default 60.
     pub lease: Duration,
 }
-
-/// Reads variables; in tests, from a map.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Config {
     /// Reads and checks the common variables.
@@ -148,6 +134,15 @@ impl ReseedConfig {
     }
 }
 
+fn read_buckets(lookup: Lookup<'_>) -> Result<Buckets, ConfigError> {
+    let written = text(lookup, "BUCKET_NAME").unwrap_or_default();
+    Buckets::parse(&written).map_err(|allowed| ConfigError {
+        variable: "BUCKET_NAME",
+        found: format!("{written:?}"),
+        allowed,
+    })
+}
+
 /// A lease must outlast a request and the wait for its renewal.
 fn read_lease(text: &str) -> Result<Duration, ConfigError> {
     let seconds = text.parse().ok().filter(|s| (15..=900).contains(s));
@@ -157,36 +152,6 @@ fn read_lease(text: &str) -> Result<Duration, ConfigError> {
         allowed: "a number of seconds from 15 to 900",
     })?;
     Ok(Duration::from_secs(seconds))
-}
-
-/// An order by its word, if `queue_url` can keep it.
-///
-/// # Errors
-/// What would have been allowed.
-pub fn parse_order(word: &str, queue_url: &str) -> Result<Order, &'static str> {
-    let order = match word {
-        "key" => Order::Key,
-        "bucket" => Order::Bucket,
-        "none" => Order::None,
-        _ => return Err("key, bucket or none"),
-    };
-    match (order, is_fifo(queue_url)) {
-        (Order::Key | Order::Bucket, false) => {
-            Err("none: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)")
-        }
-        (Order::None, true) => Err("key or bucket: every message of a FIFO queue has a group"),
-        _ => Ok(order),
-    }
-}
-
-/// A FIFO queue's name ends in `.fifo`.
-///
-/// Source: Amazon SQS Developer Guide, "FIFO queue and message identifiers".
-#[must_use]
-pub fn is_fifo(queue_url: &str) -> bool {
-    std::path::Path::new(queue_url)
-        .extension()
-        .is_some_and(|e| e == "fifo")
 }
 
 /// Refuses what cannot be a queue's URL.
@@ -205,23 +170,6 @@ pub fn check_queue_url(variable: &'static str, url: &str) -> Result<(), ConfigEr
         found: format!("{url:?}"),
         allowed: "the URL of an SQS queue, https://…/account/name (not its ARN or name)",
     })
-}
-
-fn required(
-    lookup: Lookup<'_>,
-    variable: &'static str,
-    allowed: &'static str,
-) -> Result<String, ConfigError> {
-    text(lookup, variable).ok_or(ConfigError {
-        variable,
-        found: "nothing".to_owned(),
-        allowed,
-    })
-}
-
-/// An empty variable counts as absent: templates pass empty defaults.
-fn text(lookup: Lookup<'_>, variable: &str) -> Option<String> {
-    lookup(variable).filter(|v| !v.is_empty())
 }
 
 #[cfg(test)]

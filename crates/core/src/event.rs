@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::time::Millis;
+use crate::timestamp::Millis;
 
 /// Which of the two paths an event took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

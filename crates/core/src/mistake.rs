@@ -80,14 +80,16 @@ impl Mistake {
 
     /// Whether it was planted in this thread.
     #[cfg(feature = "mistakes")]
-    pub(crate) fn is_planted(self) -> bool {
+    #[must_use]
+    pub fn is_planted(self) -> bool {
         planted::PLANTED.get() == Some(self)
     }
 
     /// Never.
     #[cfg(not(feature = "mistakes"))]
     #[expect(clippy::unused_self, reason = "as with the feature")]
-    pub(crate) const fn is_planted(self) -> bool {
+    #[must_use]
+    pub const fn is_planted(self) -> bool {
         false
     }
 }

@@ -4,6 +4,7 @@
 //! test event, or an SNS envelope around one of them. An *input* is a document handed over
 //! directly, or a batch of SQS messages that hold one each.
 
+pub mod buckets;
 mod dialect;
 mod eventbridge;
 mod fact;
@@ -12,8 +13,8 @@ mod s3;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::config::Buckets;
 use crate::event::Event;
+use crate::notification::buckets::Buckets;
 use crate::text::{MOST_SHOWN, quoted, shown};
 
 /// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.

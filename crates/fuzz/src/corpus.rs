@@ -1,4 +1,4 @@
-//! The documents that are broken: `corpus/TARGET` of this crate, and what the core's tests have.
+//! The documents that are broken: `corpus/TARGET` of this crate, and what the tests of the readers have.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,10 @@ use anyhow::{Context as _, bail};
 /// When a folder cannot be read, or there is nothing.
 pub fn read(target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fixtures = here.join("../core/tests/fixtures");
     let mut folders = vec![here.join("corpus").join(target)];
     folders.extend(match target {
-        "page" => vec![fixtures.join("listings")],
-        "notification" => vec![fixtures.join("notifications")],
+        "page" => vec![here.join("../history/tests/fixtures/listings")],
+        "notification" => vec![here.join("../core/tests/fixtures/notifications")],
         _ => Vec::new(),
     });
     let mut paths: Vec<PathBuf> = Vec::new();

@@ -5,10 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::ALLOCATED;
-use crate::corpus;
 use crate::mutate::broken;
 use crate::targets::Target;
+use crate::{ALLOCATED, corpus};
 
 /// What one input may allocate at most, bytes: the bounds of a plan's reader add up to most of it.
 pub const MOST_MEMORY: usize = 256 * 1024 * 1024;

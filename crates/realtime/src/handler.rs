@@ -8,19 +8,19 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use bridge_core::clock::{Clock as _, SystemClock, time_left};
-use bridge_core::config::{Buckets, Config, RealtimeConfig};
-use bridge_core::delivery::backoff::Backoff;
-use bridge_core::delivery::message::Writer;
-use bridge_core::delivery::once::{Delivered, deliver};
-use bridge_core::delivery::{Message, Queue};
+use bridge_core::config::{Config, RealtimeConfig};
 use bridge_core::event::Event;
-use bridge_core::notification::MOST_TOLD;
-use bridge_core::notification::{self, BatchMessage, Document, Input, NotificationError};
+use bridge_core::forward::{Delivered, deliver};
+use bridge_core::notification;
+use bridge_core::notification::buckets::Buckets;
+use bridge_core::notification::{BatchMessage, Document, Input, MOST_TOLD, NotificationError};
+use bridge_core::queue::message::{Message, Writer};
+use bridge_core::queue::port::Queue;
+use bridge_core::retry::Backoff;
 use bridge_core::text::{MOST_SHOWN, quoted, shown};
 use metrics::{counter, histogram};
-use serde_json::{Value, json};
-
 use order::{Change, sort};
+use serde_json::{Value, json};
 
 /// Kept back from the invocation's time for the answer.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -130,7 +130,7 @@ impl<Q: Queue> Forwarder<Q> {
             let name = action.as_str().map_or(action.to_string(), str::to_owned);
             return Err(ForwardError::Action(name));
         }
-        let unhealthy = |refusal: bridge_core::delivery::Refusal| ForwardError::Unhealthy {
+        let unhealthy = |refusal: bridge_core::queue::refusal::Refusal| ForwardError::Unhealthy {
             queue_url: self.config.queue_url.clone(),
             reason: refusal.to_string(),
         };

@@ -5,11 +5,10 @@ mod handler;
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::RealtimeConfig;
+use handler::{Forwarder, budget};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
-
-use handler::{Forwarder, budget};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

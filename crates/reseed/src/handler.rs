@@ -4,13 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
-use bridge_core::job::list::list;
-use bridge_core::job::request::{ContinueRequest, Request};
-use bridge_core::job::segment::{self, SegmentEnd, SegmentSettings};
-use bridge_core::job::state::Wish;
-use bridge_core::job::sweep::sweep;
-use bridge_core::job::{Job, JobError, Ports, actions};
 use bridge_core::watched::{Finding, WatchedBucket, check_notifications, check_versioning};
+use bridge_history::api::actions;
+use bridge_history::api::list::list;
+use bridge_history::api::request::{ContinueRequest, Request};
+use bridge_history::job::error::JobError;
+use bridge_history::job::ports::Ports;
+use bridge_history::job::segment;
+use bridge_history::job::segment::SegmentEnd;
+use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::state::{Job, Wish};
+use bridge_history::job::sweep::sweep;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

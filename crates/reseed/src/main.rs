@@ -8,16 +8,15 @@ use bridge_aws::continuation::LambdaContinuation;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
-use bridge_aws::queue::SqsQueues;
+use bridge_aws::queues::SqsQueues;
 use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::ReseedConfig;
-use bridge_core::job::Ports;
+use bridge_history::job::ports::Ports;
+use handler::{Reseed, Watch};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
-
-use handler::{Reseed, Watch};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

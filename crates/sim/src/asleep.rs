@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::delivery::{EntryResult, Message, Queue, Refusal, RefusalKind};
-use bridge_core::job::Queues;
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_history::job::ports::Queues;
 use tokio::time::{Instant, sleep_until};
 
 /// When a machine stands still.

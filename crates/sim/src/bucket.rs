@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use bridge_core::scan::page::Marker;
-use bridge_core::scan::{ListError, Lister};
-use bridge_core::time::Millis;
-use bridge_core::version::{ObjectVersion, Position};
+use bridge_core::listing::page::Marker;
+use bridge_core::listing::version::ObjectVersion;
+use bridge_core::timestamp::Millis;
+use bridge_history::plan::position::Position;
+use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::faults::{Faults, Strike};

@@ -6,16 +6,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::delivery::{Message, Mode, OnUndeliverable, Order, Queue, RefusalKind};
 use bridge_core::format::Format;
-use bridge_core::job::state::{Checkpoint, Options, Seen};
-use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place};
-use bridge_core::plan::{PlanError, PlanStore};
-use bridge_core::scan::Lister;
-use bridge_core::scan::filter::Filter;
-use bridge_core::scan::page::{Marker, parse_page};
-use bridge_core::time::Millis;
-use bridge_core::version::Position;
+use bridge_core::listing::page::{Marker, parse_page};
+use bridge_core::queue::message::Message;
+use bridge_core::queue::ordering::{Mode, Order};
+use bridge_core::queue::port::Queue;
+use bridge_core::queue::refusal::RefusalKind;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::error::JobStoreError;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::place::Place;
+use bridge_history::job::state::{Job, Options, Seen};
+use bridge_history::job::store::JobStore;
+use bridge_history::plan::position::Position;
+use bridge_history::plan::store::{PlanError, PlanStore};
+use bridge_history::scan::filter::Filter;
+use bridge_history::scan::lister::Lister;
+use bridge_history::send::checkpoint::Checkpoint;
+use bridge_history::send::parking::OnUndeliverable;
 use bytes::Bytes;
 
 /// `store` is empty, or holds nothing below `folder`.

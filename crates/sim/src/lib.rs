@@ -2,12 +2,14 @@
 //!
 //! - [`bucket`]: a versioned bucket that answers with listing documents
 //! - [`queue`]: a FIFO queue that keeps SQS's rules: groups, deduplication, batch answers
+//! - [`parking`]: the failure queue; [`queues`]: both, as a job opens them
 //! - [`store`]: plans and jobs in memory, with conditional writes
 //! - [`asleep`]: a machine that stands still for a time
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
 //! - [`conformance`]: what every adapter of a port must do
 //! - [`told`]: what messages tell, read as a consumer reads them
 //! - [`storm`]: one job in a world where anything fails, and the judgement of what came of it;
+//!   [`parked`]: of what was parked;
 //!   [`operator`]: somebody who changes their mind while it blows
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
@@ -18,8 +20,10 @@ pub mod conformance;
 pub mod faults;
 pub mod load;
 pub mod operator;
+pub mod parked;
 pub mod parking;
 pub mod queue;
+pub mod queues;
 pub mod store;
 pub mod storm;
 pub mod told;

@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bridge_core::job::state::Wish;
-use bridge_core::job::{JobError, Phase, actions};
+use bridge_history::api::actions;
+use bridge_history::job::error::JobError;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::state::Wish;
 use tokio::time::sleep;
 
 use crate::world::World;

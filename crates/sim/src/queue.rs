@@ -1,22 +1,21 @@
 //! A queue in memory that keeps SQS's rules, and notes where its callers break one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
-use bridge_core::delivery::{
-    EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Message, Mode, Queue, Refusal, RefusalKind,
-};
-use bridge_core::job::Queues;
-use bridge_core::time::Millis;
+use bridge_core::queue::message::Message;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Queue};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::timestamp::Millis;
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::faults::{Faults, Strike};
-use crate::parking::OfParking;
 use crate::told::sequences_of;
 
 /// SQS forgets deduplication ids after five minutes.
@@ -72,7 +71,7 @@ pub struct SimQueue {
     faults: Arc<Faults>,
     clock: Arc<dyn Clock>,
     rules: Rules,
-    segments: AtomicU64,
+    pub(crate) segments: AtomicU64,
 }
 
 impl SimQueue {
@@ -205,9 +204,9 @@ impl Arrived {
 }
 
 /// The queue as one segment sees it.
-struct OfSegment {
-    queue: Arc<SimQueue>,
-    segment: u64,
+pub(crate) struct OfSegment {
+    pub(crate) queue: Arc<SimQueue>,
+    pub(crate) segment: u64,
 }
 
 /// Ends a request, also when its caller gives up on it.
@@ -315,25 +314,5 @@ pub(crate) fn refusal(strike: Strike) -> Refusal {
         },
         code: "Simulated".to_owned(),
         message: format!("{strike:?}"),
-    }
-}
-
-/// One queue, whatever the URL. Each segment opens it once.
-pub struct OneQueue(pub Arc<SimQueue>);
-
-impl Queues for OneQueue {
-    fn open(&self, _url: &str) -> Arc<dyn Queue> {
-        Arc::new(OfSegment {
-            queue: Arc::clone(&self.0),
-            segment: self.0.segments.fetch_add(1, Ordering::Relaxed),
-        })
-    }
-
-    /// For the segment that opened the queue last.
-    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
-        Some(Arc::new(OfParking {
-            queue: Arc::clone(&self.0),
-            segment: self.0.segments.load(Ordering::Relaxed).saturating_sub(1),
-        }))
     }
 }

@@ -6,9 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::job::{Job, JobStore, JobStoreError, Phase, Place, Stamp, list};
-use bridge_core::plan::{PlanError, PlanStore};
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::error::JobStoreError;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::place;
+use bridge_history::job::place::Place;
+use bridge_history::job::state::{Job, Stamp};
+use bridge_history::job::store::JobStore;
+use bridge_history::plan::store::{PlanError, PlanStore};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
@@ -289,6 +294,6 @@ impl JobStore for SimJobs {
     ) -> Result<Vec<Place>, JobStoreError> {
         let shown = self.indexed().await?.into_iter();
         let place = |(job_id, (_, created_at))| Place { created_at, job_id };
-        Ok(list::first(shown.map(place).collect(), after, most))
+        Ok(place::first(shown.map(place).collect(), after, most))
     }
 }

@@ -5,19 +5,22 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bridge_core::config::{Config, ReseedConfig};
-use bridge_core::delivery::{Mode, OnUndeliverable};
 use bridge_core::event::Event;
 use bridge_core::format::Format;
-use bridge_core::job::request::StartRequest;
-use bridge_core::job::segment::SegmentEnd;
-use bridge_core::job::{Job, Phase, actions};
-use bridge_core::scan::filter::Events;
-use bridge_core::time::Millis;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Millis;
+use bridge_history::api::actions;
+use bridge_history::api::request::StartRequest;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::segment::SegmentEnd;
+use bridge_history::job::state::Job;
+use bridge_history::scan::filter::Events;
+use bridge_history::send::parking::OnUndeliverable;
 use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Markers, STYLE, Style};
 use crate::operator::Operator;
-use crate::parking;
+use crate::parked;
 use crate::store::Outages;
 use crate::told::{events_of, sequences_of};
 use crate::world::{BEGIN, CALM, Weather, World};
@@ -367,7 +370,7 @@ impl Storm {
         let stops = self.request.on_undeliverable.is_stop() && !self.undeliverable.is_empty();
         if rested && stops {
             let is_one_order = self.request.order.as_deref() == Some("bucket");
-            parking::judge_stop(&world, &self.bucket, is_one_order)?;
+            parked::judge_stop(&world, &self.bucket, is_one_order)?;
             while actions::resume(&world.ports, &started.job_id, Some(OnUndeliverable::Park))
                 .await
                 .is_err()
@@ -393,7 +396,7 @@ impl Storm {
         let strictly_once =
             self.request.delivery == Mode::Strict && begin.elapsed() < Duration::from_mins(5);
         judge(&world, &self.bucket, strictly_once)?;
-        parking::judge(&world, &self.bucket, &job, &self.undeliverable)?;
+        parked::judge(&world, &self.bucket, &job, &self.undeliverable)?;
         Ok(trace(&world, &job))
     }
 

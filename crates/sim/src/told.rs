@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use bridge_core::delivery::Message;
 use bridge_core::event::Event;
 use bridge_core::notification;
+use bridge_core::queue::message::Message;
 use serde_json::Value;
 
 /// The sequences of a message's events, in order: of the attribute, or of the event itself.

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
-use bridge_core::delivery::Mode;
-use bridge_core::job::segment::{SegmentEnd, SegmentSettings, run};
-use bridge_core::job::sweep::sweep;
-use bridge_core::job::{Continuation, Phase, Ports};
-use bridge_core::scan::page::Marker;
-use bridge_core::scan::{ListError, Lister};
-use bridge_core::time::Millis;
+use bridge_core::listing::page::Marker;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::ports::{Continuation, Ports};
+use bridge_history::job::segment::{SegmentEnd, run};
+use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::sweep::sweep;
+use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -22,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::asleep::{Asleep, Sleep};
 use crate::bucket::{Bucket, SimLister, Style};
 use crate::faults::Faults;
-use crate::queue::{OneQueue, Rules, SimQueue};
+use crate::queue::{Rules, SimQueue};
+use crate::queues::OneQueue;
 use crate::store::{CutOff, Outages, SimJobs, SimPlans};
 
 /// When simulated time begins.

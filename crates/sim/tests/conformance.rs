@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use bridge_core::delivery::Mode;
-use bridge_core::job::Queues as _;
-use bridge_core::local::jobs::LocalJobs;
-use bridge_core::local::plans::LocalPlans;
-use bridge_core::time::Millis;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Millis;
+use bridge_history::job::ports::Queues as _;
+use bridge_local::jobs::LocalJobs;
+use bridge_local::plans::LocalPlans;
 use bridge_sim::bucket::{Bucket, STYLE, SimLister, Style};
 use bridge_sim::conformance;
 use bridge_sim::faults::Faults;
-use bridge_sim::queue::{OneQueue, Rules, SimQueue};
+use bridge_sim::queue::{Rules, SimQueue};
+use bridge_sim::queues::OneQueue;
 use bridge_sim::store::{SimJobs, SimPlans};
 use bridge_sim::storm::on_simulated_time;
 use bridge_sim::world::SimClock;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use bridge_core::scan::dialect::Dialect;
-use bridge_core::scan::keyspace::Keyspace;
-use bridge_core::scan::listing::Builder;
-use bridge_core::scan::page::{Marker, Page};
-use bridge_core::scan::range::Range;
-use bridge_core::time::Millis;
-use bridge_core::version::VersionRef;
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::listing::page::{Marker, Page};
+use bridge_core::listing::rows::Builder;
+use bridge_core::listing::version::VersionRef;
+use bridge_core::timestamp::Millis;
+use bridge_history::plan::manifest::Range;
+use bridge_history::scan::keyspace::Keyspace;
 use proptest::prelude::*;
 
 const PAGE: usize = 100;

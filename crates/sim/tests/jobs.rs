@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::delivery::Mode;
 use bridge_core::format::Format;
-use bridge_core::job::list::list;
-use bridge_core::job::request::StartRequest;
-use bridge_core::job::segment::SegmentEnd;
-use bridge_core::job::state::Wish;
-use bridge_core::job::{Phase, actions};
-use bridge_core::time::Millis;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Millis;
+use bridge_history::api::actions;
+use bridge_history::api::list::list;
+use bridge_history::api::request::StartRequest;
+use bridge_history::job::phase::Phase;
+use bridge_history::job::segment::SegmentEnd;
+use bridge_history::job::state::Wish;
 use bridge_sim::bucket::{Bucket, STYLE, Style};
 use bridge_sim::store::{INDEX_LAG, Outages};
 use bridge_sim::storm::{bucket, config, judge, on_simulated_time, start};

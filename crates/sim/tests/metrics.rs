@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::delivery::{EntryResult, Message, Mode, Queue, Refusal, RefusalKind};
-use bridge_core::job::Queues;
-use bridge_core::job::request::StartRequest;
+use bridge_core::queue::message::Message;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_history::api::request::StartRequest;
+use bridge_history::job::ports::Queues;
 use bridge_sim::bucket::STYLE;
 use bridge_sim::storm::{bucket, on_simulated_time, start};
 use bridge_sim::world::{CALM, Weather, World};

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::merge::Merge;
-use bridge_core::plan::{Manifest, PlanError, PlanStore};
-use bridge_core::scan::filter::Filter;
-use bridge_core::scan::{Commit, Scan, ScanSettings};
-use bridge_core::time::Millis;
-use bridge_core::version::{ObjectVersion, Position};
+use bridge_core::listing::version::ObjectVersion;
+use bridge_core::timestamp::Millis;
+use bridge_history::plan::manifest::Manifest;
+use bridge_history::plan::merge::Merge;
+use bridge_history::plan::position::Position;
+use bridge_history::plan::store::{PlanError, PlanStore};
+use bridge_history::scan::commit::Commit;
+use bridge_history::scan::filter::Filter;
+use bridge_history::scan::scanner::{Scan, ScanSettings};
 use bridge_sim::bucket::{Bucket, Markers, STYLE, SimLister, Style};
 use bridge_sim::faults::Faults;
 use bridge_sim::store::SimPlans;
@@ -136,7 +139,7 @@ async fn merged(
         .unwrap();
     let mut rows = Vec::new();
     while let Some(row) = merge.next().await.unwrap() {
-        rows.push((row.position(), row.version));
+        rows.push((Position::of(&row.borrowed()), row.version));
     }
     rows
 }
@@ -261,7 +264,7 @@ fn a_resume_begins_right_behind_its_position_in_every_run() {
         let history = bucket.history();
         for (number, part) in history.chunks(25_000).enumerate() {
             let rows: Vec<_> = part.iter().map(planned).collect();
-            let run = bridge_core::plan::run::write(&*store, format!("runs/{number}"), rows);
+            let run = bridge_history::plan::run::write(&*store, format!("runs/{number}"), rows);
             manifest.runs.push(run.await.unwrap().0);
         }
         for at in [0, 1, 8_191, 8_192, 24_999, 25_000, 41_234, 59_999] {
@@ -273,8 +276,8 @@ fn a_resume_begins_right_behind_its_position_in_every_run() {
 
 fn planned(
     (position, version): &(Position, ObjectVersion),
-) -> bridge_core::version::PlannedVersion {
-    bridge_core::version::PlannedVersion {
+) -> bridge_core::listing::version::PlannedVersion {
+    bridge_core::listing::version::PlannedVersion {
         effective_time: position.effective_time,
         rank: position.rank,
         version: version.clone(),

@@ -6,10 +6,9 @@ use anyhow::Context;
 
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
-use crate::root;
 use crate::run::{run, run_quietly, say};
 use crate::stack::Stack;
-use crate::tools;
+use crate::{root, tools};
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
 const STACKS: [(&str, &[&str]); 6] = [

@@ -7,9 +7,8 @@ use anyhow::{Context as _, bail};
 
 use crate::background::Background;
 use crate::emulator::free_port;
-use crate::local;
 use crate::run::say;
-use crate::tools;
+use crate::{local, tools};
 
 /// How long it may take to answer after its start.
 const PATIENCE: Duration = Duration::from_mins(1);

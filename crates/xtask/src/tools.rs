@@ -128,8 +128,9 @@ fn check_python() -> anyhow::Result<()> {
 
 #[cfg(test)]
 pub mod tests {
-    use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
 
     impl Tools {
         /// Tools below `folder` that the tests play: a name and a shell script.

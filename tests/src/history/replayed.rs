@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 use bridge_core::event::Event;
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
 use serde_json::Value;
 
 use super::History;

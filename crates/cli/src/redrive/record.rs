@@ -11,8 +11,8 @@
 
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
-use bridge_core::delivery::undeliverable::parking::KIND;
 use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_history::send::parking::KIND;
 use serde_json::{Value, json};
 
 /// What lies in the failure queue.

@@ -1,6 +1,6 @@
 //! What can be a bucket's name.
 
-use super::{ConfigError, Lookup};
+use crate::config::variable::{self, ConfigError, Lookup};
 use crate::text::{MOST_SHOWN, shown};
 
 /// Bytes of a name: S3's oldest rule.
@@ -41,7 +41,7 @@ pub fn check_bucket(variable: &'static str, name: &str) -> Result<(), ConfigErro
 
 /// A variable that must name a bucket.
 pub(super) fn required(lookup: Lookup<'_>, variable: &'static str) -> Result<String, ConfigError> {
-    let name = super::required(lookup, variable, "the name of a bucket")?;
+    let name = variable::required(lookup, variable, "the name of a bucket")?;
     check_bucket(variable, &name)?;
     Ok(name)
 }

@@ -8,7 +8,7 @@
 //! `src/rgw/rgw_notify_event_type.cc` and "S3 Bucket Notifications Compatibility"; `MinIO`
 //! `internal/event/name.go`.
 
-use super::Change;
+use crate::event::Change;
 
 /// What an event tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! How the servers that write S3's notifications differ, told by a record's `eventSource`
 //! (docs/decisions/0012).
 
-use super::NotificationError;
 use percent_encoding::percent_decode_str;
+
+use crate::notification::NotificationError;
 
 /// Whose record it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{NotificationError, Reason, Record, Skipped, fact, read};
 use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source, event_id};
+use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
 
 const WHAT: &str = "EventBridge event";
 

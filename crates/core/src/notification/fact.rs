@@ -1,9 +1,10 @@
 //! Facts as servers write them: `null`, an empty text and nothing at all mean the same.
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::NotificationError;
-use crate::time::Millis;
+use crate::notification::NotificationError;
+use crate::timestamp::Millis;
 
 /// A text that says something.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {

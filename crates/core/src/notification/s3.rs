@@ -6,10 +6,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::dialect::Dialect;
-use super::{NotificationError, Reason, Record, Skipped, fact, read};
 use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source, event_id};
+use crate::notification::dialect::Dialect;
+use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
 
 const WHAT: &str = "S3 notification record";
 

@@ -1,15 +1,14 @@
 //! Documents that are read from memory.
 
 use bridge_core::config::Config;
-use bridge_core::job::Job;
-use bridge_core::job::request::Request;
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::listing::page::parse_page;
 use bridge_core::notification::parse_input;
-use bridge_core::plan::Manifest;
-use bridge_core::scan::dialect::Dialect;
-use bridge_core::scan::keyspace::Keyspace;
-use bridge_core::scan::page::parse_page;
-use bridge_core::scan::range::Range;
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
+use bridge_history::api::request::Request;
+use bridge_history::job::state::Job;
+use bridge_history::plan::manifest::{Manifest, Range};
+use bridge_history::scan::keyspace::Keyspace;
 
 use super::block_on;
 use super::plan::One;

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bridge_core::plan::manifest::Run;
-use bridge_core::plan::reader::RunReader;
-use bridge_core::plan::{PlanError, PlanStore};
-use bridge_core::time::Millis;
-use bridge_core::version::Position;
+use bridge_core::timestamp::Millis;
+use bridge_history::plan::manifest::Run;
+use bridge_history::plan::position::Position;
+use bridge_history::plan::reader::RunReader;
+use bridge_history::plan::store::{PlanError, PlanStore};
 use bytes::Bytes;
 
 use super::block_on;

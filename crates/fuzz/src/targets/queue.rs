@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::sdk;
-use bridge_core::delivery::{Message, Queue as _};
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::Queue as _;
 use bytes::Bytes;
 
 use super::block_on;

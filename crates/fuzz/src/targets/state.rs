@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
-use bridge_core::job::JobStore as _;
-use bridge_core::local::jobs::LocalJobs;
-use bridge_core::local::output::Output;
-use bridge_core::local::plans::LocalPlans;
-use bridge_core::local::state::StateDirectory;
-use bridge_core::plan::Manifest;
+use bridge_history::job::store::JobStore as _;
+use bridge_history::plan::manifest::Manifest;
+use bridge_local::jobs::LocalJobs;
+use bridge_local::output::Output;
+use bridge_local::plans::LocalPlans;
+use bridge_local::state::StateDirectory;
 
 use super::block_on;
 

@@ -45,7 +45,7 @@ pub(super) fn sort(changes: Vec<Change>) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use bridge_core::event::Source;
-    use bridge_core::time::Millis;
+    use bridge_core::timestamp::Millis;
 
     use super::*;
 

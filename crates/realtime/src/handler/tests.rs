@@ -1,7 +1,8 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use bridge_core::delivery::{EntryResult, Refusal, RefusalKind};
+use bridge_core::queue::port::EntryResult;
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;

@@ -144,7 +144,7 @@ fn encoded(key: &str, url_encoded: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bridge_core::scan::page::parse_page;
+    use bridge_core::listing::page::parse_page;
 
     use super::*;
     use crate::load::shape::Shape;

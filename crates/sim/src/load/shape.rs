@@ -1,7 +1,7 @@
 //! Which keys and versions a synthetic bucket has. Everything follows from numbers: version
 //! `entry` of the listing has key `key(k)`, and keys ascend with `k`.
 
-use bridge_core::time::Millis;
+use bridge_core::timestamp::Millis;
 
 /// How keys are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

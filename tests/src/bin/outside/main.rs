@@ -15,10 +15,8 @@ use anyhow::Context as _;
 use bridge_aws::sdk;
 use e2e::history::History;
 use e2e::history::replayed::{Replay, Ties, reseed};
-
-use tokio::task::JoinSet;
-
 use live::Notified;
+use tokio::task::JoinSet;
 use worlds::World;
 
 /// How many listers a replay is run with.

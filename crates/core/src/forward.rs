@@ -1,0 +1,123 @@
+//! A handful of messages, delivered now or handed back: the realtime path.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use crate::queue::batch::Pending;
+use crate::queue::message::Message;
+use crate::queue::port::{EntryResult, Queue, send_in_time};
+use crate::queue::refusal::{Refusal, RefusalKind};
+use crate::retry::Backoff;
+
+/// Requests in flight at the same time: a batch from a buffer may hold hundreds of messages.
+const IN_FLIGHT: usize = 8;
+
+/// A message that did not get through. Nothing of its group that came after it did either, so
+/// handing it back to the caller's own retries keeps the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// [`Message::number`].
+    pub number: u64,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// What became of the messages.
+#[derive(Debug, Default)]
+pub struct Delivered {
+    /// How many SQS confirmed.
+    pub sent: u64,
+    /// How many entries were sent again.
+    pub retried: u64,
+    /// What was not delivered within the time budget.
+    pub leftover: Vec<Leftover>,
+}
+
+/// Sends `messages`, failed entries again with backoff, until all are confirmed or `budget` is
+/// used up. It never ends later than that: Lambda would end the invocation, and what is known of the
+/// others be lost.
+pub async fn deliver(
+    queue: &dyn Queue,
+    messages: Vec<Message>,
+    backoff: Backoff,
+    budget: Duration,
+    random: &mut fastrand::Rng,
+) -> Delivered {
+    let deadline = Instant::now() + budget;
+    let mut pending = Pending::default();
+    for message in messages {
+        pending.push(message);
+    }
+    let mut delivered = Delivered::default();
+    let mut failures = 0;
+    let mut last = out_of_time();
+    while !pending.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let round = pending.next_round(IN_FLIGHT);
+        let limit = left.min(queue.request_timeout());
+        let answers = round.iter().map(|one| send_in_time(queue, one, limit));
+        let answers = join_all(answers).await;
+        let mut again = None;
+        for (request, answer) in round.into_iter().zip(answers) {
+            again = delivered.settle(&mut pending, request, answer).or(again);
+        }
+        if let Some(refusal) = again {
+            failures += 1;
+            tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
+            last = refusal;
+            // Half of what is left at most, so that there is time to try again.
+            let left = deadline.saturating_duration_since(Instant::now());
+            sleep(backoff.wait(failures, random).min(left / 2)).await;
+        } else {
+            failures = 0;
+        }
+    }
+    for message in pending.drain() {
+        delivered.leftover.push(Leftover {
+            number: message.number,
+            refusal: last.clone(),
+        });
+    }
+    delivered
+}
+
+impl Delivered {
+    /// Counts what came of a request. Tells the reason if some of it must go again.
+    fn settle(
+        &mut self,
+        pending: &mut Pending,
+        request: Vec<Message>,
+        answer: Result<Vec<EntryResult>, Refusal>,
+    ) -> Option<Refusal> {
+        let entries = request.len();
+        let settled = pending.settle(request, answer);
+        self.sent += settled.acknowledged.len() as u64;
+        self.retried += (entries - settled.acknowledged.len() - settled.rejected.len()) as u64;
+        for (message, refusal) in settled.rejected {
+            let behind = message.group.as_ref().map(|g| pending.take_group(g));
+            for message in std::iter::once(message).chain(behind.into_iter().flatten()) {
+                self.leftover.push(Leftover {
+                    number: message.number,
+                    refusal: refusal.clone(),
+                });
+            }
+        }
+        settled.again
+    }
+}
+
+fn out_of_time() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        code: "OutOfTime".to_owned(),
+        message: "the time budget ended before the message was sent".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

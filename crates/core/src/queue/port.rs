@@ -1,0 +1,57 @@
+//! Port: a queue, as the senders see it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::queue::message::Message;
+use crate::queue::refusal::{Refusal, RefusalKind};
+
+/// Entries a batch request may hold.
+/// Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
+pub const MAX_ENTRIES: usize = 10;
+
+/// Bytes a batch request may hold, all its messages with their attributes.
+/// Source: the same page, since August 2025.
+pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// One answer an entry, in the request's order.
+pub type EntryResult = Result<(), Refusal>;
+
+/// Port: a queue.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Sends up to [`MAX_ENTRIES`] messages in one request. The answer has one result an entry,
+    /// in the request's order; `Err` when the request as a whole failed, in which case any of
+    /// its messages may or may not have arrived. It does not retry, and ends within
+    /// [`Queue::request_timeout`]. No messages are a request too, which only
+    /// [`permission::may_send`] makes.
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal>;
+
+    /// Messages waiting in the queue (approximate).
+    async fn depth(&self) -> Result<u64, Refusal>;
+
+    /// The queue's own `MaximumMessageSize`, bytes.
+    async fn max_message_bytes(&self) -> Result<usize, Refusal>;
+
+    /// The longest that [`Queue::send`] can take.
+    fn request_timeout(&self) -> std::time::Duration;
+}
+
+/// A request that ends by itself or by the clock.
+pub async fn send_in_time(
+    queue: &dyn Queue,
+    request: &[Message],
+    limit: Duration,
+) -> Result<Vec<EntryResult>, Refusal> {
+    timeout(limit, queue.send(request))
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                code: "RequestTimeout".to_owned(),
+                message: format!("no answer within {} ms", limit.as_millis()),
+            })
+        })
+}

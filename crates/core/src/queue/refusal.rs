@@ -1,0 +1,131 @@
+//! Why a queue does not take a message, and whether to send it again.
+
+/// Why an entry, or a whole request, was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {code}: {message}")]
+pub struct Refusal {
+    /// What to do about it.
+    pub kind: RefusalKind,
+    /// SQS's error code.
+    pub code: String,
+    /// SQS's message.
+    pub message: String,
+}
+
+/// What `InvalidParameterValue`, which may be about anything, says of a message whose size, body or
+/// attributes are wrong, in lower case.
+const OF_A_MESSAGE: [&str; 6] = [
+    "message must be shorter",
+    "binary character",
+    "message body",
+    "messagebody",
+    "message attribute",
+    "messageattribute",
+];
+
+impl Refusal {
+    /// Of an entry that the answer does not mention: it was not confirmed.
+    #[must_use]
+    pub fn not_mentioned() -> Self {
+        Self {
+            kind: RefusalKind::Unavailable,
+            code: "NotMentioned".to_owned(),
+            message: "the answer does not say what became of the entry".to_owned(),
+        }
+    }
+
+    /// Whether it is this message, and no other, that the queue does not take, now and for good:
+    /// what it holds or how long it is. Not where the caller, the queue, its key or time are at
+    /// fault. What cannot be told counts as the caller's: nothing is passed over by a guess.
+    ///
+    /// Source: Amazon SQS API Reference, "`SendMessage`" and "`SendMessageBatch`", errors.
+    #[must_use]
+    pub fn is_of_the_message(&self) -> bool {
+        if self.kind != RefusalKind::Rejected {
+            return false;
+        }
+        let is_code = |known: &str| {
+            let code = self.code.rsplit('.').next().unwrap_or_default();
+            code.strip_suffix("Exception").unwrap_or(code) == known
+        };
+        if is_code("InvalidMessageContents") || is_code(TOO_LONG) {
+            return true;
+        }
+        let told = self.message.to_lowercase();
+        is_code("InvalidParameterValue") && OF_A_MESSAGE.iter().any(|words| told.contains(words))
+    }
+}
+
+/// Code of this program's own refusal of a message that is longer than its queue takes.
+pub const TOO_LONG: &str = "MessageTooLong";
+
+/// What to do about a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Too fast: slow down and send it again.
+    Throttled,
+    /// A fault of the service, the network or time: send it again.
+    Unavailable,
+    /// The message or the caller is at fault: sending it again changes nothing.
+    Rejected,
+}
+
+impl std::fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Rejected => "rejected",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_with_a_message_itself_is_undeliverable() {
+        let shorter =
+            "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
+        for (code, message, is_of_the_message) in [
+            ("InvalidMessageContents", "Invalid characters found.", true),
+            ("AWS.SimpleQueueService.InvalidMessageContents", "", true),
+            ("InvalidMessageContentsException", "", true),
+            (TOO_LONG, "the queue takes 1024 bytes", true),
+            ("InvalidParameterValue", shorter, true),
+            ("InvalidParameterValueException", shorter, true),
+            (
+                "InvalidParameterValue",
+                "Invalid binary character '#x1' was found in the message body",
+                true,
+            ),
+            (
+                "InvalidParameterValue",
+                "Value 7 for parameter QueueUrl is invalid.",
+                false,
+            ),
+            ("InvalidParameterValue", "", false),
+            ("AccessDenied", "message body", false),
+            ("AWS.SimpleQueueService.NonExistentQueue", "", false),
+            ("KMS.DisabledException", "", false),
+            ("KmsAccessDenied", "", false),
+            (
+                "MissingParameter",
+                "The request must contain the parameter MessageGroupId.",
+                false,
+            ),
+            ("UnsupportedOperation", "", false),
+        ] {
+            let refusal = |kind| Refusal {
+                kind,
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+            let found = refusal(RefusalKind::Rejected).is_of_the_message();
+            assert_eq!(found, is_of_the_message, "{code}: {message}");
+            assert!(!refusal(RefusalKind::Throttled).is_of_the_message());
+            assert!(!refusal(RefusalKind::Unavailable).is_of_the_message());
+        }
+    }
+}

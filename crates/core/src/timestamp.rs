@@ -1,0 +1,122 @@
+//! Points in time, in milliseconds: the finest that S3 and SQS use.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::{MOST_SHOWN, quoted, shown};
+
+const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+
+/// Milliseconds since 1970-01-01T00:00:00Z; as text always `2024-05-01T12:00:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Millis(pub i64);
+
+/// A text that is not an RFC 3339 time.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is not a time like 2024-05-01T12:00:00Z: {}",
+    quoted(found),
+    shown(reason, MOST_SHOWN)
+)]
+pub struct TimeError {
+    found: String,
+    reason: String,
+}
+
+impl Millis {
+    /// Reads RFC 3339; finer digits than milliseconds are cut off.
+    ///
+    /// # Errors
+    /// [`TimeError`] with what was found.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        text.parse::<Timestamp>()
+            .map(|t| Self(t.as_millisecond()))
+            .map_err(|e| TimeError {
+                found: text.to_owned(),
+                reason: e.to_string(),
+            })
+    }
+
+    /// The month, `2024-05`, for summaries.
+    #[must_use]
+    pub fn month(self) -> String {
+        self.format("%Y-%m")
+    }
+
+    /// The day, `20240501`, for names.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.format("%Y%m%d")
+    }
+
+    fn format(self, pattern: &str) -> String {
+        self.timestamp().strftime(pattern).to_string()
+    }
+
+    /// Times outside jiff's range (years -9999 to 9999) are held at its ends.
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
+    }
+
+    /// This time plus `millis`.
+    #[must_use]
+    pub fn plus(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PRINTER
+            .print_timestamp(&self.timestamp(), jiff::fmt::StdFmtWrite(f))
+            .map_err(|_| fmt::Error)
+    }
+}
+
+impl Serialize for Millis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_always_three_digits_and_reads_back() {
+        for (text, millis) in [
+            ("2024-05-01T12:00:00.000Z", 1_714_564_800_000),
+            ("2024-05-01T12:00:07.123Z", 1_714_564_807_123),
+            ("1969-12-31T23:59:59.999Z", -1),
+        ] {
+            assert_eq!(Millis::parse(text).unwrap(), Millis(millis));
+            assert_eq!(Millis(millis).to_string(), text);
+        }
+        assert_eq!(
+            Millis::parse("2024-05-01T14:00:00.9999+02:00").unwrap(),
+            Millis(1_714_564_800_999)
+        );
+    }
+
+    #[test]
+    fn what_is_no_time_is_named() {
+        let error = Millis::parse("yesterday").unwrap_err().to_string();
+        assert!(error.contains("\"yesterday\""), "{error}");
+    }
+}

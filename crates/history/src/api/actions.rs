@@ -1,0 +1,390 @@
+//! What the interface's actions do to jobs.
+
+use bridge_core::config::ReseedConfig;
+use bridge_core::queue::permission::may_send;
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_core::timestamp::Millis;
+use serde_json::json;
+
+use crate::api::request::StartRequest;
+use crate::job::error::{JobError, JobStoreError};
+use crate::job::ports::{Ports, Queues};
+use crate::job::state::{Job, Options, Wish, digest_of};
+use crate::send::parking::OnUndeliverable;
+
+/// How often a write that lost a race is tried again.
+const ATTEMPTS: usize = 5;
+
+/// Jobs that may be at work at the same time: each has a function at work, and the sweep looks at all.
+const MAX_ACTIVE: usize = 100;
+
+/// Starts a job, unless one that was asked for the same is still at work: then that one is the
+/// answer, so that a doubled start does no harm.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn start(
+    ports: &Ports,
+    config: &ReseedConfig,
+    request: &StartRequest,
+) -> Result<Job, JobError> {
+    let asked = Asked::read(ports, config, request)?;
+    check_parking(ports, "", asked.options.on_undeliverable)?;
+    let active = ports.jobs.active().await?;
+    let last = Last::of(ports, &asked.stem).await?;
+    if let Some(job) = at_work(ports, &asked.digest, &active, &last).await? {
+        tracing::info!(job = job.job_id, "this job is already at work");
+        return Ok(job);
+    }
+    check_room(&active)?;
+    let job = create(ports, &config.bucket, asked, last.count).await?;
+    continue_soon(ports, &job).await;
+    Ok(job)
+}
+
+/// The job at work that was asked for so, if there is one. The jobs at work may be told a moment late,
+/// and the last one of today with this digest is read as it is: so a start that is doubled finds the
+/// first one's job, but for one of the last moment before midnight.
+async fn at_work(
+    ports: &Ports,
+    digest: &str,
+    active: &[String],
+    last: &Last,
+) -> Result<Option<Job>, JobError> {
+    let is_same = |job: &Job| job.is_active() && job.digest == digest;
+    if let Some(job) = last.job.as_ref().filter(|job| is_same(job)) {
+        return Ok(Some(job.clone()));
+    }
+    let named = |id: &&String| id.split('-').nth(1) == Some(digest);
+    for id in active.iter().filter(named) {
+        if let Some(job) = load(ports, id).await?.flatten().filter(is_same) {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
+}
+
+/// # Errors
+/// [`JobError::BadRequest`] when no more jobs may be at work.
+fn check_room(active: &[String]) -> Result<(), JobError> {
+    let active = active.len();
+    if active < MAX_ACTIVE {
+        return Ok(());
+    }
+    Err(JobError::BadRequest(format!(
+        "{active} jobs are at work, allowed are {MAX_ACTIVE}: let some end, or cancel some"
+    )))
+}
+
+/// A stored job; `Some(None)` is one that cannot be read.
+async fn load(ports: &Ports, job_id: &str) -> Result<Option<Option<Job>>, JobError> {
+    match ports.jobs.load(job_id).await {
+        Ok(found) => Ok(found.map(Some)),
+        Err(JobStoreError::Unreadable { .. }) => Ok(Some(None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The last job that has a stem.
+#[derive(Default)]
+struct Last {
+    /// Its number; 0 when there is none.
+    count: u64,
+    job: Option<Job>,
+}
+
+impl Last {
+    /// Numbers are given one after the other, so doubling and halving finds the last one in few reads,
+    /// however many there are.
+    async fn of(ports: &Ports, stem: &str) -> Result<Self, JobError> {
+        let look = async |count| load(ports, &id_of(stem, count)).await;
+        let (mut last, mut free) = (Self::default(), 1);
+        while let Some(job) = look(free).await? {
+            last = Self { count: free, job };
+            free *= 2;
+        }
+        while free - last.count > 1 {
+            let count = last.count.midpoint(free);
+            match look(count).await? {
+                Some(job) => last = Self { count, job },
+                None => free = count,
+            }
+        }
+        Ok(last)
+    }
+}
+
+fn id_of(stem: &str, count: u64) -> String {
+    format!("{stem}-{count}")
+}
+
+/// An event that is to be parked needs a place.
+fn check_parking(ports: &Ports, job_id: &str, asked: OnUndeliverable) -> Result<(), JobError> {
+    if asked.is_stop() || ports.queues.parking(job_id).is_some() {
+        return Ok(());
+    }
+    Err(JobError::BadRequest(
+        "onUndeliverable: found park, allowed is stop: there is no failure queue to park in \
+         (FAILURE_QUEUE_URL is not set)"
+            .to_owned(),
+    ))
+}
+
+/// Starts another job, whether one that was asked for the same is at work or not; who calls this
+/// works on it.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn start_another(
+    ports: &Ports,
+    config: &ReseedConfig,
+    request: &StartRequest,
+) -> Result<Job, JobError> {
+    let asked = Asked::read(ports, config, request)?;
+    let last = Last::of(ports, &asked.stem).await?;
+    create(ports, &config.bucket, asked, last.count).await
+}
+
+/// Asks the queue that a job would be sent to about itself: what is wrong with it would otherwise be
+/// found after the whole scan. A fault that may pass does not hold up the job, which is patient.
+///
+/// # Errors
+/// [`JobError::BadRequest`] when it is not there or may not be used.
+pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
+    let refused = |tried: &str, refusal: &Refusal| {
+        let text = format!(
+            "queueUrl: asked queue {url} {tried}: {}: {}; allowed is a queue that is there and that \
+             this function may send to (the stack's, or ReplayQueueArn)",
+            refusal.code, refusal.message
+        );
+        JobError::BadRequest(shown(&text, MOST_SHOWN))
+    };
+    let queue = queues.open(url);
+    match queue.max_message_bytes().await {
+        Err(refusal) if refusal.kind == RefusalKind::Rejected => {
+            Err(refused("for its attributes", &refusal))
+        }
+        Ok(_) => may_send(&*queue)
+            .await
+            .map_err(|refusal| refused("whether it may be sent to", &refusal)),
+        Err(refusal) => {
+            tracing::warn!(url, %refusal, "the queue could not be asked; the job starts all the same");
+            Ok(())
+        }
+    }
+}
+
+/// What was asked for, checked.
+struct Asked {
+    options: Options,
+    digest: String,
+    /// Of the id: day and digest.
+    stem: String,
+    now: Millis,
+}
+
+impl Asked {
+    fn read(
+        ports: &Ports,
+        config: &ReseedConfig,
+        request: &StartRequest,
+    ) -> Result<Self, JobError> {
+        let now = ports.clock.now();
+        let options = request.resolve(&config.common, now)?;
+        let digest = digest(&config.bucket, &options, request.until)?;
+        Ok(Self {
+            stem: format!("{}-{digest}", now.day()),
+            options,
+            digest,
+            now,
+        })
+    }
+}
+
+/// Two creations at the same moment count to the same number, and only one of them can have it.
+async fn create(ports: &Ports, bucket: &str, asked: Asked, last: u64) -> Result<Job, JobError> {
+    let job_id = id_of(&asked.stem, last + 1);
+    let Asked {
+        options,
+        digest,
+        now,
+        ..
+    } = asked;
+    let job = Job::new(job_id.clone(), bucket, options, digest, now);
+    match ports.jobs.create(&job).await {
+        Ok(()) => Ok(job),
+        Err(JobStoreError::Conflict { .. }) => find(ports, &job_id).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What makes two starts the same: everything but the moment filled in for `until`.
+fn digest(bucket: &str, options: &Options, until: Option<Millis>) -> Result<String, JobError> {
+    let bad = |e: serde_json::Error| JobError::BadRequest(e.to_string());
+    let mut asked = serde_json::to_value(options).map_err(bad)?;
+    asked["filter"]["until"] = json!(until);
+    asked["bucket"] = json!(bucket);
+    Ok(digest_of(&asked.to_string()))
+}
+
+/// A job.
+///
+/// # Errors
+/// [`JobError::NoSuchJob`], or the store's.
+pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
+    ports
+        .jobs
+        .load(job_id)
+        .await?
+        .ok_or_else(|| JobError::NoSuchJob(shown(job_id, MOST_SHOWN)))
+}
+
+/// Pauses or cancels a job.
+///
+/// # Errors
+/// [`JobError`]
+pub async fn wish(ports: &Ports, job_id: &str, wish: Wish) -> Result<Job, JobError> {
+    change(ports, job_id, |job| job.wished(wish, ports.clock.now())).await
+}
+
+/// Lets a paused or failed job go on, with another way for undeliverable events if one is given. One
+/// that is at work already is left so.
+///
+/// # Errors
+/// [`JobError`]; also where a job at work would have to change.
+pub async fn resume(
+    ports: &Ports,
+    job_id: &str,
+    on_undeliverable: Option<OnUndeliverable>,
+) -> Result<Job, JobError> {
+    check_parking(ports, job_id, on_undeliverable.unwrap_or_default())?;
+    let job = find(ports, job_id).await?;
+    let changes = on_undeliverable.is_some_and(|asked| asked != job.options.on_undeliverable);
+    if job.is_active() && job.wish.is_none() && !changes {
+        return Ok(job);
+    }
+    if !job.is_active() {
+        check_room(&ports.jobs.active().await?)?;
+    }
+    let resumed = |job: &Job| job.resumed(on_undeliverable, ports.clock.now());
+    let job = change(ports, job_id, resumed).await?;
+    continue_soon(ports, &job).await;
+    Ok(job)
+}
+
+/// Changes a job, again if somebody else wrote in between.
+async fn change(
+    ports: &Ports,
+    job_id: &str,
+    next: impl Fn(&Job) -> Result<Job, JobError>,
+) -> Result<Job, JobError> {
+    let mut attempt = 1;
+    loop {
+        let job = find(ports, job_id).await?;
+        let changed = next(&job)?;
+        if changed == job {
+            return Ok(job);
+        }
+        match ports.jobs.replace(&changed, job.stamp()).await {
+            Ok(()) => return Ok(changed),
+            Err(JobStoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Asks for the first segment. If that fails the job is not lost: the sweep asks again.
+async fn continue_soon(ports: &Ports, job: &Job) {
+    if let Err(error) = ports.continuation.invoke(&job.job_id, job.epoch).await {
+        tracing::warn!(job = job.job_id, %error, "the sweep will start this job");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use bridge_core::queue::message::Message;
+    use bridge_core::queue::port::{EntryResult, Queue};
+
+    use super::*;
+
+    /// A queue that answers so when it is asked about itself.
+    #[derive(Clone)]
+    struct Asked(Result<usize, Refusal>, Result<(), Refusal>);
+
+    #[async_trait]
+    impl Queue for Asked {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+            assert!(messages.is_empty(), "it is only asked");
+            self.1.clone().map(|()| vec![])
+        }
+
+        async fn depth(&self) -> Result<u64, Refusal> {
+            panic!("it is only asked for what every queue has");
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+            self.0.clone()
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
+    impl Queues for Asked {
+        fn open(&self, _: &str) -> Arc<dyn Queue> {
+            Arc::new(self.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_refused_is_told_and_one_that_is_slow_is_not_waited_for() {
+        let refusal = |kind| Refusal {
+            kind,
+            code: "QueueDoesNotExist".to_owned(),
+            message: "gone".to_owned(),
+        };
+        let ask = async |answer| ask_queue(&Asked(answer, Ok(())), "https://x/1/q.fifo").await;
+        ask(Ok(1)).await.unwrap();
+        ask(Err(refusal(RefusalKind::Unavailable))).await.unwrap();
+        ask(Err(refusal(RefusalKind::Throttled))).await.unwrap();
+        let error = ask(Err(refusal(RefusalKind::Rejected))).await.unwrap_err();
+        let told = error.to_string();
+        for part in [
+            "queueUrl",
+            "https://x/1/q.fifo",
+            "QueueDoesNotExist: gone",
+            "ReplayQueueArn",
+        ] {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_may_be_asked_and_not_sent_to_is_told() {
+        let answers = |code: &str| {
+            let refusal = Refusal {
+                kind: RefusalKind::Rejected,
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            };
+            Asked(Ok(1), Err(refusal))
+        };
+        let error = ask_queue(&answers("AccessDenied"), "https://x/1/q.fifo").await;
+        let told = error.unwrap_err().to_string();
+        for part in [
+            "queueUrl",
+            "may be sent to: AccessDenied: no",
+            "ReplayQueueArn",
+        ] {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
+        let empty = answers("AWS.SimpleQueueService.EmptyBatchRequest");
+        ask_queue(&empty, "https://x/1/q.fifo").await.unwrap();
+    }
+}

@@ -1,0 +1,235 @@
+//! Keeps a job in a segment's hand: the lease, its heartbeat, and every write of the job.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_core::clock::Clock;
+use bridge_core::mistake::Mistake;
+use bridge_core::retry::Retry;
+use bridge_core::timestamp::Millis;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::error::JobStoreError;
+use crate::job::state::{Job, Lease};
+use crate::job::store::{JobStore, in_time};
+use crate::job::takeover::Taken;
+use crate::plan::manifest::Manifest;
+use crate::plan::store::{PlanError, PlanStore};
+use crate::scan::commit::Commit;
+use crate::send::gate::Gate;
+
+/// Why the job could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeepError {
+    /// Another segment has the job: this one must do nothing more.
+    #[error("the job was taken over by another segment")]
+    Fenced,
+    /// The store's refusal; the write may or may not have gone through.
+    #[error(transparent)]
+    Store(#[from] JobStoreError),
+}
+
+/// Holds the job of a segment.
+pub struct Keeper {
+    store: Arc<dyn JobStore>,
+    plans: Arc<dyn PlanStore>,
+    clock: Arc<dyn Clock>,
+    lease: Duration,
+    retry: Retry,
+    /// Jitter.
+    random: Lock<fastrand::Rng>,
+    /// The job as last written. Held over a write, so that writes follow each other.
+    job: Mutex<Job>,
+    /// The end of the lease that is known to be stored.
+    lease_end: Lock<LeaseEnd>,
+    fenced: AtomicBool,
+    /// Cancelled when the segment should come to an end.
+    stop: CancellationToken,
+}
+
+/// When a lease ends by this machine's two clocks, counted from before the write that renewed it.
+/// The wall clock may be set back, and the other one stands still while a machine sleeps: the
+/// earlier end holds.
+#[derive(Debug, Clone, Copy)]
+struct LeaseEnd {
+    wall: Millis,
+    steady: Instant,
+}
+
+impl Keeper {
+    /// Holds a job, whose lease has just been stored.
+    #[must_use]
+    pub(super) fn new(
+        taken: Taken,
+        store: Arc<dyn JobStore>,
+        plans: Arc<dyn PlanStore>,
+        clock: Arc<dyn Clock>,
+        lease: Duration,
+        retry: Retry,
+        random: fastrand::Rng,
+    ) -> Self {
+        Self {
+            store,
+            plans,
+            clock,
+            lease,
+            lease_end: Lock::new(LeaseEnd {
+                wall: end_of_lease(&taken.job),
+                steady: taken.begun + lease,
+            }),
+            job: Mutex::new(taken.job),
+            random: Lock::new(random),
+            fenced: AtomicBool::new(false),
+            stop: retry.stop.clone(),
+            retry,
+        }
+    }
+
+    /// The job as last written.
+    pub async fn job(&self) -> Job {
+        self.job.lock().await.clone()
+    }
+
+    /// Milliseconds since the job got further, over all its segments.
+    pub async fn stalled_ms(&self) -> i64 {
+        self.job.lock().await.stalled_ms(self.clock.now())
+    }
+
+    /// Whether another segment has the job.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::SeqCst)
+    }
+
+    /// Changes the job as [`Keeper::try_update`] does, again while the store fails.
+    ///
+    /// # Errors
+    /// [`KeepError`]; after `Fenced` nothing can be written any more.
+    pub async fn update(&self, change: impl Fn(&mut Job) + Send + Sync) -> Result<(), KeepError> {
+        let mut random = self
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fork();
+        let may_pass =
+            |error: &KeepError| matches!(error, KeepError::Store(JobStoreError::Unavailable(_)));
+        self.retry
+            .run(&mut random, may_pass, || self.try_update(&change))
+            .await
+    }
+
+    /// Changes the job, renewing the lease if `change` leaves it. An operator's wish that was
+    /// written meanwhile is kept and ends the segment.
+    ///
+    /// # Errors
+    /// [`KeepError`]; after `Fenced` nothing can be written any more.
+    pub async fn try_update(
+        &self,
+        change: &(impl Fn(&mut Job) + Send + Sync),
+    ) -> Result<(), KeepError> {
+        let mut job = self.job.lock().await;
+        loop {
+            if self.is_fenced() {
+                return Err(KeepError::Fenced);
+            }
+            let (now, begun) = (self.clock.now(), Instant::now());
+            let mut next = job.next(now);
+            if let Some(Lease { until, .. }) = &mut next.lease {
+                *until = now.plus(i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX));
+            }
+            change(&mut next);
+            next.note_progress(&job, now);
+            match in_time(self.store.replace(&next, job.stamp())).await {
+                Ok(()) => {
+                    *self.lease_end() = LeaseEnd {
+                        wall: end_of_lease(&next),
+                        steady: begun + self.lease,
+                    };
+                    *job = next;
+                    return Ok(());
+                }
+                Err(JobStoreError::Conflict { .. }) => {
+                    let stored = in_time(self.store.load(&job.job_id)).await?;
+                    // Whoever else takes or ends a job raises its epoch. At this segment's there are
+                    // only an operator's wish, and its own write whose answer was lost. Changes are
+                    // absolute, so doing it again is right.
+                    let ours = stored
+                        .filter(|s| Mistake::EpochNotChecked.is_planted() || s.epoch == job.epoch);
+                    let Some(stored) = ours else {
+                        self.fence();
+                        return Err(KeepError::Fenced);
+                    };
+                    if stored.wish.is_some() {
+                        self.stop.cancel();
+                    }
+                    let was_released = stored.epoch == job.epoch && stored.lease.is_none();
+                    *job = stored;
+                    if was_released {
+                        // The last change of all, whose answer was lost.
+                        self.lease_end().wall = Millis(0);
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn lease_end(&self) -> std::sync::MutexGuard<'_, LeaseEnd> {
+        self.lease_end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fence(&self) {
+        self.fenced.store(true, Ordering::SeqCst);
+        self.stop.cancel();
+    }
+}
+
+fn end_of_lease(job: &Job) -> Millis {
+    job.lease.as_ref().map_or(Millis(0), |lease| lease.until)
+}
+
+impl Gate for Keeper {
+    fn is_open(&self, request: Duration) -> bool {
+        let wall = i64::try_from(request.as_millis())
+            .unwrap_or(i64::MAX)
+            .saturating_add(self.clock.now().0);
+        let lease_end = *self.lease_end();
+        let lasts = wall < lease_end.wall.0
+            && lease_end
+                .steady
+                .checked_duration_since(Instant::now())
+                .is_some_and(|left| request < left);
+        let open = Mistake::SendingPastTheLease.is_planted() || !self.is_fenced() && lasts;
+        if !open {
+            self.stop.cancel();
+        }
+        open
+    }
+}
+
+#[async_trait]
+impl Commit for Keeper {
+    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
+        let epoch = self.job.lock().await.epoch;
+        manifest.generation += 1;
+        let name = manifest.save(&*self.plans, epoch).await?;
+        let (pages, listed) = (manifest.pages, manifest.listed);
+        self.update(move |job| {
+            job.manifest = Some(name.clone());
+            job.counts.pages = pages;
+            job.counts.listed = listed;
+        })
+        .await
+        .map_err(|error| match error {
+            KeepError::Fenced => PlanError::Fenced,
+            KeepError::Store(error) => PlanError::Commit(error.to_string()),
+        })
+    }
+}

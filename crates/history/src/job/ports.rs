@@ -1,0 +1,47 @@
+//! Everything a job touches.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bridge_core::clock::Clock;
+use bridge_core::queue::port::Queue;
+
+use crate::job::store::JobStore;
+use crate::plan::store::PlanStore;
+use crate::scan::lister::Lister;
+
+/// Port: starts the next segment of a job, elsewhere and later.
+#[async_trait]
+pub trait Continuation: Send + Sync {
+    /// Asks for a segment; it may be started never, once or twice.
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String>;
+}
+
+/// Port: queues by URL, since a job may name its own.
+pub trait Queues: Send + Sync {
+    /// The queue at `url`.
+    fn open(&self, url: &str) -> Arc<dyn Queue>;
+
+    /// Where the job's events are kept that its queue refuses for good: the failure queue, or a file.
+    /// `None` where there is no such place.
+    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+        None
+    }
+}
+
+/// Everything a job touches.
+#[derive(Clone)]
+pub struct Ports {
+    /// The bucket.
+    pub lister: Arc<dyn Lister>,
+    /// Runs and manifests.
+    pub plans: Arc<dyn PlanStore>,
+    /// Where events go.
+    pub queues: Arc<dyn Queues>,
+    /// Job states.
+    pub jobs: Arc<dyn JobStore>,
+    /// The next segment.
+    pub continuation: Arc<dyn Continuation>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}

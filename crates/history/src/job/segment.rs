@@ -1,0 +1,389 @@
+//! One segment: takes a job, works until it is done or time is up, and hands it on.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bridge_core::retry::{Backoff, Retry};
+use bridge_core::text::{MOST_SHOWN, shown};
+use metrics::{counter, histogram};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::job::error::JobError;
+use crate::job::lease::{KeepError, Keeper};
+use crate::job::phase::Phase;
+use crate::job::ports::Ports;
+use crate::job::segment_error::Trouble;
+use crate::job::settings::SegmentSettings;
+use crate::job::state::{Job, NotTaken, Wish};
+use crate::job::takeover::{Taken, take};
+use crate::plan::manifest::Manifest;
+use crate::plan::merge::Merge;
+use crate::plan::retried::Retried;
+use crate::plan::store::PlanStore;
+use crate::scan::scanner::Scan;
+use crate::send::checkpoint::Checkpoint;
+use crate::send::gate::Gate;
+use crate::send::parking::{OnUndeliverable, Parking};
+use crate::send::sender::Sending;
+use crate::send::watermark::{Watermark, lock};
+
+/// Why a scan that was never interrupted may still not advance.
+const STUCK: &str = "a whole segment was too short to list all versions of any key: \
+    raise ReseedTimeout, or look whether S3 throttles";
+
+/// How a segment ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentEnd {
+    /// The job has no more work, now.
+    Ended(Phase),
+    /// The next segment has been asked for.
+    HandedOn {
+        /// At which epoch.
+        epoch: u64,
+    },
+    /// A fault that may pass: the sweep continues the job.
+    LeftToSweep(String),
+    /// There was nothing to do here.
+    LeftAlone(NotTaken),
+    /// Another segment took the job while this one worked.
+    Fenced,
+}
+
+/// Works on a job until it is done, `budget` is used up, or `stop` is cancelled.
+///
+/// # Errors
+/// [`JobError`] when the job does not exist or cannot be read; Lambda will retry.
+pub async fn run(
+    ports: &Ports,
+    settings: &SegmentSettings,
+    job_id: &str,
+    expected_epoch: Option<u64>,
+    owner: &str,
+    budget: Duration,
+    stop: CancellationToken,
+) -> Result<SegmentEnd, JobError> {
+    let deadline = Instant::now() + budget;
+    let taken = match take(
+        ports,
+        settings,
+        job_id,
+        expected_epoch,
+        owner,
+        budget,
+        &stop,
+    )
+    .await?
+    {
+        Ok(taken) => taken,
+        Err(reason) => return Ok(SegmentEnd::LeftAlone(reason)),
+    };
+    let job = &taken.job;
+    if !job.is_active() {
+        counter!("JobsFailed").increment(1);
+        return Ok(SegmentEnd::Ended(job.phase));
+    }
+    counter!("Segments").increment(1);
+    let span = tracing::info_span!(
+        "segment",
+        job = job_id,
+        epoch = job.epoch,
+        segment = job.counts.segments,
+        request_id = owner,
+    );
+    let segment = Segment::new(ports, settings, taken, stop);
+    Ok(segment.work(deadline).instrument(span).await)
+}
+
+struct Segment<'a> {
+    ports: &'a Ports,
+    settings: &'a SegmentSettings,
+    /// The plan store, asked again when it fails.
+    plans: Arc<dyn PlanStore>,
+    keeper: Arc<Keeper>,
+    watermark: Arc<Mutex<Watermark>>,
+    /// Whether it waits for the consumer.
+    held: Arc<AtomicBool>,
+    stop: CancellationToken,
+    random: fastrand::Rng,
+    /// Object versions that were in runs when the segment began.
+    listed_before: u64,
+}
+
+impl<'a> Segment<'a> {
+    fn new(
+        ports: &'a Ports,
+        settings: &'a SegmentSettings,
+        taken: Taken,
+        stop: CancellationToken,
+    ) -> Self {
+        let job = &taken.job;
+        if job.wish.is_some() {
+            stop.cancel(); // left by a segment that died before it saw the wish
+        }
+        let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch);
+        let retry = Retry {
+            backoff: Backoff::default(),
+            patience: settings.patience,
+            stop: stop.clone(),
+        };
+        let plans: Arc<dyn PlanStore> = Arc::new(Retried::new(
+            Arc::clone(&ports.plans),
+            retry.clone(),
+            random.fork(),
+        ));
+        Self {
+            watermark: Arc::new(Mutex::new(Watermark::new(
+                job.checkpoint.clone(),
+                job.counts.parked,
+            ))),
+            held: Arc::default(),
+            listed_before: job.counts.listed,
+            keeper: Arc::new(Keeper::new(
+                taken,
+                Arc::clone(&ports.jobs),
+                Arc::clone(&plans),
+                Arc::clone(&ports.clock),
+                settings.lease,
+                retry,
+                random.fork(),
+            )),
+            random,
+            plans,
+            ports,
+            settings,
+            stop,
+        }
+    }
+
+    async fn work(mut self, deadline: Instant) -> SegmentEnd {
+        let (keeper, watermark) = (Arc::clone(&self.keeper), Arc::clone(&self.watermark));
+        let held = Arc::clone(&self.held);
+        let (stop, every) = (self.stop.clone(), self.settings.heartbeat);
+        let done = CancellationToken::new();
+        let work = async {
+            let worked = self.scan_and_send().await;
+            done.cancel();
+            worked
+        };
+        let alarm = async {
+            tokio::select! {
+                () = sleep_until(deadline) => stop.cancel(),
+                () = done.cancelled() => {}
+            }
+        };
+        // The heartbeat is never dropped in mid-write: it holds the job while it writes.
+        let beats = heartbeat(&keeper, &watermark, &held, every, &done);
+        let (worked, (), ()) = tokio::join!(work, beats, alarm);
+        self.finish(worked).await
+    }
+
+    /// `Ok(true)` when nothing is left to do.
+    async fn scan_and_send(&mut self) -> Result<bool, Trouble> {
+        let job = self.keeper.job().await;
+        let mut manifest = match &job.manifest {
+            Some(name) => Manifest::load(&*self.plans, name).await?,
+            None => Manifest::new(&job.job_id, &job.bucket),
+        };
+        if job.phase == Phase::Scanning {
+            self.scan(&job, &mut manifest).await?;
+            if !manifest.is_complete() {
+                return Ok(false);
+            }
+            let summary = manifest.summary.clone();
+            counter!("EventsPlanned").increment(summary.events);
+            tracing::info!(
+                events = summary.events,
+                pages = manifest.pages,
+                runs = manifest.runs.len(),
+                "the plan is complete"
+            );
+            if let Some(first) = &summary.ambiguous.first {
+                tracing::warn!(
+                    keys = summary.ambiguous.keys,
+                    first = shown(first, MOST_SHOWN),
+                    "the server's listing does not tell the order of these keys"
+                );
+            }
+            self.keeper
+                .update(move |job| {
+                    job.phase = Phase::Sending;
+                    job.planned = Some(summary.clone());
+                })
+                .await?;
+        }
+        let job = self.keeper.job().await;
+        if job.options.dry_run {
+            return Ok(true);
+        }
+        let planned = job.planned.as_ref().map_or(0, |summary| summary.events);
+        self.send(job, &manifest).await?;
+        Ok(lock(&self.watermark).checkpoint().sequence == planned)
+    }
+
+    async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), Trouble> {
+        let scan = Scan {
+            lister: Arc::clone(&self.ports.lister),
+            store: &*self.plans,
+            commit: &*self.keeper,
+            filter: &job.options.filter,
+            refuse_ambiguous: job.options.refuse_ambiguous,
+            settings: &self.settings.scan,
+            run_prefix: format!("jobs/{}/runs/{:06}", job.job_id, job.epoch),
+            stop: self.stop.clone(),
+            random: self.random.fork(),
+        };
+        Ok(scan.run(manifest).await?)
+    }
+
+    async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), Trouble> {
+        let after = job.checkpoint.position.clone();
+        let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
+        let sending = Sending {
+            queue: self.ports.queues.open(&job.options.queue_url),
+            parking: self.parking(&job),
+            gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
+            stop: self.stop.clone(),
+            watermark: Arc::clone(&self.watermark),
+            held: Arc::clone(&self.held),
+            region: self.settings.region.clone(),
+            settings: self.settings.send.clone(),
+            random: self.random.fork(),
+            job_id: job.job_id,
+            epoch: job.epoch,
+            bucket: job.bucket,
+            options: job.options.sending(),
+            planned: job.planned.map_or(0, |summary| summary.events),
+            manifest: job.manifest.unwrap_or_default(),
+        };
+        Ok(sending.run(merge).await?)
+    }
+
+    /// Where the job's undeliverable events go, if it parks them. A stack that has no such place any
+    /// more fails at them.
+    fn parking(&self, job: &Job) -> Option<Parking> {
+        if job.options.on_undeliverable == OnUndeliverable::Stop {
+            return None;
+        }
+        Some(Parking {
+            place: self.ports.queues.parking(&job.job_id)?,
+            clock: Arc::clone(&self.ports.clock),
+        })
+    }
+
+    /// Writes down how far it came and what is to become of the job.
+    async fn finish(&self, worked: Result<bool, Trouble>) -> SegmentEnd {
+        let (checkpoint, parked) = passed(&self.watermark);
+        let clock = &self.ports.clock;
+        // There is no heartbeat any more: what is written now is written soon or not at all.
+        self.stop.cancel();
+        let written = self
+            .keeper
+            .update(|job| {
+                job.checkpoint = checkpoint.clone();
+                job.counts.parked = parked;
+                let now = clock.now();
+                match (&worked, job.wish) {
+                    (Ok(true), _) => job.end_as(Phase::Done, now),
+                    (_, Some(Wish::Cancel)) => job.end_as(Phase::Cancelled, now),
+                    (_, Some(Wish::Pause)) => job.end_as(Phase::Paused, now),
+                    (Ok(false), None) if self.is_stuck(job) => {
+                        job.release_after_fault(STUCK.to_owned(), now);
+                    }
+                    (Ok(false), None) => job.release(),
+                    (Err(Trouble::Failure(error)), None) => {
+                        job.last_error = Some(error.clone());
+                        job.end_as(Phase::Failed, now);
+                    }
+                    (Err(Trouble::Fault(error)), None) => {
+                        job.release_after_fault(error.clone(), now);
+                    }
+                    (Err(Trouble::Fenced), None) => {}
+                }
+            })
+            .await;
+        match written {
+            Err(KeepError::Fenced) => return SegmentEnd::Fenced,
+            // The lease will lapse, and the sweep will continue the job.
+            Err(KeepError::Store(error)) => return SegmentEnd::LeftToSweep(error.to_string()),
+            Ok(()) => {}
+        }
+        let job = self.keeper.job().await;
+        if job.phase == Phase::Failed {
+            counter!("JobsFailed").increment(1);
+        }
+        match worked {
+            _ if !job.is_active() => SegmentEnd::Ended(job.phase),
+            Ok(_) if self.is_stuck(&job) => SegmentEnd::LeftToSweep(STUCK.to_owned()),
+            Err(Trouble::Fault(error) | Trouble::Failure(error)) => SegmentEnd::LeftToSweep(error),
+            Err(Trouble::Fenced) => SegmentEnd::Fenced,
+            Ok(_) => self.hand_on(&job).await,
+        }
+    }
+
+    /// A scan that took nothing into a run would go on for ever at full cost.
+    fn is_stuck(&self, job: &Job) -> bool {
+        job.phase == Phase::Scanning && job.counts.listed == self.listed_before
+    }
+
+    async fn hand_on(&self, job: &Job) -> SegmentEnd {
+        let invoked = timeout(
+            Duration::from_secs(5),
+            self.ports.continuation.invoke(&job.job_id, job.epoch),
+        );
+        match invoked.await {
+            Ok(Ok(())) => SegmentEnd::HandedOn { epoch: job.epoch },
+            Ok(Err(error)) => SegmentEnd::LeftToSweep(format!("the continuation failed: {error}")),
+            Err(_) => SegmentEnd::LeftToSweep("the continuation did not answer".to_owned()),
+        }
+    }
+}
+
+/// The checkpoint, and how many events up to it were parked: of one moment.
+fn passed(watermark: &Mutex<Watermark>) -> (Checkpoint, u64) {
+    let watermark = lock(watermark);
+    (watermark.checkpoint(), watermark.parked())
+}
+
+/// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
+async fn heartbeat(
+    keeper: &Keeper,
+    watermark: &Mutex<Watermark>,
+    held: &AtomicBool,
+    every: Duration,
+    done: &CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = done.cancelled() => return,
+            () = sleep(every) => {}
+        }
+        let (checkpoint, parked) = passed(watermark);
+        let beat = keeper
+            .try_update(&|job: &mut Job| {
+                job.checkpoint = checkpoint.clone();
+                job.counts.parked = parked;
+                if held.load(Ordering::Relaxed) {
+                    // It waits because it was asked to: it is not stalled.
+                    job.progress_at = Some(job.updated_at);
+                    job.counts.failures = 0;
+                }
+            })
+            .await;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of a job are exact"
+        )]
+        histogram!("CheckpointAgeSeconds").record(keeper.stalled_ms().await as f64 / 1000.0);
+        match beat {
+            Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
+            Err(KeepError::Fenced) => return,
+            // The gate closes by itself when the lease cannot be renewed.
+            Err(KeepError::Store(error)) => {
+                tracing::warn!(%error, "the checkpoint was not written");
+            }
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! A job, and what may become of it. No I/O: each change is a value to be written conditionally.
+
+use bridge_core::event::short_digest;
+use bridge_core::format::Format;
+use bridge_core::mistake::Mistake;
+use bridge_core::queue::ordering::{Mode, Order};
+use bridge_core::timestamp::Millis;
+use serde::{Deserialize, Serialize};
+
+use crate::job::error::JobError;
+use crate::job::phase::Phase;
+use crate::plan::manifest::Summary;
+use crate::scan::filter::Filter;
+use crate::send::checkpoint::Checkpoint;
+use crate::send::parking::OnUndeliverable;
+use crate::send::sender::SendOptions;
+
+/// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
+/// lapsed before another segment takes the job: the clocks of two machines then differ by less.
+const CLOCK_SKEW_MS: i64 = 2_000;
+
+/// How long a finished job stays in the table.
+const KEPT_MS: i64 = 90 * 24 * 3_600_000;
+
+/// Segments in a row that may fail, or die, without progress before the job fails.
+const MAX_FAILURES: u32 = 10;
+
+/// Why a job fails whose segments end without a word.
+const DIED: &str = "ten segments in a row ended before they got further, the last one without a word: \
+    it ran out of memory (raise ReseedMemory), was killed, or could not write to the job store; the \
+    function's log shows how each ended";
+
+/// What an operator wants of a job that a segment is working on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// Stop; may go on later.
+    Pause,
+    /// Stop for good.
+    Cancel,
+}
+
+/// The right to work on a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The segment that holds it (its invocation's request id).
+    pub owner: String,
+    /// Until when, unless renewed.
+    pub until: Millis,
+}
+
+/// What a job was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Options {
+    /// Which versions.
+    pub filter: Filter,
+    /// Which order the queue keeps.
+    pub order: Order,
+    /// How messages are written.
+    pub format: Format,
+    /// How groups keep their order.
+    #[serde(default)]
+    pub delivery: Mode,
+    /// Records a message holds at most; more than one only in the `s3` format.
+    #[serde(default = "one")]
+    pub records_per_message: usize,
+    /// Where to.
+    pub queue_url: String,
+    /// Events a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate: Option<u64>,
+    /// Wait while more messages than this are in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_above_depth: Option<u64>,
+    /// Plan only.
+    pub dry_run: bool,
+    /// Whether a key whose order cannot be told ends the scan, instead of being counted.
+    #[serde(default)]
+    pub refuse_ambiguous: bool,
+    /// What becomes of an event that the queue refuses for good. Not written where it is the default:
+    /// what was asked for before there was a choice has the same digest still.
+    #[serde(default, skip_serializing_if = "OnUndeliverable::is_stop")]
+    pub on_undeliverable: OnUndeliverable,
+}
+
+impl Options {
+    /// The part that concerns sending.
+    #[must_use]
+    pub fn sending(&self) -> SendOptions {
+        SendOptions {
+            order: self.order,
+            format: self.format,
+            delivery: self.delivery,
+            records_per_message: self.records_per_message,
+            queue_url: self.queue_url.clone(),
+            max_rate: self.max_rate,
+            pause_above_depth: self.pause_above_depth,
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+/// What has been counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Segments that worked on the job.
+    pub segments: u64,
+    /// Pages listed.
+    pub pages: u64,
+    /// Object versions listed.
+    pub listed: u64,
+    /// Segments in a row that failed, or died, without progress.
+    pub failures: u32,
+    /// Events up to the checkpoint that could not be delivered and are kept aside.
+    #[serde(default)]
+    pub parked: u64,
+}
+
+/// Tells whether a stored job is still the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// See [`Job::epoch`].
+    pub epoch: u64,
+    /// See [`Job::revision`].
+    pub revision: u64,
+}
+
+/// One replay of history: one item of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// `20240501-1a2b3c4d-1`: day, digest of what was asked, count.
+    pub job_id: String,
+    /// Where it is.
+    pub phase: Phase,
+    /// The fencing number: one higher at every takeover.
+    pub epoch: u64,
+    /// One higher at every write.
+    pub revision: u64,
+    /// Who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+    /// What the operator wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
+    /// The bucket.
+    pub bucket: String,
+    /// What was asked.
+    pub options: Options,
+    /// Digest of what was asked, without what was filled in.
+    pub digest: String,
+    /// How far it is.
+    pub checkpoint: Checkpoint,
+    /// The plan's current manifest, in the plan store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// What the plan holds, once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Summary>,
+    /// What has been counted.
+    pub counts: Counts,
+    /// What went wrong last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it was started.
+    pub created_at: Millis,
+    /// When it was written last.
+    pub updated_at: Millis,
+    /// When it got further last (a later checkpoint, more versions in runs), was told to go on, or
+    /// waited because the consumer was slow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Millis>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Millis>,
+    /// When the table may forget it, seconds since 1970 (`DynamoDB` TTL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// What a segment knows of the lease that it finds on a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// No more than what is written there.
+    Once,
+    /// The job was not written for the length of a lease, by this machine's own count.
+    Unchanged,
+}
+
+/// Why a segment leaves a job alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// There is nothing to do.
+    #[error("the job is {0}")]
+    NotActive(Phase),
+    /// Another segment works on it.
+    #[error("another segment holds the lease until {until}")]
+    LeaseHeld {
+        /// Until when.
+        until: Millis,
+    },
+    /// The invocation is a duplicate or came late.
+    #[error("the job is at epoch {found}, this continuation is for {expected}")]
+    OtherEpoch {
+        /// The job's.
+        found: u64,
+        /// The invocation's.
+        expected: u64,
+    },
+}
+
+impl Job {
+    /// A job that has not begun.
+    #[must_use]
+    pub fn new(
+        job_id: String,
+        bucket: &str,
+        options: Options,
+        digest: String,
+        now: Millis,
+    ) -> Self {
+        Self {
+            job_id,
+            phase: Phase::Scanning,
+            epoch: 0,
+            revision: 0,
+            lease: None,
+            wish: None,
+            bucket: bucket.to_owned(),
+            options,
+            digest,
+            checkpoint: Checkpoint::default(),
+            manifest: None,
+            planned: None,
+            counts: Counts::default(),
+            last_error: None,
+            created_at: now,
+            updated_at: now,
+            progress_at: Some(now),
+            finished_at: None,
+            expires_at: None,
+        }
+    }
+
+    /// What must still be stored for a write to go through.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp {
+            epoch: self.epoch,
+            revision: self.revision,
+        }
+    }
+
+    /// Whether there is work to do.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.phase.is_active()
+    }
+
+    /// Whether a lease would still last, if all clocks told the same.
+    #[must_use]
+    pub fn is_leased(&self, now: Millis) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+    }
+
+    /// Notes that the job got further than `before`, if it did: then the failures until here do
+    /// not count any more.
+    pub fn note_progress(&mut self, before: &Self, now: Millis) {
+        let place = |job: &Self| (job.phase, job.checkpoint.sequence, job.counts.listed);
+        if place(self) != place(before) {
+            self.progress_at = Some(now);
+            self.counts.failures = 0;
+        }
+    }
+
+    /// Milliseconds since the job got further, or was started.
+    #[must_use]
+    pub fn stalled_ms(&self, now: Millis) -> i64 {
+        now.0 - self.progress_at.unwrap_or(self.created_at).0
+    }
+
+    /// A copy to be changed and written.
+    #[must_use]
+    pub fn next(&self, now: Millis) -> Self {
+        let mut next = self.clone();
+        next.revision += 1;
+        next.updated_at = now;
+        next
+    }
+
+    /// The job as its next segment will hold it; or failed, if one segment too many has died.
+    ///
+    /// A lease that is still there is one whose holder died, is cut off from the store, or stands
+    /// still: it was not given back. Its holder stops sending a lease after its last write, by its own
+    /// count. So whoever saw nothing written for so long may take the job, whatever the clocks of the
+    /// two machines say.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when there is nothing to do or somebody else does it.
+    pub fn take_over(
+        &self,
+        owner: &str,
+        expected_epoch: Option<u64>,
+        now: Millis,
+        lease_ms: i64,
+        seen: Seen,
+    ) -> Result<Self, NotTaken> {
+        if !self.is_active() {
+            return Err(NotTaken::NotActive(self.phase));
+        }
+        if let Some(expected) = expected_epoch.filter(|e| *e != self.epoch) {
+            return Err(NotTaken::OtherEpoch {
+                found: self.epoch,
+                expected,
+            });
+        }
+        if let Some(lease) = &self.lease
+            && seen == Seen::Once
+            && !Mistake::LeaseIgnored.is_planted()
+        {
+            return Err(NotTaken::LeaseHeld { until: lease.until });
+        }
+        let mut next = self.next(now);
+        next.epoch += 1;
+        if self.lease.is_some() {
+            next.counts.failures += 1;
+            if next.counts.failures >= MAX_FAILURES {
+                next.last_error = Some(DIED.to_owned());
+                next.end_as(Phase::Failed, now);
+                return Ok(next);
+            }
+        }
+        next.counts.segments += 1;
+        next.lease = Some(Lease {
+            owner: owner.to_owned(),
+            until: now.plus(lease_ms),
+        });
+        Ok(next)
+    }
+
+    /// The job after an operator's wish: carried out at once when nobody works on it, else left
+    /// for the segment, which sees it within seconds. One that has died since is followed by another
+    /// that carries it out. What is asked for again changes nothing.
+    ///
+    /// # Errors
+    /// [`JobError::WrongPhase`] when the job has ended; [`JobError::Ending`] when it is to be
+    /// cancelled, and a pause is asked for.
+    pub fn wished(&self, wish: Wish, now: Millis) -> Result<Self, JobError> {
+        let (action, goal) = match wish {
+            Wish::Pause => ("pause", Phase::Paused),
+            Wish::Cancel => ("cancel", Phase::Cancelled),
+        };
+        let may = self.is_active()
+            || self.phase == goal
+            || (wish == Wish::Cancel && matches!(self.phase, Phase::Paused | Phase::Failed));
+        if !may {
+            return Err(JobError::WrongPhase {
+                job_id: self.job_id.clone(),
+                phase: self.phase,
+                action,
+            });
+        }
+        if self.phase == goal || self.wish == Some(wish) {
+            return Ok(self.clone());
+        }
+        if self.wish == Some(Wish::Cancel) {
+            return Err(self.ending(action));
+        }
+        let mut next = self.next(now);
+        if self.lease.is_some() {
+            next.wish = Some(wish);
+        } else {
+            next.epoch += 1;
+            next.end_as(goal, now);
+        }
+        Ok(next)
+    }
+
+    fn ending(&self, action: &'static str) -> JobError {
+        JobError::Ending {
+            job_id: self.job_id.clone(),
+            doing: match self.wish {
+                Some(Wish::Pause) => "paused",
+                _ => "cancelled",
+            },
+            action,
+        }
+    }
+
+    /// The job ready to go on from its checkpoint, with another way for undeliverable events if one
+    /// is given.
+    ///
+    /// # Errors
+    /// [`JobError::WrongPhase`] when it is done or cancelled; [`JobError::Ending`] when it is about
+    /// to be cancelled or paused.
+    pub fn resumed(
+        &self,
+        on_undeliverable: Option<OnUndeliverable>,
+        now: Millis,
+    ) -> Result<Self, JobError> {
+        if self.wish.is_some() {
+            return Err(self.ending("resume"));
+        }
+        if !matches!(self.phase, Phase::Paused | Phase::Failed) {
+            return Err(JobError::WrongPhase {
+                job_id: self.job_id.clone(),
+                phase: self.phase,
+                action: "resume",
+            });
+        }
+        let mut next = self.next(now);
+        next.phase = match self.planned {
+            Some(_) => Phase::Sending,
+            None => Phase::Scanning,
+        };
+        next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
+        next.epoch += 1;
+        next.lease = None;
+        next.wish = None;
+        next.last_error = None;
+        next.finished_at = None;
+        next.expires_at = None;
+        next.counts.failures = 0;
+        next.progress_at = Some(now);
+        Ok(next)
+    }
+
+    /// Leaves the job to the next segment.
+    pub fn release(&mut self) {
+        self.lease = None;
+        self.last_error = None;
+    }
+
+    /// Leaves the job to the sweep after a fault that may pass; after too many, it fails.
+    pub fn release_after_fault(&mut self, error: String, now: Millis) {
+        self.lease = None;
+        self.last_error = Some(error);
+        self.counts.failures += 1;
+        if self.counts.failures >= MAX_FAILURES {
+            self.end_as(Phase::Failed, now);
+        }
+    }
+
+    /// Stops the job. A paused or failed one is kept until somebody decides.
+    pub fn end_as(&mut self, phase: Phase, now: Millis) {
+        self.phase = phase;
+        self.lease = None;
+        self.wish = None;
+        if matches!(phase, Phase::Done | Phase::Cancelled) {
+            self.finished_at = Some(now);
+            self.expires_at = Some(now.plus(KEPT_MS).0 / 1000);
+        }
+    }
+}
+
+/// The digest of a start request: the same for two requests that ask for the same.
+#[must_use]
+pub fn digest_of(request_json: &str) -> String {
+    short_digest(request_json)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! How a segment gets its job.
+
+use std::time::Duration;
+
+use bridge_core::retry::{Backoff, Retry};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::job::error::{JobError, JobStoreError};
+use crate::job::ports::Ports;
+use crate::job::settings::SegmentSettings;
+use crate::job::state::{Job, NotTaken, Seen};
+use crate::job::store::in_time;
+
+/// For how long a job store that fails is asked for the job. After that the sweep asks for another
+/// segment.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a lease is watched for beyond its length, for timers that are late.
+const BEYOND: Duration = Duration::from_secs(2);
+
+/// A job that belongs to this segment.
+pub(super) struct Taken {
+    /// The job as it is stored.
+    pub job: Job,
+    /// Before the write that took it: its lease is counted from here.
+    pub begun: Instant,
+}
+
+/// Takes a job, or tells why it is left alone. One that has failed by being taken is not active.
+///
+/// # Errors
+/// [`JobError`] when the job does not exist or the store cannot be had.
+pub(super) async fn take(
+    ports: &Ports,
+    settings: &SegmentSettings,
+    job_id: &str,
+    expected_epoch: Option<u64>,
+    owner: &str,
+    budget: Duration,
+    stop: &CancellationToken,
+) -> Result<Result<Taken, NotTaken>, JobError> {
+    let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
+    let mut random = fastrand::Rng::with_seed(settings.seed);
+    // Lambda may deliver one invocation twice: its id alone is no owner.
+    let owner = format!("{owner}#{:08x}", random.u32(..));
+    let retry = Retry {
+        backoff: Backoff::default(),
+        patience: PATIENCE,
+        stop: stop.clone(),
+    };
+    let stored = retry
+        .run(&mut random, may_pass, || load(ports, job_id))
+        .await?
+        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))?;
+    let mut seen = Seen::Once;
+    let now = ports.clock.now();
+    match stored.take_over(&owner, expected_epoch, now, lease_ms, seen) {
+        Err(held @ NotTaken::LeaseHeld { .. }) => {
+            if !is_forsaken(ports, settings, &stored, budget, stop).await? {
+                return Ok(Err(held));
+            }
+            seen = Seen::Unchanged;
+        }
+        Err(reason) => return Ok(Err(reason)),
+        Ok(_) => {}
+    }
+    let first = Instant::now();
+    let (stored, owner) = (&stored, &owner);
+    let taken = retry.run(&mut random, may_pass, || async move {
+        let now = ports.clock.now();
+        let job = match stored.take_over(owner, expected_epoch, now, lease_ms, seen) {
+            Ok(job) => job,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let begun = Instant::now();
+        match in_time(ports.jobs.replace(&job, stored.stamp())).await {
+            Ok(()) => Ok(Ok(Taken { job, begun })),
+            Err(JobStoreError::Conflict { .. }) => {
+                // Somebody else's, or this segment's own, if an answer was lost.
+                let found = load(ports, job_id).await?;
+                let other = NotTaken::OtherEpoch {
+                    found: job.epoch,
+                    expected: stored.epoch,
+                };
+                let ours =
+                    found.filter(|found| found.lease.as_ref().is_some_and(|l| l.owner == *owner));
+                Ok(ours.map(|job| Taken { job, begun: first }).ok_or(other))
+            }
+            Err(error) => Err(error),
+        }
+    });
+    Ok(taken.await?)
+}
+
+fn may_pass(error: &JobStoreError) -> bool {
+    matches!(error, JobStoreError::Unavailable(_))
+}
+
+async fn load(ports: &Ports, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    in_time(ports.jobs.load(job_id)).await
+}
+
+/// Whether the holder of the job's lease has stopped, whatever its clock says: nothing was written
+/// for the length of a lease. A segment with little time looks at the clock instead.
+///
+/// # Errors
+/// The store's.
+async fn is_forsaken(
+    ports: &Ports,
+    settings: &SegmentSettings,
+    job: &Job,
+    budget: Duration,
+    stop: &CancellationToken,
+) -> Result<bool, JobStoreError> {
+    let length = settings.lease + BEYOND;
+    if budget < length + length / 3 {
+        return Ok(!job.is_leased(ports.clock.now()));
+    }
+    let begin = Instant::now();
+    while begin.elapsed() < length {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            () = sleep(settings.heartbeat) => {}
+        }
+        match load(ports, &job.job_id).await {
+            Ok(Some(found)) if found.stamp() == job.stamp() => {}
+            Ok(_) => return Ok(false),
+            // What cannot be seen now is seen at the end: a write changes the stamp for good.
+            Err(error) if may_pass(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}

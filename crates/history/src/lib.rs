@@ -1,0 +1,13 @@
+//! The history path of S3 SQS Bridge: a bucket's versions read, ordered, and sent as a job.
+//!
+//! - [`scan`]: lists the bucket into a plan
+//! - [`plan`]: the frozen, sorted list of what will be sent
+//! - [`send`]: the plan through the lanes into the queue
+//! - [`job`]: one replay: phase, checkpoint, lease, segments
+//! - [`api`]: what the interface's actions do
+
+pub mod api;
+pub mod job;
+pub mod plan;
+pub mod scan;
+pub mod send;

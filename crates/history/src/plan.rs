@@ -1,0 +1,17 @@
+//! The frozen, sorted list of what a job will send: sorted runs and their manifest.
+//!
+//! - [`position`]: where an event stands in it
+//! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md); [`reader`]
+//!   reads it from any position on; [`merge`]: all runs as one stream
+//! - [`manifest`]: which runs there are, and what is still to be listed; [`doubts`]: keys whose order
+//!   nothing has proven yet
+//! - [`store`]: where plans are kept; [`retried`]: a store that is asked again
+
+pub mod doubts;
+pub mod manifest;
+pub mod merge;
+pub mod position;
+pub mod reader;
+pub mod retried;
+pub mod run;
+pub mod store;

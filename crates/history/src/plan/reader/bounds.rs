@@ -1,0 +1,268 @@
+//! What a run may make its reader hold, checked before it is held.
+//!
+//! A run may come from elsewhere, and few bytes of Parquet can stand for gigabytes: a page names the size
+//! that it will be unpacked to, a dictionary the number of its values. All bounds are far above what this
+//! program and the usual writers make (pages and dictionaries of 1 MiB, row groups of a million rows).
+//! docs/ARCHITECTURE.md ("Plan") lists them, and what they do not bound.
+
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+
+use crate::plan::reader::compact::{Compact, Kind, Next};
+use crate::plan::store::MOST_PART;
+
+/// Bytes of a footer. Read, it takes some twenty times as much.
+pub(super) const MOST_FOOTER: u64 = 16 * 1024 * 1024;
+
+/// Row groups of a run.
+const MOST_GROUPS: u64 = 65_536;
+
+/// Rows of a row group.
+const MOST_ROWS: i64 = 4 * 1024 * 1024;
+
+/// Bytes of a row group as it is stored. Two of them are held.
+const MOST_GROUP: u64 = MOST_PART as u64;
+
+/// Bytes of a page, unpacked. Each of the nine columns holds one, and a dictionary.
+const MOST_PAGE: i64 = 8 * 1024 * 1024;
+
+/// Values of a dictionary.
+const MOST_DICTIONARY: i64 = 1024 * 1024;
+
+/// Pages are laid out so that their number of values is in their header only by these encodings
+/// (`parquet.thrift`, `Encoding`): plain, dictionaries, runs (of booleans) and differences of numbers.
+/// The others allocate by what is written within a page.
+const ENCODINGS: [(i64, &str); 5] = [
+    (0, "PLAIN"),
+    (2, "PLAIN_DICTIONARY"),
+    (3, "RLE"),
+    (5, "DELTA_BINARY_PACKED"),
+    (8, "RLE_DICTIONARY"),
+];
+
+/// Checks a footer before it is parsed: the library reserves memory for as many row groups as it declares.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub(super) fn check_footer(footer: &[u8]) -> Result<(), String> {
+    let groups = row_groups(footer).ok_or("its footer cannot be read")?;
+    at_most("it has", groups, MOST_GROUPS, "row groups")
+}
+
+/// How many row groups a footer declares: the elements of field 4 of `FileMetaData`.
+fn row_groups(footer: &[u8]) -> Option<u64> {
+    let mut compact = Compact::new(footer);
+    let (mut last, mut groups) = (0, 0);
+    while let Next::Field(id, kind) = compact.field(last)? {
+        match (id, kind) {
+            (4, Kind::List) => {
+                let (kind, length) = compact.list()?;
+                if length > MOST_GROUPS {
+                    return Some(length);
+                }
+                for _ in 0..length {
+                    compact.skip(kind)?;
+                }
+                groups = length.max(groups);
+            }
+            (2 | 5 | 7, Kind::List) | (1 | 3, Kind::Number) | (6, Kind::Binary) | (8.., _) => {
+                compact.skip(kind)?;
+            }
+            _ => return None,
+        }
+        last = id;
+    }
+    Some(groups)
+}
+
+/// Checks a row group before its bytes are asked for.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub(super) fn check_group(group: &RowGroupMetaData, stored: u64) -> Result<(), String> {
+    at_most("a row group has", stored, MOST_GROUP, "bytes")
+        .and_then(|()| at_most("a row group has", group.num_rows(), MOST_ROWS, "rows"))
+        .map_err(|reason| format!("{reason}: its writer has to make smaller ones"))
+}
+
+/// Checks the headers of all pages of a column before one of them is unpacked. `chunk` is its bytes.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub(super) fn check_pages(
+    column: &ColumnChunkMetaData,
+    rows: i64,
+    chunk: &[u8],
+) -> Result<(), String> {
+    let name = column.column_descr().name();
+    let mut rest = chunk;
+    while !rest.is_empty() {
+        let (header, length) =
+            Header::read(rest).ok_or_else(|| format!("a page header of {name} cannot be read"))?;
+        header.check(name, rows)?;
+        let stored = usize::try_from(header.stored).unwrap_or(usize::MAX);
+        rest = length
+            .checked_add(stored)
+            .and_then(|end| rest.get(end..))
+            .ok_or_else(|| format!("a page of {name} is longer than its column"))?;
+    }
+    Ok(())
+}
+
+/// What a page says about itself.
+#[derive(Debug, Default)]
+struct Header {
+    unpacked: i64,
+    stored: i64,
+    /// Of a data page.
+    values: i64,
+    /// Of a dictionary page.
+    dictionary: i64,
+    encodings: Vec<i64>,
+}
+
+impl Header {
+    /// The header at the front of `bytes`, and its length. Fields of types other than those of
+    /// `parquet.thrift` are refused, since the library does not look at the types of those that it knows.
+    fn read(bytes: &[u8]) -> Option<(Self, usize)> {
+        let mut compact = Compact::new(bytes);
+        let mut header = Self::default();
+        let mut last = 0;
+        while let Next::Field(id, kind) = compact.field(last)? {
+            match (id, kind) {
+                (2, Kind::Number) => header.unpacked = compact.number()?,
+                (3, Kind::Number) => header.stored = compact.number()?,
+                (1 | 4, Kind::Number) | (6, Kind::Struct) | (9.., _) => compact.skip(kind)?,
+                // Data pages of version 1 and 2, and a dictionary.
+                (5, Kind::Struct) => header.values = header.inner(&mut compact, 2, 4)?,
+                (8, Kind::Struct) => header.values = header.inner(&mut compact, 4, 6)?,
+                (7, Kind::Struct) => header.dictionary = header.inner(&mut compact, 2, 2)?,
+                _ => return None,
+            }
+            last = id;
+        }
+        Some((header, compact.position()))
+    }
+
+    /// The header of one kind of page: how many values it has. Its fields up to `numbers` are numbers, the
+    /// first the number of values, and `encoding` the encoding.
+    fn inner(&mut self, compact: &mut Compact<'_>, encoding: i16, numbers: i16) -> Option<i64> {
+        let (mut last, mut values) = (0, 0);
+        while let Next::Field(id, kind) = compact.field(last)? {
+            if (1..=numbers).contains(&id) {
+                let number = (kind == Kind::Number).then(|| compact.number())??;
+                match id {
+                    1 => values = number,
+                    id if id == encoding => self.encodings.push(number),
+                    _ => {}
+                }
+            } else {
+                compact.skip(kind)?;
+            }
+            last = id;
+        }
+        Some(values)
+    }
+
+    fn check(&self, column: &str, rows: i64) -> Result<(), String> {
+        let page = format!("a page of {column} has");
+        at_most(&page, self.unpacked, MOST_PAGE, "bytes unpacked")?;
+        at_most(&page, self.stored, MOST_PAGE, "bytes")?;
+        at_most(&page, self.values, rows, "values")?;
+        let most = rows.min(MOST_DICTIONARY);
+        let dictionary = format!("the dictionary of {column} has");
+        at_most(&dictionary, self.dictionary, most, "values")?;
+        let is_known = |code: &i64| ENCODINGS.iter().any(|(known, _)| known == code);
+        match self.encodings.iter().find(|code| !is_known(code)) {
+            None => Ok(()),
+            Some(code) => Err(format!(
+                "a page of {column} has encoding {code}, allowed are {}",
+                ENCODINGS.map(|(_, name)| name).join(", ")
+            )),
+        }
+    }
+}
+
+/// Also refuses what is negative.
+fn at_most<T>(subject: &str, found: T, most: T, what: &str) -> Result<(), String>
+where
+    T: Copy + PartialOrd + Default + std::fmt::Display,
+{
+    if (T::default()..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(format!("{subject} {found} {what}, allowed are {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number field, `delta` behind the one before.
+    fn number(delta: u8, value: i64) -> Vec<u8> {
+        let mut bytes = vec![delta << 4 | 0x5];
+        let mut left = ((value << 1) ^ (value >> 63)).cast_unsigned();
+        while left >= 0x80 {
+            bytes.push(left.to_le_bytes()[0] | 0x80);
+            left >>= 7;
+        }
+        bytes.push(left.to_le_bytes()[0]);
+        bytes
+    }
+
+    /// A page of four bytes with a header of version 1 or of a dictionary (`field` 5 or 7).
+    fn page(field: u8, unpacked: i64, values: i64, encoding: i64) -> Vec<u8> {
+        let kind = if field == 7 { 2 } else { 0 };
+        let mut page = [number(1, kind), number(1, unpacked), number(1, 4)].concat();
+        page.push((field - 3) << 4 | 0xc);
+        page.extend([number(1, values), number(1, encoding)].concat());
+        page.extend([0, 0]);
+        page.extend([0; 4]);
+        page
+    }
+
+    fn checked(chunk: &[u8]) -> Result<(), String> {
+        use parquet::schema::parser::parse_message_type;
+        use parquet::schema::types::SchemaDescriptor;
+        let schema = parse_message_type("message m { required binary key (utf8); }").unwrap();
+        let schema = SchemaDescriptor::new(schema.into());
+        let column = ColumnChunkMetaData::builder(schema.column(0)).build();
+        check_pages(&column.unwrap(), 100, chunk)
+    }
+
+    #[test]
+    fn ordinary_pages_pass() {
+        let chunk = [page(7, 4, 50, 0), page(5, 400, 100, 8), page(5, 4, 0, 0)].concat();
+        assert_eq!(checked(&chunk), Ok(()));
+    }
+
+    #[test]
+    fn a_page_that_claims_too_much_is_refused_by_its_header() {
+        let mut wrong_type = page(5, 4, 1, 0);
+        wrong_type[2] = 0x18; // a text where the unpacked size belongs
+        let mut endless = page(5, 4, 1, 0);
+        endless[5] = 0x7f; // stored bytes
+        for (chunk, part) in [
+            (page(5, i64::from(i32::MAX), 1, 0), "8388608"),
+            (page(5, -1, 1, 0), "-1 bytes unpacked"),
+            (page(5, 1 << 33, 1, 0), "bytes unpacked"),
+            (page(5, 4, 101, 0), "101 values, allowed are 100"),
+            (page(7, 4, 101, 0), "dictionary of key has 101 values"),
+            (page(5, 4, 1, 6), "encoding 6, allowed are PLAIN"),
+            (page(5, 4, 1, 7), "encoding 7"),
+            (wrong_type, "cannot be read"),
+            (endless, "bytes"),
+            (page(5, 4, 1, 0)[..6].to_vec(), "cannot be read"),
+            (vec![0xff; 40], "cannot be read"),
+        ] {
+            let error = checked(&chunk).unwrap_err();
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_footer_is_walked_as_deep_as_it_may_be() {
+        let deep = [vec![0x9c_u8], vec![0x1c; 1000]].concat();
+        assert!(check_footer(&deep).is_err());
+        assert!(check_footer(&[]).is_err());
+    }
+}

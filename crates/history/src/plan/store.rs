@@ -1,0 +1,55 @@
+//! Port: where plans are kept.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
+pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
+
+/// Bytes that are read of an object at once, at most: a row group as it is stored. Spark writes 128 MiB by
+/// default; the million rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
+pub const MOST_PART: usize = 256 * 1024 * 1024;
+
+/// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`); an object is written once.
+#[async_trait]
+pub trait PlanStore: Send + Sync {
+    /// Writes a whole object.
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError>;
+
+    /// Reads the bytes of `range`, or all if they are no more than [`MOST_WHOLE`]. It holds no more than
+    /// that, whatever the store sends, and gives up after a time.
+    async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
+}
+
+/// Why a plan cannot be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The store's refusal.
+    #[error("{doing} plan object {name}: {reason}")]
+    Store {
+        /// `reading` or `writing`.
+        doing: &'static str,
+        /// The object.
+        name: String,
+        /// The store's reason.
+        reason: String,
+        /// A fault of the store or the network: the next attempt may have better luck.
+        retryable: bool,
+    },
+    /// An object that is not what the manifest says it is.
+    #[error("plan object {name} is damaged: {reason}")]
+    Damaged {
+        /// The object.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The job belongs to another segment now, or cannot be written.
+    #[error("the plan could not be committed: {0}")]
+    Commit(String),
+    /// The job has been taken over: this segment has no say any more.
+    #[error("the job was taken over by another segment")]
+    Fenced,
+}

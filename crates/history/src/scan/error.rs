@@ -1,0 +1,46 @@
+//! Why a scan cannot go on.
+
+use bridge_core::listing::page::error::PageError;
+
+use crate::plan::store::PlanError;
+use crate::scan::lister::ListError;
+
+/// Why a scan cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The server's refusal.
+    #[error("listing bucket {bucket} after {marker}: {error}")]
+    List {
+        /// The bucket.
+        bucket: String,
+        /// Where the page would have begun.
+        marker: String,
+        /// The reason.
+        error: ListError,
+    },
+    /// A page that cannot be trusted.
+    #[error("listing bucket {bucket} after {marker}: {error}")]
+    Page {
+        /// The bucket.
+        bucket: String,
+        /// Where the page began.
+        marker: String,
+        /// The reason.
+        error: PageError,
+    },
+    /// The order of a key is not told, and a guess was not wanted.
+    #[error(
+        "listing bucket {bucket}: the order of key {key:?} cannot be told, since this server lists delete \
+         markers apart from versions and one of each has the same time; without --refuse-ambiguous \
+         (refuseAmbiguous) it is sent in the likeliest order and counted"
+    )]
+    Ambiguous {
+        /// The bucket.
+        bucket: String,
+        /// The first such key that was found.
+        key: String,
+    },
+    /// A run or manifest that could not be written, or whose commit was refused.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}

@@ -1,0 +1,289 @@
+//! The keyspace cut into ranges that are listed at the same time, each with its cursor. No I/O.
+//!
+//! A range is cut in two while it is read: the first part keeps its lister, the rest gets another
+//! ([`super::cut`] finds the place). So idle listers take over half of the busiest one's rest, and
+//! nobody needs to know beforehand how keys are spread.
+
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::listing::page::error::PageError;
+use bridge_core::listing::page::{Marker, Page};
+use bridge_core::listing::rank::{Arranged, by_key};
+use bridge_core::listing::rows::Listing;
+use bridge_core::listing::ways::Doubt;
+
+use crate::plan::manifest::Range;
+use crate::scan::range::{Open, Order, Taken};
+use crate::scan::split::Alphabet;
+
+/// A cut costs about half a page, as the first part's last page runs over its end. So a range
+/// that seems to have less than so many pages left is not cut; the number was tried out with
+/// `crates/sim/tests/effort.rs`, which counts requests (fewer with more) and rounds (more).
+const PAGES_WORTH_A_CUT: f64 = 6.0;
+
+/// Requests that may come back with nothing of their range, at first and then of so many pages:
+/// where keys are not spread as they seem to be, listers rest rather than ask in vain.
+const IN_VAIN: u64 = 64;
+const IN_VAIN_OF: u64 = 8;
+
+/// A key in so many of a page's keys is learned from. The first and the last always are.
+const LEARN_EVERY: usize = 100;
+
+/// A page to ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// To hand the page back with.
+    pub range: u64,
+    /// Where it begins; `None` at the beginning of the bucket (or prefix).
+    pub marker: Option<Marker>,
+}
+
+/// All ranges of a scan.
+#[derive(Debug)]
+pub struct Keyspace {
+    open: Vec<Open>,
+    next_id: u64,
+    alphabet: Alphabet,
+    pages: u64,
+    /// Pages with nothing of their range.
+    in_vain: u64,
+    /// Bytes of versions that wait for the rest of their key.
+    waiting_bytes: usize,
+    dialect: Dialect,
+    arranged: Arranged,
+}
+
+impl Keyspace {
+    /// Goes on with the ranges of a checkpoint; a new scan has one range without ends. `dialect` is what
+    /// the pages before have proven.
+    #[must_use]
+    pub fn new(ranges: Vec<Range>, dialect: Dialect) -> Self {
+        let mut keyspace = Self {
+            open: Vec::new(),
+            next_id: 0,
+            alphabet: Alphabet::default(),
+            pages: 0,
+            in_vain: 0,
+            waiting_bytes: 0,
+            dialect,
+            arranged: Arranged::default(),
+        };
+        for range in ranges {
+            keyspace.add(range);
+        }
+        keyspace
+    }
+
+    fn add(&mut self, range: Range) {
+        self.open.push(Open::new(self.next_id, range));
+        self.next_id += 1;
+    }
+
+    /// The next page to ask for: of a range that waits, or of the rest cut off a busy one.
+    pub fn next_request(&mut self) -> Option<PageRequest> {
+        if self.open.iter().all(|o| o.busy) {
+            self.cut_one();
+        }
+        let open = self.open.iter_mut().find(|o| !o.busy)?;
+        open.busy = true;
+        Some(PageRequest {
+            range: open.id,
+            marker: open.marker.clone(),
+        })
+    }
+
+    /// Bytes of versions that are held until the rest of their key has come.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Cuts the range that seems to have the most left.
+    fn cut_one(&mut self) {
+        if self.in_vain > IN_VAIN + self.pages / IN_VAIN_OF {
+            return;
+        }
+        let rests = self.open.iter_mut().map(|open| {
+            let rest = open.pages_left(&self.alphabet);
+            (open, rest)
+        });
+        let Some((open, _)) = rests
+            .filter(|(_, rest)| *rest >= PAGES_WORTH_A_CUT)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+        else {
+            return;
+        };
+        let cuts = open.cuts(&self.alphabet, self.dialect.repeats_marker_key);
+        for cut in cuts.into_iter().rev() {
+            // From the last cut to the first: each takes the end of what is left.
+            let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
+                continue;
+            };
+            let rest = Range {
+                after: Some(cut.clone()),
+                until: open.range.until.replace(cut),
+            };
+            self.add(rest);
+        }
+    }
+
+    /// A page that could not be had will be asked for again.
+    pub fn give_back(&mut self, range: u64) {
+        if let Some(open) = self.open.iter_mut().find(|o| o.id == range) {
+            open.busy = false;
+        }
+    }
+
+    /// Takes in a page and hands out the keys it completes, ranked: whole keys, each key's versions
+    /// newest first. When it then [must begin again](Self::must_begin_again), what was handed out is void.
+    ///
+    /// # Errors
+    /// [`PageError`] when the page does not go on from its marker, or its order makes no sense.
+    pub fn accept(&mut self, range: u64, page: Page) -> Result<Vec<Listing>, PageError> {
+        let Some(index) = self.open.iter().position(|o| o.id == range) else {
+            return Ok(Vec::new());
+        };
+        let open = &mut self.open[index];
+        let Page { mut listing, next } = page;
+        self.arranged.begin_again |= by_key(&mut listing, &mut self.dialect)?;
+        open.check_advance(&listing, next.as_ref())?;
+        open.busy = false;
+        let repeats_marker_key = open.is_repeated_by(&listing);
+        self.dialect.repeats_marker_key |= repeats_marker_key;
+        if let Some(last) = listing.last_key() {
+            self.alphabet.learn(last);
+            for index in (0..listing.len()).step_by(LEARN_EVERY) {
+                self.alphabet.learn(listing.key(index));
+            }
+        }
+        open.learn(&listing, repeats_marker_key);
+        self.waiting_bytes -= open.bytes();
+        let past_the_end = open.trim(&mut listing);
+        self.pages += 1;
+        self.in_vain += u64::from(listing.is_empty());
+        let mut order = Order {
+            dialect: &mut self.dialect,
+            arranged: &mut self.arranged,
+        };
+        let Taken { complete, ends } = open.take_in(listing, next, past_the_end, &mut order)?;
+        self.waiting_bytes += open.bytes();
+        if ends {
+            self.open.swap_remove(index);
+        } else if repeats_marker_key && !open.is_in_a_key() {
+            self.give_to_neighbour(index);
+        }
+        Ok(complete)
+    }
+
+    /// A range that was cut off behind a key and begins with all its versions again is left to who
+    /// lists the key.
+    fn give_to_neighbour(&mut self, index: usize) {
+        let Range { after, until } = self.open[index].range.clone();
+        let lists_key = |open: &Open| open.range.until == after && after.is_some();
+        if let Some(neighbour) = self.open.iter_mut().find(|open| lists_key(open)) {
+            neighbour.range.until = until;
+            self.open.swap_remove(index);
+        }
+    }
+
+    /// Whether all is listed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// What the pages have proven so far.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Keys completed since the last call whose order is not sure, or not yet.
+    pub fn take_doubts(&mut self) -> Vec<(String, Doubt)> {
+        std::mem::take(&mut self.arranged.doubts)
+    }
+
+    /// Whether a page has proven that keys handed out before were ordered wrongly.
+    #[must_use]
+    pub fn must_begin_again(&self) -> bool {
+        self.arranged.begin_again
+    }
+
+    /// Begins again with these ranges; only what was proven is kept. Pages on their way are ignored when
+    /// they come.
+    pub fn begin_again(&mut self, ranges: Vec<Range>) {
+        self.arranged = Arranged::default();
+        self.dialect.begin_again();
+        self.open.clear();
+        self.waiting_bytes = 0;
+        for range in ranges {
+            self.add(range);
+        }
+    }
+
+    /// What is still to be listed, if all listings handed out so far are safe.
+    #[must_use]
+    pub fn remaining(&self) -> Vec<Range> {
+        let mut ranges: Vec<_> = self.open.iter().map(|o| o.range.clone()).collect();
+        ranges.sort_by(|a, b| a.after.cmp(&b.after));
+        ranges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::listing::rows::Builder;
+    use bridge_core::listing::version::VersionRef;
+    use bridge_core::timestamp::Millis;
+
+    use super::*;
+
+    fn page(keys: &[&str], next: Option<(&str, Option<&str>)>) -> Page {
+        let mut builder = Builder::default();
+        for key in keys {
+            builder.push(VersionRef {
+                key,
+                version_id: "v",
+                last_modified: Millis(0),
+                is_latest: true,
+                is_delete_marker: false,
+                size: Some(0),
+                e_tag: None,
+            });
+        }
+        Page {
+            listing: builder.finish(),
+            next: next.map(|(key, version)| Marker {
+                key: key.to_owned(),
+                version_id: version.map(str::to_owned),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_server_that_repeats_a_marker_is_refused() {
+        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
+        let request = keyspace.next_request().unwrap();
+        keyspace
+            .accept(request.range, page(&["a", "b"], Some(("b", Some("v")))))
+            .unwrap();
+        let request = keyspace.next_request().unwrap();
+        let error = keyspace
+            .accept(request.range, page(&["b"], Some(("b", Some("v")))))
+            .unwrap_err();
+        assert!(matches!(error, PageError::NoAdvance { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_page_that_goes_back_behind_its_marker_is_refused() {
+        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
+        let request = keyspace.next_request().unwrap();
+        keyspace
+            .accept(request.range, page(&["m"], Some(("m", None))))
+            .unwrap();
+        let request = keyspace.next_request().unwrap();
+        let error = keyspace
+            .accept(request.range, page(&["a"], None))
+            .unwrap_err();
+        assert!(error.to_string().contains("backwards"), "{error}");
+    }
+}

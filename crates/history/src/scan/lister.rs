@@ -1,0 +1,27 @@
+//! Port: a versioned bucket.
+
+use async_trait::async_trait;
+use bridge_core::listing::page::Marker;
+use bytes::Bytes;
+
+/// Port: a versioned bucket.
+#[async_trait]
+pub trait Lister: Send + Sync {
+    /// One page of `ListObjectVersions` as the response document, with `encoding-type=url` asked
+    /// for. It retries nothing.
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError>;
+}
+
+/// Why a page could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ListError {
+    /// Throttling, a fault of the server or the network: ask again.
+    pub retryable: bool,
+    /// The server asks for fewer requests.
+    pub throttled: bool,
+    /// S3's error code.
+    pub code: String,
+    /// S3's message.
+    pub message: String,
+}

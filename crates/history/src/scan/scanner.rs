@@ -1,0 +1,381 @@
+//! One scan: pages asked for at the same time, taken in, and written as sorted runs.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::listing::page::error::PageError;
+use bridge_core::listing::page::{Marker, Page, parse_page};
+use bridge_core::retry::Backoff;
+use metrics::counter;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::doubts::Doubts;
+use crate::plan::manifest::{Manifest, Range, Run, Summary};
+use crate::plan::run;
+use crate::plan::store::{PlanError, PlanStore};
+use crate::scan::buffer::Buffer;
+use crate::scan::commit::Commit;
+use crate::scan::error::ScanError;
+use crate::scan::filter::Filter;
+use crate::scan::keyspace::{Keyspace, PageRequest};
+use crate::scan::lister::{ListError, Lister};
+
+/// How to scan.
+#[derive(Debug, Clone)]
+pub struct ScanSettings {
+    /// Pages asked for at the same time, at most.
+    pub listers: usize,
+    /// Bytes of memory for versions: when a quarter of it is full, a run is made of what is there
+    /// (which takes at most another quarter) while the next quarter fills up; the last is for pages on
+    /// their way, and for what the allocator keeps.
+    pub memory_budget: usize,
+    /// A run is written at least this often, so that a crash costs little.
+    pub commit_every: Duration,
+    /// Without any page for this long (throttling aside) the scan gives up.
+    pub patience: Duration,
+    /// Between attempts.
+    pub backoff: Backoff,
+}
+
+impl Default for ScanSettings {
+    fn default() -> Self {
+        Self {
+            listers: 16,
+            memory_budget: 128 * 1024 * 1024,
+            commit_every: Duration::from_mins(1),
+            patience: Duration::from_mins(5),
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// A scan in progress.
+pub struct Scan<'a> {
+    /// Where from.
+    pub lister: Arc<dyn Lister>,
+    /// Where to.
+    pub store: &'a dyn PlanStore,
+    /// Who keeps the manifest.
+    pub commit: &'a dyn Commit,
+    /// Which versions.
+    pub filter: &'a Filter,
+    /// Whether a key whose order cannot be told ends the scan.
+    pub refuse_ambiguous: bool,
+    /// How.
+    pub settings: &'a ScanSettings,
+    /// Unique to this segment: the first part of its runs' names.
+    pub run_prefix: String,
+    /// Once cancelled, the pages in flight are the last; then what is in memory is written.
+    pub stop: CancellationToken,
+    /// Jitter.
+    pub random: fastrand::Rng,
+}
+
+/// What came of one page request.
+struct Answer {
+    request: PageRequest,
+    result: Result<Result<Page, PageError>, ListError>,
+}
+
+/// What has been listed: what is in memory, and what is still to be listed.
+struct Progress {
+    keyspace: Keyspace,
+    buffer: Buffer,
+    pages: u64,
+    listed: u64,
+    doubts: Doubts,
+    /// Counts runs, for their names.
+    runs: usize,
+}
+
+/// A run, and what was still to be listed when its rows were taken.
+struct Written {
+    run: Option<(Run, Summary)>,
+    ranges: Vec<Range>,
+    dialect: Dialect,
+    pages: u64,
+    listed: u64,
+    doubts: Doubts,
+}
+
+type Writing<'a> = Pin<Box<dyn Future<Output = Result<Written, PlanError>> + Send + 'a>>;
+
+impl<'a> Scan<'a> {
+    /// Lists what `manifest` says is still to be listed. It ends with a commit; the manifest says
+    /// whether the scan is complete.
+    ///
+    /// # Errors
+    /// [`ScanError`]; what was committed before stays good.
+    pub async fn run(mut self, manifest: &mut Manifest) -> Result<(), ScanError> {
+        let mut progress = Progress {
+            keyspace: Keyspace::new(manifest.ranges.clone(), manifest.dialect),
+            buffer: Buffer::default(),
+            pages: manifest.pages,
+            listed: manifest.listed,
+            doubts: manifest.doubts.clone(),
+            runs: manifest.runs.len(),
+        };
+        let mut in_flight: JoinSet<Answer> = JoinSet::new();
+        let mut writing: Option<Writing<'a>> = None;
+        let mut allowed = self.settings.listers;
+        let mut failures = 0;
+        let mut last_page = Instant::now();
+        let mut last_write = Instant::now();
+        let mut committed = progress.pages;
+        loop {
+            while in_flight.len() < allowed && !self.stop.is_cancelled() {
+                let Some(request) = progress.keyspace.next_request() else {
+                    break;
+                };
+                in_flight.spawn(self.ask(request, failures));
+            }
+            let full = progress.is_full(self.settings.memory_budget / 4);
+            let due = last_write.elapsed() >= self.settings.commit_every;
+            // Also when the filter kept nothing: then the cursors are all there is to keep.
+            let is_news = progress.pages > committed;
+            if writing.is_none() && (full && !progress.buffer.is_empty() || due && is_news) {
+                committed = progress.pages;
+                writing = Some(self.write(&mut progress));
+                last_write = Instant::now();
+                continue;
+            }
+            let is_writing = writing.is_some();
+            let joined = tokio::select! {
+                // In this order, so that one seed gives one trace.
+                biased;
+                written = finished(&mut writing), if is_writing => {
+                    self.commit(manifest, written?).await?;
+                    continue;
+                }
+                // With all memory in use, pages wait.
+                Some(joined) = in_flight.join_next(), if !(full && is_writing) => joined,
+                else => break,
+            };
+            // A task is never aborted, and a panic in it is a panic here.
+            let Answer { request, result } = joined.unwrap_or_else(|e| {
+                std::panic::resume_unwind(e.into_panic());
+            });
+            match result {
+                Ok(page) => {
+                    failures = 0;
+                    last_page = Instant::now();
+                    allowed = (allowed + 1).min(self.settings.listers);
+                    self.take_in(request, page, &mut progress, manifest)?;
+                    if progress.keyspace.must_begin_again() {
+                        tracing::warn!("the server lists otherwise than it seemed: listing again");
+                        writing = None;
+                        begin_again(&mut progress, manifest);
+                    }
+                }
+                Err(error) if error.retryable => {
+                    failures += 1;
+                    if error.throttled {
+                        last_page = Instant::now();
+                        allowed = (allowed / 2).max(1);
+                        counter!("ListingThrottled").increment(1);
+                    }
+                    if last_page.elapsed() >= self.settings.patience {
+                        return Err(list_error(manifest, &request, error));
+                    }
+                    tracing::warn!(%error, failures, allowed, "a page could not be had; asking again");
+                    progress.keyspace.give_back(request.range);
+                }
+                Err(error) => return Err(list_error(manifest, &request, error)),
+            }
+        }
+        let written = self.write(&mut progress).await?;
+        self.commit(manifest, written).await
+    }
+
+    /// One page, after a wait when requests have been failing.
+    fn ask(&mut self, request: PageRequest, failures: u32) -> impl Future<Output = Answer> + use<> {
+        let lister = Arc::clone(&self.lister);
+        let prefix = self.filter.prefix.clone();
+        let wait = match failures {
+            0 => Duration::ZERO,
+            n => self.settings.backoff.wait(n, &mut self.random),
+        };
+        async move {
+            sleep(wait).await;
+            let document = lister.list(&prefix, request.marker.as_ref()).await;
+            // Read here, so that pages are read on all processors.
+            let result = document.map(|document| parse_page(&document));
+            Answer { request, result }
+        }
+    }
+
+    fn take_in(
+        &self,
+        request: PageRequest,
+        page: Result<Page, PageError>,
+        progress: &mut Progress,
+        manifest: &Manifest,
+    ) -> Result<(), ScanError> {
+        let complete = page
+            .and_then(|page| progress.keyspace.accept(request.range, page))
+            .map_err(|error| ScanError::Page {
+                bucket: manifest.bucket.clone(),
+                marker: describe(request.marker.as_ref()),
+                error,
+            })?;
+        progress.pages += 1;
+        let listed = complete.iter().map(|listing| listing.len() as u64).sum();
+        progress.listed += listed;
+        counter!("VersionsScanned").increment(listed);
+        let mut complete = complete;
+        self.filter.choose(&mut complete);
+        for listing in complete {
+            progress.buffer.push(listing);
+        }
+        for (key, doubt) in progress.keyspace.take_doubts() {
+            if self.filter.takes_key(&key) {
+                progress.doubts.add(key, doubt);
+            }
+        }
+        if !self.refuse_ambiguous || progress.keyspace.must_begin_again() {
+            return Ok(());
+        }
+        let Progress {
+            keyspace, doubts, ..
+        } = progress;
+        let ambiguous = doubts.ambiguous(keyspace.dialect(), keyspace.is_done());
+        match ambiguous.first {
+            Some(key) => Err(ScanError::Ambiguous {
+                bucket: manifest.bucket.clone(),
+                key,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a run of what is in memory, while listing goes on.
+    fn write(&self, progress: &mut Progress) -> Writing<'a> {
+        let store = self.store;
+        let rows = std::mem::take(&mut progress.buffer);
+        let name = format!("{}-{:06}.parquet", self.run_prefix, progress.runs);
+        progress.runs += usize::from(!rows.is_empty());
+        let ranges = progress.keyspace.remaining();
+        let dialect = progress.keyspace.dialect();
+        let (pages, listed) = (progress.pages, progress.listed);
+        let doubts = progress.doubts.clone();
+        Box::pin(async move {
+            let run = if rows.is_empty() {
+                None
+            } else {
+                Some(run::write(store, name, rows).await?)
+            };
+            Ok(Written {
+                run,
+                ranges,
+                dialect,
+                pages,
+                listed,
+                doubts,
+            })
+        })
+    }
+
+    /// Commits a run with the cursors that belong to it.
+    async fn commit(&self, manifest: &mut Manifest, written: Written) -> Result<(), ScanError> {
+        if let Some((run, summary)) = written.run {
+            manifest.runs.push(run);
+            manifest.summary.add(summary);
+        }
+        manifest.ranges = written.ranges;
+        manifest.dialect = written.dialect;
+        let ambiguous = (written.doubts).ambiguous(written.dialect, manifest.is_complete());
+        manifest.summary.ambiguous = ambiguous;
+        manifest.doubts = written.doubts;
+        manifest.pages = written.pages;
+        manifest.listed = written.listed;
+        Ok(self.commit.commit(manifest).await?)
+    }
+}
+
+impl Progress {
+    /// Whether it is time for a run.
+    fn is_full(&self, share: usize) -> bool {
+        let Self {
+            buffer, keyspace, ..
+        } = self;
+        makes_a_run(
+            buffer.bytes(),
+            buffer.len(),
+            keyspace.waiting_bytes(),
+            share,
+        )
+    }
+}
+
+/// Whether `rows` of so many bytes are to be written: `share` bytes are taken, by them and by those that wait
+/// for the rest of their key. However many wait, a run is of some size, and of no more rows than a reader
+/// takes.
+fn makes_a_run(bytes: usize, rows: usize, waiting: usize, share: usize) -> bool {
+    bytes >= share.saturating_sub(waiting).max(share / 4) || rows >= run::MOST_ROWS
+}
+
+/// A page has proven that keys were ordered wrongly: what was listed is void, in runs and in memory.
+fn begin_again(progress: &mut Progress, manifest: &mut Manifest) {
+    progress.keyspace.begin_again(vec![Range::default()]);
+    progress.buffer = Buffer::default();
+    progress.listed = 0;
+    progress.doubts = Doubts::default();
+    manifest.runs.clear();
+    manifest.summary = Summary::default();
+}
+
+/// The end of what is being written, which then is no more.
+async fn finished(writing: &mut Option<Writing<'_>>) -> Result<Written, PlanError> {
+    let Some(run) = writing else {
+        return std::future::pending().await;
+    };
+    let written = run.await;
+    *writing = None;
+    written
+}
+
+fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> ScanError {
+    ScanError::List {
+        bucket: manifest.bucket.clone(),
+        marker: describe(request.marker.as_ref()),
+        error,
+    }
+}
+
+fn describe(marker: Option<&Marker>) -> String {
+    match marker {
+        None => "the beginning".to_owned(),
+        Some(Marker {
+            key,
+            version_id: None,
+        }) => format!("{key:?}"),
+        Some(Marker {
+            key,
+            version_id: Some(version),
+        }) => format!("{key:?} version {version}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_of_some_size_and_of_no_more_rows_than_a_reader_takes() {
+        for (bytes, rows, waiting, expected) in [
+            (999, 10, 0, false),
+            (1_000, 10, 0, true),
+            (600, 10, 400, true),
+            (249, 10, 5_000, false),
+            (250, 10, 5_000, true),
+            (1, run::MOST_ROWS - 1, 0, false),
+            (1, run::MOST_ROWS, 0, true),
+        ] {
+            assert_eq!(makes_a_run(bytes, rows, waiting, 1_000), expected);
+        }
+    }
+}

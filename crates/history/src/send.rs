@@ -1,0 +1,18 @@
+//! The plan through the lanes into the queue.
+//!
+//! - [`sender`]: hands out rows and starts the lanes; [`packer`]: rows made into messages; [`pacer`]: how
+//!   fast they may go
+//! - [`lane`]: one ordered sender; [`limiter`]: how many requests may be in flight; [`gate`]: whether one
+//!   may start; [`parking`]: where an event goes that the queue refuses for good
+//! - [`checkpoint`]: how far the job has come; [`watermark`]: how it gets there
+
+pub mod checkpoint;
+pub mod error;
+pub mod gate;
+pub mod lane;
+pub mod limiter;
+pub mod pacer;
+pub mod packer;
+pub mod parking;
+pub mod sender;
+pub mod watermark;

@@ -1,0 +1,70 @@
+//! Why sending cannot go on.
+
+use bridge_core::queue::refusal::Refusal;
+use bridge_core::queue::undeliverable::Named;
+
+use crate::plan::store::PlanError;
+
+/// Why sending cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The queue.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// The queue cannot be asked about itself.
+    #[error("asking queue {url} for its attributes: {refusal}")]
+    Queue {
+        /// The queue.
+        url: String,
+        /// SQS's reason.
+        refusal: Refusal,
+    },
+}
+
+/// How a lane ends when it cannot go on. What was not acknowledged is not lost: the checkpoint
+/// stays before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliveryError {
+    /// Repeating would change nothing.
+    #[error(
+        "SQS does not take {event} of {bytes} bytes: {refusal}{}",
+        advice(refusal)
+    )]
+    Rejected {
+        /// Which.
+        event: Named,
+        /// Its size with attributes.
+        bytes: usize,
+        /// SQS's reason.
+        refusal: Refusal,
+    },
+    /// It cannot be delivered, and it cannot be kept aside.
+    #[error("{event} cannot be delivered, and the failure queue does not keep it: {refusal}")]
+    NotParked {
+        /// Which.
+        event: Named,
+        /// The failure queue's reason.
+        refusal: Refusal,
+    },
+    /// Nothing got through for a whole time budget.
+    #[error("nothing could be sent for {seconds} s, last: {last}")]
+    Exhausted {
+        /// The time budget.
+        seconds: u64,
+        /// The last reason.
+        last: Refusal,
+    },
+}
+
+/// What can be done where one message is at fault.
+fn advice(refusal: &Refusal) -> &'static str {
+    if refusal.is_of_the_message() {
+        "; to go on without it, which keeps it aside, resume with \"onUndeliverable\":\"park\" (on the \
+         command line --on-undeliverable park)"
+    } else {
+        ""
+    }
+}

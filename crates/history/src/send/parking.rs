@@ -1,0 +1,271 @@
+//! Where an event is kept that its queue refuses for good.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bridge_core::clock::Clock;
+use bridge_core::event::key_group;
+use bridge_core::mistake::Mistake;
+use bridge_core::queue::message::Message;
+use bridge_core::queue::port::{Queue, send_in_time};
+use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::undeliverable::{Named, attribute, event_of};
+use bridge_core::retry::Retry;
+use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_core::timestamp::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::send::error::DeliveryError;
+use crate::send::gate::Gate;
+
+/// What becomes of an event that the queue refuses for good: one whose body or size it does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUndeliverable {
+    /// The job fails and names it.
+    #[default]
+    Stop,
+    /// It is kept aside, named and counted, and the job goes on behind it.
+    Park,
+}
+
+impl OnUndeliverable {
+    /// Whether it is the default.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
+/// What `kind` says in a record of an event that was parked: what else lies in a failure queue has none.
+pub const KIND: &str = "parked";
+
+/// The longest record, bytes: every queue takes it. An event of S3 has about 8 KB at most.
+const MAX_RECORD: usize = 65_536;
+
+/// Bytes of a code of SQS that are repeated.
+const MOST_CODE: usize = 100;
+
+/// A place for events that cannot be delivered.
+#[derive(Clone)]
+pub struct Parking {
+    /// The failure queue; on one machine, a file.
+    pub place: Arc<dyn Queue>,
+    /// The time that records bear.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How much of an event a record holds. The event itself may be what no queue takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// All, in letters of ASCII.
+    Whole,
+    /// Its texts cut and escaped once more.
+    Cut,
+    /// Its sequence, and its key's digest.
+    Least,
+}
+
+/// What is kept of a message of one event: JSON of printable ASCII, at most [`MAX_RECORD`] bytes.
+fn record(message: &Message, refusal: &Refusal, now: Millis, form: Form) -> String {
+    let event = event_of(message);
+    let mut told = json!({
+        "kind": KIND,
+        "reason": "undeliverable",
+        "jobId": attribute(message, "jobId"),
+        "sequence": message.number,
+        "keyDigest": event.as_ref().map(|event| key_group(&event.key)),
+        "code": shown(&refusal.code, MOST_CODE),
+        "at": now,
+        "form": match form {
+            Form::Whole => "whole",
+            Form::Cut => "cut",
+            Form::Least => "least",
+        },
+    });
+    if form != Form::Least {
+        told["message"] = json!(shown(&refusal.message, MOST_SHOWN));
+        told["bytes"] = json!(message.bytes());
+        let mut parked = match event {
+            Some(event) => json!({ "event": event }),
+            None => json!({ "body": message.body }),
+        };
+        if form == Form::Cut {
+            cut(&mut parked);
+        }
+        if let (Value::Object(told), Value::Object(parked)) = (&mut told, parked) {
+            told.extend(parked);
+        }
+    }
+    let text = ascii(&told.to_string());
+    match form {
+        Form::Whole if text.len() > MAX_RECORD => record(message, refusal, now, Form::Cut),
+        _ => text,
+    }
+}
+
+/// Cuts and escapes every text.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = shown(text, MOST_SHOWN),
+        Value::Object(fields) => fields.values_mut().for_each(cut),
+        _ => {}
+    }
+}
+
+/// The same JSON in printable ASCII, which every queue takes.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a text cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
+    }
+    text
+}
+
+impl Parking {
+    /// Keeps the event of `message` aside, at least once, as long as `gate` is open and `retry` is not
+    /// stopped; tells whether it is kept.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotParked`] when the place refuses it, or cannot be reached for as long as `retry`
+    /// allows.
+    pub async fn keep(
+        &self,
+        message: &Message,
+        refusal: &Refusal,
+        gate: &dyn Gate,
+        retry: &Retry,
+        random: &mut fastrand::Rng,
+    ) -> Result<bool, DeliveryError> {
+        let passing = |found: &Refusal| found.kind != RefusalKind::Rejected;
+        let attempt = || self.try_to_keep(message, refusal, gate, retry);
+        let kept = retry.run(random, passing, attempt).await;
+        kept.map_err(|found| DeliveryError::NotParked {
+            event: Named::of(message),
+            refusal: found,
+        })
+    }
+
+    /// One attempt: as much of the event as the place takes.
+    async fn try_to_keep(
+        &self,
+        message: &Message,
+        refusal: &Refusal,
+        gate: &dyn Gate,
+        retry: &Retry,
+    ) -> Result<bool, Refusal> {
+        let timeout = self.place.request_timeout();
+        let mut last = Refusal::not_mentioned();
+        for form in [Form::Whole, Form::Cut, Form::Least] {
+            if retry.stop.is_cancelled() || !gate.is_open(timeout) {
+                return Ok(false);
+            }
+            let kept = Message {
+                body: record(message, refusal, self.clock.now(), form),
+                group: None,
+                deduplication_id: None,
+                attributes: Vec::new(),
+                ..message.clone()
+            };
+            let answer = send_in_time(&*self.place, &[kept], timeout).await;
+            // What is not confirmed is not kept.
+            let unsaid = || Err(Refusal::not_mentioned());
+            match answer.and_then(|mut results| results.pop().unwrap_or_else(unsaid)) {
+                Ok(()) => return Ok(true),
+                Err(_) if Mistake::ParkedWithoutKeeping.is_planted() => return Ok(true),
+                Err(found) if found.is_of_the_message() => last = found,
+                Err(found) => return Err(found),
+            }
+        }
+        Err(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::event::{Change, Event, Source, event_id};
+    use bridge_core::format::{Format, body};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Short or 200 KB, of characters that no queue takes or that need escapes, among others.
+    fn any_text() -> impl Strategy<Value = String> {
+        let of = prop_oneof![Just('\u{1b}'), Just('"'), Just('\\'), any::<char>()];
+        let some = prop::collection::vec(of, 0..50).prop_map(String::from_iter);
+        (some, prop_oneof![Just(1usize), 1usize..5_000])
+            .prop_map(|(some, times)| some.repeat(times))
+    }
+
+    fn message(key: &str, version_id: &str, format: Format) -> Message {
+        let event = Event {
+            event_id: event_id("ledger", key, version_id, Change::Created),
+            source: Source::Reseed,
+            event_name: "ObjectCreated:Put".to_owned(),
+            bucket: "ledger".to_owned(),
+            key: key.to_owned(),
+            version_id: version_id.to_owned(),
+            event_time: Millis(1_714_564_807_000),
+            sequencer: None,
+            size: Some(1),
+            e_tag: None,
+            is_latest: None,
+            job_id: Some("j".to_owned()),
+            sequence: Some(17),
+        };
+        Message {
+            number: 17,
+            events: 1,
+            body: body(&event, format, "eu-west-1"),
+            group: None,
+            deduplication_id: None,
+            attempt: 0,
+            attributes: vec![("jobId", "j".to_owned())],
+        }
+    }
+
+    fn refusal() -> Refusal {
+        Refusal {
+            kind: RefusalKind::Rejected,
+            code: "InvalidMessageContents".to_owned(),
+            message: "why\u{1b}".repeat(10_000),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Whatever a key holds: the record fits, and reads back to it where it is whole.
+        #[test]
+        fn a_record_is_plain_and_bounded_and_tells_which_event_it_is(
+            key in any_text(), version in any_text(), s3: bool
+        ) {
+            let (key, version) = (format!("k{key}"), format!("v{version}"));
+            let format = if s3 { Format::S3 } else { Format::Bridge };
+            let message = message(&key, &version, format);
+            for form in [Form::Whole, Form::Cut, Form::Least] {
+                let text = record(&message, &refusal(), Millis(0), form);
+                prop_assert!(text.len() <= MAX_RECORD, "{} bytes", text.len());
+                prop_assert!(text.chars().all(|c| matches!(c, ' '..='~')), "{text:?}");
+                let told: Value = serde_json::from_str(&text).unwrap();
+                prop_assert_eq!(&told["kind"], KIND);
+                prop_assert_eq!(&told["sequence"], 17);
+                prop_assert_eq!(&told["keyDigest"], &key_group(&key));
+                prop_assert_eq!(&told["jobId"], "j");
+                if told["form"] == "whole" {
+                    let event: Event = serde_json::from_value(told["event"].clone()).unwrap();
+                    prop_assert_eq!((event.key, event.version_id), (key.clone(), version.clone()));
+                    prop_assert_eq!(event.sequence, Some(17));
+                    prop_assert_eq!(event.source, Source::Reseed);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! The file that a job writes its lines to, and what in it is the job's own.
+//!
+//! A file that is there belongs to somebody: a new job is given one only if it does not exist, or if
+//! appending or overwriting was asked for. A resumed job goes on in the very file it had, and only if
+//! nobody has touched it since: the job's folder holds a [`Claim`], with where the job's part begins,
+//! and a journal of the last write. So a line that a kill cut short is known byte for byte, and
+//! nothing else is ever removed.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use bridge_core::queue::port::MAX_REQUEST_BYTES;
+use serde::{Deserialize, Serialize};
+
+use crate::{below, open_own, write_whole};
+
+/// What may become of a file that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is left alone, and the job refused.
+    Refuse,
+    /// The job's lines come behind what it holds.
+    Append,
+    /// What it holds is removed when the first line is written.
+    Overwrite,
+}
+
+/// Why a file cannot be written to. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// It is there, and nothing was said about it.
+    #[error(
+        "{0} exists, and is left as it is: choose another file, or say --append or --overwrite"
+    )]
+    Exists(PathBuf),
+    /// Not a file that lines can be kept in.
+    #[error("{path} is {what}: name a file, or write to standard output (`-`) and pipe it")]
+    NoFile {
+        /// What was named.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Appending would make one line of two.
+    #[error("{0} does not end with a whole line: mend it, or choose another file")]
+    CutShort(PathBuf),
+    /// It is not as the job left it.
+    #[error(
+        "{path} is not as job {job_id} left it ({what}): nothing is written to it. Put it back, or \
+         start a new job with another file"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The job.
+        job_id: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The file system's refusal.
+    #[error("opening {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        error: io::Error,
+    },
+}
+
+/// Which file a job writes to, as its folder keeps it (`output.json`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    /// The file itself, however it is called: file system and number there.
+    device: u64,
+    inode: u64,
+    /// Where the job's part begins, bytes.
+    begin: u64,
+    /// What was there is removed when the first line is written; its length, bytes.
+    overwrites: Option<u64>,
+}
+
+/// Refuses what a new job may not write to. It opens nothing, so that it may be asked first.
+///
+/// # Errors
+/// [`OutputError`]
+pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed(path)(error)),
+        Ok(found) if found.file_type().is_char_device() => Ok(()),
+        Ok(found) => {
+            check_kind(path, &found)?;
+            match existing {
+                Existing::Refuse => Err(OutputError::Exists(path.to_owned())),
+                Existing::Append | Existing::Overwrite => Ok(()),
+            }
+        }
+    }
+}
+
+/// Gives a new job its file: makes it, or, if `existing` says so, takes the one that is there; its
+/// content is not touched yet.
+///
+/// # Errors
+/// [`OutputError`]
+pub fn claim(
+    state: &Path,
+    job_id: &str,
+    path: &Path,
+    existing: Existing,
+) -> Result<(), OutputError> {
+    check(path, existing)?;
+    let error = failed(path);
+    let mut file = match new_file(path) {
+        Ok(file) => file,
+        Err(found) if found.kind() == io::ErrorKind::AlreadyExists => {
+            if is_device(path) {
+                return Ok(()); // it keeps nothing
+            }
+            if existing == Existing::Refuse {
+                return Err(OutputError::Exists(path.to_owned()));
+            }
+            open_own(path, OpenOptions::new().read(true).write(true)).map_err(&error)?
+        }
+        Err(found) => return Err(error(found)),
+    };
+    let found = file.metadata().map_err(&error)?;
+    let appends = existing != Existing::Overwrite;
+    if appends && !ends_with_a_line(&mut file, found.len()).map_err(&error)? {
+        return Err(OutputError::CutShort(path.to_owned()));
+    }
+    let claim = Claim {
+        device: found.dev(),
+        inode: found.ino(),
+        begin: if appends { found.len() } else { 0 },
+        overwrites: (!appends).then_some(found.len()),
+    };
+    write_claim(state, job_id, &claim).map_err(&error)
+}
+
+/// The file of a job, opened to go on behind what the job wrote.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    file: File,
+    /// Where the next line begins, bytes, and what is noted before it is written; a device keeps
+    /// nothing, and needs neither.
+    own: Option<(u64, Journal)>,
+    /// What is still there of another's, to be removed before the first line is written.
+    replaces: Option<Replaces>,
+    /// Set by the first failure: what comes behind it would make a gap.
+    failed: Option<io::ErrorKind>,
+}
+
+impl Output {
+    /// Opens the file that `job_id` has claimed, and removes what a kill left of a line.
+    ///
+    /// # Errors
+    /// [`OutputError`]
+    pub fn open(state: &Path, job_id: &str, path: &Path) -> Result<Self, OutputError> {
+        let error = failed(path);
+        let changed = |what: String| OutputError::Changed {
+            path: path.to_owned(),
+            job_id: job_id.to_owned(),
+            what,
+        };
+        if is_device(path) {
+            let file = OpenOptions::new().write(true).open(path).map_err(&error)?;
+            return Ok(Self::new(path, file, None));
+        }
+        let claim = read_claim(state, job_id).map_err(&error)?;
+        let mut file = match open_own(path, OpenOptions::new().read(true).write(true)) {
+            Ok(file) => file,
+            Err(found) if found.kind() == io::ErrorKind::NotFound => {
+                return Err(changed("it is gone".to_owned()));
+            }
+            Err(found) => return Err(error(found)),
+        };
+        let found = file.metadata().map_err(&error)?;
+        let Some(claim) = claim.filter(|c| (c.device, c.inode) == (found.dev(), found.ino()))
+        else {
+            return Err(changed("it is another file".to_owned()));
+        };
+        let journal = Journal::open(state, job_id).map_err(&error)?;
+        let length = found.len();
+        if let Some(before) = claim.overwrites {
+            // Killed while it was being replaced, it is empty already.
+            if length != before && length != 0 {
+                return Err(changed(format!("it has {length} bytes, it had {before}")));
+            }
+            let replaces = Replaces {
+                claim: Claim {
+                    overwrites: None,
+                    ..claim
+                },
+                state: state.to_owned(),
+                job_id: job_id.to_owned(),
+            };
+            return Ok(Self {
+                replaces: Some(replaces),
+                ..Self::new(path, file, Some((0, journal)))
+            });
+        }
+        let last = journal.last().map_err(&error)?;
+        let (from, wrote) = last.unwrap_or((claim.begin, Vec::new()));
+        let whole = from
+            .checked_add(wrote.len() as u64)
+            .ok_or_else(|| changed("its journal is not this job's".to_owned()))?;
+        let end = if length == whole {
+            length
+        } else if (from..whole).contains(&length) {
+            let mut tail = Vec::new();
+            file.seek(SeekFrom::Start(from)).map_err(&error)?;
+            let mut rest = (&file).take(wrote.len() as u64 + 1);
+            rest.read_to_end(&mut tail).map_err(&error)?;
+            if !wrote.starts_with(&tail) {
+                return Err(changed("its end is not this job's".to_owned()));
+            }
+            file.set_len(from).map_err(&error)?;
+            from
+        } else {
+            return Err(changed(format!("it has {length} bytes, it had {whole}")));
+        };
+        Ok(Self::new(path, file, Some((end, journal))))
+    }
+
+    fn new(path: &Path, file: File, own: Option<(u64, Journal)>) -> Self {
+        Self {
+            path: path.to_owned(),
+            file,
+            own,
+            replaces: None,
+            failed: None,
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let Some((end, journal)) = &mut self.own else {
+            return self.file.write_all(lines);
+        };
+        if let Some(replaces) = &self.replaces {
+            self.file.set_len(0)?;
+            write_claim(&replaces.state, &replaces.job_id, &replaces.claim)?;
+            self.replaces = None;
+        }
+        journal.note(*end, lines)?;
+        self.file.write_all_at(lines, *end).inspect_err(|_| {
+            // What a full disk left of a line. If this fails too, a resume does it.
+            let _ = self.file.set_len(*end);
+        })?;
+        *end += lines.len() as u64;
+        Ok(())
+    }
+}
+
+/// The claim once the file has been emptied, and whose it is.
+#[derive(Debug)]
+struct Replaces {
+    claim: Claim,
+    state: PathBuf,
+    job_id: String,
+}
+
+/// Each call is given whole lines.
+impl Write for Output {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
+        }
+        self.append(lines)
+            .inspect_err(|error| self.failed = Some(error.kind()))?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The last write: where it begins, and its bytes. It is noted before it is done, the bytes before
+/// the place, so that whatever a kill cut short, journal and file tell each other.
+#[derive(Debug)]
+struct Journal(File);
+
+/// Bytes of a journal, at most: a request of 1 MiB, each byte of which may be an escape of six.
+const MOST_JOURNAL: u64 = 8 * MAX_REQUEST_BYTES as u64;
+
+/// Where, and how many bytes: eight bytes each, then the bytes.
+const HEAD: usize = 16;
+
+impl Journal {
+    fn open(state: &Path, job_id: &str) -> io::Result<Self> {
+        let path = below(state, ["jobs", job_id, "output.journal"])?;
+        match new_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                open_own(&path, OpenOptions::new().read(true).write(true)).map(Self)
+            }
+            made => made.map(Self),
+        }
+    }
+
+    fn note(&self, begin: u64, lines: &[u8]) -> io::Result<()> {
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(&begin.to_le_bytes());
+        head[8..].copy_from_slice(&(lines.len() as u64).to_le_bytes());
+        self.0.write_all_at(lines, HEAD as u64)?;
+        self.0.write_all_at(&head, 0)
+    }
+
+    fn last(&self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let mut bytes = Vec::new();
+        (&self.0).seek(SeekFrom::Start(0))?;
+        (&self.0).take(MOST_JOURNAL).read_to_end(&mut bytes)?;
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let (Some(begin), Some(length)) = (number(0), number(8)) else {
+            return Ok(None); // killed before the first write
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let lines = bytes
+            .get(HEAD..HEAD.saturating_add(length))
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the job's output.journal is damaged",
+                )
+            })?;
+        Ok(Some((begin, lines.to_vec())))
+    }
+}
+
+/// Bytes of a claim, at most: a path and numbers.
+const MOST_CLAIM: usize = 64 * 1024;
+
+fn write_claim(state: &Path, job_id: &str, claim: &Claim) -> io::Result<()> {
+    let path = below(state, ["jobs", job_id, "output.json"])?;
+    write_whole(&path, &serde_json::to_vec(claim)?)
+}
+
+fn read_claim(state: &Path, job_id: &str) -> io::Result<Option<Claim>> {
+    let path = below(state, ["jobs", job_id, "output.json"])?;
+    match super::read_own(&path, MOST_CLAIM) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a file that nobody else may read; what is there, a link too, is an error.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn is_device(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_char_device())
+}
+
+fn check_kind(path: &Path, found: &Metadata) -> Result<(), OutputError> {
+    let kind = found.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else {
+        "no file"
+    };
+    Err(OutputError::NoFile {
+        path: path.to_owned(),
+        what,
+    })
+}
+
+fn ends_with_a_line(file: &mut File, length: u64) -> io::Result<bool> {
+    if length == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.read_exact_at(&mut last, length - 1)?;
+    Ok(last == *b"\n")
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> OutputError {
+    let path = path.to_owned();
+    move |error| OutputError::Io {
+        path: path.clone(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests;
