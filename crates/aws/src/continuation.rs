@@ -5,7 +5,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use bridge_history::api::request::ContinueRequest;
-use bridge_history::job::ports::Continuation;
+use bridge_history::job::ports::{Continuation, ContinuationError};
 
 use crate::sdk::Fault;
 
@@ -26,7 +26,7 @@ impl LambdaContinuation {
 
 #[async_trait]
 impl Continuation for LambdaContinuation {
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String> {
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError> {
         let payload = ContinueRequest {
             job_id: job_id.to_owned(),
             epoch,
@@ -40,6 +40,12 @@ impl Continuation for LambdaContinuation {
             .send()
             .await
             .map(|_| ())
-            .map_err(|e| format!("invoking {}: {}", self.function, Fault::of(&e)))
+            .map_err(|e| {
+                let fault = Fault::of(&e);
+                ContinuationError {
+                    reason: format!("invoking {}: {fault}", self.function),
+                    kind: fault.kind,
+                }
+            })
     }
 }

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Millis;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
@@ -42,8 +43,11 @@ impl DynamoJobs {
         Self { client, table }
     }
 
-    fn unavailable(&self, doing: &str, reason: impl std::fmt::Display) -> JobStoreError {
-        JobStoreError::Unavailable(format!("{doing} table {}: {reason}", self.table))
+    fn error(&self, doing: &str, fault: &Fault) -> JobStoreError {
+        JobStoreError::Store {
+            reason: format!("{doing} table {}: {fault}", self.table),
+            kind: fault.kind,
+        }
     }
 
     fn write_error(&self, job: &Job, error: &SdkError<PutItemError>) -> JobStoreError {
@@ -55,11 +59,14 @@ impl DynamoJobs {
                 job_id: job.job_id.clone(),
             };
         }
-        self.unavailable("writing to", Fault::of(error))
+        self.error("writing to", &Fault::of(error))
     }
 
     fn item(&self, job: &Job) -> Result<Item, JobStoreError> {
-        serde_dynamo::to_item(job).map_err(|e| self.unavailable("writing to", e))
+        serde_dynamo::to_item(job).map_err(|e| JobStoreError::Store {
+            reason: format!("writing to table {}: {e}", self.table),
+            kind: FailureKind::Permanent,
+        })
     }
 }
 
@@ -97,7 +104,7 @@ impl JobStore for DynamoJobs {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|e| self.unavailable("reading", Fault::of(&e)))?;
+            .map_err(|e| self.error("reading", &Fault::of(&e)))?;
         answer.item.map(read).transpose()
     }
 
@@ -125,8 +132,7 @@ impl JobStore for DynamoJobs {
             loop {
                 let page = self.of_phase(phase).set_exclusive_start_key(start);
                 let page = page.send().await;
-                let page =
-                    page.map_err(|e| self.unavailable("asking the index of", Fault::of(&e)))?;
+                let page = page.map_err(|e| self.error("asking the index of", &Fault::of(&e)))?;
                 active.extend(page.items.unwrap_or_default().iter().filter_map(id));
                 start = page.last_evaluated_key;
                 if start.is_none() {
@@ -188,7 +194,7 @@ impl DynamoJobs {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|e| self.unavailable("asking the index of", Fault::of(&e)))?;
+                .map_err(|e| self.error("asking the index of", &Fault::of(&e)))?;
             let items = page.items.unwrap_or_default();
             places.extend(items.iter().filter_map(place));
             let wanted = place::first(places.clone(), after, most);

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use bridge_core::failure::FailureKind;
 use bridge_core::listing::page::{MOST_DOCUMENT, Marker};
 use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
@@ -71,15 +72,13 @@ impl Lister for S3Lister {
             .map_err(|e| {
                 let fault = Fault::of(&e);
                 ListError {
-                    retryable: fault.retryable,
-                    throttled: fault.throttled,
+                    kind: fault.kind,
                     code: fault.code,
                     message: fault.message,
                 }
             })?;
         kept.take().ok_or_else(|| ListError {
-            retryable: true,
-            throttled: false,
+            kind: FailureKind::Transient,
             code: "NoDocument".to_owned(),
             message: "the answer came without a listing".to_owned(),
         })

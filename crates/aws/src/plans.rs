@@ -8,6 +8,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use bridge_core::failure::FailureKind;
 use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
@@ -64,7 +65,7 @@ impl S3Plans {
             doing: "reading",
             name: format!("s3://{}/{name}", self.bucket),
             reason,
-            retryable: true,
+            kind: FailureKind::Transient,
         }
     }
 
@@ -73,7 +74,7 @@ impl S3Plans {
             doing,
             name: format!("s3://{}/{name}", self.bucket),
             reason: fault.to_string(),
-            retryable: fault.retryable,
+            kind: fault.kind,
         }
     }
 }

@@ -12,9 +12,10 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_types::body::SdkBody;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -48,7 +49,7 @@ impl SqsQueue {
             .attributes()
             .and_then(|attributes| attributes.get(&name)?.parse().ok())
             .ok_or_else(|| Refusal {
-                kind: RefusalKind::Unavailable,
+                kind: FailureKind::Transient,
                 code: "NoAttribute".to_owned(),
                 message: format!("the answer for {} has no {}", self.url, name.as_str()),
             })
@@ -189,13 +190,13 @@ impl Serialize for Attributes<'_> {
 }
 
 /// A throttled entry of a batch is marked as the sender's fault, like a malformed one.
-fn entry_kind(code: &str, sender_fault: bool) -> RefusalKind {
+fn entry_kind(code: &str, sender_fault: bool) -> FailureKind {
     if code.contains("Throttl") || code.contains("OverLimit") {
-        RefusalKind::Throttled
+        FailureKind::Throttled
     } else if sender_fault {
-        RefusalKind::Rejected
+        FailureKind::Permanent
     } else {
-        RefusalKind::Unavailable
+        FailureKind::Transient
     }
 }
 
@@ -205,13 +206,7 @@ where
 {
     let fault = Fault::of(error);
     Refusal {
-        kind: if fault.throttled {
-            RefusalKind::Throttled
-        } else if fault.retryable {
-            RefusalKind::Unavailable
-        } else {
-            RefusalKind::Rejected
-        },
+        kind: fault.kind,
         code: fault.code,
         message: fault.message,
     }

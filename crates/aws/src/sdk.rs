@@ -12,6 +12,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, imds};
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_sqs::config::ProvideCredentials as _;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
@@ -19,6 +20,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use bridge_core::failure::FailureKind;
 use bridge_core::text::{MOST_SHOWN, shown};
 
 use crate::bounded::{TooLong, bounded};
@@ -221,10 +223,8 @@ pub struct Fault {
     pub code: String,
     /// The service's message.
     pub message: String,
-    /// Fewer requests are asked for.
-    pub throttled: bool,
-    /// The same request may succeed later.
-    pub retryable: bool,
+    /// Whether the same request may succeed later.
+    pub kind: FailureKind,
 }
 
 impl Fault {
@@ -251,8 +251,10 @@ impl Fault {
                 }
                 .to_owned(),
                 message: shown(&sources(other), MOST_SHOWN),
-                throttled: false,
-                retryable: !matches!(other, SdkError::ConstructionFailure(_)),
+                kind: match other {
+                    SdkError::ConstructionFailure(_) => FailureKind::Permanent,
+                    _ => FailureKind::Transient,
+                },
             },
         }
     }
@@ -271,27 +273,37 @@ impl Fault {
             (None, Some(message)) => (answered, message),
             (None, None) => (answered, "the answer gives no reason".to_owned()),
         };
-        let throttled = status == 429
-            || [
-                "Throttl",
-                "SlowDown",
-                "TooManyRequests",
-                "RequestLimitExceeded",
-                "OverLimit",
-            ]
-            .iter()
-            .any(|word| code.contains(word))
-            || code == "ProvisionedThroughputExceededException";
         Self {
-            throttled,
-            retryable: throttled
-                || status >= 500
-                || code == "RequestTimeout"
-                || code == "RequestTimeTooSkewed"
-                || code.contains("ExpiredToken"),
+            kind: kind_of(&code, status),
             code,
             message,
         }
+    }
+}
+
+/// What a service's code and status say about the next attempt: AWS's own lists, and what else its
+/// services and other servers say.
+fn kind_of(code: &str, status: u16) -> FailureKind {
+    // Of SQS's older protocol, `AWS.SimpleQueueService.` stands before.
+    let last = code.rsplit('.').next().unwrap_or_default();
+    // `OverLimit`: of SQS, too many messages in flight.
+    let is_throttled = status == 429
+        || THROTTLING_ERRORS.contains(&last)
+        || code.contains("Throttl")
+        || code.contains("TooManyRequests")
+        || code.contains("OverLimit");
+    if is_throttled {
+        return FailureKind::Throttled;
+    }
+    // A clock is set right, and credentials are renewed, while a job waits.
+    let is_transient = status >= 500
+        || TRANSIENT_ERRORS.contains(&last)
+        || code == "RequestTimeTooSkewed"
+        || code.contains("ExpiredToken");
+    if is_transient {
+        FailureKind::Transient
+    } else {
+        FailureKind::Permanent
     }
 }
 
@@ -334,19 +346,29 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_told_from_what_will_not() {
-        for (code, status, throttled, retryable) in [
-            ("SlowDown", 503, true, true),
-            ("ThrottlingException", 400, true, true),
-            ("RequestThrottled", 403, true, true),
-            ("InternalError", 500, false, true),
-            ("AccessDenied", 403, false, false),
-            ("AWS.SimpleQueueService.NonExistentQueue", 400, false, false),
-            ("ExpiredTokenException", 400, false, true),
+        for (code, status, kind) in [
+            ("SlowDown", 503, FailureKind::Throttled),
+            ("ThrottlingException", 400, FailureKind::Throttled),
+            ("RequestThrottled", 403, FailureKind::Throttled),
+            (
+                "AWS.SimpleQueueService.RequestThrottled",
+                403,
+                FailureKind::Throttled,
+            ),
+            ("OverLimit", 403, FailureKind::Throttled),
+            ("InternalError", 500, FailureKind::Transient),
+            ("RequestTimeout", 400, FailureKind::Transient),
+            ("AccessDenied", 403, FailureKind::Permanent),
+            (
+                "AWS.SimpleQueueService.NonExistentQueue",
+                400,
+                FailureKind::Permanent,
+            ),
+            ("ExpiredTokenException", 400, FailureKind::Transient),
         ] {
-            let fault = Fault::of_service(Some(code), None, status);
             assert_eq!(
-                (fault.throttled, fault.retryable),
-                (throttled, retryable),
+                Fault::of_service(Some(code), None, status).kind,
+                kind,
                 "{code}"
             );
         }

@@ -18,8 +18,8 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::sdk;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::port::Queue as _;
-use bridge_core::queue::refusal::RefusalKind;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::store::JobStore as _;
 use bridge_history::plan::store::{MOST_PART, PlanError, PlanStore as _};
@@ -145,7 +145,7 @@ async fn a_page_is_read_to_its_bound_and_asked_for_again() {
         let error = length(lister.list("", None).await).unwrap_err();
         assert_eq!(error.code, "AnswerTooLong", "{error}");
         assert!(error.message.contains("16777216 bytes"), "{error}");
-        assert!(error.retryable);
+        assert_eq!(error.kind, FailureKind::Transient);
         assert!((16 * MIB..17 * MIB).contains(&server.taken()));
     }
 }
@@ -183,7 +183,7 @@ async fn an_object_is_read_to_the_end_of_what_was_asked_for() {
     ] {
         let error = length(plans.get("run", range).await).unwrap_err();
         assert!(
-            matches!(&error, PlanError::Store { name, reason, retryable: true, .. }
+            matches!(&error, PlanError::Store { name, reason, kind: FailureKind::Transient, .. }
                 if name == "s3://plans/run" && reason.contains(&format!("{most} bytes"))),
             "{error}"
         );
@@ -199,13 +199,13 @@ async fn answers_of_the_queue_and_the_job_table_are_read_to_their_bound() {
     let refusal = queue.depth().await.unwrap_err();
     assert_eq!(
         (refusal.kind, &*refusal.code),
-        (RefusalKind::Unavailable, "AnswerTooLong")
+        (FailureKind::Transient, "AnswerTooLong")
     );
     assert!((16 * MIB..17 * MIB).contains(&server.taken()));
     let jobs = DynamoJobs::new(sdk::dynamodb(&config), "jobs".to_owned());
     let error = jobs.load("j").await.unwrap_err();
     assert!(
-        matches!(&error, JobStoreError::Unavailable(reason) if reason.contains("AnswerTooLong")),
+        matches!(&error, JobStoreError::Store { reason, .. } if reason.contains("AnswerTooLong")),
         "{error}"
     );
     assert!((16 * MIB..17 * MIB).contains(&server.taken()));
@@ -219,14 +219,14 @@ async fn an_answer_that_drips_is_given_up_and_asked_for_again() {
     let error = length(lister.list("", None).await).unwrap_err();
     assert_eq!(error.code, "RequestTimeout");
     assert!(error.message.contains("10s"), "{error}");
-    assert!(error.retryable);
+    assert_eq!(error.kind, FailureKind::Transient);
     assert!((9..=12).contains(&server.taken()));
 
     let queue = SqsQueue::new(sdk::sqs(&config), "https://sqs.x/1/q".to_owned());
     let refusal = queue.depth().await.unwrap_err();
     assert_eq!(
         (refusal.kind, &*refusal.code),
-        (RefusalKind::Unavailable, "RequestTimeout")
+        (FailureKind::Transient, "RequestTimeout")
     );
     assert!((9..=12).contains(&server.taken()));
 
@@ -238,7 +238,7 @@ async fn an_answer_that_drips_is_given_up_and_asked_for_again() {
     let plans = S3Plans::new(sdk::s3(&config), "plans".to_owned());
     let error = length(plans.get("run", Some(0..1_000)).await).unwrap_err();
     assert!(
-        matches!(&error, PlanError::Store { reason, retryable: true, .. }
+        matches!(&error, PlanError::Store { reason, kind: FailureKind::Transient, .. }
             if reason.contains("within 60 s")),
         "{error}"
     );

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use bridge_aws::sdk;
+use bridge_core::failure::Failure as _;
 use bridge_core::queue::permission::may_send;
 use bridge_core::queue::port::Queue;
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_history::scan::lister::Lister;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -79,7 +80,7 @@ impl Preflight<'_> {
     async fn list(&self) -> Result<(), Refused> {
         let page = self.lister.list(self.prefix, None).await;
         let page = page.map_err(|error| Refused {
-            may_pass: error.retryable,
+            may_pass: error.may_pass(),
             code: error.code,
             message: error.message,
         })?;
@@ -150,7 +151,7 @@ impl Preflight<'_> {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
-            may_pass: refusal.kind != RefusalKind::Rejected,
+            may_pass: refusal.may_pass(),
             code: refusal.code,
             message: refusal.message,
         }

@@ -153,7 +153,7 @@ impl Redrive {
                         tell(&format!("message {id} stays: {}", shown(&told, MOST_SHOWN)));
                         self.failed.push((id, error));
                         in_a_row += 1;
-                        if in_a_row >= self.target.patience() {
+                        if in_a_row >= self.target.retry_timeout() {
                             if !self.target.is_well().await {
                                 return Ok(());
                             }
@@ -306,7 +306,7 @@ enum Target {
 impl Target {
     /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones. A
     /// function is first asked whether it is well.
-    fn patience(&self) -> usize {
+    fn retry_timeout(&self) -> usize {
         match self {
             Self::Queue(_) => 1,
             Self::Function(..) => 10,

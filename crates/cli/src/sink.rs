@@ -4,9 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_local::lines::{CLOSED, FAILED, Lines};
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,7 @@ impl Queue for Sink {
             };
             self.broken.get_or_init(|| broken);
             self.stop.cancel();
-            refusal.kind = RefusalKind::Unavailable;
+            refusal.kind = FailureKind::Transient;
             refusal
         })
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
+use crate::failure::FailureKind;
 use crate::queue::batch::Pending;
 use crate::queue::message::Message;
 use crate::queue::port::{EntryResult, Queue, send_in_time};
-use crate::queue::refusal::{Refusal, RefusalKind};
-use crate::retry::Backoff;
+use crate::queue::refusal::Refusal;
+use crate::retry::{Attempts, Backoff};
 
 /// Requests in flight at the same time: a batch from a buffer may hold hundreds of messages.
 const IN_FLIGHT: usize = 8;
@@ -51,7 +52,7 @@ pub async fn deliver(
         pending.push(message);
     }
     let mut delivered = Delivered::default();
-    let mut failures = 0;
+    let mut attempts = Attempts::default();
     let mut last = out_of_time();
     while !pending.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -67,14 +68,15 @@ pub async fn deliver(
             again = delivered.settle(&mut pending, request, answer).or(again);
         }
         if let Some(refusal) = again {
-            failures += 1;
-            tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
-            last = refusal;
             // Half of what is left at most, so that there is time to try again.
             let left = deadline.saturating_duration_since(Instant::now());
-            sleep(backoff.wait(failures, random).min(left / 2)).await;
+            let wait = attempts.failed(refusal.kind, budget, &backoff, random);
+            let failures = attempts.failures();
+            tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
+            last = refusal;
+            sleep(wait.unwrap_or(left).min(left / 2)).await;
         } else {
-            failures = 0;
+            attempts.succeeded();
         }
     }
     for message in pending.drain() {
@@ -113,7 +115,7 @@ impl Delivered {
 
 fn out_of_time() -> Refusal {
     Refusal {
-        kind: RefusalKind::Unavailable,
+        kind: FailureKind::Transient,
         code: "OutOfTime".to_owned(),
         message: "the time budget ended before the message was sent".to_owned(),
     }

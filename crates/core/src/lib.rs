@@ -12,6 +12,7 @@
 //! - [`event`]: what a consumer reads, and [`format`]: how it is written into a message
 //! - [`queue`]: the port, its order, and what the next request may hold
 //! - [`forward`]: a handful of messages, delivered now or handed back
+//! - [`failure`]: whether a call that failed is worth making again; [`limiter`]: how many are in flight
 //! - [`retry`]: trying again what may work the next time
 //! - [`watched`]: whether a bucket is set up so that its changes arrive
 //! - [`config`]: the environment, checked at the door
@@ -21,8 +22,10 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod failure;
 pub mod format;
 pub mod forward;
+pub mod limiter;
 pub mod listing;
 #[doc(hidden)]
 pub mod mistake;

@@ -1,12 +1,15 @@
-//! Trying again what may work the next time, for all that a job reads and writes.
+//! Trying again what may work the next time.
 //!
-//! Sending and listing have loops of their own, since there a failure also says how many requests may
-//! be in flight.
+//! [`Retry`] makes one call until it works. Where many calls are in flight (sending, listing), each
+//! failure is given to [`Attempts`], which says how long to wait, or that it is time to give up; how
+//! many calls there may be is the limiter's business.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+
+use crate::failure::{Failure, FailureKind};
 
 /// Exponential backoff with full jitter: how long to wait before attempt after attempt.
 ///
@@ -44,36 +47,90 @@ impl Backoff {
 /// be written, and the next segment waits.
 const AFTER_STOP: Duration = Duration::from_secs(5);
 
-/// How often and for how long something is tried again.
+/// Failures in a row: when the next attempt may begin, and whether there is to be one.
+#[derive(Debug)]
+pub struct Attempts {
+    failures: u32,
+    /// The last success, or when throttling was seen last.
+    since: Instant,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Attempts {
+    /// Failures since the last success.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Something got through: the time begins anew.
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Waiting for one's turn is no failure: while nothing has failed, the time begins now.
+    pub fn begin(&mut self) {
+        if self.failures == 0 {
+            self.since = Instant::now();
+        }
+    }
+
+    /// Counts a failure. Throttling slows down, and does not use the time up.
+    ///
+    /// Returns how long to wait before the next attempt; `None` when nothing got through for all of
+    /// `retry_timeout`.
+    pub fn failed(
+        &mut self,
+        kind: FailureKind,
+        retry_timeout: Duration,
+        backoff: &Backoff,
+        random: &mut fastrand::Rng,
+    ) -> Option<Duration> {
+        self.failures += 1;
+        if kind == FailureKind::Throttled {
+            self.since = Instant::now();
+        }
+        (self.since.elapsed() < retry_timeout).then(|| backoff.wait(self.failures, random))
+    }
+}
+
+/// How often and for how long a call is made again.
 #[derive(Debug, Clone)]
 pub struct Retry {
     /// Between attempts.
     pub backoff: Backoff,
-    /// No attempt begins later than this after the first.
-    pub patience: Duration,
+    /// No attempt begins later than this after the first, or after the last success of many.
+    pub retry_timeout: Duration,
     /// Once cancelled, there are only a few seconds left.
     pub stop: CancellationToken,
 }
 
 impl Retry {
-    /// Calls until it works, until an error is not `passing`, or until there is no time left; then
-    /// the last error.
+    /// Calls until it works, until an error is permanent, or until there is no time left; then the last
+    /// error. Throttling uses the time up, too: who calls once waits for the answer.
     ///
     /// # Errors
     /// The call's.
     pub async fn run<T, E, F>(
         &self,
         random: &mut fastrand::Rng,
-        passing: impl Fn(&E) -> bool,
         mut call: impl FnMut() -> F,
     ) -> Result<T, E>
     where
-        E: std::fmt::Display,
+        E: Failure,
         F: Future<Output = Result<T, E>>,
     {
         let begin = Instant::now();
+        let mut attempts = Attempts::default();
         let mut stopped = None;
-        let mut failures = 0;
         loop {
             let error = match call().await {
                 Ok(value) => return Ok(value),
@@ -82,14 +139,18 @@ impl Retry {
             if self.stop.is_cancelled() {
                 stopped.get_or_insert_with(Instant::now);
             }
-            failures += 1;
-            let wait = self.backoff.wait(failures, random);
+            let kind = FailureKind::Transient;
+            let wait = attempts.failed(kind, self.retry_timeout, &self.backoff, random);
+            let Some(wait) = wait.filter(|_| error.may_pass()) else {
+                return Err(error);
+            };
             let next = Instant::now() + wait;
-            let is_late = next > begin + self.patience
+            let is_late = next > begin + self.retry_timeout
                 || stopped.is_some_and(|stopped| next > stopped + AFTER_STOP);
-            if !passing(&error) || is_late {
+            if is_late {
                 return Err(error);
             }
+            let failures = attempts.failures();
             tracing::warn!(%error, failures, "trying again");
             tokio::select! {
                 () = sleep(wait) => {}
@@ -101,6 +162,8 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
+    use FailureKind::{Permanent, Throttled, Transient};
+
     use super::*;
 
     #[test]
@@ -123,40 +186,65 @@ mod tests {
     fn retry(stop: &CancellationToken) -> Retry {
         Retry {
             backoff: Backoff::default(),
-            patience: Duration::from_mins(5),
+            retry_timeout: Duration::from_mins(5),
             stop: stop.clone(),
         }
     }
 
+    #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+    #[error("call {calls} failed")]
+    struct Failed {
+        calls: u32,
+        kind: FailureKind,
+    }
+
+    impl Failure for Failed {
+        fn kind(&self) -> FailureKind {
+            self.kind
+        }
+    }
+
     /// Fails until `works_at`; tells what came of it and after how many seconds.
-    async fn tried(retry: &Retry, works_at: Duration, passes: bool) -> (Result<u32, u32>, u64) {
+    async fn tried(
+        retry: &Retry,
+        works_at: Duration,
+        kind: FailureKind,
+    ) -> (Result<u32, Failed>, u64) {
         let begin = Instant::now();
         let mut calls = 0;
-        let came = retry
-            .run(
-                &mut fastrand::Rng::with_seed(1),
-                |_| passes,
-                || {
-                    calls += 1;
-                    let works = begin.elapsed() >= works_at;
-                    std::future::ready(if works { Ok(calls) } else { Err(calls) })
-                },
-            )
-            .await;
-        (came, begin.elapsed().as_secs())
+        let mut random = fastrand::Rng::with_seed(1);
+        let came = retry.run(&mut random, || {
+            calls += 1;
+            let works = begin.elapsed() >= works_at;
+            std::future::ready(if works {
+                Ok(calls)
+            } else {
+                Err(Failed { calls, kind })
+            })
+        });
+        (came.await, begin.elapsed().as_secs())
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_waited_for_and_nothing_else() {
         let retry = retry(&CancellationToken::new());
-        assert_eq!(tried(&retry, Duration::ZERO, true).await, (Ok(1), 0));
-        assert_eq!(tried(&retry, Duration::MAX, false).await, (Err(1), 0));
-        let (came, seconds) = tried(&retry, Duration::from_mins(2), true).await;
+        assert_eq!(tried(&retry, Duration::ZERO, Transient).await, (Ok(1), 0));
+        assert_eq!(
+            tried(&retry, Duration::MAX, Permanent).await,
+            (
+                Err(Failed {
+                    calls: 1,
+                    kind: Permanent
+                }),
+                0
+            )
+        );
+        let (came, seconds) = tried(&retry, Duration::from_mins(2), Transient).await;
         assert!(
             came.is_ok() && (120..=131).contains(&seconds),
             "{seconds} s"
         );
-        let (came, seconds) = tried(&retry, Duration::MAX, true).await;
+        let (came, seconds) = tried(&retry, Duration::MAX, Transient).await;
         assert!(
             came.is_err() && (285..=300).contains(&seconds),
             "{seconds} s"
@@ -171,9 +259,32 @@ mod tests {
             sleep(Duration::from_mins(1)).await;
             stop.cancel();
         };
-        let ((came, seconds), ()) = tokio::join!(tried(&retry, Duration::MAX, true), asked);
+        let ((came, seconds), ()) = tokio::join!(tried(&retry, Duration::MAX, Transient), asked);
         assert!(came.is_err() && (60..=65).contains(&seconds), "{seconds} s");
-        let (came, seconds) = tried(&retry, Duration::from_secs(1), true).await;
+        let (came, seconds) = tried(&retry, Duration::from_secs(1), Transient).await;
         assert!(came.is_ok() && seconds < 5, "{seconds} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttling_and_waiting_for_a_turn_use_no_time_up() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut attempts = Attempts::default();
+        let minute = Duration::from_mins(1);
+        let mut failed = |attempts: &mut Attempts, kind| {
+            attempts.failed(kind, minute, &Backoff::default(), &mut random)
+        };
+        for _ in 0..5 {
+            sleep(minute).await;
+            assert!(failed(&mut attempts, Throttled).is_some());
+        }
+        sleep(minute / 2).await;
+        assert!(failed(&mut attempts, Transient).is_some());
+        attempts.begin(); // no turn: something has failed
+        sleep(minute / 2).await;
+        assert_eq!(failed(&mut attempts, Transient), None);
+        attempts.succeeded();
+        sleep(minute).await;
+        attempts.begin();
+        assert!(failed(&mut attempts, Transient).is_some());
     }
 }

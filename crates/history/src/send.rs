@@ -2,7 +2,7 @@
 //!
 //! - [`sender`]: hands out rows and starts the lanes; [`packer`]: rows made into messages; [`pacer`]: how
 //!   fast they may go
-//! - [`lane`]: one ordered sender; [`limiter`]: how many requests may be in flight; [`gate`]: whether one
+//! - [`lane`]: one ordered sender; [`gate`]: whether one
 //!   may start; [`parking`]: where an event goes that the queue refuses for good
 //! - [`checkpoint`]: how far the job has come; [`watermark`]: how it gets there
 
@@ -10,7 +10,6 @@ pub mod checkpoint;
 pub mod error;
 pub mod gate;
 pub mod lane;
-pub mod limiter;
 pub mod pacer;
 pub mod packer;
 pub mod parking;

@@ -48,7 +48,7 @@ impl LocalJobs {
 
     fn path(&self, job_id: &str) -> Result<PathBuf, JobStoreError> {
         below(&self.folder, ["jobs", job_id, "job.json"])
-            .map_err(|e| JobStoreError::Unavailable(e.to_string()))
+            .map_err(|e| JobStoreError::transient(e.to_string()))
     }
 
     fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
@@ -69,7 +69,7 @@ impl LocalJobs {
                     reason: format!("{}: {error}", path.display()),
                 })
             }
-            Err(error) => Err(JobStoreError::Unavailable(format!(
+            Err(error) => Err(JobStoreError::transient(format!(
                 "reading {}: {error}",
                 path.display()
             ))),
@@ -85,7 +85,7 @@ impl LocalJobs {
         }
         let path = self.path(&job.job_id)?;
         let failed = |reason: String| {
-            JobStoreError::Unavailable(format!("writing {}: {reason}", path.display()))
+            JobStoreError::transient(format!("writing {}: {reason}", path.display()))
         };
         let json = serde_json::to_vec_pretty(job).map_err(|e| failed(e.to_string()))?;
         write_whole(&path, &json).map_err(|e| failed(e.to_string()))
@@ -94,7 +94,7 @@ impl LocalJobs {
     fn read_all(&self) -> Result<Vec<Read>, JobStoreError> {
         let folder = self.folder.join("jobs");
         let failed = |error: std::io::Error| {
-            JobStoreError::Unavailable(format!("listing {}: {error}", folder.display()))
+            JobStoreError::transient(format!("listing {}: {error}", folder.display()))
         };
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bridge_core::text::{MOST_SHOWN, shown};
-use bridge_history::job::ports::Continuation;
+use bridge_history::job::ports::{Continuation, ContinuationError};
 
 /// Nobody else goes on with a job of this process: it does so itself, when it is run again.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +32,7 @@ pub struct NoContinuation;
 
 #[async_trait]
 impl Continuation for NoContinuation {
-    async fn invoke(&self, _job_id: &str, _epoch: u64) -> Result<(), String> {
+    async fn invoke(&self, _job_id: &str, _epoch: u64) -> Result<(), ContinuationError> {
         Ok(())
     }
 }

@@ -6,9 +6,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
@@ -112,7 +113,7 @@ impl Lines {
             return Ok(());
         };
         let written = timeout(SLOW, written).await.map_err(|_| Refusal {
-            kind: RefusalKind::Throttled,
+            kind: FailureKind::Throttled,
             code: "SlowReader".to_owned(),
             message: format!("{} takes no more at the moment", self.name),
         })?;
@@ -122,7 +123,7 @@ impl Lines {
         written.map_err(|error| {
             turn.untold.clear();
             Refusal {
-                kind: RefusalKind::Rejected,
+                kind: FailureKind::Permanent,
                 code: if error.kind() == io::ErrorKind::BrokenPipe {
                     CLOSED
                 } else {
@@ -206,7 +207,7 @@ mod tests {
         first.body = long.clone();
         for _ in 0..3 {
             let refusal = lines.send(&[first.clone(), message(2)]).await.unwrap_err();
-            assert_eq!(refusal.kind, RefusalKind::Throttled, "{refusal}");
+            assert_eq!(refusal.kind, FailureKind::Throttled, "{refusal}");
         }
         // Its sender may also give up by itself.
         let request = [first, message(2), message(3)];

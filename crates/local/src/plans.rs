@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
 use bytes::Bytes;
 
@@ -40,7 +41,10 @@ impl LocalPlans {
                 doing,
                 name: shown,
                 reason: error.to_string(),
-                retryable: error.kind() == ErrorKind::Interrupted,
+                kind: match error.kind() {
+                    ErrorKind::Interrupted => FailureKind::Transient,
+                    _ => FailureKind::Permanent,
+                },
             })
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_history::job::ports::Queues;
 use tokio::time::{Instant, sleep_until};
 
@@ -65,7 +66,7 @@ impl Queue for AsleepQueue {
         if self.sleep.over().await {
             // A lane that does not run asks no gate and sends nothing; it asks when it goes on.
             return Err(Refusal {
-                kind: RefusalKind::Unavailable,
+                kind: FailureKind::Transient,
                 code: "Simulated".to_owned(),
                 message: "the machine stood still".to_owned(),
             });

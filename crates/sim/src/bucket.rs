@@ -300,8 +300,7 @@ impl Lister for SimLister {
         let strike = self.faults.strike().await;
         if strike != Strike::None {
             return Err(ListError {
-                retryable: true,
-                throttled: strike == Strike::Throttled,
+                kind: strike.kind(),
                 code: "SlowDown".to_owned(),
                 message: "simulated".to_owned(),
             });

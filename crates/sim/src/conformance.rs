@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge_core::failure::FailureKind;
 use bridge_core::format::Format;
 use bridge_core::listing::page::{Marker, parse_page};
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
-use bridge_core::queue::refusal::RefusalKind;
 use bridge_core::timestamp::Millis;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
@@ -31,7 +31,7 @@ pub async fn plan_store(store: &dyn PlanStore, folder: &str) {
     let name = format!("{folder}/runs/000001-000000.parquet");
     match store.get(&name, None).await {
         Err(PlanError::Store {
-            retryable: false,
+            kind: FailureKind::Permanent,
             name: told,
             ..
         }) => assert!(told.ends_with(&name), "{told}"),
@@ -242,8 +242,8 @@ pub async fn fifo_queue(queue: &dyn Queue, read: impl AsyncFn(usize) -> Vec<Stri
     let is_rejected = match queue.send(&[long]).await {
         Ok(results) => results[0]
             .as_ref()
-            .is_err_and(|r| r.kind == RefusalKind::Rejected),
-        Err(refusal) => refusal.kind == RefusalKind::Rejected,
+            .is_err_and(|r| r.kind == FailureKind::Permanent),
+        Err(refusal) => refusal.kind == FailureKind::Permanent,
     };
     assert!(is_rejected, "a message of {} bytes", limit + 1);
     assert!(queue.depth().await.is_ok());

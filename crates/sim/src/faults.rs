@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bridge_core::failure::FailureKind;
 use tokio::time::sleep;
 
 /// What happens to one call.
@@ -18,6 +19,17 @@ pub enum Strike {
     Late,
     /// The service asks for fewer calls.
     Throttled,
+}
+
+impl Strike {
+    /// What a caller is told of it.
+    #[must_use]
+    pub fn kind(self) -> FailureKind {
+        match self {
+            Self::Throttled => FailureKind::Throttled,
+            _ => FailureKind::Transient,
+        }
+    }
 }
 
 /// Faults drawn from a seed.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -56,7 +57,7 @@ impl Queue for OfParking {
             };
             if !is_plain || refuses {
                 results.push(Err(Refusal {
-                    kind: RefusalKind::Rejected,
+                    kind: FailureKind::Permanent,
                     code: "InvalidMessageContents".to_owned(),
                     message: String::new(),
                 }));

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_core::timestamp::Millis;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -228,7 +229,7 @@ impl Queue for OfSegment {
         let limit = queue.rules.max_message_bytes;
         if messages.iter().any(|message| message.bytes() > limit) {
             return Err(Refusal {
-                kind: RefusalKind::Rejected,
+                kind: FailureKind::Permanent,
                 code: "InvalidParameterValue".to_owned(),
                 message: format!("the queue takes {limit} bytes"),
             });
@@ -253,7 +254,7 @@ impl Queue for OfSegment {
         // As SQS does of lengths, at times: the whole request for one of its messages.
         if messages.iter().any(is_refused) && queue.faults.below(2) == 0 {
             return Err(Refusal {
-                kind: RefusalKind::Rejected,
+                kind: FailureKind::Permanent,
                 code: "InvalidParameterValue".to_owned(),
                 message:
                     "One or more parameters are invalid. Reason: Message must be shorter than \
@@ -271,7 +272,7 @@ impl Queue for OfSegment {
                     .all(|text| text.chars().all(is_allowed))
             {
                 results.push(Err(Refusal {
-                    kind: RefusalKind::Rejected,
+                    kind: FailureKind::Permanent,
                     code: "InvalidMessageContents".to_owned(),
                     message: "a character that SQS does not take".to_owned(),
                 }));
@@ -307,11 +308,7 @@ impl Queue for OfSegment {
 
 pub(crate) fn refusal(strike: Strike) -> Refusal {
     Refusal {
-        kind: if strike == Strike::Throttled {
-            RefusalKind::Throttled
-        } else {
-            RefusalKind::Unavailable
-        },
+        kind: strike.kind(),
         code: "Simulated".to_owned(),
         message: format!("{strike:?}"),
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Millis;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
@@ -74,12 +75,12 @@ impl SimPlans {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(doing: &'static str, name: &str, reason: &str, retryable: bool) -> PlanError {
+    fn error(doing: &'static str, name: &str, reason: &str, kind: FailureKind) -> PlanError {
         PlanError::Store {
             doing,
             name: name.to_owned(),
             reason: reason.to_owned(),
-            retryable,
+            kind,
         }
     }
 }
@@ -93,15 +94,25 @@ impl PlanStore for SimPlans {
         }
         match strike {
             Strike::None => Ok(()),
-            _ => Err(Self::error("writing", name, "simulated", true)),
+            _ => Err(Self::error(
+                "writing",
+                name,
+                "simulated",
+                FailureKind::Transient,
+            )),
         }
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
         if self.strike().await != Strike::None {
-            return Err(Self::error("reading", name, "simulated", true));
+            return Err(Self::error(
+                "reading",
+                name,
+                "simulated",
+                FailureKind::Transient,
+            ));
         }
-        let missing = || Self::error("reading", name, "there is none", false);
+        let missing = || Self::error("reading", name, "there is none", FailureKind::Permanent);
         let object = self.objects().get(name).cloned().ok_or_else(missing)?;
         let Some(range) = range else {
             return Ok(object);
@@ -165,7 +176,7 @@ impl SimJobs {
         may: impl Fn(Option<&Job>) -> bool + Send,
     ) -> Result<(), JobStoreError> {
         let strike = self.faults.strike().await;
-        let unavailable = || JobStoreError::Unavailable("simulated".to_owned());
+        let unavailable = || JobStoreError::transient("simulated".to_owned());
         if matches!(strike, Strike::Before | Strike::Late | Strike::Throttled) {
             return Err(unavailable());
         }
@@ -191,7 +202,7 @@ impl SimJobs {
     /// What the index shows by now, by id.
     async fn indexed(&self) -> Result<BTreeMap<String, (Phase, Millis)>, JobStoreError> {
         if self.faults.strike().await != Strike::None {
-            return Err(JobStoreError::Unavailable("simulated".to_owned()));
+            return Err(JobStoreError::transient("simulated".to_owned()));
         }
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let due = index.iter().filter(|(from, ..)| *from <= Instant::now());
@@ -226,7 +237,7 @@ impl CutOff {
             return Ok(&self.jobs);
         }
         sleep(self.wait).await;
-        Err(JobStoreError::Unavailable("cut off".to_owned()))
+        Err(JobStoreError::transient("cut off".to_owned()))
     }
 }
 
@@ -272,7 +283,7 @@ impl JobStore for SimJobs {
                 })
             }
             Strike::None => Ok(self.jobs().get(job_id).cloned()),
-            _ => Err(JobStoreError::Unavailable("simulated".to_owned())),
+            _ => Err(JobStoreError::transient("simulated".to_owned())),
         }
     }
 

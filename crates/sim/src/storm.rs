@@ -345,7 +345,7 @@ impl Storm {
             world.settings.scan.commit_every = Duration::from_secs(5);
         }
         if self.kind == Kind::LongOutages {
-            world.settings.patience = Duration::from_secs(2);
+            world.settings.retry_timeout = Duration::from_secs(2);
         }
         world
             .queue

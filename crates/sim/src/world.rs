@@ -11,7 +11,7 @@ use bridge_core::listing::page::Marker;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Millis;
 use bridge_history::job::phase::Phase;
-use bridge_history::job::ports::{Continuation, Ports};
+use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::segment::{SegmentEnd, run};
 use bridge_history::job::settings::SegmentSettings;
 use bridge_history::job::sweep::sweep;
@@ -81,7 +81,7 @@ pub struct SimContinuation {
 
 #[async_trait]
 impl Continuation for SimContinuation {
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String> {
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError> {
         let lot = self.faults.below(10);
         let times = if lot < self.lost {
             0

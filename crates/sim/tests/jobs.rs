@@ -302,7 +302,7 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
         };
         let mut world = World::new(Arc::clone(&bucket), STYLE_OF_ONE, weather, Mode::Strict, 12);
         world.settings.scan.commit_every = Duration::from_secs(10);
-        world.settings.patience = Duration::from_secs(5);
+        world.settings.retry_timeout = Duration::from_secs(5);
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(5)).await);
         let ends = world.ends.lock().unwrap().clone();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_history::api::request::StartRequest;
 use bridge_history::job::ports::Queues;
 use bridge_sim::bucket::STYLE;
@@ -35,7 +36,7 @@ impl Queues for Busy {
 impl Queue for Busy {
     async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
         Err(Refusal {
-            kind: RefusalKind::Throttled,
+            kind: FailureKind::Throttled,
             code: "ThrottlingException".to_owned(),
             message: String::new(),
         })

@@ -61,7 +61,7 @@ impl Queue for Slow {
         for (message, group) in messages.iter().zip(groups) {
             self.in_flight.lock().unwrap().remove(&group);
             if self.faults.lock().unwrap().pop() == Some(0) {
-                results.push(Err(refusal(RefusalKind::Throttled)));
+                results.push(Err(refusal(FailureKind::Throttled)));
                 continue;
             }
             let before = self.last.lock().unwrap().insert(group, message.number);
@@ -101,7 +101,7 @@ async fn run_slowly(groups: &[&str], faults: &[u8]) -> (Delivered, Vec<Vec<u64>>
     (delivered, queue.asked.into_inner().unwrap())
 }
 
-fn refusal(kind: RefusalKind) -> Refusal {
+fn refusal(kind: FailureKind) -> Refusal {
     Refusal {
         kind,
         code: "Code".to_owned(),
@@ -149,7 +149,7 @@ async fn only_the_failed_entries_are_sent_again() {
         &["a", "b", "c"],
         vec![Ok(vec![
             Ok(()),
-            Err(refusal(RefusalKind::Throttled)),
+            Err(refusal(FailureKind::Throttled)),
             Ok(()),
         ])],
     )
@@ -163,7 +163,7 @@ async fn only_the_failed_entries_are_sent_again() {
 async fn a_rejected_message_holds_back_its_group_and_no_other() {
     let (delivered, asked) = run(
         &["a", "a", "b", "b"],
-        vec![Ok(vec![Err(refusal(RefusalKind::Rejected)), Ok(())])],
+        vec![Ok(vec![Err(refusal(FailureKind::Permanent)), Ok(())])],
     )
     .await;
     assert_eq!(asked, [vec![0, 2], vec![3]]);
@@ -218,7 +218,7 @@ impl Queue for Throttling {
             std::future::pending::<()>().await;
         }
         sleep(LATENCY).await;
-        Err(refusal(RefusalKind::Throttled))
+        Err(refusal(FailureKind::Throttled))
     }
     async fn depth(&self) -> Result<u64, Refusal> {
         Ok(0)
@@ -254,7 +254,7 @@ async fn it_ends_within_its_time_whatever_the_queue_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_refused_as_a_whole_is_sent_one_by_one() {
-    let rejected = || Err(refusal(RefusalKind::Rejected));
+    let rejected = || Err(refusal(FailureKind::Permanent));
     let (delivered, asked) = run(
         &["a", "b", "c", "d"],
         vec![
@@ -276,7 +276,7 @@ async fn a_request_refused_as_a_whole_is_sent_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_done_when_time_is_up_is_left_over_with_the_last_reason() {
-    let down = vec![Err(refusal(RefusalKind::Unavailable)); 10_000];
+    let down = vec![Err(refusal(FailureKind::Transient)); 10_000];
     let (delivered, asked) = run(&["a", "b"], down).await;
     assert!(asked.len() > 3, "it tried again");
     assert_eq!(delivered.leftover.len(), 2);

@@ -2,11 +2,12 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use crate::failure::FailureKind;
 use crate::mistake::Mistake;
 use crate::queue::message::Message;
 use crate::queue::ordering::Mode;
 use crate::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES};
-use crate::queue::refusal::{Refusal, RefusalKind};
+use crate::queue::refusal::Refusal;
 use crate::queue::undeliverable::apart;
 
 /// How far behind its front a lane looks for messages of other groups to fill a request.
@@ -44,7 +45,7 @@ impl Settled {
         let worse = self
             .again
             .as_ref()
-            .is_none_or(|worst| worst.kind == RefusalKind::Throttled);
+            .is_none_or(|worst| worst.kind == FailureKind::Throttled);
         if worse {
             self.again = Some(refusal);
         }
@@ -172,7 +173,7 @@ impl Pending {
     ) -> Settled {
         let results = match answer {
             Ok(results) => results,
-            Err(refusal) if refusal.kind == RefusalKind::Rejected && request.len() > 1 => {
+            Err(refusal) if refusal.kind == FailureKind::Permanent && request.len() > 1 => {
                 self.suspects.extend(request.iter().map(|m| m.number));
                 self.put_back(request);
                 return Settled::default();
@@ -198,7 +199,7 @@ impl Pending {
                     settled.acknowledged.push(message.number);
                     continue;
                 }
-                Err(refusal) if refusal.kind == RefusalKind::Rejected => {
+                Err(refusal) if refusal.kind == FailureKind::Permanent => {
                     let may_part =
                         refusal.is_of_the_message() && !Mistake::ParkedWithItsMessage.is_planted();
                     let parts = apart(&message).filter(|_| may_part);

@@ -1,7 +1,8 @@
 //! Whether messages may be sent, asked without sending one (docs/decisions/0019).
 
+use crate::failure::FailureKind;
 use crate::queue::port::Queue;
-use crate::queue::refusal::{Refusal, RefusalKind};
+use crate::queue::refusal::Refusal;
 
 /// Asks with an empty request whether this caller may send. There is nothing in it that a consumer could
 /// read. SQS refuses it in any case: a caller who may not send with `AccessDenied`, as it looks at who
@@ -22,7 +23,7 @@ pub async fn may_send(queue: &dyn Queue) -> Result<(), Refusal> {
 fn is_permission_missing(refusal: &Refusal) -> bool {
     // A server that gives no code tells its status.
     let named = refusal.code.contains("AccessDenied") || refusal.code == "HTTP 403";
-    refusal.kind == RefusalKind::Rejected && named
+    refusal.kind == FailureKind::Permanent && named
 }
 
 #[cfg(test)]
@@ -44,9 +45,9 @@ mod tests {
             ("AWS.SimpleQueueService.EmptyBatchRequest", false),
             ("MissingParameter", false),
         ] {
-            let rejected = refusal(RefusalKind::Rejected, code);
+            let rejected = refusal(FailureKind::Permanent, code);
             assert_eq!(is_permission_missing(&rejected), is_missing, "{code}");
-            let later = refusal(RefusalKind::Unavailable, code);
+            let later = refusal(FailureKind::Transient, code);
             assert!(!is_permission_missing(&later), "{code}");
         }
     }

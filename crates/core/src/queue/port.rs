@@ -5,8 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+use crate::failure::FailureKind;
 use crate::queue::message::Message;
-use crate::queue::refusal::{Refusal, RefusalKind};
+use crate::queue::refusal::Refusal;
 
 /// Entries a batch request may hold.
 /// Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
@@ -49,7 +50,7 @@ pub async fn send_in_time(
         .await
         .unwrap_or_else(|_| {
             Err(Refusal {
-                kind: RefusalKind::Unavailable,
+                kind: FailureKind::Transient,
                 code: "RequestTimeout".to_owned(),
                 message: format!("no answer within {} ms", limit.as_millis()),
             })

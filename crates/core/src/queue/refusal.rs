@@ -1,11 +1,13 @@
 //! Why a queue does not take a message, and whether to send it again.
 
+use crate::failure::{Failure, FailureKind};
+
 /// Why an entry, or a whole request, was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {code}: {message}")]
 pub struct Refusal {
     /// What to do about it.
-    pub kind: RefusalKind,
+    pub kind: FailureKind,
     /// SQS's error code.
     pub code: String,
     /// SQS's message.
@@ -28,7 +30,7 @@ impl Refusal {
     #[must_use]
     pub fn not_mentioned() -> Self {
         Self {
-            kind: RefusalKind::Unavailable,
+            kind: FailureKind::Transient,
             code: "NotMentioned".to_owned(),
             message: "the answer does not say what became of the entry".to_owned(),
         }
@@ -41,7 +43,7 @@ impl Refusal {
     /// Source: Amazon SQS API Reference, "`SendMessage`" and "`SendMessageBatch`", errors.
     #[must_use]
     pub fn is_of_the_message(&self) -> bool {
-        if self.kind != RefusalKind::Rejected {
+        if self.kind != FailureKind::Permanent {
             return false;
         }
         let is_code = |known: &str| {
@@ -59,24 +61,9 @@ impl Refusal {
 /// Code of this program's own refusal of a message that is longer than its queue takes.
 pub const TOO_LONG: &str = "MessageTooLong";
 
-/// What to do about a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefusalKind {
-    /// Too fast: slow down and send it again.
-    Throttled,
-    /// A fault of the service, the network or time: send it again.
-    Unavailable,
-    /// The message or the caller is at fault: sending it again changes nothing.
-    Rejected,
-}
-
-impl std::fmt::Display for RefusalKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Throttled => "throttled",
-            Self::Unavailable => "unavailable",
-            Self::Rejected => "rejected",
-        })
+impl Failure for Refusal {
+    fn kind(&self) -> FailureKind {
+        self.kind
     }
 }
 
@@ -122,10 +109,10 @@ mod tests {
                 code: code.to_owned(),
                 message: message.to_owned(),
             };
-            let found = refusal(RefusalKind::Rejected).is_of_the_message();
+            let found = refusal(FailureKind::Permanent).is_of_the_message();
             assert_eq!(found, is_of_the_message, "{code}: {message}");
-            assert!(!refusal(RefusalKind::Throttled).is_of_the_message());
-            assert!(!refusal(RefusalKind::Unavailable).is_of_the_message());
+            assert!(!refusal(FailureKind::Throttled).is_of_the_message());
+            assert!(!refusal(FailureKind::Transient).is_of_the_message());
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the interface's actions do to jobs.
 
 use bridge_core::config::ReseedConfig;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::permission::may_send;
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Millis;
 use serde_json::json;
@@ -162,7 +163,7 @@ pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
     };
     let queue = queues.open(url);
     match queue.max_message_bytes().await {
-        Err(refusal) if refusal.kind == RefusalKind::Rejected => {
+        Err(refusal) if refusal.kind == FailureKind::Permanent => {
             Err(refused("for its attributes", &refusal))
         }
         Ok(_) => may_send(&*queue)
@@ -351,9 +352,9 @@ mod tests {
         };
         let ask = async |answer| ask_queue(&Asked(answer, Ok(())), "https://x/1/q.fifo").await;
         ask(Ok(1)).await.unwrap();
-        ask(Err(refusal(RefusalKind::Unavailable))).await.unwrap();
-        ask(Err(refusal(RefusalKind::Throttled))).await.unwrap();
-        let error = ask(Err(refusal(RefusalKind::Rejected))).await.unwrap_err();
+        ask(Err(refusal(FailureKind::Transient))).await.unwrap();
+        ask(Err(refusal(FailureKind::Throttled))).await.unwrap();
+        let error = ask(Err(refusal(FailureKind::Permanent))).await.unwrap_err();
         let told = error.to_string();
         for part in [
             "queueUrl",
@@ -369,7 +370,7 @@ mod tests {
     async fn a_queue_that_may_be_asked_and_not_sent_to_is_told() {
         let answers = |code: &str| {
             let refusal = Refusal {
-                kind: RefusalKind::Rejected,
+                kind: FailureKind::Permanent,
                 code: code.to_owned(),
                 message: "no".to_owned(),
             };

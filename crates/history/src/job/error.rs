@@ -1,5 +1,7 @@
 //! Why a job, or an action on one, fails.
 
+use bridge_core::failure::{Failure, FailureKind};
+
 use crate::job::phase::Phase;
 
 /// Why a job could not be read or written.
@@ -11,9 +13,14 @@ pub enum JobStoreError {
         /// The job.
         job_id: String,
     },
-    /// The store's refusal; it may pass.
-    #[error("job store: {0}")]
-    Unavailable(String),
+    /// The store's refusal.
+    #[error("job store: {reason}")]
+    Store {
+        /// The store's reason.
+        reason: String,
+        /// Whether the next attempt may have better luck.
+        kind: FailureKind,
+    },
     /// What is stored is not a job, or one of a version that this program does not know. It does
     /// not pass.
     #[error("job {job_id} cannot be read: {reason}")]
@@ -23,6 +30,26 @@ pub enum JobStoreError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl JobStoreError {
+    /// A fault that may pass.
+    #[must_use]
+    pub fn transient(reason: String) -> Self {
+        Self::Store {
+            reason,
+            kind: FailureKind::Transient,
+        }
+    }
+}
+
+impl Failure for JobStoreError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Store { kind, .. } => *kind,
+            Self::Conflict { .. } | Self::Unreadable { .. } => FailureKind::Permanent,
+        }
+    }
 }
 
 /// Why an action or a segment failed.

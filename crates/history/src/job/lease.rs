@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
+use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::mistake::Mistake;
 use bridge_core::retry::Retry;
 use bridge_core::timestamp::Millis;
@@ -31,6 +32,15 @@ pub enum KeepError {
     /// The store's refusal; the write may or may not have gone through.
     #[error(transparent)]
     Store(#[from] JobStoreError),
+}
+
+impl Failure for KeepError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Fenced => FailureKind::Permanent,
+            Self::Store(error) => error.kind(),
+        }
+    }
 }
 
 /// Holds the job of a segment.
@@ -115,10 +125,8 @@ impl Keeper {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .fork();
-        let may_pass =
-            |error: &KeepError| matches!(error, KeepError::Store(JobStoreError::Unavailable(_)));
         self.retry
-            .run(&mut random, may_pass, || self.try_update(&change))
+            .run(&mut random, || self.try_update(&change))
             .await
     }
 

@@ -4,17 +4,34 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
+use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::queue::port::Queue;
 
 use crate::job::store::JobStore;
 use crate::plan::store::PlanStore;
 use crate::scan::lister::Lister;
 
+/// Why the next segment could not be asked for. The sweep continues the job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ContinuationError {
+    /// What was tried, and what came of it.
+    pub reason: String,
+    /// Whether another attempt might succeed.
+    pub kind: FailureKind,
+}
+
+impl Failure for ContinuationError {
+    fn kind(&self) -> FailureKind {
+        self.kind
+    }
+}
+
 /// Port: starts the next segment of a job, elsewhere and later.
 #[async_trait]
 pub trait Continuation: Send + Sync {
     /// Asks for a segment; it may be started never, once or twice.
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), String>;
+    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError>;
 }
 
 /// Port: queues by URL, since a job may name its own.

@@ -126,7 +126,7 @@ impl<'a> Segment<'a> {
         let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch);
         let retry = Retry {
             backoff: Backoff::default(),
-            patience: settings.patience,
+            retry_timeout: settings.retry_timeout,
             stop: stop.clone(),
         };
         let plans: Arc<dyn PlanStore> = Arc::new(Retried::new(

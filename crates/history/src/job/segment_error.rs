@@ -1,12 +1,12 @@
 //! Why a segment stopped early, and whether it may pass.
 
-use bridge_core::queue::refusal::RefusalKind;
+use bridge_core::failure::Failure;
 use bridge_core::text::shown;
 
 use crate::job::lease::KeepError;
 use crate::plan::store::PlanError;
 use crate::scan::error::ScanError;
-use crate::send::error::{DeliveryError, SendError};
+use crate::send::error::SendError;
 
 /// Why the work of a segment stopped early.
 #[derive(Debug)]
@@ -27,11 +27,21 @@ fn told(error: &dyn std::error::Error) -> String {
     shown(&error.to_string(), MOST_KEPT)
 }
 
+impl Trouble {
+    fn of(error: &impl Failure) -> Self {
+        if error.may_pass() {
+            Self::Fault(told(error))
+        } else {
+            Self::Failure(told(error))
+        }
+    }
+}
+
 impl From<KeepError> for Trouble {
     fn from(error: KeepError) -> Self {
         match error {
             KeepError::Fenced => Self::Fenced,
-            KeepError::Store(error) => Self::Fault(told(&error)),
+            KeepError::Store(_) => Self::Fault(told(&error)),
         }
     }
 }
@@ -40,11 +50,7 @@ impl From<PlanError> for Trouble {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Fenced => Self::Fenced,
-            PlanError::Commit(_)
-            | PlanError::Store {
-                retryable: true, ..
-            } => Self::Fault(told(&error)),
-            PlanError::Store { .. } | PlanError::Damaged { .. } => Self::Failure(told(&error)),
+            error => Self::of(&error),
         }
     }
 }
@@ -53,16 +59,7 @@ impl From<ScanError> for Trouble {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Plan(error) => error.into(),
-            ScanError::List {
-                error: ref cause, ..
-            } if cause.retryable => Self::Fault(told(&error)),
-            // A page cut short by a broken connection may come whole next time.
-            ScanError::Page {
-                error: ref cause, ..
-            } if cause.may_pass() => Self::Fault(told(&error)),
-            ScanError::Page { .. } | ScanError::Ambiguous { .. } | ScanError::List { .. } => {
-                Self::Failure(told(&error))
-            }
+            error => Self::of(&error),
         }
     }
 }
@@ -71,25 +68,15 @@ impl From<SendError> for Trouble {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Plan(error) => error.into(),
-            SendError::Queue { ref refusal, .. } if refusal.kind != RefusalKind::Rejected => {
-                Self::Fault(told(&error))
-            }
-            SendError::Delivery(DeliveryError::Exhausted { .. }) => Self::Fault(told(&error)),
-            SendError::Delivery(DeliveryError::NotParked { ref refusal, .. })
-                if refusal.kind != RefusalKind::Rejected =>
-            {
-                Self::Fault(told(&error))
-            }
-            SendError::Delivery(
-                DeliveryError::Rejected { .. } | DeliveryError::NotParked { .. },
-            )
-            | SendError::Queue { .. } => Self::Failure(told(&error)),
+            error => Self::of(&error),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bridge_core::failure::FailureKind;
+
     use super::*;
     use crate::scan::lister::ListError;
 
@@ -99,8 +86,7 @@ mod tests {
             bucket: "ledger".to_owned(),
             marker: "the beginning".to_owned(),
             error: ListError {
-                retryable: false,
-                throttled: false,
+                kind: FailureKind::Permanent,
                 code: "Odd".to_owned(),
                 message: "\u{1b}[2J\n".repeat(1_000_000),
             },

@@ -13,7 +13,7 @@ pub struct SegmentSettings {
     /// How often it is renewed and the checkpoint written.
     pub heartbeat: Duration,
     /// A plan store or a job store that fails is asked again for so long.
-    pub patience: Duration,
+    pub retry_timeout: Duration,
     /// The first half.
     pub scan: ScanSettings,
     /// The second half.
@@ -31,7 +31,7 @@ impl SegmentSettings {
         Self {
             lease: Duration::from_mins(1),
             heartbeat: Duration::from_secs(3),
-            patience: Duration::from_mins(5),
+            retry_timeout: Duration::from_mins(5),
             scan: ScanSettings::default(),
             send: SendSettings::default(),
             region,

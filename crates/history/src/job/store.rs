@@ -40,7 +40,7 @@ pub async fn in_time<T>(
     call: impl Future<Output = Result<T, JobStoreError>>,
 ) -> Result<T, JobStoreError> {
     timeout(STORE_TIMEOUT, call).await.unwrap_or_else(|_| {
-        Err(JobStoreError::Unavailable(format!(
+        Err(JobStoreError::transient(format!(
             "no answer within {} s",
             STORE_TIMEOUT.as_secs()
         )))

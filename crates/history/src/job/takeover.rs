@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bridge_core::failure::Failure as _;
 use bridge_core::retry::{Backoff, Retry};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -46,11 +47,11 @@ pub(super) async fn take(
     let owner = format!("{owner}#{:08x}", random.u32(..));
     let retry = Retry {
         backoff: Backoff::default(),
-        patience: PATIENCE,
+        retry_timeout: PATIENCE,
         stop: stop.clone(),
     };
     let stored = retry
-        .run(&mut random, may_pass, || load(ports, job_id))
+        .run(&mut random, || load(ports, job_id))
         .await?
         .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))?;
     let mut seen = Seen::Once;
@@ -67,7 +68,7 @@ pub(super) async fn take(
     }
     let first = Instant::now();
     let (stored, owner) = (&stored, &owner);
-    let taken = retry.run(&mut random, may_pass, || async move {
+    let taken = retry.run(&mut random, || async move {
         let now = ports.clock.now();
         let job = match stored.take_over(owner, expected_epoch, now, lease_ms, seen) {
             Ok(job) => job,
@@ -91,10 +92,6 @@ pub(super) async fn take(
         }
     });
     Ok(taken.await?)
-}
-
-fn may_pass(error: &JobStoreError) -> bool {
-    matches!(error, JobStoreError::Unavailable(_))
 }
 
 async fn load(ports: &Ports, job_id: &str) -> Result<Option<Job>, JobStoreError> {
@@ -127,7 +124,7 @@ async fn is_forsaken(
             Ok(Some(found)) if found.stamp() == job.stamp() => {}
             Ok(_) => return Ok(false),
             // What cannot be seen now is seen at the end: a write changes the stamp for good.
-            Err(error) if may_pass(&error) => {}
+            Err(error) if error.may_pass() => {}
             Err(error) => return Err(error),
         }
     }

@@ -36,31 +36,17 @@ impl Retried {
     }
 }
 
-fn may_pass(error: &PlanError) -> bool {
-    matches!(
-        error,
-        PlanError::Store {
-            retryable: true,
-            ..
-        }
-    )
-}
-
 #[async_trait]
 impl PlanStore for Retried {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
         self.retry
-            .run(&mut self.random(), may_pass, || {
-                self.inner.put(name, bytes.clone())
-            })
+            .run(&mut self.random(), || self.inner.put(name, bytes.clone()))
             .await
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
         self.retry
-            .run(&mut self.random(), may_pass, || {
-                self.inner.get(name, range.clone())
-            })
+            .run(&mut self.random(), || self.inner.get(name, range.clone()))
             .await
     }
 }
@@ -70,6 +56,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
+    use bridge_core::failure::FailureKind;
     use bridge_core::retry::Backoff;
     use tokio_util::sync::CancellationToken;
 
@@ -78,7 +65,7 @@ mod tests {
     /// Refuses its first calls.
     struct Refusing {
         refusals: u32,
-        retryable: bool,
+        kind: FailureKind,
         calls: AtomicU32,
     }
 
@@ -91,7 +78,7 @@ mod tests {
                 doing,
                 name: name.to_owned(),
                 reason: "SlowDown".to_owned(),
-                retryable: self.retryable,
+                kind: self.kind,
             })
         }
     }
@@ -109,21 +96,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fault_that_may_pass_costs_a_moment_and_one_that_does_not_is_told_at_once() {
-        for (retryable, calls) in [(true, 4), (false, 1)] {
+        for (kind, calls) in [(FailureKind::Transient, 4), (FailureKind::Permanent, 1)] {
             let store = Arc::new(Refusing {
                 refusals: 3,
-                retryable,
+                kind,
                 calls: AtomicU32::new(0),
             });
             let retry = Retry {
                 backoff: Backoff::default(),
-                patience: Duration::from_mins(1),
+                retry_timeout: Duration::from_mins(1),
                 stop: CancellationToken::new(),
             };
+            let is_retried = kind == FailureKind::Transient;
             let retried = Retried::new(store.clone(), retry, fastrand::Rng::with_seed(1));
-            assert_eq!(retried.put("a", Bytes::new()).await.is_ok(), retryable);
+            assert_eq!(retried.put("a", Bytes::new()).await.is_ok(), is_retried);
             assert_eq!(store.calls.swap(0, Ordering::Relaxed), calls);
-            assert_eq!(retried.get("a", None).await.is_ok(), retryable);
+            assert_eq!(retried.get("a", None).await.is_ok(), is_retried);
             assert_eq!(store.calls.load(Ordering::Relaxed), calls);
         }
     }

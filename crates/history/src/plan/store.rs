@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
+use bridge_core::failure::{Failure, FailureKind};
 use bytes::Bytes;
 
 /// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
@@ -35,8 +36,8 @@ pub enum PlanError {
         name: String,
         /// The store's reason.
         reason: String,
-        /// A fault of the store or the network: the next attempt may have better luck.
-        retryable: bool,
+        /// Whether the next attempt may have better luck.
+        kind: FailureKind,
     },
     /// An object that is not what the manifest says it is.
     #[error("plan object {name} is damaged: {reason}")]
@@ -52,4 +53,14 @@ pub enum PlanError {
     /// The job has been taken over: this segment has no say any more.
     #[error("the job was taken over by another segment")]
     Fenced,
+}
+
+impl Failure for PlanError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Store { kind, .. } => *kind,
+            Self::Commit(_) => FailureKind::Transient,
+            Self::Damaged { .. } | Self::Fenced => FailureKind::Permanent,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Why a scan cannot go on.
 
+use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::listing::page::error::PageError;
 
 use crate::plan::store::PlanError;
@@ -43,4 +44,15 @@ pub enum ScanError {
     /// A run or manifest that could not be written, or whose commit was refused.
     #[error(transparent)]
     Plan(#[from] PlanError),
+}
+
+impl Failure for ScanError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::List { error, .. } => error.kind(),
+            Self::Page { error, .. } => error.kind(),
+            Self::Ambiguous { .. } => FailureKind::Permanent,
+            Self::Plan(error) => error.kind(),
+        }
+    }
 }

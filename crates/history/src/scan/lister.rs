@@ -1,6 +1,7 @@
 //! Port: a versioned bucket.
 
 use async_trait::async_trait;
+use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::listing::page::Marker;
 use bytes::Bytes;
 
@@ -16,12 +17,16 @@ pub trait Lister: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ListError {
-    /// Throttling, a fault of the server or the network: ask again.
-    pub retryable: bool,
-    /// The server asks for fewer requests.
-    pub throttled: bool,
+    /// Whether to ask again.
+    pub kind: FailureKind,
     /// S3's error code.
     pub code: String,
     /// S3's message.
     pub message: String,
+}
+
+impl Failure for ListError {
+    fn kind(&self) -> FailureKind {
+        self.kind
+    }
 }

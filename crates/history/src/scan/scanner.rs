@@ -4,10 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge_core::failure::{Failure, FailureKind};
+use bridge_core::limiter::{ConcurrencyLimiter, Permit};
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::error::PageError;
 use bridge_core::listing::page::{Marker, Page, parse_page};
-use bridge_core::retry::Backoff;
+use bridge_core::retry::{Attempts, Backoff};
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -36,7 +38,7 @@ pub struct ScanSettings {
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
     /// Without any page for this long (throttling aside) the scan gives up.
-    pub patience: Duration,
+    pub retry_timeout: Duration,
     /// Between attempts.
     pub backoff: Backoff,
 }
@@ -47,7 +49,7 @@ impl Default for ScanSettings {
             listers: 16,
             memory_budget: 128 * 1024 * 1024,
             commit_every: Duration::from_mins(1),
-            patience: Duration::from_mins(5),
+            retry_timeout: Duration::from_mins(5),
             backoff: Backoff::default(),
         }
     }
@@ -121,17 +123,20 @@ impl<'a> Scan<'a> {
         };
         let mut in_flight: JoinSet<Answer> = JoinSet::new();
         let mut writing: Option<Writing<'a>> = None;
-        let mut allowed = self.settings.listers;
-        let mut failures = 0;
-        let mut last_page = Instant::now();
+        let limiter = ConcurrencyLimiter::new(self.settings.listers);
+        let mut attempts = Attempts::default();
+        let mut wait = Duration::ZERO;
         let mut last_write = Instant::now();
         let mut committed = progress.pages;
         loop {
-            while in_flight.len() < allowed && !self.stop.is_cancelled() {
+            while !self.stop.is_cancelled() {
+                let Some(permit) = limiter.try_acquire() else {
+                    break;
+                };
                 let Some(request) = progress.keyspace.next_request() else {
                     break;
                 };
-                in_flight.spawn(self.ask(request, failures));
+                in_flight.spawn(self.ask(request, permit, wait));
             }
             let full = progress.is_full(self.settings.memory_budget / 4);
             let due = last_write.elapsed() >= self.settings.commit_every;
@@ -161,9 +166,8 @@ impl<'a> Scan<'a> {
             });
             match result {
                 Ok(page) => {
-                    failures = 0;
-                    last_page = Instant::now();
-                    allowed = (allowed + 1).min(self.settings.listers);
+                    attempts.succeeded();
+                    wait = Duration::ZERO;
                     self.take_in(request, page, &mut progress, manifest)?;
                     if progress.keyspace.must_begin_again() {
                         tracing::warn!("the server lists otherwise than it seemed: listing again");
@@ -171,16 +175,17 @@ impl<'a> Scan<'a> {
                         begin_again(&mut progress, manifest);
                     }
                 }
-                Err(error) if error.retryable => {
-                    failures += 1;
-                    if error.throttled {
-                        last_page = Instant::now();
-                        allowed = (allowed / 2).max(1);
+                Err(error) if error.may_pass() => {
+                    if error.kind == FailureKind::Throttled {
                         counter!("ListingThrottled").increment(1);
                     }
-                    if last_page.elapsed() >= self.settings.patience {
+                    let (timeout, backoff) = (self.settings.retry_timeout, &self.settings.backoff);
+                    let next = attempts.failed(error.kind, timeout, backoff, &mut self.random);
+                    let Some(next) = next else {
                         return Err(list_error(manifest, &request, error));
-                    }
+                    };
+                    wait = next;
+                    let (failures, allowed) = (attempts.failures(), limiter.allowed());
                     tracing::warn!(%error, failures, allowed, "a page could not be had; asking again");
                     progress.keyspace.give_back(request.range);
                 }
@@ -192,16 +197,18 @@ impl<'a> Scan<'a> {
     }
 
     /// One page, after a wait when requests have been failing.
-    fn ask(&mut self, request: PageRequest, failures: u32) -> impl Future<Output = Answer> + use<> {
+    fn ask(
+        &self,
+        request: PageRequest,
+        permit: Permit,
+        wait: Duration,
+    ) -> impl Future<Output = Answer> + use<> {
         let lister = Arc::clone(&self.lister);
         let prefix = self.filter.prefix.clone();
-        let wait = match failures {
-            0 => Duration::ZERO,
-            n => self.settings.backoff.wait(n, &mut self.random),
-        };
         async move {
             sleep(wait).await;
             let document = lister.list(&prefix, request.marker.as_ref()).await;
+            permit.finish(document.as_ref().err().map(Failure::kind));
             // Read here, so that pages are read on all processors.
             let result = document.map(|document| parse_page(&document));
             Answer { request, result }

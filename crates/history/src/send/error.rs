@@ -1,5 +1,6 @@
 //! Why sending cannot go on.
 
+use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::queue::refusal::Refusal;
 use bridge_core::queue::undeliverable::Named;
 
@@ -66,5 +67,25 @@ fn advice(refusal: &Refusal) -> &'static str {
          command line --on-undeliverable park)"
     } else {
         ""
+    }
+}
+
+impl Failure for SendError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Plan(error) => error.kind(),
+            Self::Delivery(error) => error.kind(),
+            Self::Queue { refusal, .. } => refusal.kind(),
+        }
+    }
+}
+
+impl Failure for DeliveryError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::Rejected { .. } => FailureKind::Permanent,
+            Self::NotParked { refusal, .. } => refusal.kind(),
+            Self::Exhausted { .. } => FailureKind::Transient,
+        }
     }
 }

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge_core::failure::{Failure, FailureKind};
+use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::mistake::Mistake;
-use bridge_core::queue::batch::{Pending, Settled};
+use bridge_core::queue::batch::Pending;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{MAX_ENTRIES, Queue, send_in_time};
-use bridge_core::queue::refusal::{Refusal, RefusalKind, TOO_LONG};
+use bridge_core::queue::refusal::{Refusal, TOO_LONG};
 use bridge_core::queue::undeliverable::Named;
-use bridge_core::retry::Retry;
+use bridge_core::retry::{Attempts, Retry};
 use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::send::error::DeliveryError;
 use crate::send::gate::Gate;
-use crate::send::limiter::{Flow, Outcome};
 use crate::send::parking::Parking;
 
 /// Told by a lane what becomes of messages.
@@ -43,13 +44,13 @@ pub struct Lane {
     /// Asked before each request.
     pub gate: Arc<dyn Gate>,
     /// Shared by all lanes: how many requests may be in flight.
-    pub flow: Arc<Flow>,
+    pub limiter: Arc<ConcurrencyLimiter>,
     /// How groups keep their order.
     pub mode: Mode,
     /// Whether several messages of the lane may share a request: not if they are of one group, in
     /// strict mode.
     pub fills_requests: bool,
-    /// Once stopped, the request in flight is the last. Without any success for its patience (throttling
+    /// Once stopped, the request in flight is the last. Without any success for its `retry_timeout` (throttling
     /// aside) the lane gives up.
     pub retry: Retry,
     /// The queue's `MaximumMessageSize`: checked here, since one message that is too long fails
@@ -73,8 +74,7 @@ impl Lane {
         ledger: impl Ledger,
     ) -> Result<(), DeliveryError> {
         let mut pending = Pending::new(self.mode);
-        let mut failures = 0;
-        let mut last_success = Instant::now();
+        let mut attempts = Attempts::default();
         let mut at_fault: Option<DeliveryError> = None;
         loop {
             // What shared a refused request with the one at fault gets through before the lane ends.
@@ -98,7 +98,7 @@ impl Lane {
             }
             let permit = tokio::select! {
                 () = self.retry.stop.cancelled() => return Ok(()),
-                permit = self.flow.acquire() => permit,
+                permit = self.limiter.acquire() => permit,
             };
             if self.retry.stop.is_cancelled() && Mistake::LostAtDeadline.is_planted() {
                 let lost: Vec<u64> = pending.drain().iter().map(|m| m.number).collect();
@@ -107,21 +107,17 @@ impl Lane {
             if self.retry.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
             }
-            if failures == 0 {
-                // The wait for a permit, while SQS throttles, is no failure.
-                last_success = Instant::now();
-            }
+            attempts.begin();
             let request = pending.next_request();
             let answer = match self.too_long(&request) {
                 Some(refusal) => Err(refusal),
                 None => send_in_time(&*self.queue, &request, self.queue.request_timeout()).await,
             };
             let settled = pending.settle(request, answer);
-            permit.finish(outcome(&settled));
+            permit.finish(settled.again.as_ref().map(Failure::kind));
             if !settled.acknowledged.is_empty() {
                 ledger.acknowledged(&settled.acknowledged);
-                last_success = Instant::now();
-                failures = 0;
+                attempts.succeeded();
             }
             for (number, parts) in settled.taken_apart {
                 ledger.taken_apart(number, parts);
@@ -132,7 +128,7 @@ impl Lane {
                         return Ok(());
                     }
                     ledger.parked(message.number);
-                    last_success = Instant::now();
+                    attempts.succeeded();
                     continue;
                 }
                 if let Some(group) = &message.group {
@@ -147,23 +143,31 @@ impl Lane {
             let Some(refusal) = settled.again else {
                 continue;
             };
-            failures += 1;
             counter!("RequestsRepeated").increment(1);
             if self.mode == Mode::Batched {
                 counter!("Rewinds").increment(1);
             }
-            if refusal.kind == RefusalKind::Throttled {
+            if refusal.kind == FailureKind::Throttled {
                 counter!("QueueThrottled").increment(1);
-                last_success = Instant::now();
             }
-            if last_success.elapsed() >= self.retry.patience {
+            let Retry {
+                backoff,
+                retry_timeout,
+                stop,
+            } = &self.retry;
+            let wait = attempts.failed(refusal.kind, *retry_timeout, backoff, &mut self.random);
+            let Some(wait) = wait else {
                 return Err(DeliveryError::Exhausted {
-                    seconds: self.retry.patience.as_secs(),
+                    seconds: retry_timeout.as_secs(),
                     last: refusal,
                 });
-            }
+            };
+            let failures = attempts.failures();
             tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
-            self.rest(failures).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(wait) => {}
+            }
         }
     }
 
@@ -188,14 +192,6 @@ impl Lane {
             counter!("EventsParked").increment(1);
         }
         Ok(is_kept)
-    }
-
-    /// Waits before another attempt, or until the lane is to stop.
-    async fn rest(&mut self, failures: u32) {
-        tokio::select! {
-            () = self.retry.stop.cancelled() => {}
-            () = sleep(self.retry.backoff.wait(failures, &mut self.random)) => {}
-        }
     }
 
     /// Takes what else may share the next request, and waits a little for it.
@@ -229,21 +225,13 @@ impl Lane {
             .iter()
             .any(|message| message.bytes() > self.max_message_bytes)
             .then(|| Refusal {
-                kind: RefusalKind::Rejected,
+                kind: FailureKind::Permanent,
                 code: TOO_LONG.to_owned(),
                 message: format!(
                     "the queue takes {} bytes; raise its MaximumMessageSize and resume the job",
                     self.max_message_bytes
                 ),
             })
-    }
-}
-
-fn outcome(settled: &Settled) -> Outcome {
-    match &settled.again {
-        None => Outcome::Well,
-        Some(refusal) if refusal.kind == RefusalKind::Throttled => Outcome::Throttled,
-        Some(_) => Outcome::Other,
     }
 }
 

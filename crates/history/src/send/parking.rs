@@ -8,7 +8,7 @@ use bridge_core::event::key_group;
 use bridge_core::mistake::Mistake;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{Queue, send_in_time};
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use bridge_core::queue::undeliverable::{Named, attribute, event_of};
 use bridge_core::retry::Retry;
 use bridge_core::text::{MOST_SHOWN, shown};
@@ -145,9 +145,8 @@ impl Parking {
         retry: &Retry,
         random: &mut fastrand::Rng,
     ) -> Result<bool, DeliveryError> {
-        let passing = |found: &Refusal| found.kind != RefusalKind::Rejected;
         let attempt = || self.try_to_keep(message, refusal, gate, retry);
-        let kept = retry.run(random, passing, attempt).await;
+        let kept = retry.run(random, attempt).await;
         kept.map_err(|found| DeliveryError::NotParked {
             event: Named::of(message),
             refusal: found,
@@ -192,6 +191,7 @@ impl Parking {
 #[cfg(test)]
 mod tests {
     use bridge_core::event::{Change, Event, Source, event_id};
+    use bridge_core::failure::FailureKind;
     use bridge_core::format::{Format, body};
     use proptest::prelude::*;
 
@@ -234,7 +234,7 @@ mod tests {
 
     fn refusal() -> Refusal {
         Refusal {
-            kind: RefusalKind::Rejected,
+            kind: FailureKind::Permanent,
             code: "InvalidMessageContents".to_owned(),
             message: "why\u{1b}".repeat(10_000),
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bridge_core::format::Format;
+use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::mistake::Mistake;
 use bridge_core::queue::message::{Message, Writer};
@@ -25,7 +26,6 @@ use crate::plan::store::PlanError;
 use crate::send::error::{DeliveryError, SendError};
 use crate::send::gate::Gate;
 use crate::send::lane::{Lane, Ledger};
-use crate::send::limiter::Flow;
 use crate::send::pacer::Pace;
 use crate::send::packer::Packer;
 use crate::send::parking::Parking;
@@ -40,7 +40,7 @@ pub struct SendSettings {
     /// lane may be ahead of the slowest.
     pub window: usize,
     /// A lane without any success for this long (throttling aside) gives up.
-    pub patience: Duration,
+    pub retry_timeout: Duration,
     /// Between attempts.
     pub backoff: Backoff,
     /// How often the queue's depth is looked at, when it matters.
@@ -52,7 +52,7 @@ impl Default for SendSettings {
         Self {
             lanes: 32,
             window: 20_000,
-            patience: Duration::from_mins(5),
+            retry_timeout: Duration::from_mins(5),
             backoff: Backoff::default(),
             depth_every: Duration::from_secs(5),
         }
@@ -133,11 +133,11 @@ impl Sending {
         ));
         // When one lane ends, the others must too.
         let lanes_stop = self.stop.child_token();
-        let flow = Flow::new(self.lane_count());
+        let limiter = ConcurrencyLimiter::new(self.lane_count());
         let mut tasks = JoinSet::new();
         let lanes: Vec<_> = (0..self.lane_count())
             .map(|_| {
-                let lane = self.lane(&flow, &lanes_stop, limit);
+                let lane = self.lane(&limiter, &lanes_stop, limit);
                 start_lane(&mut tasks, lane, &window, &self.watermark)
             })
             .collect();
@@ -166,17 +166,22 @@ impl Sending {
         }
     }
 
-    fn lane(&mut self, flow: &Arc<Flow>, stop: &CancellationToken, limit: usize) -> Lane {
+    fn lane(
+        &mut self,
+        limiter: &Arc<ConcurrencyLimiter>,
+        stop: &CancellationToken,
+        limit: usize,
+    ) -> Lane {
         let options = &self.options;
         Lane {
             queue: Arc::clone(&self.queue),
             gate: Arc::clone(&self.gate),
-            flow: Arc::clone(flow),
+            limiter: Arc::clone(limiter),
             mode: options.delivery,
             fills_requests: options.order != Order::Bucket || options.delivery == Mode::Batched,
             retry: Retry {
                 backoff: self.settings.backoff,
-                patience: self.settings.patience,
+                retry_timeout: self.settings.retry_timeout,
                 stop: stop.clone(),
             },
             max_message_bytes: limit,

@@ -1,8 +1,9 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::queue::port::EntryResult;
-use bridge_core::queue::refusal::{Refusal, RefusalKind};
+use bridge_core::queue::refusal::Refusal;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
@@ -22,7 +23,7 @@ impl Queue for &Queued {
         let answer = |message: &Message| {
             if self.refuses.is_some_and(|text| message.body.contains(text)) {
                 return Err(Refusal {
-                    kind: RefusalKind::Unavailable,
+                    kind: FailureKind::Transient,
                     code: "InternalFailure".to_owned(),
                     message: String::new(),
                 });

@@ -1,5 +1,7 @@
 //! Why a document is no page, or a page cannot be trusted.
 
+use crate::failure::{Failure, FailureKind};
+
 /// Why a document is no page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PageError {
@@ -79,14 +81,13 @@ pub enum PageError {
     },
 }
 
-impl PageError {
-    /// Whether the same page may come whole the next time: it was cut short, or something else came
-    /// in its place. What a whole page says does not change by asking again.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::NotXml(_) | Self::TooLong(_) | Self::NotAListing(_)
-        )
+impl Failure for PageError {
+    /// The same page may come whole the next time if it was cut short, or something else came in its
+    /// place. What a whole page says does not change by asking again.
+    fn kind(&self) -> FailureKind {
+        match self {
+            Self::NotXml(_) | Self::TooLong(_) | Self::NotAListing(_) => FailureKind::Transient,
+            _ => FailureKind::Permanent,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::failure::Failure as _;
 
 fn page(inner: &str) -> String {
     format!("<?xml version=\"1.0\"?><ListVersionsResult>{inner}</ListVersionsResult>")

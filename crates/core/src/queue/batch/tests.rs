@@ -14,7 +14,7 @@ fn message(number: u64, group: u8, bytes: usize) -> Message {
     }
 }
 
-fn refusal(kind: RefusalKind) -> Refusal {
+fn refusal(kind: FailureKind) -> Refusal {
     Refusal {
         kind,
         code: "Code".to_owned(),
@@ -64,7 +64,7 @@ proptest! {
         while !pending.is_empty() {
             for request in pending.next_round(most) {
                 let answer = if request.iter().any(|m| bad.contains(&m.number)) {
-                    Err(refusal(RefusalKind::Rejected))
+                    Err(refusal(FailureKind::Permanent))
                 } else {
                     Ok(vec![Ok(()); request.len()])
                 };
@@ -108,10 +108,10 @@ proptest! {
             prop_assert_eq!(in_request.len(), request.len(), "two of one group");
             // The request fails as a whole, or entry by entry, until the faults run out.
             let answer = if faults.next() == Some(0) {
-                Err(refusal(RefusalKind::Throttled))
+                Err(refusal(FailureKind::Throttled))
             } else {
                 Ok(request.iter().map(|m| if faults.next() == Some(1) {
-                    Err(refusal(RefusalKind::Unavailable))
+                    Err(refusal(FailureKind::Transient))
                 } else {
                     arrived.push(m.number);
                     Ok(())
@@ -154,10 +154,10 @@ proptest! {
                 Some(0) => {
                     // Some arrive, and the answer is lost.
                     request.iter().filter(|_| faults.next() == Some(1)).for_each(&mut take);
-                    Err(refusal(RefusalKind::Unavailable))
+                    Err(refusal(FailureKind::Transient))
                 }
                 _ => Ok(request.iter().map(|m| if faults.next() == Some(1) {
-                    Err(refusal(RefusalKind::Unavailable))
+                    Err(refusal(FailureKind::Transient))
                 } else {
                     take(m);
                     Ok(())

@@ -41,7 +41,7 @@ fn all_taken(messages: &[Message]) -> Vec<EntryResult> {
     vec![Ok(()); messages.len()]
 }
 
-fn refusal(kind: RefusalKind, code: &str) -> Refusal {
+fn refusal(kind: FailureKind, code: &str) -> Refusal {
     Refusal {
         kind,
         code: code.to_owned(),
@@ -86,16 +86,16 @@ impl Gate for Open {
     }
 }
 
-fn lane(queue: Arc<dyn Queue>, flow: Arc<Flow>) -> Lane {
+fn lane(queue: Arc<dyn Queue>, limiter: Arc<ConcurrencyLimiter>) -> Lane {
     Lane {
         queue,
         gate: Arc::new(Open),
-        flow,
+        limiter,
         mode: Mode::Strict,
         fills_requests: true,
         retry: Retry {
             backoff: Backoff::default(),
-            patience: Duration::from_mins(1),
+            retry_timeout: Duration::from_mins(1),
             stop: CancellationToken::new(),
         },
         max_message_bytes: 1024,
@@ -128,9 +128,9 @@ async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_ot
         if messages.iter().all(|message| message.number != 4) {
             return Ok(all_taken(messages));
         }
-        Err(refusal(RefusalKind::Rejected, "InvalidParameterValue"))
+        Err(refusal(FailureKind::Permanent, "InvalidParameterValue"))
     });
-    let sent = lane(picky, Flow::new(1)).run(messages, &noted);
+    let sent = lane(picky, ConcurrencyLimiter::new(1)).run(messages, &noted);
     let error = sent.await.unwrap_err();
     assert!(
         matches!(&error, DeliveryError::Rejected { event, .. } if event.sequence == 4),
@@ -141,23 +141,23 @@ async fn of_a_request_refused_as_a_whole_the_message_at_fault_is_named_and_no_ot
 
 #[tokio::test(start_paused = true)]
 async fn a_long_wait_for_its_turn_does_not_use_up_a_lanes_patience() {
-    let flow = Flow::new(1);
+    let limiter = ConcurrencyLimiter::new(1);
     let requests = AtomicUsize::new(0);
     let hiccup = played(move |messages| {
         if requests.fetch_add(1, Ordering::Relaxed) > 0 {
             return Ok(all_taken(messages));
         }
-        Err(refusal(RefusalKind::Unavailable, "InternalFailure"))
+        Err(refusal(FailureKind::Transient, "InternalFailure"))
     });
-    let lane = lane(hiccup, Arc::clone(&flow));
+    let lane = lane(hiccup, Arc::clone(&limiter));
     let (sender, messages) = mpsc::channel(1);
     sender.send(message(7, None)).await.unwrap();
     drop(sender);
     let noted = Noted::default();
-    let another = flow.acquire().await;
+    let another = limiter.acquire().await;
     let turn = async {
         sleep(Duration::from_mins(10)).await;
-        another.finish(Outcome::Well);
+        another.finish(None);
     };
     let sent = lane.run(messages, &noted);
     let (sent, ()) = tokio::join!(sent, turn);
@@ -193,7 +193,7 @@ fn fussy(fussy: &Arc<Fussy>) -> Arc<dyn Queue> {
     played(move |messages| {
         let answer = |message: &Message| {
             if !fussy.refuses.is_empty() && message.body.contains(fussy.refuses) {
-                return Err(refusal(RefusalKind::Rejected, fussy.code));
+                return Err(refusal(FailureKind::Permanent, fussy.code));
             }
             fussy.bodies.lock().unwrap().push(message.body.clone());
             Ok(())
@@ -233,7 +233,7 @@ async fn drive(
     queue: &Arc<Fussy>,
     place: Option<Arc<dyn Queue>>,
 ) -> (Result<(), DeliveryError>, Noted) {
-    let mut lane = lane(fussy(queue), Flow::new(1));
+    let mut lane = lane(fussy(queue), ConcurrencyLimiter::new(1));
     lane.parking = place.map(|place| Parking {
         place,
         clock: Arc::new(bridge_core::clock::SystemClock),
