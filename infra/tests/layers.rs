@@ -55,21 +55,22 @@ fn imports(name: &str) -> BTreeMap<String, BTreeSet<String>> {
             let items = used[2].split(',').map(str::trim);
             paths.extend(items.map(|item| format!("{}::{item}", &used[1])));
         }
-        let modules = paths.iter().filter_map(|path| module(path, &names));
+        let modules = paths.iter().map(|path| module(path, &names));
         found.insert(name.clone(), modules.filter(|used| used != name).collect());
     }
     found
 }
 
-/// The module that a path leads to or into.
-fn module(path: &str, names: &BTreeSet<String>) -> Option<String> {
+/// The module that a path leads to or into; what is in none is in `lib`.
+fn module(path: &str, names: &BTreeSet<String>) -> String {
     let mut path = path.trim_start_matches("::");
-    loop {
-        if names.contains(path) {
-            return Some(path.to_owned());
-        }
-        path = path.rsplit_once("::")?.0;
+    while !names.contains(path) {
+        let Some((parent, _)) = path.rsplit_once("::") else {
+            return "lib".to_owned();
+        };
+        path = parent;
     }
+    path.to_owned()
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
@@ -100,10 +101,8 @@ fn circle(nodes: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
             return None;
         }
         way.push(node.to_owned());
-        let circle = nodes.get(node).into_iter().flatten();
-        let circle = circle
-            .filter_map(|next| visit(next, nodes, way, done))
-            .next();
+        let mut next = nodes.get(node).into_iter().flatten();
+        let circle = next.find_map(|next| visit(next, nodes, way, done));
         way.pop();
         circle
     }
@@ -121,15 +120,13 @@ fn floor(floors: &[&[&str]], name: &str) -> usize {
 
 #[test]
 fn no_file_is_in_a_circle_of_imports() {
+    let mut edges = 0;
     for name in FLOORS.concat() {
         let imports = imports(name);
-        let edges: usize = imports.values().map(BTreeSet::len).sum();
-        assert!(
-            name == "realtime" || name == "fuzz" || edges > 0,
-            "{name} was not read"
-        );
+        edges += imports.values().map(BTreeSet::len).sum::<usize>();
         assert_eq!(circle(&imports), None, "in crate {name}");
     }
+    assert!(edges > 200, "the sources were not read: {edges} imports");
 }
 
 #[test]
@@ -140,7 +137,8 @@ fn no_room_imports_one_above_or_beside_it() {
             if file == "lib" {
                 continue;
             }
-            for used in used.iter().filter(|used| room(used) != room(&file)) {
+            let others = used.iter().filter(|used| room(used) != room(&file));
+            for used in others.filter(|used| *used != "lib") {
                 let (from, to) = (floor(floors, &room(&file)), floor(floors, &room(used)));
                 assert!(from > to, "{name}: {file} imports {used}");
             }

@@ -7,7 +7,7 @@ use aws_sdk_lambda::types::InvocationType;
 use bridge_history::api::request::ContinueRequest;
 use bridge_history::job::ports::{Continuation, ContinuationError};
 
-use crate::sdk::Fault;
+use crate::sdk::RequestError;
 
 /// Invokes a function.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Continuation for LambdaContinuation {
             .await
             .map(|_| ())
             .map_err(|e| {
-                let fault = Fault::of(&e);
+                let fault = RequestError::of(&e);
                 ContinuationError {
                     reason: format!("invoking {}: {fault}", self.function),
                     kind: fault.kind,

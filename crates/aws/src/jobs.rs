@@ -15,10 +15,10 @@ use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
-use bridge_history::job::state::{Job, Stamp};
+use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
 
-use crate::sdk::Fault;
+use crate::sdk::RequestError;
 
 /// The table's partition key.
 const KEY: &str = "jobId";
@@ -43,7 +43,7 @@ impl DynamoJobs {
         Self { client, table }
     }
 
-    fn error(&self, doing: &str, fault: &Fault) -> JobStoreError {
+    fn error(&self, doing: &str, fault: &RequestError) -> JobStoreError {
         JobStoreError::Store {
             reason: format!("{doing} table {}: {fault}", self.table),
             kind: fault.kind,
@@ -59,7 +59,7 @@ impl DynamoJobs {
                 job_id: job.job_id.clone(),
             };
         }
-        self.error("writing to", &Fault::of(error))
+        self.error("writing to", &RequestError::of(error))
     }
 
     fn item(&self, job: &Job) -> Result<Item, JobStoreError> {
@@ -104,11 +104,11 @@ impl JobStore for DynamoJobs {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|e| self.error("reading", &Fault::of(&e)))?;
+            .map_err(|e| self.error("reading", &RequestError::of(&e)))?;
         answer.item.map(read).transpose()
     }
 
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
         self.client
             .put_item()
             .table_name(&self.table)
@@ -132,7 +132,8 @@ impl JobStore for DynamoJobs {
             loop {
                 let page = self.of_phase(phase).set_exclusive_start_key(start);
                 let page = page.send().await;
-                let page = page.map_err(|e| self.error("asking the index of", &Fault::of(&e)))?;
+                let page =
+                    page.map_err(|e| self.error("asking the index of", &RequestError::of(&e)))?;
                 active.extend(page.items.unwrap_or_default().iter().filter_map(id));
                 start = page.last_evaluated_key;
                 if start.is_none() {
@@ -194,7 +195,7 @@ impl DynamoJobs {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|e| self.error("asking the index of", &Fault::of(&e)))?;
+                .map_err(|e| self.error("asking the index of", &RequestError::of(&e)))?;
             let items = page.items.unwrap_or_default();
             places.extend(items.iter().filter_map(place));
             let wanted = place::first(places.clone(), after, most);

@@ -23,7 +23,7 @@ use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::bounded::bounded;
-use crate::sdk::{self, Fault};
+use crate::sdk::{self, RequestError};
 
 /// What the SDK gets to read instead of a listing.
 const EMPTY: &str = "<ListVersionsResult/>";
@@ -70,7 +70,7 @@ impl Lister for S3Lister {
             .send()
             .await
             .map_err(|e| {
-                let fault = Fault::of(&e);
+                let fault = RequestError::of(&e);
                 ListError {
                     kind: fault.kind,
                     code: fault.code,

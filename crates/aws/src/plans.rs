@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
 use crate::bounded::TooLong;
-use crate::sdk::{Fault, sources};
+use crate::sdk::{RequestError, sources};
 
 /// The longest that writing or reading one object may take: it can be many megabytes. The SDK's own timeouts
 /// end when an object's answer begins, and its stalled-stream protection is content with a byte a second.
@@ -46,7 +46,7 @@ impl S3Plans {
             .set_range(range.map(|r| format!("bytes={}-{}", r.start, r.end - 1)))
             .send()
             .await
-            .map_err(|e| self.error("reading", name, &Fault::of(&e)))?;
+            .map_err(|e| self.error("reading", name, &RequestError::of(&e)))?;
         let mut body = object.body;
         let mut bytes = BytesMut::new();
         while let Some(part) = body.next().await {
@@ -69,7 +69,7 @@ impl S3Plans {
         }
     }
 
-    fn error(&self, doing: &'static str, name: &str, fault: &Fault) -> PlanError {
+    fn error(&self, doing: &'static str, name: &str, fault: &RequestError) -> PlanError {
         PlanError::Store {
             doing,
             name: format!("s3://{}/{name}", self.bucket),
@@ -99,7 +99,7 @@ impl PlanStore for S3Plans {
             .send()
             .await
             .map(|_| ())
-            .map_err(|e| self.error("writing", name, &Fault::of(&e)))
+            .map_err(|e| self.error("writing", name, &RequestError::of(&e)))
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {

@@ -13,14 +13,14 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_types::body::SdkBody;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::sdk::{Fault, REQUEST_TIMEOUT};
+use crate::sdk::{REQUEST_TIMEOUT, RequestError};
 
 /// One SQS queue.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl SqsQueue {
         Self { client, url }
     }
 
-    async fn attribute(&self, name: QueueAttributeName) -> Result<u64, Refusal> {
+    async fn attribute(&self, name: QueueAttributeName) -> Result<u64, SendError> {
         let answer = self
             .client
             .get_queue_attributes()
@@ -48,7 +48,7 @@ impl SqsQueue {
         answer
             .attributes()
             .and_then(|attributes| attributes.get(&name)?.parse().ok())
-            .ok_or_else(|| Refusal {
+            .ok_or_else(|| SendError {
                 kind: FailureKind::Transient,
                 code: "NoAttribute".to_owned(),
                 message: format!("the answer for {} has no {}", self.url, name.as_str()),
@@ -58,7 +58,7 @@ impl SqsQueue {
 
 #[async_trait]
 impl Queue for SqsQueue {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         let body = body(&self.url, messages);
         let answer = self
             .client
@@ -74,7 +74,7 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|e| refusal(&e))?;
-        let mut results: Vec<EntryResult> = vec![Err(Refusal::not_mentioned()); messages.len()];
+        let mut results: Vec<EntryResult> = vec![Err(SendError::not_mentioned()); messages.len()];
         let at = |id: &str| id.parse::<usize>().ok().filter(|i| *i < messages.len());
         for done in answer.successful() {
             if let Some(index) = at(done.id()) {
@@ -89,7 +89,7 @@ impl Queue for SqsQueue {
         }
         for failed in answer.failed() {
             if let Some(index) = at(failed.id()) {
-                results[index] = Err(Refusal {
+                results[index] = Err(SendError {
                     kind: entry_kind(failed.code(), failed.sender_fault()),
                     code: failed.code().to_owned(),
                     message: failed.message().unwrap_or_default().to_owned(),
@@ -99,12 +99,12 @@ impl Queue for SqsQueue {
         Ok(results)
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         self.attribute(QueueAttributeName::ApproximateNumberOfMessages)
             .await
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         let bytes = self
             .attribute(QueueAttributeName::MaximumMessageSize)
             .await?;
@@ -200,12 +200,12 @@ fn entry_kind(code: &str, sender_fault: bool) -> FailureKind {
     }
 }
 
-fn refusal<E>(error: &SdkError<E>) -> Refusal
+fn refusal<E>(error: &SdkError<E>) -> SendError
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let fault = Fault::of(error);
-    Refusal {
+    let fault = RequestError::of(error);
+    SendError {
         kind: fault.kind,
         code: fault.code,
         message: fault.message,

@@ -218,7 +218,7 @@ const MOST_CODE: usize = 100;
 
 /// What an SDK error says, in the words of the ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct RequestError {
     /// The service's error code, or the HTTP status, or what kept the request from it.
     pub code: String,
     /// The service's message.
@@ -227,7 +227,7 @@ pub struct Fault {
     pub kind: FailureKind,
 }
 
-impl Fault {
+impl RequestError {
     /// Reads an SDK error.
     pub fn of<E, R>(error: &SdkError<E, R>) -> Self
     where
@@ -307,7 +307,7 @@ fn kind_of(code: &str, status: u16) -> FailureKind {
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
     }
@@ -367,7 +367,7 @@ mod tests {
             ("ExpiredTokenException", 400, FailureKind::Transient),
         ] {
             assert_eq!(
-                Fault::of_service(Some(code), None, status).kind,
+                RequestError::of_service(Some(code), None, status).kind,
                 kind,
                 "{code}"
             );
@@ -410,10 +410,11 @@ mod tests {
                 "A\\u{1b}[2J: one\\ntwo",
             ),
         ] {
-            let fault = Fault::of_service(code, message, 404);
+            let fault = RequestError::of_service(code, message, 404);
             assert_eq!(fault.to_string(), expected);
         }
-        let long = Fault::of_service(Some(&"c".repeat(9_000)), Some(&"m".repeat(9_000)), 400);
+        let long =
+            RequestError::of_service(Some(&"c".repeat(9_000)), Some(&"m".repeat(9_000)), 400);
         assert!(long.to_string().len() < 1_300);
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
 };
 use bridge_core::watched::{NoAnswer, Notifications, Told, Versioning, WatchedBucket};
 
-use crate::sdk::Fault;
+use crate::sdk::RequestError;
 
 /// One bucket.
 #[derive(Debug, Clone)]
@@ -28,7 +28,10 @@ impl S3Watched {
 impl WatchedBucket for S3Watched {
     async fn versioning(&self) -> Result<Versioning, NoAnswer> {
         let ask = self.client.get_bucket_versioning().bucket(&self.bucket);
-        let answer = ask.send().await.map_err(|e| no_answer(&Fault::of(&e)))?;
+        let answer = ask
+            .send()
+            .await
+            .map_err(|e| no_answer(&RequestError::of(&e)))?;
         Ok(match answer.status() {
             Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
             Some(_) => Versioning::Suspended,
@@ -39,7 +42,7 @@ impl WatchedBucket for S3Watched {
     async fn notifications(&self) -> Result<Notifications, NoAnswer> {
         let ask = self.client.get_bucket_notification_configuration();
         let answer = ask.bucket(&self.bucket).send().await;
-        let answer = answer.map_err(|e| no_answer(&Fault::of(&e)))?;
+        let answer = answer.map_err(|e| no_answer(&RequestError::of(&e)))?;
         let functions = answer.lambda_function_configurations().iter();
         let functions = functions.map(|c| told(c.lambda_function_arn(), c.events(), c.filter()));
         let queues = answer.queue_configurations().iter();
@@ -68,7 +71,7 @@ fn told(arn: &str, events: &[Event], filter: Option<&NotificationConfigurationFi
 }
 
 /// A caller that may not ask, or a server that does not know the question, says nothing of the bucket.
-fn no_answer(fault: &Fault) -> NoAnswer {
+fn no_answer(fault: &RequestError) -> NoAnswer {
     let codes = [
         "AccessDenied",
         "AllAccessDisabled",

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_lambda::primitives::Blob;
-use bridge_aws::sdk::{self, Fault};
+use bridge_aws::sdk::{self, RequestError};
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn ask(
         .payload(Blob::new(request.to_string()))
         .send()
         .await
-        .map_err(|e| anyhow!("{}", Fault::of(&e)))
+        .map_err(|e| anyhow!("{}", RequestError::of(&e)))
         .with_context(|| format!("invoking {function}; is --stack the stack's name?"))?;
     let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if answer.function_error().is_some() {

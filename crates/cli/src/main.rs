@@ -30,7 +30,7 @@ use arguments::{Arguments, Command};
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::Parser as _;
 
-/// How the program ended (contract 6).
+/// How the program ended (README.md, exit codes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Everything was delivered, or planned in a dry run.

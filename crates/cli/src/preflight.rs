@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bridge_aws::sdk;
 use bridge_core::failure::Failure as _;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::permission::may_send;
 use bridge_core::queue::port::Queue;
-use bridge_core::queue::refusal::Refusal;
 use bridge_history::scan::lister::Lister;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -148,8 +148,8 @@ impl Preflight<'_> {
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
+impl From<SendError> for Refused {
+    fn from(refusal: SendError) -> Self {
         Self {
             may_pass: refusal.may_pass(),
             code: refusal.code,

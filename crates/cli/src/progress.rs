@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bridge_core::listing::page::Marker;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,7 +63,7 @@ impl<L: Lister> Lister for Counted<L> {
 
 #[async_trait]
 impl Queue for Counted<Arc<dyn Queue>> {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         let results = self.inner.send(messages).await?;
         let taken: usize = messages
             .iter()
@@ -75,11 +75,11 @@ impl Queue for Counted<Arc<dyn Queue>> {
         Ok(results)
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         self.inner.depth().await
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         self.inner.max_message_bytes().await
     }
 

@@ -21,7 +21,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
     MessageSystemAttributeName as System, QueueAttributeName,
 };
-use bridge_aws::sdk::{self, Fault};
+use bridge_aws::sdk::{self, RequestError};
 use bridge_core::config::check_queue_url;
 use bridge_core::queue::ordering::is_fifo;
 use bridge_core::text::{MOST_SHOWN, shown};
@@ -177,7 +177,7 @@ impl Redrive {
             .message_system_attribute_names(System::All)
             .send()
             .await
-            .map_err(|e| anyhow!("{}", Fault::of(&e)))
+            .map_err(|e| anyhow!("{}", RequestError::of(&e)))
             .with_context(|| format!("reading {}", self.from))?;
         Ok(answer.messages.unwrap_or_default())
     }
@@ -201,7 +201,7 @@ impl Redrive {
             .receipt_handle(message.receipt_handle().unwrap_or_default())
             .send()
             .await
-            .map_err(|e| anyhow!("{}", Fault::of(&e)))
+            .map_err(|e| anyhow!("{}", RequestError::of(&e)))
             .with_context(|| format!("message {id} was sent again, but not deleted"))?;
         self.stay.remove(&id);
         self.sent += 1;
@@ -225,7 +225,7 @@ impl Redrive {
             if let Err(error) = request.send().await {
                 tell(&format!(
                     "what stays is hidden for up to {HIDDEN} s: {}",
-                    Fault::of(&error)
+                    RequestError::of(&error)
                 ));
             }
         }
@@ -281,7 +281,7 @@ async fn hidden(sqs: &aws_sdk_sqs::Client, url: &str) -> anyhow::Result<u64> {
         .attribute_names(name.clone())
         .send()
         .await
-        .map_err(|e| anyhow!("{}", Fault::of(&e)))
+        .map_err(|e| anyhow!("{}", RequestError::of(&e)))
         .with_context(|| format!("asking {url} how many messages are hidden"))?;
     let attributes = answer.attributes();
     Ok(attributes
@@ -413,7 +413,7 @@ async fn call(
         .config_override(limits)
         .send()
         .await
-        .map_err(|e| anyhow!("{}", Fault::of(&e)))
+        .map_err(|e| anyhow!("{}", RequestError::of(&e)))
         .with_context(|| format!("invoking {function}"))?;
     let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if answer.function_error().is_some() {

@@ -16,7 +16,7 @@ use bridge_history::job::ports::{Ports, Queues};
 use bridge_history::job::segment;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::{Job, Wish};
+use bridge_history::job::state::{Job, StopRequest};
 use bridge_history::job::store::JobStore;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::store::PlanStore;
@@ -205,7 +205,7 @@ async fn claim(
         return Ok(());
     }
     if let Err(error) = output::claim(state.path(), &job.job_id, path, existing) {
-        actions::wish(ports, &job.job_id, Wish::Cancel).await?;
+        actions::request_stop(ports, &job.job_id, StopRequest::Cancel).await?;
         return Err(Usage(error.to_string()).into());
     }
     Ok(())
@@ -230,7 +230,7 @@ async fn resume(
     let next = job
         .resumed(on_undeliverable, now)
         .map_err(|e| Usage(e.to_string()))?;
-    store.replace(&next, job.stamp()).await?;
+    store.replace(&next, job.stored_revision()).await?;
     Ok(next)
 }
 
@@ -243,7 +243,7 @@ async fn forget_lease(
     let mut next = job.next(SystemClock.now());
     next.lease = None;
     next.options.on_undeliverable = on_undeliverable.unwrap_or(job.options.on_undeliverable);
-    store.replace(&next, job.stamp()).await?;
+    store.replace(&next, job.stored_revision()).await?;
     Ok(next)
 }
 
@@ -359,14 +359,14 @@ async fn work(
             let segment_stop = stop.child_token();
             let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
             match end.await? {
-                SegmentEnd::LeftToSweep(reason) if !stop.is_cancelled() => {
+                SegmentEnd::RetryLater(reason) if !stop.is_cancelled() => {
                     tell(&format!("{reason}; trying again in {} s", REST.as_secs()));
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = tokio::time::sleep(REST) => {}
                     }
                 }
-                SegmentEnd::LeftAlone(reason) => anyhow::bail!("job {job_id}: {reason}"),
+                SegmentEnd::Skipped(reason) => anyhow::bail!("job {job_id}: {reason}"),
                 _ => {}
             }
             let job = actions::find(ports, job_id).await?;
@@ -409,14 +409,14 @@ mod tests {
 
     use async_trait::async_trait;
     use bridge_core::clock::Clock;
+    use bridge_core::queue::error::SendError;
     use bridge_core::queue::message::Message;
     use bridge_core::queue::port::{EntryResult, Queue};
-    use bridge_core::queue::refusal::Refusal;
     use bridge_core::timestamp::Millis;
     use bridge_history::job::phase::Phase;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
-    use bridge_sim::storm;
+    use bridge_sim::scenario;
 
     use super::*;
 
@@ -436,7 +436,7 @@ mod tests {
 
     #[async_trait]
     impl Queue for Laptop {
-        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
             let before = self.events.fetch_add(messages.len(), Ordering::SeqCst);
             if before > 50 && !self.slept.swap(true, Ordering::SeqCst) {
                 self.off_ms.store(3_600_000, Ordering::SeqCst);
@@ -444,11 +444,11 @@ mod tests {
             Ok(vec![Ok(()); messages.len()])
         }
 
-        async fn depth(&self) -> Result<u64, Refusal> {
+        async fn depth(&self) -> Result<u64, SendError> {
             Ok(0)
         }
 
-        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        async fn max_message_bytes(&self) -> Result<usize, SendError> {
             Ok(1_000_000)
         }
 
@@ -460,7 +460,7 @@ mod tests {
     /// A job of 600 events in a directory, and the machine that works on it.
     async fn laptop(folder: &std::path::Path) -> (Ports, Arc<Laptop>, Job) {
         let laptop = Arc::new(Laptop::default());
-        let bucket = storm::bucket(&mut fastrand::Rng::with_seed(1), 600);
+        let bucket = scenario::bucket(&mut fastrand::Rng::with_seed(1), 600);
         let lister = SimLister::new(bucket, STYLE, Arc::new(Faults::new(1, 0)));
         let ports = Ports {
             lister: Arc::new(lister),
@@ -474,7 +474,7 @@ mod tests {
             clock: laptop.clone(),
         };
         let request = StartRequest::default();
-        let job = actions::start_another(&ports, &storm::config(), &request).await;
+        let job = actions::start_another(&ports, &scenario::config(), &request).await;
         (ports, laptop, job.unwrap())
     }
 
@@ -507,7 +507,11 @@ mod tests {
             owner: "the segment before".to_owned(),
             until: SystemClock.now().plus(60_000),
         });
-        ports.jobs.replace(&left, job.stamp()).await.unwrap();
+        ports
+            .jobs
+            .replace(&left, job.stored_revision())
+            .await
+            .unwrap();
         // It would go on in the end, once it has watched the lease for a minute.
         let worked = tokio::time::timeout(Duration::from_secs(30), worked(&ports, &job)).await;
         assert_eq!(worked.expect("it waits for itself").phase, Phase::Done);

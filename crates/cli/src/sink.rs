@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bridge_local::lines::{CLOSED, FAILED, Lines};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ impl Sink {
 
 #[async_trait]
 impl Queue for Sink {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         self.lines.send(messages).await.map_err(|mut refusal| {
             let broken = match refusal.code.as_str() {
                 CLOSED => Broken::Closed,
@@ -55,11 +55,11 @@ impl Queue for Sink {
         })
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         self.lines.depth().await
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         self.lines.max_message_bytes().await
     }
 

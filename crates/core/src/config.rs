@@ -12,7 +12,7 @@ use crate::format::Format;
 use crate::notification::buckets::Buckets;
 use crate::queue::ordering::{Order, parse_order};
 
-/// How long a lease lasts, unless said otherwise: about a minute (contract 4).
+/// How long a lease lasts, unless said otherwise: about a minute.
 pub const DEFAULT_LEASE: Duration = Duration::from_mins(1);
 
 /// What both functions need.

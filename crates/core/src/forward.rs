@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::failure::FailureKind;
 use crate::queue::batch::Pending;
+use crate::queue::error::SendError;
 use crate::queue::message::Message;
 use crate::queue::port::{EntryResult, Queue, send_in_time};
-use crate::queue::refusal::Refusal;
 use crate::retry::{Attempts, Backoff};
 
 /// Requests in flight at the same time: a batch from a buffer may hold hundreds of messages.
@@ -18,11 +18,11 @@ const IN_FLIGHT: usize = 8;
 /// A message that did not get through. Nothing of its group that came after it did either, so
 /// handing it back to the caller's own retries keeps the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub struct Undelivered {
     /// [`Message::number`].
     pub number: u64,
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: SendError,
 }
 
 /// What became of the messages.
@@ -33,7 +33,7 @@ pub struct Delivered {
     /// How many entries were sent again.
     pub retried: u64,
     /// What was not delivered within the time budget.
-    pub leftover: Vec<Leftover>,
+    pub leftover: Vec<Undelivered>,
 }
 
 /// Sends `messages`, failed entries again with backoff, until all are confirmed or `budget` is
@@ -80,7 +80,7 @@ pub async fn deliver(
         }
     }
     for message in pending.drain() {
-        delivered.leftover.push(Leftover {
+        delivered.leftover.push(Undelivered {
             number: message.number,
             refusal: last.clone(),
         });
@@ -94,8 +94,8 @@ impl Delivered {
         &mut self,
         pending: &mut Pending,
         request: Vec<Message>,
-        answer: Result<Vec<EntryResult>, Refusal>,
-    ) -> Option<Refusal> {
+        answer: Result<Vec<EntryResult>, SendError>,
+    ) -> Option<SendError> {
         let entries = request.len();
         let settled = pending.settle(request, answer);
         self.sent += settled.acknowledged.len() as u64;
@@ -103,7 +103,7 @@ impl Delivered {
         for (message, refusal) in settled.rejected {
             let behind = message.group.as_ref().map(|g| pending.take_group(g));
             for message in std::iter::once(message).chain(behind.into_iter().flatten()) {
-                self.leftover.push(Leftover {
+                self.leftover.push(Undelivered {
                     number: message.number,
                     refusal: refusal.clone(),
                 });
@@ -113,8 +113,8 @@ impl Delivered {
     }
 }
 
-fn out_of_time() -> Refusal {
-    Refusal {
+fn out_of_time() -> SendError {
+    SendError {
         kind: FailureKind::Transient,
         code: "OutOfTime".to_owned(),
         message: "the time budget ended before the message was sent".to_owned(),

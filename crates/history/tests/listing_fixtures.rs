@@ -1,4 +1,4 @@
-//! Raw listing documents in, the order of contract 2 out.
+//! Raw listing documents in, the bucket's own order (docs/EVENTS.md) out.
 
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::parse_page;

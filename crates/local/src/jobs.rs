@@ -9,7 +9,7 @@ use bridge_core::timestamp::Millis;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
-use bridge_history::job::state::{Job, Stamp};
+use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
 
 use crate::{below, is_plain, read_own, write_whole};
@@ -143,10 +143,12 @@ impl JobStore for LocalJobs {
         self.work(move |jobs| jobs.read(&job_id)).await
     }
 
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
         let job = job.clone();
         self.work(move |jobs| {
-            jobs.write_if(&job, |stored| stored.is_some_and(|s| s.stamp() == expected))
+            jobs.write_if(&job, |stored| {
+                stored.is_some_and(|s| s.stored_revision() == expected)
+            })
         })
         .await
     }

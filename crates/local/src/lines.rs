@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
@@ -85,7 +85,7 @@ impl Lines {
         Self::new("standard output".to_owned(), io::stdout())
     }
 
-    async fn write(&self, messages: &[Message]) -> Result<(), Refusal> {
+    async fn write(&self, messages: &[Message]) -> Result<(), SendError> {
         let mut turn = self.turn.lock().await;
         self.finish(&mut turn).await?;
         let news: Vec<_> = messages
@@ -108,11 +108,11 @@ impl Lines {
     }
 
     /// Waits until what is being written is written, but not for long.
-    async fn finish(&self, turn: &mut Turn) -> Result<(), Refusal> {
+    async fn finish(&self, turn: &mut Turn) -> Result<(), SendError> {
         let Some((numbers, written)) = &mut turn.writing else {
             return Ok(());
         };
-        let written = timeout(SLOW, written).await.map_err(|_| Refusal {
+        let written = timeout(SLOW, written).await.map_err(|_| SendError {
             kind: FailureKind::Throttled,
             code: "SlowReader".to_owned(),
             message: format!("{} takes no more at the moment", self.name),
@@ -122,7 +122,7 @@ impl Lines {
         let written = written.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
         written.map_err(|error| {
             turn.untold.clear();
-            Refusal {
+            SendError {
                 kind: FailureKind::Permanent,
                 code: if error.kind() == io::ErrorKind::BrokenPipe {
                     CLOSED
@@ -152,16 +152,16 @@ fn push_line(lines: &mut Vec<u8>, json: &str) {
 
 #[async_trait]
 impl Queue for Lines {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         self.write(messages).await?;
         Ok(vec![Ok(()); messages.len()])
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(usize::MAX)
     }
 

@@ -46,7 +46,7 @@ pub enum ForwardError {
          another bucket; first: {}",
         shown(first, MOST_TOLD)
     )]
-    Leftover {
+    Undelivered {
         /// Events in the input.
         events: usize,
         /// Of these, not confirmed by SQS.
@@ -72,7 +72,7 @@ impl ForwardError {
         match self {
             Self::Input(_) => "NotANotification",
             Self::Action(_) => "BadRequest",
-            Self::Leftover { .. } => "NotDelivered",
+            Self::Undelivered { .. } => "NotDelivered",
             Self::Unhealthy { .. } => "Unhealthy",
         }
     }
@@ -130,7 +130,7 @@ impl<Q: Queue> Forwarder<Q> {
             let name = action.as_str().map_or(action.to_string(), str::to_owned);
             return Err(ForwardError::Action(name));
         }
-        let unhealthy = |refusal: bridge_core::queue::refusal::Refusal| ForwardError::Unhealthy {
+        let unhealthy = |refusal: bridge_core::queue::error::SendError| ForwardError::Unhealthy {
             queue_url: self.config.queue_url.clone(),
             reason: refusal.to_string(),
         };
@@ -143,7 +143,7 @@ impl<Q: Queue> Forwarder<Q> {
     }
 
     async fn forward(&self, document: Document, budget: Duration) -> Result<Value, ForwardError> {
-        let document = self.sifted(document);
+        let document = self.filtered(document);
         let events = document.events.len();
         let skipped = document.skipped.len();
         let delivered = self.send(&document.events, budget).await;
@@ -155,7 +155,7 @@ impl<Q: Queue> Forwarder<Q> {
             .map(|l| l.refusal.to_string())
             .or_else(|| document.unreadable.first().map(ToString::to_string));
         if let Some(first) = first {
-            return Err(ForwardError::Leftover {
+            return Err(ForwardError::Undelivered {
                 events,
                 undelivered,
                 unreadable,
@@ -173,7 +173,7 @@ impl<Q: Queue> Forwarder<Q> {
         for (index, message) in messages.iter().enumerate() {
             match &message.document {
                 Ok(document) => {
-                    let document = self.sifted(document.clone());
+                    let document = self.filtered(document.clone());
                     failed[index] = !document.unreadable.is_empty();
                     let has_order = !document.lacks_order;
                     changes.extend(document.events.into_iter().map(|event| Change {
@@ -221,7 +221,7 @@ impl<Q: Queue> Forwarder<Q> {
 
     /// Refuses other buckets, applies the key filter, and tells of everything that will not become a
     /// message.
-    fn sifted(&self, mut document: Document) -> Document {
+    fn filtered(&self, mut document: Document) -> Document {
         document.keep_buckets(&self.buckets);
         document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
         for skipped in &document.skipped {

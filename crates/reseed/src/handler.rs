@@ -13,7 +13,7 @@ use bridge_history::job::ports::Ports;
 use bridge_history::job::segment;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::{Job, Wish};
+use bridge_history::job::state::{Job, StopRequest};
 use bridge_history::job::sweep::sweep;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -98,10 +98,10 @@ impl Reseed {
                 Ok(answer)
             }
             Request::Pause(job) => Ok(shown(
-                &actions::wish(ports, &job.job_id, Wish::Pause).await?,
+                &actions::request_stop(ports, &job.job_id, StopRequest::Pause).await?,
             )),
             Request::Cancel(job) => Ok(shown(
-                &actions::wish(ports, &job.job_id, Wish::Cancel).await?,
+                &actions::request_stop(ports, &job.job_id, StopRequest::Cancel).await?,
             )),
             Request::Resume(job) => {
                 let (id, way) = (&job.job_id, job.on_undeliverable);
@@ -133,11 +133,11 @@ impl Reseed {
         let (outcome, detail) = match &end {
             SegmentEnd::Ended(phase) => ("ended", phase.to_string()),
             SegmentEnd::HandedOn { epoch } => ("handed on", format!("epoch {epoch}")),
-            SegmentEnd::LeftToSweep(reason) => ("left to the sweep", reason.clone()),
-            SegmentEnd::LeftAlone(reason) => ("left alone", reason.to_string()),
+            SegmentEnd::RetryLater(reason) => ("left to the sweep", reason.clone()),
+            SegmentEnd::Skipped(reason) => ("left alone", reason.to_string()),
             SegmentEnd::Fenced => ("fenced", String::new()),
         };
-        if matches!(end, SegmentEnd::LeftToSweep(_) | SegmentEnd::Fenced) {
+        if matches!(end, SegmentEnd::RetryLater(_) | SegmentEnd::Fenced) {
             tracing::warn!(job, outcome, detail, "segment");
         } else {
             tracing::info!(job, outcome, detail, "segment");

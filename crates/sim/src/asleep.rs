@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bridge_history::job::ports::Queues;
 use tokio::time::{Instant, sleep_until};
 
@@ -62,10 +62,10 @@ struct AsleepQueue {
 
 #[async_trait]
 impl Queue for AsleepQueue {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         if self.sleep.over().await {
             // A lane that does not run asks no gate and sends nothing; it asks when it goes on.
-            return Err(Refusal {
+            return Err(SendError {
                 kind: FailureKind::Transient,
                 code: "Simulated".to_owned(),
                 message: "the machine stood still".to_owned(),
@@ -76,11 +76,11 @@ impl Queue for AsleepQueue {
         answer
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         self.queue.depth().await
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         self.queue.max_message_bytes().await
     }
 

@@ -113,7 +113,7 @@ impl Bucket {
         self.entries.is_empty()
     }
 
-    /// The history in the order of contract 2, straight from how it was written: no page, no
+    /// The history in the order that docs/EVENTS.md promises, straight from how it was written: no page, no
     /// parsing, no merging.
     #[must_use]
     pub fn history(&self) -> Vec<(Position, ObjectVersion)> {

@@ -81,7 +81,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     let first = job(&id);
     let conflict = Err(JobStoreError::Conflict { job_id: id.clone() });
     assert_eq!(
-        store.replace(&first, first.stamp()).await,
+        store.replace(&first, first.stored_revision()).await,
         conflict,
         "there is none"
     );
@@ -103,14 +103,20 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     };
     second.manifest = Some("jobs/x/manifest-000001-1.json".to_owned());
     second.last_error = Some("why\nit failed".to_owned());
-    store.replace(&second, first.stamp()).await.unwrap();
+    store
+        .replace(&second, first.stored_revision())
+        .await
+        .unwrap();
     assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
 
     // A stale write changes nothing, whichever half of the stamp is stale.
     let mut stale = first.next(Millis(10));
     stale.phase = Phase::Cancelled;
-    assert_eq!(store.replace(&stale, first.stamp()).await, conflict);
-    let mut other_epoch = second.stamp();
+    assert_eq!(
+        store.replace(&stale, first.stored_revision()).await,
+        conflict
+    );
+    let mut other_epoch = second.stored_revision();
     other_epoch.epoch += 1;
     assert_eq!(store.replace(&stale, other_epoch).await, conflict);
     assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
@@ -122,7 +128,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
         writes.spawn(async move {
             let mut next = second.next(Millis(11));
             next.last_error = Some(format!("writer {writer}"));
-            store.replace(&next, second.stamp()).await.is_ok()
+            store.replace(&next, second.stored_revision()).await.is_ok()
         });
     }
     let won = writes.join_all().await;
@@ -165,7 +171,10 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
     // One that has ended is listed, and not at work.
     let mut ended = other.next(Millis(12));
     ended.end_as(Phase::Done, Millis(12));
-    store.replace(&ended, other.stamp()).await.unwrap();
+    store
+        .replace(&ended, other.stored_revision())
+        .await
+        .unwrap();
     eventually(&active, &ids(&[1])).await;
     assert_eq!(list(Some(&before), 5).await, ids(&[2, 1]));
 }

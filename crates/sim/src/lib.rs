@@ -8,9 +8,9 @@
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
 //! - [`conformance`]: what every adapter of a port must do
 //! - [`told`]: what messages tell, read as a consumer reads them
-//! - [`storm`]: one job in a world where anything fails, and the judgement of what came of it;
+//! - [`scenario`]: one job in a world where anything fails, and the judgement of what came of it;
 //!   [`parked`]: of what was parked;
-//!   [`operator`]: somebody who changes their mind while it blows
+//!   [`operator`]: somebody who changes their mind while it runs
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
@@ -24,7 +24,7 @@ pub mod parked;
 pub mod parking;
 pub mod queue;
 pub mod queues;
+pub mod scenario;
 pub mod store;
-pub mod storm;
 pub mod told;
 pub mod world;

@@ -1,4 +1,4 @@
-//! Somebody who pauses, resumes and cancels a job while a storm blows.
+//! Somebody who pauses, resumes and cancels a job while a scenario runs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use bridge_history::api::actions;
 use bridge_history::job::error::JobError;
 use bridge_history::job::phase::Phase;
-use bridge_history::job::state::Wish;
+use bridge_history::job::state::StopRequest;
 use tokio::time::sleep;
 
 use crate::world::World;
@@ -57,17 +57,17 @@ impl<'a> Operator<'a> {
             // What the store refuses is not asked for again: it may or may not have been heard.
             match random.u8(0..5) {
                 0 => {
-                    let told = actions::wish(ports, self.job_id, Wish::Cancel).await;
+                    let told = actions::request_stop(ports, self.job_id, StopRequest::Cancel).await;
                     accepted |= told.is_ok();
                     cancelled |= matches!(told, Ok(_) | Err(JobError::Store(_)));
                     // And again, as people do.
                     sleep(Duration::from_millis(random.u64(0..2_000))).await;
-                    let wish = random
-                        .choice([Wish::Pause, Wish::Cancel])
-                        .unwrap_or(Wish::Pause);
-                    let _ = actions::wish(ports, self.job_id, wish).await;
+                    let request = random
+                        .choice([StopRequest::Pause, StopRequest::Cancel])
+                        .unwrap_or(StopRequest::Pause);
+                    let _ = actions::request_stop(ports, self.job_id, request).await;
                 }
-                1 | 2 => drop(actions::wish(ports, self.job_id, Wish::Pause).await),
+                1 | 2 => drop(actions::request_stop(ports, self.job_id, StopRequest::Pause).await),
                 _ => drop(actions::resume(ports, self.job_id, None).await),
             }
         }
@@ -89,7 +89,7 @@ impl<'a> Operator<'a> {
         let ended = || self.world.jobs.jobs()[self.job_id].finished_at;
         let before = ended();
         sleep(Duration::from_mins(1)).await;
-        let _ = actions::wish(ports, self.job_id, Wish::Cancel).await;
+        let _ = actions::request_stop(ports, self.job_id, StopRequest::Cancel).await;
         if ended() != before {
             return Err("a second cancel moved the end".to_owned());
         }

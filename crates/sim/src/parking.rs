@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -37,7 +37,7 @@ impl Drop for InFlight<'_> {
 
 #[async_trait]
 impl Queue for OfParking {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         self.queue.begin_of(self.segment);
         let _in_flight = InFlight(self);
         let strike = self.queue.faults().strike().await;
@@ -56,7 +56,7 @@ impl Queue for OfParking {
                 _ => form != "least",
             };
             if !is_plain || refuses {
-                results.push(Err(Refusal {
+                results.push(Err(SendError {
                     kind: FailureKind::Permanent,
                     code: "InvalidMessageContents".to_owned(),
                     message: String::new(),
@@ -81,11 +81,11 @@ impl Queue for OfParking {
         Err(refusal(strike))
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(LONGEST)
     }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bridge_core::timestamp::Millis;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -221,14 +221,14 @@ impl Drop for InFlight<'_> {
 
 #[async_trait]
 impl Queue for OfSegment {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         let queue = &self.queue;
         queue.begin(self.segment, messages);
         let _in_flight = InFlight(self, messages);
         // One message that is too long fails the whole request.
         let limit = queue.rules.max_message_bytes;
         if messages.iter().any(|message| message.bytes() > limit) {
-            return Err(Refusal {
+            return Err(SendError {
                 kind: FailureKind::Permanent,
                 code: "InvalidParameterValue".to_owned(),
                 message: format!("the queue takes {limit} bytes"),
@@ -253,7 +253,7 @@ impl Queue for OfSegment {
         let is_refused = |message: &Message| queue.arrived().refuses(message);
         // As SQS does of lengths, at times: the whole request for one of its messages.
         if messages.iter().any(is_refused) && queue.faults.below(2) == 0 {
-            return Err(Refusal {
+            return Err(SendError {
                 kind: FailureKind::Permanent,
                 code: "InvalidParameterValue".to_owned(),
                 message:
@@ -271,7 +271,7 @@ impl Queue for OfSegment {
                     .chain([&message.body])
                     .all(|text| text.chars().all(is_allowed))
             {
-                results.push(Err(Refusal {
+                results.push(Err(SendError {
                     kind: FailureKind::Permanent,
                     code: "InvalidMessageContents".to_owned(),
                     message: "a character that SQS does not take".to_owned(),
@@ -289,12 +289,12 @@ impl Queue for OfSegment {
         Ok(results)
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         let arrived = self.queue.arrived();
         Ok((arrived.messages.len() - arrived.consumed) as u64)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         match self.queue.faults.strike().await {
             Strike::None => Ok(self.queue.rules.max_message_bytes),
             strike => Err(refusal(strike)),
@@ -306,8 +306,8 @@ impl Queue for OfSegment {
     }
 }
 
-pub(crate) fn refusal(strike: Strike) -> Refusal {
-    Refusal {
+pub(crate) fn refusal(strike: Strike) -> SendError {
+    SendError {
         kind: strike.kind(),
         code: "Simulated".to_owned(),
         message: format!("{strike:?}"),

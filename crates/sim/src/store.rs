@@ -12,7 +12,7 @@ use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
-use bridge_history::job::state::{Job, Stamp};
+use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
 use bridge_history::plan::store::{PlanError, PlanStore};
 use bytes::Bytes;
@@ -251,7 +251,7 @@ impl JobStore for CutOff {
         self.reach().await?.load(job_id).await
     }
 
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
         self.reach().await?.replace(job, expected).await
     }
 
@@ -287,9 +287,11 @@ impl JobStore for SimJobs {
         }
     }
 
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
-        self.write(job, |stored| stored.is_some_and(|s| s.stamp() == expected))
-            .await
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
+        self.write(job, |stored| {
+            stored.is_some_and(|s| s.stored_revision() == expected)
+        })
+        .await
     }
 
     async fn active(&self) -> Result<Vec<String>, JobStoreError> {

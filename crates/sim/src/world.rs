@@ -100,7 +100,7 @@ impl Continuation for SimContinuation {
 
 /// How rough a world is.
 #[derive(Debug, Clone, Copy)]
-pub struct Weather {
+pub struct FaultProfile {
     /// Of 1,000 calls to a port, how many go wrong.
     pub faults_per_mille: u32,
     /// Of 10 segments, how many are killed at some moment.
@@ -128,7 +128,7 @@ pub struct Weather {
 }
 
 /// Nothing goes wrong.
-pub const CALM: Weather = Weather {
+pub const CALM: FaultProfile = FaultProfile {
     faults_per_mille: 0,
     killed_of_ten: 0,
     lost_of_ten: 0,
@@ -159,15 +159,21 @@ pub struct World {
     pub ends: Arc<Mutex<Vec<SegmentEnd>>>,
     continuation: Arc<SimContinuation>,
     faults: Arc<Faults>,
-    weather: Weather,
+    profile: FaultProfile,
     mode: Mode,
 }
 
 impl World {
     /// A stack over `bucket`. Must be called on a paused tokio clock.
     #[must_use]
-    pub fn new(bucket: Arc<Bucket>, style: Style, weather: Weather, mode: Mode, seed: u64) -> Self {
-        let faults = Arc::new(Faults::new(seed, weather.faults_per_mille));
+    pub fn new(
+        bucket: Arc<Bucket>,
+        style: Style,
+        profile: FaultProfile,
+        mode: Mode,
+        seed: u64,
+    ) -> Self {
+        let faults = Arc::new(Faults::new(seed, profile.faults_per_mille));
         let clock = Arc::new(SimClock::default());
         let rules = Rules {
             mode,
@@ -176,17 +182,17 @@ impl World {
         };
         let queue = Arc::new(SimQueue::new(Arc::clone(&faults), clock.clone(), rules));
         let mut jobs = SimJobs::new(Arc::clone(&faults));
-        if weather.unreadable_job {
+        if profile.unreadable_job {
             jobs = jobs.with_unreadable();
         }
         let jobs = Arc::new(jobs);
         let plans = SimPlans::new(Arc::clone(&faults));
-        let plans = Arc::new(plans.with_outages(weather.plan_outages, Instant::now()));
+        let plans = Arc::new(plans.with_outages(profile.plan_outages, Instant::now()));
         let continuation = Arc::new(SimContinuation {
             waiting: Mutex::default(),
             faults: Arc::clone(&faults),
-            lost: weather.lost_of_ten,
-            doubled: weather.doubled_of_ten,
+            lost: profile.lost_of_ten,
+            doubled: profile.doubled_of_ten,
         });
         let mut settings = SegmentSettings::new("eu-west-1".to_owned(), seed);
         settings.send.lanes = 4;
@@ -196,7 +202,7 @@ impl World {
             ports: Ports {
                 lister: Arc::new(SlowLister {
                     lister: SimLister::new(bucket, style, Arc::clone(&faults)),
-                    page_takes: weather.page_takes,
+                    page_takes: profile.page_takes,
                 }),
                 plans: plans.clone(),
                 queues: Arc::new(OneQueue(Arc::clone(&queue))),
@@ -211,7 +217,7 @@ impl World {
             ends: Arc::default(),
             continuation,
             faults,
-            weather,
+            profile,
             mode,
         }
     }
@@ -233,7 +239,7 @@ impl World {
         let end = Instant::now() + limit;
         let mut segments = JoinSet::new();
         // Where a segment takes long, nobody needs to look often.
-        let tick = Duration::from_millis(20).max(self.weather.segment / 2_000);
+        let tick = Duration::from_millis(20).max(self.profile.segment / 2_000);
         let mut next_sweep = Instant::now() + Duration::from_mins(1);
         while Instant::now() < end {
             let waiting = std::mem::take(
@@ -265,7 +271,7 @@ impl World {
 
     /// The clock of some machine.
     fn some_clock(&self) -> Arc<dyn Clock> {
-        let most = self.weather.clocks_off_ms;
+        let most = self.profile.clocks_off_ms;
         let off = self.faults.below(2 * most + 1);
         Arc::new(WrongClock {
             clock: Arc::clone(&self.ports.clock),
@@ -276,14 +282,14 @@ impl World {
     /// One segment, which may be killed at some moment.
     fn segment(&self, job_id: String, epoch: u64) -> impl Future<Output = ()> + use<> {
         let (mut ports, settings) = (self.ports.clone(), self.settings.clone());
-        let (weather, faults) = (self.weather, Arc::clone(&self.faults));
+        let (profile, faults) = (self.profile, Arc::clone(&self.faults));
         let (jobs, ends) = (Arc::clone(&self.jobs), Arc::clone(&self.ends));
         let store = Arc::clone(&self.jobs);
         ports.clock = self.some_clock();
         async move {
             let owner = format!("segment-{}", faults.below(u64::MAX));
-            let life = weather.segment.as_millis().try_into().unwrap_or(u64::MAX);
-            if faults.below(10) < weather.cut_off_of_ten {
+            let life = profile.segment.as_millis().try_into().unwrap_or(u64::MAX);
+            if faults.below(10) < profile.cut_off_of_ten {
                 let from = Instant::now() + Duration::from_millis(faults.below(life));
                 ports.jobs = Arc::new(CutOff {
                     jobs,
@@ -292,7 +298,7 @@ impl World {
                     wait: Duration::from_millis(faults.below(20_000)),
                 });
             }
-            let frozen = (faults.below(10) < weather.frozen_of_ten).then(|| {
+            let frozen = (faults.below(10) < profile.frozen_of_ten).then(|| {
                 let from = Instant::now() + Duration::from_millis(faults.below(life));
                 let until = from + Duration::from_millis(faults.below(300_000));
                 Sleep { from, until }
@@ -307,13 +313,13 @@ impl World {
                 &job_id,
                 Some(epoch),
                 &owner,
-                weather.segment,
+                profile.segment,
                 CancellationToken::new(),
             );
-            let killed = faults.below(10) < weather.killed_of_ten;
+            let killed = faults.below(10) < profile.killed_of_ten;
             let moment = Duration::from_millis(faults.below(life));
             let death = async {
-                if let Some(after) = weather.killed_at {
+                if let Some(after) = profile.killed_at {
                     while !store.is_held_by(&owner) {
                         sleep(Duration::from_millis(100)).await;
                     }

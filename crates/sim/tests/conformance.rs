@@ -13,8 +13,8 @@ use bridge_sim::conformance;
 use bridge_sim::faults::Faults;
 use bridge_sim::queue::{Rules, SimQueue};
 use bridge_sim::queues::OneQueue;
+use bridge_sim::scenario::on_simulated_time;
 use bridge_sim::store::{SimJobs, SimPlans};
-use bridge_sim::storm::on_simulated_time;
 use bridge_sim::world::SimClock;
 
 fn calm() -> Arc<Faults> {

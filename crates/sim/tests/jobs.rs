@@ -11,11 +11,11 @@ use bridge_history::api::list::list;
 use bridge_history::api::request::StartRequest;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::SegmentEnd;
-use bridge_history::job::state::Wish;
+use bridge_history::job::state::StopRequest;
 use bridge_sim::bucket::{Bucket, STYLE, Style};
+use bridge_sim::scenario::{bucket, config, judge, on_simulated_time, start};
 use bridge_sim::store::{INDEX_LAG, Outages};
-use bridge_sim::storm::{bucket, config, judge, on_simulated_time, start};
-use bridge_sim::world::{BEGIN, CALM, Weather, World};
+use bridge_sim::world::{BEGIN, CALM, FaultProfile, World};
 
 /// Pages of one entry.
 const STYLE_OF_ONE: Style = Style {
@@ -27,11 +27,11 @@ const STYLE_OF_ONE: Style = Style {
 fn segments_shorter_than_the_job_hand_it_on() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(1), 3_000);
     on_simulated_time(async {
-        let weather = Weather {
+        let profile = FaultProfile {
             segment: Duration::from_millis(300),
             ..CALM
         };
-        let world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 1);
+        let world = World::new(Arc::clone(&bucket), STYLE, profile, Mode::Strict, 1);
         let slow = StartRequest {
             max_rate: Some(500),
             ..StartRequest::default()
@@ -116,10 +116,13 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
         };
         let job = start(&world, &slow).await;
         assert!(!world.turn(Duration::from_secs(10)).await, "it is at work");
-        let told = actions::wish(&world.ports, &job.job_id, Wish::Pause)
+        let told = actions::request_stop(&world.ports, &job.job_id, StopRequest::Pause)
             .await
             .unwrap();
-        assert_eq!((told.phase, told.wish), (Phase::Sending, Some(Wish::Pause)));
+        assert_eq!(
+            (told.phase, told.stop_request),
+            (Phase::Sending, Some(StopRequest::Pause))
+        );
         // The world's own segment was dropped with the last turn: this is also a kill.
         assert!(world.turn(Duration::from_mins(3)).await);
         assert_eq!(world.phase(), Phase::Paused);
@@ -137,9 +140,9 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
 #[test]
 fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(5), 600);
-    for (wish, phase) in [
-        (Wish::Pause, Phase::Paused),
-        (Wish::Cancel, Phase::Cancelled),
+    for (request, phase) in [
+        (StopRequest::Pause, Phase::Paused),
+        (StopRequest::Cancel, Phase::Cancelled),
     ] {
         on_simulated_time(async {
             let world = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 5);
@@ -150,7 +153,7 @@ fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
             let job = start(&world, &slow).await;
             let operator = async {
                 tokio::time::sleep(Duration::from_secs(20)).await;
-                actions::wish(&world.ports, &job.job_id, wish)
+                actions::request_stop(&world.ports, &job.job_id, request)
                     .await
                     .unwrap();
             };
@@ -168,11 +171,11 @@ fn a_scan_that_cannot_advance_fails_with_the_reason_and_not_never() {
         bucket.put("one key", Millis(second * 1000));
     }
     on_simulated_time(async {
-        let weather = Weather {
+        let profile = FaultProfile {
             segment: Duration::from_secs(1),
             ..CALM
         };
-        let world = World::new(Arc::new(bucket), STYLE, weather, Mode::Strict, 9);
+        let world = World::new(Arc::new(bucket), STYLE, profile, Mode::Strict, 9);
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(1)).await);
         let job = world.jobs.jobs().values().next().cloned().unwrap();
@@ -206,11 +209,11 @@ fn a_rate_holds_over_segments_and_for_packed_messages() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(1), 600);
     for (rate, records, seconds) in [(10, 1, 600), (10, 50, 600), (10, 50, 9), (1, 100, 100)] {
         on_simulated_time(async {
-            let weather = Weather {
+            let profile = FaultProfile {
                 segment: Duration::from_secs(seconds),
                 ..CALM
             };
-            let mut world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 1);
+            let mut world = World::new(Arc::clone(&bucket), STYLE, profile, Mode::Strict, 1);
             world.settings.send.window = 20_000;
             let request = StartRequest {
                 max_rate: Some(rate),
@@ -268,12 +271,12 @@ fn there_is_a_bound_on_jobs_at_work() {
 fn an_item_that_is_no_job_hides_no_job() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(11), 300);
     on_simulated_time(async {
-        let weather = Weather {
+        let profile = FaultProfile {
             unreadable_job: true,
             lost_of_ten: 7, // the sweep does most
             ..CALM
         };
-        let world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 11);
+        let world = World::new(Arc::clone(&bucket), STYLE, profile, Mode::Strict, 11);
         start(&world, &StartRequest::default()).await;
         assert!(world.turn(Duration::from_hours(1)).await);
         assert_eq!(world.phase(), Phase::Done);
@@ -292,7 +295,7 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
     }
     let bucket = Arc::new(bucket);
     on_simulated_time(async {
-        let weather = Weather {
+        let profile = FaultProfile {
             page_takes: Duration::from_secs(10),
             plan_outages: Some(Outages {
                 every: Duration::from_secs(100),
@@ -300,7 +303,7 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
             }),
             ..CALM
         };
-        let mut world = World::new(Arc::clone(&bucket), STYLE_OF_ONE, weather, Mode::Strict, 12);
+        let mut world = World::new(Arc::clone(&bucket), STYLE_OF_ONE, profile, Mode::Strict, 12);
         world.settings.scan.commit_every = Duration::from_secs(10);
         world.settings.retry_timeout = Duration::from_secs(5);
         start(&world, &StartRequest::default()).await;
@@ -308,7 +311,7 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
         let ends = world.ends.lock().unwrap().clone();
         let faults = ends
             .iter()
-            .filter(|end| matches!(end, SegmentEnd::LeftToSweep(_)));
+            .filter(|end| matches!(end, SegmentEnd::RetryLater(_)));
         assert!(faults.count() > 10, "{ends:?}");
         assert_eq!(world.phase(), Phase::Done);
         judge(&world, &bucket, false).unwrap();
@@ -319,11 +322,11 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
 fn one_group_for_the_bucket_keeps_one_total_order() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(8), 200);
     on_simulated_time(async {
-        let weather = Weather {
+        let profile = FaultProfile {
             faults_per_mille: 40,
             ..CALM
         };
-        let world = World::new(Arc::clone(&bucket), STYLE, weather, Mode::Strict, 8);
+        let world = World::new(Arc::clone(&bucket), STYLE, profile, Mode::Strict, 8);
         let total = StartRequest {
             order: Some("bucket".to_owned()),
             ..StartRequest::default()

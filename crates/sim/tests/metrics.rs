@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_core::queue::refusal::Refusal;
 use bridge_history::api::request::StartRequest;
 use bridge_history::job::ports::Queues;
 use bridge_sim::bucket::STYLE;
-use bridge_sim::storm::{bucket, on_simulated_time, start};
-use bridge_sim::world::{CALM, Weather, World};
+use bridge_sim::scenario::{bucket, on_simulated_time, start};
+use bridge_sim::world::{CALM, FaultProfile, World};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 /// Segments last two minutes.
-const SHORT: Weather = Weather {
+const SHORT: FaultProfile = FaultProfile {
     segment: Duration::from_mins(2),
     ..CALM
 };
@@ -34,19 +34,19 @@ impl Queues for Busy {
 
 #[async_trait]
 impl Queue for Busy {
-    async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
-        Err(Refusal {
+    async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+        Err(SendError {
             kind: FailureKind::Throttled,
             code: "ThrottlingException".to_owned(),
             message: String::new(),
         })
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(262_144)
     }
 
@@ -80,11 +80,11 @@ fn a_job_counts_what_it_did() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(1), 3_000);
     for (delivery, rewinds) in [(Mode::Strict, false), (Mode::Batched, true)] {
         let told = counted(async {
-            let weather = Weather {
+            let profile = FaultProfile {
                 faults_per_mille: 30,
                 ..SHORT
             };
-            let world = World::new(Arc::clone(&bucket), STYLE, weather, delivery, 1);
+            let world = World::new(Arc::clone(&bucket), STYLE, profile, delivery, 1);
             let request = StartRequest {
                 max_rate: Some(10),
                 delivery,
@@ -102,9 +102,9 @@ fn a_job_counts_what_it_did() {
         assert!(of("EventsSent") >= 3_000.0, "{told:?}");
         assert!(of("VersionsScanned") >= 3_000.0, "{told:?}");
         assert!(of("Segments") >= 3.0, "{told:?}");
-        assert!(of("RequestsRepeated") > 0.0, "{told:?}");
+        assert!(of("RequestsRetried") > 0.0, "{told:?}");
         assert_eq!(of("Rewinds") > 0.0, rewinds, "{told:?}");
-        assert!(of("CheckpointAgeSeconds") < 120.0, "{told:?}");
+        assert!(of("StalledSeconds") < 120.0, "{told:?}");
     }
 }
 
@@ -121,7 +121,7 @@ fn a_stalled_job_ages_from_segment_to_segment() {
         told["Segments"] > 5.0,
         "segments last two minutes: {told:?}"
     );
-    let age = told["CheckpointAgeSeconds"];
+    let age = told["StalledSeconds"];
     assert!((800.0..=900.0).contains(&age), "{age}");
 }
 
@@ -140,6 +140,6 @@ fn a_job_that_waits_for_its_consumer_is_not_stalled() {
         assert!(!world.turn(Duration::from_mins(15)).await);
     });
     assert!(told["EventsSent"] < 1_000.0, "{told:?}");
-    let age = told["CheckpointAgeSeconds"];
+    let age = told["StalledSeconds"];
     assert!(age < 60.0, "{age}");
 }

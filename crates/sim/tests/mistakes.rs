@@ -1,9 +1,9 @@
 //! The simulation itself is tested: each mistake of the list, planted, must be caught.
 
 use bridge_core::mistake::{Mistake, plant};
-use bridge_sim::storm::Storm;
+use bridge_sim::scenario::Scenario;
 
-/// Storms that may pass before one catches the mistake.
+/// Scenarios that may pass before one catches the mistake.
 const SEEDS: u64 = 2_000;
 
 #[test]
@@ -26,15 +26,15 @@ fn every_planted_mistake_is_caught() {
     assert_eq!(missed, [], "not caught within {SEEDS} seeds");
 }
 
-/// Whether a storm in which the mistake is made ends badly, and the same one without it well.
+/// Whether a scenario in which the mistake is made ends badly, and the same one without it well.
 fn is_caught(mistake: Mistake) -> bool {
     plant(Some(mistake));
-    let caught = (0..SEEDS).find_map(|seed| Some((seed, Storm::of_seed(seed).blow().err()?)));
+    let caught = (0..SEEDS).find_map(|seed| Some((seed, Scenario::of_seed(seed).run().err()?)));
     plant(None);
     let Some((seed, broken)) = caught else {
         return false;
     };
     let broken = broken.lines().next().unwrap_or_default();
     println!("{mistake:?}: caught by seed {seed}: {broken}");
-    Storm::of_seed(seed).blow().is_ok()
+    Scenario::of_seed(seed).run().is_ok()
 }

@@ -1,4 +1,4 @@
-//! Contract 2: any history, cut into pages anywhere, read by any number of listers into runs of
+//! The order that docs/EVENTS.md promises: any history, cut into pages anywhere, read by any number of listers into runs of
 //! any size, interrupted anywhere, gives the one expected sequence.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Contracts 3 and 4 under faults: every planned event arrives, in order, once, whatever fails.
 
-use bridge_sim::storm::Storm;
+use bridge_sim::scenario::Scenario;
 
 /// Seeds of the test command; `BRIDGE_SEEDS=100000` runs more, `BRIDGE_SEED=42` one.
 const SEEDS: u64 = 2_400;
@@ -12,7 +12,7 @@ const TWICE: u64 = 40;
 fn whatever_fails_every_event_arrives_in_order() {
     if let Ok(seed) = std::env::var("BRIDGE_SEED") {
         let seed = seed.parse().unwrap();
-        println!("{:#?}", Storm::of_seed(seed).blow().unwrap());
+        println!("{:#?}", Scenario::of_seed(seed).run().unwrap());
         return;
     }
     let seeds = std::env::var("BRIDGE_SEEDS").map_or(SEEDS, |n| n.parse().unwrap());
@@ -21,7 +21,7 @@ fn whatever_fails_every_event_arrives_in_order() {
         for first in 0..threads {
             scope.spawn(move || {
                 for seed in (first..seeds).step_by(usize::try_from(threads).unwrap()) {
-                    if let Err(broken) = Storm::of_seed(seed).blow() {
+                    if let Err(broken) = Scenario::of_seed(seed).run() {
                         panic!("{broken}");
                     }
                 }
@@ -33,7 +33,7 @@ fn whatever_fails_every_event_arrives_in_order() {
 #[test]
 fn one_seed_gives_one_trace() {
     for seed in 0..TWICE {
-        let trace = Storm::of_seed(seed).blow();
-        assert_eq!(trace, Storm::of_seed(seed).blow(), "BRIDGE_SEED={seed}");
+        let trace = Scenario::of_seed(seed).run();
+        assert_eq!(trace, Scenario::of_seed(seed).run(), "BRIDGE_SEED={seed}");
     }
 }

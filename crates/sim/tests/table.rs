@@ -13,12 +13,12 @@ use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place::Place;
 use bridge_history::job::ports::Ports;
-use bridge_history::job::state::{Job, Stamp, Wish};
+use bridge_history::job::state::{Job, Revision, StopRequest};
 use bridge_history::job::store::JobStore;
 use bridge_history::job::sweep::sweep;
 use bridge_sim::bucket::{Bucket, STYLE};
+use bridge_sim::scenario::{config, on_simulated_time};
 use bridge_sim::store::INDEX_LAG;
-use bridge_sim::storm::{config, on_simulated_time};
 use bridge_sim::world::{BEGIN, CALM, World};
 use tokio::time::sleep;
 
@@ -40,7 +40,7 @@ impl JobStore for Counted {
         self.jobs.load(job_id).await
     }
 
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError> {
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
         self.jobs.replace(job, expected).await
     }
 
@@ -190,7 +190,7 @@ fn the_number_of_a_job_is_found_in_few_reads_however_many_there_were() {
                 job.job_id
             );
             counted.loads.store(0, Ordering::Relaxed);
-            let cancelled = actions::wish(&ports, &job.job_id, Wish::Cancel).await;
+            let cancelled = actions::request_stop(&ports, &job.job_id, StopRequest::Cancel).await;
             assert_eq!(cancelled.unwrap().phase, Phase::Cancelled);
         }
         counted.loads.store(0, Ordering::Relaxed);
@@ -210,8 +210,8 @@ fn jobs_that_were_paused_do_not_make_room_for_more_than_may_be_at_work() {
         let paused = actions::start(ports, &config(), &of_prefix(0))
             .await
             .unwrap();
-        let wished = actions::wish(ports, &paused.job_id, Wish::Pause).await;
-        assert_eq!(wished.unwrap().phase, Phase::Paused);
+        let stopped = actions::request_stop(ports, &paused.job_id, StopRequest::Pause).await;
+        assert_eq!(stopped.unwrap().phase, Phase::Paused);
         for number in 1..=100 {
             sleep(Duration::from_secs(1)).await;
             actions::start(ports, &config(), &of_prefix(number))

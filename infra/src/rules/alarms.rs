@@ -16,7 +16,7 @@ pub(super) fn alarms(stack: &Stack) -> Vec<String> {
     let visible = "ApproximateNumberOfMessagesVisible";
     let mut needed = vec![
         (visible, "OnFailureQueue"),
-        ("CheckpointAgeSeconds", "Reseed"),
+        ("StalledSeconds", "Reseed"),
         ("JobsFailed", "Reseed"),
         ("Errors", "Realtime"),
         ("Errors", "Reseed"),

@@ -8,13 +8,13 @@ use super::*;
 
 /// Answers from a script; records what was asked.
 struct Scripted {
-    answers: Mutex<Vec<Result<Vec<EntryResult>, Refusal>>>,
+    answers: Mutex<Vec<Result<Vec<EntryResult>, SendError>>>,
     asked: Mutex<Vec<Vec<u64>>>,
 }
 
 #[async_trait]
 impl Queue for Scripted {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         self.asked
             .lock()
             .unwrap()
@@ -25,10 +25,10 @@ impl Queue for Scripted {
         }
         answers.remove(0)
     }
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(262_144)
     }
     fn request_timeout(&self) -> Duration {
@@ -48,7 +48,7 @@ struct Slow {
 
 #[async_trait]
 impl Queue for Slow {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         let numbers = messages.iter().map(|m| m.number).collect();
         self.asked.lock().unwrap().push(numbers);
         let groups: Vec<_> = messages.iter().filter_map(|m| m.group.clone()).collect();
@@ -70,10 +70,10 @@ impl Queue for Slow {
         }
         Ok(results)
     }
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(262_144)
     }
     fn request_timeout(&self) -> Duration {
@@ -101,8 +101,8 @@ async fn run_slowly(groups: &[&str], faults: &[u8]) -> (Delivered, Vec<Vec<u64>>
     (delivered, queue.asked.into_inner().unwrap())
 }
 
-fn refusal(kind: FailureKind) -> Refusal {
-    Refusal {
+fn refusal(kind: FailureKind) -> SendError {
+    SendError {
         kind,
         code: "Code".to_owned(),
         message: String::new(),
@@ -126,7 +126,7 @@ fn messages(groups: &[&str]) -> Vec<Message> {
 
 async fn run(
     groups: &[&str],
-    answers: Vec<Result<Vec<EntryResult>, Refusal>>,
+    answers: Vec<Result<Vec<EntryResult>, SendError>>,
 ) -> (Delivered, Vec<Vec<u64>>) {
     let queue = Scripted {
         answers: Mutex::new(answers),
@@ -213,17 +213,17 @@ struct Throttling {
 
 #[async_trait]
 impl Queue for Throttling {
-    async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         if !self.answers {
             std::future::pending::<()>().await;
         }
         sleep(LATENCY).await;
         Err(refusal(FailureKind::Throttled))
     }
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(262_144)
     }
     fn request_timeout(&self) -> Duration {

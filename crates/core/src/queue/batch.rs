@@ -4,10 +4,10 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::failure::FailureKind;
 use crate::mistake::Mistake;
+use crate::queue::error::SendError;
 use crate::queue::message::Message;
 use crate::queue::ordering::Mode;
 use crate::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES};
-use crate::queue::refusal::Refusal;
 use crate::queue::undeliverable::apart;
 
 /// How far behind its front a lane looks for messages of other groups to fill a request.
@@ -30,18 +30,18 @@ pub struct Settled {
     /// Numbers of the messages SQS has.
     pub acknowledged: Vec<u64>,
     /// Messages that no repetition will help.
-    pub rejected: Vec<(Message, Refusal)>,
+    pub rejected: Vec<(Message, SendError)>,
     /// Numbers of messages of several events, one of which no repetition will help, and into how many
     /// of one event each they were taken apart: these wait in their place, so that the one at fault
     /// is found.
     pub taken_apart: Vec<(u64, usize)>,
     /// The worst reason for what goes back to wait.
-    pub again: Option<Refusal>,
+    pub again: Option<SendError>,
 }
 
 impl Settled {
     /// Keeps the worst reason: throttling says the least.
-    fn note(&mut self, refusal: Refusal) {
+    fn note(&mut self, refusal: SendError) {
         let worse = self
             .again
             .as_ref()
@@ -169,7 +169,7 @@ impl Pending {
     pub fn settle(
         &mut self,
         request: Vec<Message>,
-        answer: Result<Vec<EntryResult>, Refusal>,
+        answer: Result<Vec<EntryResult>, SendError>,
     ) -> Settled {
         let results = match answer {
             Ok(results) => results,

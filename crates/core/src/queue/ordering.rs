@@ -26,7 +26,7 @@ impl Order {
     }
 }
 
-/// How a FIFO queue's groups keep their order (contract 3).
+/// How a FIFO queue's groups keep their order (docs/EVENTS.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {

@@ -1,8 +1,8 @@
 //! Whether messages may be sent, asked without sending one (docs/decisions/0019).
 
 use crate::failure::FailureKind;
+use crate::queue::error::SendError;
 use crate::queue::port::Queue;
-use crate::queue::refusal::Refusal;
 
 /// Asks with an empty request whether this caller may send. There is nothing in it that a consumer could
 /// read. SQS refuses it in any case: a caller who may not send with `AccessDenied`, as it looks at who
@@ -12,7 +12,7 @@ use crate::queue::refusal::Refusal;
 ///
 /// # Errors
 /// The refusal, when it says that the permission is missing.
-pub async fn may_send(queue: &dyn Queue) -> Result<(), Refusal> {
+pub async fn may_send(queue: &dyn Queue) -> Result<(), SendError> {
     match queue.send(&[]).await {
         Err(refusal) if is_permission_missing(&refusal) => Err(refusal),
         _ => Ok(()),
@@ -20,7 +20,7 @@ pub async fn may_send(queue: &dyn Queue) -> Result<(), Refusal> {
 }
 
 /// A refusal of the caller, not of a message.
-fn is_permission_missing(refusal: &Refusal) -> bool {
+fn is_permission_missing(refusal: &SendError) -> bool {
     // A server that gives no code tells its status.
     let named = refusal.code.contains("AccessDenied") || refusal.code == "HTTP 403";
     refusal.kind == FailureKind::Permanent && named
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn only_a_missing_permission_is_told() {
-        let refusal = |kind, code: &str| Refusal {
+        let refusal = |kind, code: &str| SendError {
             kind,
             code: code.to_owned(),
             message: String::new(),

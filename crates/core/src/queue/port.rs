@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use crate::failure::FailureKind;
+use crate::queue::error::SendError;
 use crate::queue::message::Message;
-use crate::queue::refusal::Refusal;
 
 /// Entries a batch request may hold.
 /// Source: Amazon SQS Developer Guide, "Amazon SQS message quotas".
@@ -18,7 +18,7 @@ pub const MAX_ENTRIES: usize = 10;
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// One answer an entry, in the request's order.
-pub type EntryResult = Result<(), Refusal>;
+pub type EntryResult = Result<(), SendError>;
 
 /// Port: a queue.
 #[async_trait]
@@ -28,13 +28,13 @@ pub trait Queue: Send + Sync {
     /// its messages may or may not have arrived. It does not retry, and ends within
     /// [`Queue::request_timeout`]. No messages are a request too, which only
     /// [`permission::may_send`] makes.
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal>;
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError>;
 
     /// Messages waiting in the queue (approximate).
-    async fn depth(&self) -> Result<u64, Refusal>;
+    async fn depth(&self) -> Result<u64, SendError>;
 
     /// The queue's own `MaximumMessageSize`, bytes.
-    async fn max_message_bytes(&self) -> Result<usize, Refusal>;
+    async fn max_message_bytes(&self) -> Result<usize, SendError>;
 
     /// The longest that [`Queue::send`] can take.
     fn request_timeout(&self) -> std::time::Duration;
@@ -45,11 +45,11 @@ pub async fn send_in_time(
     queue: &dyn Queue,
     request: &[Message],
     limit: Duration,
-) -> Result<Vec<EntryResult>, Refusal> {
+) -> Result<Vec<EntryResult>, SendError> {
     timeout(limit, queue.send(request))
         .await
         .unwrap_or_else(|_| {
-            Err(Refusal {
+            Err(SendError {
                 kind: FailureKind::Transient,
                 code: "RequestTimeout".to_owned(),
                 message: format!("no answer within {} ms", limit.as_millis()),

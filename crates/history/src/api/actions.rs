@@ -2,8 +2,8 @@
 
 use bridge_core::config::ReseedConfig;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::permission::may_send;
-use bridge_core::queue::refusal::Refusal;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Millis;
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::api::request::StartRequest;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::ports::{Ports, Queues};
-use crate::job::state::{Job, Options, Wish, digest_of};
+use crate::job::state::{Job, Options, StopRequest, digest_of};
 use crate::send::parking::OnUndeliverable;
 
 /// How often a write that lost a race is tried again.
@@ -153,7 +153,7 @@ pub async fn start_another(
 /// # Errors
 /// [`JobError::BadRequest`] when it is not there or may not be used.
 pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
-    let refused = |tried: &str, refusal: &Refusal| {
+    let refused = |tried: &str, refusal: &SendError| {
         let text = format!(
             "queueUrl: asked queue {url} {tried}: {}: {}; allowed is a queue that is there and that \
              this function may send to (the stack's, or ReplayQueueArn)",
@@ -245,8 +245,15 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
 ///
 /// # Errors
 /// [`JobError`]
-pub async fn wish(ports: &Ports, job_id: &str, wish: Wish) -> Result<Job, JobError> {
-    change(ports, job_id, |job| job.wished(wish, ports.clock.now())).await
+pub async fn request_stop(
+    ports: &Ports,
+    job_id: &str,
+    request: StopRequest,
+) -> Result<Job, JobError> {
+    change(ports, job_id, |job| {
+        job.stop_requested(request, ports.clock.now())
+    })
+    .await
 }
 
 /// Lets a paused or failed job go on, with another way for undeliverable events if one is given. One
@@ -262,7 +269,7 @@ pub async fn resume(
     check_parking(ports, job_id, on_undeliverable.unwrap_or_default())?;
     let job = find(ports, job_id).await?;
     let changes = on_undeliverable.is_some_and(|asked| asked != job.options.on_undeliverable);
-    if job.is_active() && job.wish.is_none() && !changes {
+    if job.is_active() && job.stop_request.is_none() && !changes {
         return Ok(job);
     }
     if !job.is_active() {
@@ -287,7 +294,7 @@ async fn change(
         if changed == job {
             return Ok(job);
         }
-        match ports.jobs.replace(&changed, job.stamp()).await {
+        match ports.jobs.replace(&changed, job.stored_revision()).await {
             Ok(()) => return Ok(changed),
             Err(JobStoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
             Err(error) => return Err(error.into()),
@@ -315,20 +322,20 @@ mod tests {
 
     /// A queue that answers so when it is asked about itself.
     #[derive(Clone)]
-    struct Asked(Result<usize, Refusal>, Result<(), Refusal>);
+    struct Asked(Result<usize, SendError>, Result<(), SendError>);
 
     #[async_trait]
     impl Queue for Asked {
-        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
             assert!(messages.is_empty(), "it is only asked");
             self.1.clone().map(|()| vec![])
         }
 
-        async fn depth(&self) -> Result<u64, Refusal> {
+        async fn depth(&self) -> Result<u64, SendError> {
             panic!("it is only asked for what every queue has");
         }
 
-        async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+        async fn max_message_bytes(&self) -> Result<usize, SendError> {
             self.0.clone()
         }
 
@@ -345,7 +352,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_that_is_refused_is_told_and_one_that_is_slow_is_not_waited_for() {
-        let refusal = |kind| Refusal {
+        let refusal = |kind| SendError {
             kind,
             code: "QueueDoesNotExist".to_owned(),
             message: "gone".to_owned(),
@@ -369,7 +376,7 @@ mod tests {
     #[tokio::test]
     async fn a_queue_that_may_be_asked_and_not_sent_to_is_told() {
         let answers = |code: &str| {
-            let refusal = Refusal {
+            let refusal = SendError {
                 kind: FailureKind::Permanent,
                 code: code.to_owned(),
                 message: "no".to_owned(),

@@ -1,4 +1,4 @@
-//! The reseed function's input (contract 6).
+//! The reseed function's input (docs/OPERATIONS.md).
 
 use bridge_core::config;
 use bridge_core::config::Config;

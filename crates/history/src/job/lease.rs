@@ -25,7 +25,7 @@ use crate::send::gate::Gate;
 
 /// Why the job could not be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeepError {
+pub enum LeaseError {
     /// Another segment has the job: this one must do nothing more.
     #[error("the job was taken over by another segment")]
     Fenced,
@@ -34,7 +34,7 @@ pub enum KeepError {
     Store(#[from] JobStoreError),
 }
 
-impl Failure for KeepError {
+impl Failure for LeaseError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Fenced => FailureKind::Permanent,
@@ -44,7 +44,7 @@ impl Failure for KeepError {
 }
 
 /// Holds the job of a segment.
-pub struct Keeper {
+pub struct JobLease {
     store: Arc<dyn JobStore>,
     plans: Arc<dyn PlanStore>,
     clock: Arc<dyn Clock>,
@@ -70,7 +70,7 @@ struct LeaseEnd {
     steady: Instant,
 }
 
-impl Keeper {
+impl JobLease {
     /// Holds a job, whose lease has just been stored.
     #[must_use]
     pub(super) fn new(
@@ -115,11 +115,11 @@ impl Keeper {
         self.fenced.load(Ordering::SeqCst)
     }
 
-    /// Changes the job as [`Keeper::try_update`] does, again while the store fails.
+    /// Changes the job as [`JobLease::try_update`] does, again while the store fails.
     ///
     /// # Errors
-    /// [`KeepError`]; after `Fenced` nothing can be written any more.
-    pub async fn update(&self, change: impl Fn(&mut Job) + Send + Sync) -> Result<(), KeepError> {
+    /// [`LeaseError`]; after `Fenced` nothing can be written any more.
+    pub async fn update(&self, change: impl Fn(&mut Job) + Send + Sync) -> Result<(), LeaseError> {
         let mut random = self
             .random
             .lock()
@@ -130,19 +130,19 @@ impl Keeper {
             .await
     }
 
-    /// Changes the job, renewing the lease if `change` leaves it. An operator's wish that was
+    /// Changes the job, renewing the lease if `change` leaves it. An operator's request that was
     /// written meanwhile is kept and ends the segment.
     ///
     /// # Errors
-    /// [`KeepError`]; after `Fenced` nothing can be written any more.
+    /// [`LeaseError`]; after `Fenced` nothing can be written any more.
     pub async fn try_update(
         &self,
         change: &(impl Fn(&mut Job) + Send + Sync),
-    ) -> Result<(), KeepError> {
+    ) -> Result<(), LeaseError> {
         let mut job = self.job.lock().await;
         loop {
             if self.is_fenced() {
-                return Err(KeepError::Fenced);
+                return Err(LeaseError::Fenced);
             }
             let (now, begun) = (self.clock.now(), Instant::now());
             let mut next = job.next(now);
@@ -151,7 +151,7 @@ impl Keeper {
             }
             change(&mut next);
             next.note_progress(&job, now);
-            match in_time(self.store.replace(&next, job.stamp())).await {
+            match in_time(self.store.replace(&next, job.stored_revision())).await {
                 Ok(()) => {
                     *self.lease_end() = LeaseEnd {
                         wall: end_of_lease(&next),
@@ -163,15 +163,15 @@ impl Keeper {
                 Err(JobStoreError::Conflict { .. }) => {
                     let stored = in_time(self.store.load(&job.job_id)).await?;
                     // Whoever else takes or ends a job raises its epoch. At this segment's there are
-                    // only an operator's wish, and its own write whose answer was lost. Changes are
+                    // only an operator's request, and its own write whose answer was lost. Changes are
                     // absolute, so doing it again is right.
                     let ours = stored
                         .filter(|s| Mistake::EpochNotChecked.is_planted() || s.epoch == job.epoch);
                     let Some(stored) = ours else {
                         self.fence();
-                        return Err(KeepError::Fenced);
+                        return Err(LeaseError::Fenced);
                     };
-                    if stored.wish.is_some() {
+                    if stored.stop_request.is_some() {
                         self.stop.cancel();
                     }
                     let was_released = stored.epoch == job.epoch && stored.lease.is_none();
@@ -203,7 +203,7 @@ fn end_of_lease(job: &Job) -> Millis {
     job.lease.as_ref().map_or(Millis(0), |lease| lease.until)
 }
 
-impl Gate for Keeper {
+impl Gate for JobLease {
     fn is_open(&self, request: Duration) -> bool {
         let wall = i64::try_from(request.as_millis())
             .unwrap_or(i64::MAX)
@@ -223,7 +223,7 @@ impl Gate for Keeper {
 }
 
 #[async_trait]
-impl Commit for Keeper {
+impl Commit for JobLease {
     async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
         let epoch = self.job.lock().await.epoch;
         manifest.generation += 1;
@@ -236,8 +236,8 @@ impl Commit for Keeper {
         })
         .await
         .map_err(|error| match error {
-            KeepError::Fenced => PlanError::Fenced,
-            KeepError::Store(error) => PlanError::Commit(error.to_string()),
+            LeaseError::Fenced => PlanError::Fenced,
+            LeaseError::Store(error) => PlanError::Commit(error.to_string()),
         })
     }
 }

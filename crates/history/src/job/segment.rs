@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::job::error::JobError;
-use crate::job::lease::{KeepError, Keeper};
+use crate::job::lease::{JobLease, LeaseError};
 use crate::job::phase::Phase;
 use crate::job::ports::Ports;
-use crate::job::segment_error::Trouble;
+use crate::job::segment_error::SegmentError;
 use crate::job::settings::SegmentSettings;
-use crate::job::state::{Job, NotTaken, Wish};
+use crate::job::state::{AcquireError, Job, StopRequest};
 use crate::job::takeover::{Taken, take};
 use crate::plan::manifest::Manifest;
 use crate::plan::merge::Merge;
@@ -45,9 +45,9 @@ pub enum SegmentEnd {
         epoch: u64,
     },
     /// A fault that may pass: the sweep continues the job.
-    LeftToSweep(String),
+    RetryLater(String),
     /// There was nothing to do here.
-    LeftAlone(NotTaken),
+    Skipped(AcquireError),
     /// Another segment took the job while this one worked.
     Fenced,
 }
@@ -78,7 +78,7 @@ pub async fn run(
     .await?
     {
         Ok(taken) => taken,
-        Err(reason) => return Ok(SegmentEnd::LeftAlone(reason)),
+        Err(reason) => return Ok(SegmentEnd::Skipped(reason)),
     };
     let job = &taken.job;
     if !job.is_active() {
@@ -102,7 +102,7 @@ struct Segment<'a> {
     settings: &'a SegmentSettings,
     /// The plan store, asked again when it fails.
     plans: Arc<dyn PlanStore>,
-    keeper: Arc<Keeper>,
+    keeper: Arc<JobLease>,
     watermark: Arc<Mutex<Watermark>>,
     /// Whether it waits for the consumer.
     held: Arc<AtomicBool>,
@@ -120,8 +120,8 @@ impl<'a> Segment<'a> {
         stop: CancellationToken,
     ) -> Self {
         let job = &taken.job;
-        if job.wish.is_some() {
-            stop.cancel(); // left by a segment that died before it saw the wish
+        if job.stop_request.is_some() {
+            stop.cancel(); // left by a segment that died before it saw the request
         }
         let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch);
         let retry = Retry {
@@ -141,7 +141,7 @@ impl<'a> Segment<'a> {
             ))),
             held: Arc::default(),
             listed_before: job.counts.listed,
-            keeper: Arc::new(Keeper::new(
+            keeper: Arc::new(JobLease::new(
                 taken,
                 Arc::clone(&ports.jobs),
                 Arc::clone(&plans),
@@ -181,7 +181,7 @@ impl<'a> Segment<'a> {
     }
 
     /// `Ok(true)` when nothing is left to do.
-    async fn scan_and_send(&mut self) -> Result<bool, Trouble> {
+    async fn scan_and_send(&mut self) -> Result<bool, SegmentError> {
         let job = self.keeper.job().await;
         let mut manifest = match &job.manifest {
             Some(name) => Manifest::load(&*self.plans, name).await?,
@@ -223,7 +223,7 @@ impl<'a> Segment<'a> {
         Ok(lock(&self.watermark).checkpoint().sequence == planned)
     }
 
-    async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), Trouble> {
+    async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), SegmentError> {
         let scan = Scan {
             lister: Arc::clone(&self.ports.lister),
             store: &*self.plans,
@@ -238,7 +238,7 @@ impl<'a> Segment<'a> {
         Ok(scan.run(manifest).await?)
     }
 
-    async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), Trouble> {
+    async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), SegmentError> {
         let after = job.checkpoint.position.clone();
         let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
         let sending = Sending {
@@ -274,7 +274,7 @@ impl<'a> Segment<'a> {
     }
 
     /// Writes down how far it came and what is to become of the job.
-    async fn finish(&self, worked: Result<bool, Trouble>) -> SegmentEnd {
+    async fn finish(&self, worked: Result<bool, SegmentError>) -> SegmentEnd {
         let (checkpoint, parked) = passed(&self.watermark);
         let clock = &self.ports.clock;
         // There is no heartbeat any more: what is written now is written soon or not at all.
@@ -285,29 +285,29 @@ impl<'a> Segment<'a> {
                 job.checkpoint = checkpoint.clone();
                 job.counts.parked = parked;
                 let now = clock.now();
-                match (&worked, job.wish) {
+                match (&worked, job.stop_request) {
                     (Ok(true), _) => job.end_as(Phase::Done, now),
-                    (_, Some(Wish::Cancel)) => job.end_as(Phase::Cancelled, now),
-                    (_, Some(Wish::Pause)) => job.end_as(Phase::Paused, now),
+                    (_, Some(StopRequest::Cancel)) => job.end_as(Phase::Cancelled, now),
+                    (_, Some(StopRequest::Pause)) => job.end_as(Phase::Paused, now),
                     (Ok(false), None) if self.is_stuck(job) => {
                         job.release_after_fault(STUCK.to_owned(), now);
                     }
                     (Ok(false), None) => job.release(),
-                    (Err(Trouble::Failure(error)), None) => {
+                    (Err(SegmentError::Permanent(error)), None) => {
                         job.last_error = Some(error.clone());
                         job.end_as(Phase::Failed, now);
                     }
-                    (Err(Trouble::Fault(error)), None) => {
+                    (Err(SegmentError::Transient(error)), None) => {
                         job.release_after_fault(error.clone(), now);
                     }
-                    (Err(Trouble::Fenced), None) => {}
+                    (Err(SegmentError::Fenced), None) => {}
                 }
             })
             .await;
         match written {
-            Err(KeepError::Fenced) => return SegmentEnd::Fenced,
+            Err(LeaseError::Fenced) => return SegmentEnd::Fenced,
             // The lease will lapse, and the sweep will continue the job.
-            Err(KeepError::Store(error)) => return SegmentEnd::LeftToSweep(error.to_string()),
+            Err(LeaseError::Store(error)) => return SegmentEnd::RetryLater(error.to_string()),
             Ok(()) => {}
         }
         let job = self.keeper.job().await;
@@ -316,9 +316,11 @@ impl<'a> Segment<'a> {
         }
         match worked {
             _ if !job.is_active() => SegmentEnd::Ended(job.phase),
-            Ok(_) if self.is_stuck(&job) => SegmentEnd::LeftToSweep(STUCK.to_owned()),
-            Err(Trouble::Fault(error) | Trouble::Failure(error)) => SegmentEnd::LeftToSweep(error),
-            Err(Trouble::Fenced) => SegmentEnd::Fenced,
+            Ok(_) if self.is_stuck(&job) => SegmentEnd::RetryLater(STUCK.to_owned()),
+            Err(SegmentError::Transient(error) | SegmentError::Permanent(error)) => {
+                SegmentEnd::RetryLater(error)
+            }
+            Err(SegmentError::Fenced) => SegmentEnd::Fenced,
             Ok(_) => self.hand_on(&job).await,
         }
     }
@@ -335,8 +337,8 @@ impl<'a> Segment<'a> {
         );
         match invoked.await {
             Ok(Ok(())) => SegmentEnd::HandedOn { epoch: job.epoch },
-            Ok(Err(error)) => SegmentEnd::LeftToSweep(format!("the continuation failed: {error}")),
-            Err(_) => SegmentEnd::LeftToSweep("the continuation did not answer".to_owned()),
+            Ok(Err(error)) => SegmentEnd::RetryLater(format!("the continuation failed: {error}")),
+            Err(_) => SegmentEnd::RetryLater("the continuation did not answer".to_owned()),
         }
     }
 }
@@ -349,7 +351,7 @@ fn passed(watermark: &Mutex<Watermark>) -> (Checkpoint, u64) {
 
 /// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
 async fn heartbeat(
-    keeper: &Keeper,
+    keeper: &JobLease,
     watermark: &Mutex<Watermark>,
     held: &AtomicBool,
     every: Duration,
@@ -376,12 +378,12 @@ async fn heartbeat(
             clippy::cast_precision_loss,
             reason = "milliseconds of a job are exact"
         )]
-        histogram!("CheckpointAgeSeconds").record(keeper.stalled_ms().await as f64 / 1000.0);
+        histogram!("StalledSeconds").record(keeper.stalled_ms().await as f64 / 1000.0);
         match beat {
             Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
-            Err(KeepError::Fenced) => return,
+            Err(LeaseError::Fenced) => return,
             // The gate closes by itself when the lease cannot be renewed.
-            Err(KeepError::Store(error)) => {
+            Err(LeaseError::Store(error)) => {
                 tracing::warn!(%error, "the checkpoint was not written");
             }
         }

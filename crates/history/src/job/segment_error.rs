@@ -3,20 +3,20 @@
 use bridge_core::failure::Failure;
 use bridge_core::text::shown;
 
-use crate::job::lease::KeepError;
+use crate::job::lease::LeaseError;
 use crate::plan::store::PlanError;
 use crate::scan::error::ScanError;
-use crate::send::error::SendError;
+use crate::send::error::SenderError;
 
 /// Why the work of a segment stopped early.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum SegmentError {
     /// Another segment has the job.
     Fenced,
     /// It may pass.
-    Fault(String),
+    Transient(String),
     /// It will not pass by itself.
-    Failure(String),
+    Permanent(String),
 }
 
 /// Bytes of an error that a job keeps as its last: it quotes what a server or a page said.
@@ -27,26 +27,26 @@ fn told(error: &dyn std::error::Error) -> String {
     shown(&error.to_string(), MOST_KEPT)
 }
 
-impl Trouble {
+impl SegmentError {
     fn of(error: &impl Failure) -> Self {
         if error.may_pass() {
-            Self::Fault(told(error))
+            Self::Transient(told(error))
         } else {
-            Self::Failure(told(error))
+            Self::Permanent(told(error))
         }
     }
 }
 
-impl From<KeepError> for Trouble {
-    fn from(error: KeepError) -> Self {
+impl From<LeaseError> for SegmentError {
+    fn from(error: LeaseError) -> Self {
         match error {
-            KeepError::Fenced => Self::Fenced,
-            KeepError::Store(_) => Self::Fault(told(&error)),
+            LeaseError::Fenced => Self::Fenced,
+            LeaseError::Store(_) => Self::Transient(told(&error)),
         }
     }
 }
 
-impl From<PlanError> for Trouble {
+impl From<PlanError> for SegmentError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Fenced => Self::Fenced,
@@ -55,7 +55,7 @@ impl From<PlanError> for Trouble {
     }
 }
 
-impl From<ScanError> for Trouble {
+impl From<ScanError> for SegmentError {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Plan(error) => error.into(),
@@ -64,10 +64,10 @@ impl From<ScanError> for Trouble {
     }
 }
 
-impl From<SendError> for Trouble {
-    fn from(error: SendError) -> Self {
+impl From<SenderError> for SegmentError {
+    fn from(error: SenderError) -> Self {
         match error {
-            SendError::Plan(error) => error.into(),
+            SenderError::Plan(error) => error.into(),
             error => Self::of(&error),
         }
     }
@@ -91,7 +91,7 @@ mod tests {
                 message: "\u{1b}[2J\n".repeat(1_000_000),
             },
         };
-        let Trouble::Failure(kept) = Trouble::from(error) else {
+        let SegmentError::Permanent(kept) = SegmentError::from(error) else {
             panic!("it does not pass");
         };
         assert!(kept.len() < MOST_KEPT + 100, "{} bytes", kept.len());

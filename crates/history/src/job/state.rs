@@ -33,7 +33,7 @@ const DIED: &str = "ten segments in a row ended before they got further, the las
 /// What an operator wants of a job that a segment is working on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
+pub enum StopRequest {
     /// Stop; may go on later.
     Pause,
     /// Stop for good.
@@ -124,7 +124,7 @@ pub struct Counts {
 
 /// Tells whether a stored job is still the one that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Revision {
     /// See [`Job::epoch`].
     pub epoch: u64,
     /// See [`Job::revision`].
@@ -147,8 +147,8 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// What the operator wants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wish: Option<Wish>,
+    #[serde(default, rename = "wish", skip_serializing_if = "Option::is_none")]
+    pub stop_request: Option<StopRequest>,
     /// The bucket.
     pub bucket: String,
     /// What was asked.
@@ -195,7 +195,7 @@ pub enum Seen {
 
 /// Why a segment leaves a job alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
+pub enum AcquireError {
     /// There is nothing to do.
     #[error("the job is {0}")]
     NotActive(Phase),
@@ -231,7 +231,7 @@ impl Job {
             epoch: 0,
             revision: 0,
             lease: None,
-            wish: None,
+            stop_request: None,
             bucket: bucket.to_owned(),
             options,
             digest,
@@ -250,8 +250,8 @@ impl Job {
 
     /// What must still be stored for a write to go through.
     #[must_use]
-    pub fn stamp(&self) -> Stamp {
-        Stamp {
+    pub fn stored_revision(&self) -> Revision {
+        Revision {
             epoch: self.epoch,
             revision: self.revision,
         }
@@ -304,7 +304,7 @@ impl Job {
     /// two machines say.
     ///
     /// # Errors
-    /// [`NotTaken`] when there is nothing to do or somebody else does it.
+    /// [`AcquireError`] when there is nothing to do or somebody else does it.
     pub fn take_over(
         &self,
         owner: &str,
@@ -312,12 +312,12 @@ impl Job {
         now: Millis,
         lease_ms: i64,
         seen: Seen,
-    ) -> Result<Self, NotTaken> {
+    ) -> Result<Self, AcquireError> {
         if !self.is_active() {
-            return Err(NotTaken::NotActive(self.phase));
+            return Err(AcquireError::NotActive(self.phase));
         }
         if let Some(expected) = expected_epoch.filter(|e| *e != self.epoch) {
-            return Err(NotTaken::OtherEpoch {
+            return Err(AcquireError::OtherEpoch {
                 found: self.epoch,
                 expected,
             });
@@ -326,7 +326,7 @@ impl Job {
             && seen == Seen::Once
             && !Mistake::LeaseIgnored.is_planted()
         {
-            return Err(NotTaken::LeaseHeld { until: lease.until });
+            return Err(AcquireError::LeaseHeld { until: lease.until });
         }
         let mut next = self.next(now);
         next.epoch += 1;
@@ -346,21 +346,22 @@ impl Job {
         Ok(next)
     }
 
-    /// The job after an operator's wish: carried out at once when nobody works on it, else left
+    /// The job after an operator's request to stop: carried out at once when nobody works on it, else left
     /// for the segment, which sees it within seconds. One that has died since is followed by another
     /// that carries it out. What is asked for again changes nothing.
     ///
     /// # Errors
     /// [`JobError::WrongPhase`] when the job has ended; [`JobError::Ending`] when it is to be
     /// cancelled, and a pause is asked for.
-    pub fn wished(&self, wish: Wish, now: Millis) -> Result<Self, JobError> {
-        let (action, goal) = match wish {
-            Wish::Pause => ("pause", Phase::Paused),
-            Wish::Cancel => ("cancel", Phase::Cancelled),
+    pub fn stop_requested(&self, request: StopRequest, now: Millis) -> Result<Self, JobError> {
+        let (action, goal) = match request {
+            StopRequest::Pause => ("pause", Phase::Paused),
+            StopRequest::Cancel => ("cancel", Phase::Cancelled),
         };
         let may = self.is_active()
             || self.phase == goal
-            || (wish == Wish::Cancel && matches!(self.phase, Phase::Paused | Phase::Failed));
+            || (request == StopRequest::Cancel
+                && matches!(self.phase, Phase::Paused | Phase::Failed));
         if !may {
             return Err(JobError::WrongPhase {
                 job_id: self.job_id.clone(),
@@ -368,15 +369,15 @@ impl Job {
                 action,
             });
         }
-        if self.phase == goal || self.wish == Some(wish) {
+        if self.phase == goal || self.stop_request == Some(request) {
             return Ok(self.clone());
         }
-        if self.wish == Some(Wish::Cancel) {
+        if self.stop_request == Some(StopRequest::Cancel) {
             return Err(self.ending(action));
         }
         let mut next = self.next(now);
         if self.lease.is_some() {
-            next.wish = Some(wish);
+            next.stop_request = Some(request);
         } else {
             next.epoch += 1;
             next.end_as(goal, now);
@@ -387,8 +388,8 @@ impl Job {
     fn ending(&self, action: &'static str) -> JobError {
         JobError::Ending {
             job_id: self.job_id.clone(),
-            doing: match self.wish {
-                Some(Wish::Pause) => "paused",
+            doing: match self.stop_request {
+                Some(StopRequest::Pause) => "paused",
                 _ => "cancelled",
             },
             action,
@@ -406,7 +407,7 @@ impl Job {
         on_undeliverable: Option<OnUndeliverable>,
         now: Millis,
     ) -> Result<Self, JobError> {
-        if self.wish.is_some() {
+        if self.stop_request.is_some() {
             return Err(self.ending("resume"));
         }
         if !matches!(self.phase, Phase::Paused | Phase::Failed) {
@@ -424,7 +425,7 @@ impl Job {
         next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
         next.epoch += 1;
         next.lease = None;
-        next.wish = None;
+        next.stop_request = None;
         next.last_error = None;
         next.finished_at = None;
         next.expires_at = None;
@@ -453,7 +454,7 @@ impl Job {
     pub fn end_as(&mut self, phase: Phase, now: Millis) {
         self.phase = phase;
         self.lease = None;
-        self.wish = None;
+        self.stop_request = None;
         if matches!(phase, Phase::Done | Phase::Cancelled) {
             self.finished_at = Some(now);
             self.expires_at = Some(now.plus(KEPT_MS).0 / 1000);

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::job::error::JobStoreError;
 use crate::job::place::Place;
-use crate::job::state::{Job, Stamp};
+use crate::job::state::{Job, Revision};
 
 /// Port: where jobs are kept. Every write is conditional.
 #[async_trait]
@@ -19,7 +19,7 @@ pub trait JobStore: Send + Sync {
     async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError>;
 
     /// Writes `job` if the stored one still has the epoch and revision of `expected`.
-    async fn replace(&self, job: &Job, expected: Stamp) -> Result<(), JobStoreError>;
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError>;
 
     /// The ids of the jobs at work, in any order, without reading the others. It may be behind by a
     /// moment: one that just began may be missing, one that just ended be named. Who acts on a job

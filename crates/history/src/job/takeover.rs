@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::ports::Ports;
 use crate::job::settings::SegmentSettings;
-use crate::job::state::{Job, NotTaken, Seen};
+use crate::job::state::{AcquireError, Job, Seen};
 use crate::job::store::in_time;
 
 /// For how long a job store that fails is asked for the job. After that the sweep asks for another
@@ -40,7 +40,7 @@ pub(super) async fn take(
     owner: &str,
     budget: Duration,
     stop: &CancellationToken,
-) -> Result<Result<Taken, NotTaken>, JobError> {
+) -> Result<Result<Taken, AcquireError>, JobError> {
     let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
     let mut random = fastrand::Rng::with_seed(settings.seed);
     // Lambda may deliver one invocation twice: its id alone is no owner.
@@ -57,7 +57,7 @@ pub(super) async fn take(
     let mut seen = Seen::Once;
     let now = ports.clock.now();
     match stored.take_over(&owner, expected_epoch, now, lease_ms, seen) {
-        Err(held @ NotTaken::LeaseHeld { .. }) => {
+        Err(held @ AcquireError::LeaseHeld { .. }) => {
             if !is_forsaken(ports, settings, &stored, budget, stop).await? {
                 return Ok(Err(held));
             }
@@ -75,12 +75,12 @@ pub(super) async fn take(
             Err(reason) => return Ok(Err(reason)),
         };
         let begun = Instant::now();
-        match in_time(ports.jobs.replace(&job, stored.stamp())).await {
+        match in_time(ports.jobs.replace(&job, stored.stored_revision())).await {
             Ok(()) => Ok(Ok(Taken { job, begun })),
             Err(JobStoreError::Conflict { .. }) => {
                 // Somebody else's, or this segment's own, if an answer was lost.
                 let found = load(ports, job_id).await?;
-                let other = NotTaken::OtherEpoch {
+                let other = AcquireError::OtherEpoch {
                     found: job.epoch,
                     expected: stored.epoch,
                 };
@@ -121,7 +121,7 @@ async fn is_forsaken(
             () = sleep(settings.heartbeat) => {}
         }
         match load(ports, &job.job_id).await {
-            Ok(Some(found)) if found.stamp() == job.stamp() => {}
+            Ok(Some(found)) if found.stored_revision() == job.stored_revision() => {}
             Ok(_) => return Ok(false),
             // What cannot be seen now is seen at the end: a write changes the stamp for good.
             Err(error) if error.may_pass() => {}

@@ -67,7 +67,7 @@ impl RunReader {
         };
         let footer = read_footer(&*store, run).await?;
         bounds::check_footer(&footer).map_err(damaged)?;
-        let metadata = unpanicked(|| ParquetMetaDataReader::decode_metadata(&footer));
+        let metadata = catch_panic(|| ParquetMetaDataReader::decode_metadata(&footer));
         let metadata = metadata.map_err(damaged)?;
         check_schema(&metadata).map_err(damaged)?;
         let mut groups = VecDeque::new();
@@ -109,7 +109,7 @@ impl RunReader {
                 }
                 continue;
             };
-            let mut rows = match unpanicked(|| group.next_rows()) {
+            let mut rows = match catch_panic(|| group.next_rows()) {
                 Ok(rows) => rows,
                 Err(reason) => return Err(self.damaged(reason)),
             };
@@ -166,7 +166,7 @@ impl RunReader {
             file_bytes: self.file_bytes,
         });
         let footer = self.footer.clone();
-        let opened = unpanicked(|| {
+        let opened = catch_panic(|| {
             let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
             Group::open(metadata.row_group(number), &window)
         });
@@ -267,7 +267,7 @@ fn extent(group: &RowGroupMetaData, file_bytes: u64) -> Option<Range<u64>> {
 /// The Parquet library panics on some damaged pages (found by the test that damages runs). A job
 /// must end with an error that names the file instead, so the panic is caught here; nothing that
 /// it could have left half done is used again (docs/decisions/0003).
-fn unpanicked<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+fn catch_panic<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(decoded) => decoded.map_err(|e| e.to_string()),
         Err(_) => Err("the Parquet reader gave up on it".to_owned()),

@@ -21,7 +21,7 @@ use crate::plan::manifest::{Run, Summary};
 use crate::plan::position::Position;
 use crate::plan::store::{PlanError, PlanStore};
 
-/// Contract 5. Times are milliseconds since 1970 in UTC; keys and ids are UTF-8.
+/// The public schema of plans (docs/ARCHITECTURE.md, "Plan"). Times are milliseconds since 1970 in UTC; keys and ids are UTF-8.
 const SCHEMA: &str = "message object_versions {
     required int64 effective_time (timestamp(millis, true));
     required binary key (utf8);

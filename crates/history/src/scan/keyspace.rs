@@ -1,7 +1,7 @@
 //! The keyspace cut into ranges that are listed at the same time, each with its cursor. No I/O.
 //!
 //! A range is cut in two while it is read: the first part keeps its lister, the rest gets another
-//! ([`super::cut`] finds the place). So idle listers take over half of the busiest one's rest, and
+//! ([`super::split`] finds the place). So idle listers take over half of the busiest one's rest, and
 //! nobody needs to know beforehand how keys are spread.
 
 use bridge_core::listing::dialect::Dialect;
@@ -12,7 +12,7 @@ use bridge_core::listing::rows::Listing;
 use bridge_core::listing::ways::Doubt;
 
 use crate::plan::manifest::Range;
-use crate::scan::range::{Open, Order, Taken};
+use crate::scan::range::{OpenRange, Order, Taken};
 use crate::scan::split::Alphabet;
 
 /// A cut costs about half a page, as the first part's last page runs over its end. So a range
@@ -22,8 +22,8 @@ const PAGES_WORTH_A_CUT: f64 = 6.0;
 
 /// Requests that may come back with nothing of their range, at first and then of so many pages:
 /// where keys are not spread as they seem to be, listers rest rather than ask in vain.
-const IN_VAIN: u64 = 64;
-const IN_VAIN_OF: u64 = 8;
+const EMPTY_PAGES: u64 = 64;
+const PAGES_AN_EMPTY_PAGE: u64 = 8;
 
 /// A key in so many of a page's keys is learned from. The first and the last always are.
 const LEARN_EVERY: usize = 100;
@@ -40,12 +40,12 @@ pub struct PageRequest {
 /// All ranges of a scan.
 #[derive(Debug)]
 pub struct Keyspace {
-    open: Vec<Open>,
+    open: Vec<OpenRange>,
     next_id: u64,
     alphabet: Alphabet,
     pages: u64,
     /// Pages with nothing of their range.
-    in_vain: u64,
+    empty_pages: u64,
     /// Bytes of versions that wait for the rest of their key.
     waiting_bytes: usize,
     dialect: Dialect,
@@ -62,7 +62,7 @@ impl Keyspace {
             next_id: 0,
             alphabet: Alphabet::default(),
             pages: 0,
-            in_vain: 0,
+            empty_pages: 0,
             waiting_bytes: 0,
             dialect,
             arranged: Arranged::default(),
@@ -74,7 +74,7 @@ impl Keyspace {
     }
 
     fn add(&mut self, range: Range) {
-        self.open.push(Open::new(self.next_id, range));
+        self.open.push(OpenRange::new(self.next_id, range));
         self.next_id += 1;
     }
 
@@ -99,7 +99,7 @@ impl Keyspace {
 
     /// Cuts the range that seems to have the most left.
     fn cut_one(&mut self) {
-        if self.in_vain > IN_VAIN + self.pages / IN_VAIN_OF {
+        if self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE {
             return;
         }
         let rests = self.open.iter_mut().map(|open| {
@@ -112,7 +112,7 @@ impl Keyspace {
         else {
             return;
         };
-        let cuts = open.cuts(&self.alphabet, self.dialect.repeats_marker_key);
+        let cuts = open.split_points(&self.alphabet, self.dialect.repeats_marker_key);
         for cut in cuts.into_iter().rev() {
             // From the last cut to the first: each takes the end of what is left.
             let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
@@ -159,7 +159,7 @@ impl Keyspace {
         self.waiting_bytes -= open.bytes();
         let past_the_end = open.trim(&mut listing);
         self.pages += 1;
-        self.in_vain += u64::from(listing.is_empty());
+        self.empty_pages += u64::from(listing.is_empty());
         let mut order = Order {
             dialect: &mut self.dialect,
             arranged: &mut self.arranged,
@@ -178,7 +178,7 @@ impl Keyspace {
     /// lists the key.
     fn give_to_neighbour(&mut self, index: usize) {
         let Range { after, until } = self.open[index].range.clone();
-        let lists_key = |open: &Open| open.range.until == after && after.is_some();
+        let lists_key = |open: &OpenRange| open.range.until == after && after.is_some();
         if let Some(neighbour) = self.open.iter_mut().find(|open| lists_key(open)) {
             neighbour.range.until = until;
             self.open.swap_remove(index);

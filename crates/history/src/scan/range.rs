@@ -17,7 +17,7 @@ const PAGES_BEFORE_FIRST_CUT: u32 = 2;
 
 /// A range in work.
 #[derive(Debug)]
-pub struct Open {
+pub struct OpenRange {
     /// Its number.
     pub id: u64,
     /// What is still to come, all of it.
@@ -39,7 +39,7 @@ pub struct Open {
     in_one_key: bool,
 }
 
-impl Open {
+impl OpenRange {
     /// Nothing of it has been read yet.
     #[must_use]
     pub fn new(id: u64, range: Range) -> Self {
@@ -112,7 +112,7 @@ impl Open {
 
     /// Where to cut it, ascending.
     #[must_use]
-    pub fn cuts(&self, alphabet: &Alphabet, repeats_marker_key: bool) -> Vec<String> {
+    pub fn split_points(&self, alphabet: &Alphabet, repeats_marker_key: bool) -> Vec<String> {
         let until = self.range.until.as_deref();
         let Some(from) = self.marker.as_ref().map(|m| m.key.as_str()) else {
             return between("", until).into_iter().collect();
@@ -124,15 +124,15 @@ impl Open {
             return behind.then(|| from.to_owned()).into_iter().collect();
         }
         let depth = self.depth;
-        let known = until.and_then(|_| alphabet.cut(from, until, depth));
+        let known = until.and_then(|_| alphabet.split_point(from, until, depth));
         if let Some(cut) = known {
             return vec![cut];
         }
-        let rungs = alphabet.ladder(from, until, depth);
-        if rungs.is_empty() {
+        let probes = alphabet.probes(from, until, depth);
+        if probes.is_empty() {
             return between(from, until).into_iter().collect();
         }
-        rungs
+        probes
     }
 
     /// Whether `cut` lies in what it has still to read.

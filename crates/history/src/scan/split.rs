@@ -72,13 +72,13 @@ impl Alphabet {
     /// could differ: asking for all of them at once tells how far the keyspace reaches at each
     /// place. Empty when no place is known to vary.
     #[must_use]
-    pub fn ladder(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
+    pub fn probes(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
         let is_fixed = |place: usize, character: char| {
             self.keys >= KEYS_BEFORE_FIXED
                 && !character.is_ascii_digit()
                 && self.places.get(place).is_some_and(|known| known.len() == 1)
         };
-        let mut rungs: Vec<String> = from
+        let mut probes: Vec<String> = from
             .char_indices()
             .enumerate()
             .take(depth + 1)
@@ -87,16 +87,18 @@ impl Alphabet {
                 let further = self.half_way_from(character);
                 let ends = std::iter::once(next(character)).chain(further);
                 ends.map(move |end| {
-                    let mut rung = from[..at].to_owned();
-                    rung.push(end);
-                    rung
+                    let mut probe = from[..at].to_owned();
+                    probe.push(end);
+                    probe
                 })
             })
-            .filter(|rung| rung.as_str() > from && until.is_none_or(|until| rung.as_str() < until))
+            .filter(|probe| {
+                probe.as_str() > from && until.is_none_or(|until| probe.as_str() < until)
+            })
             .collect();
-        rungs.sort_unstable();
-        rungs.dedup();
-        rungs
+        probes.sort_unstable();
+        probes.dedup();
+        probes
     }
 
     /// The middle of the digits above one, as far as keys are known to have them at any place:
@@ -116,7 +118,7 @@ impl Alphabet {
     /// the middle of what is known to be possible at the first place that leaves a choice, at most
     /// `depth` characters in.
     #[must_use]
-    pub fn cut(&self, from: &str, until: Option<&str>, depth: usize) -> Option<String> {
+    pub fn split_point(&self, from: &str, until: Option<&str>, depth: usize) -> Option<String> {
         let mut cut = String::new();
         for (place, known) in self.places.iter().enumerate().take(depth + 1) {
             let rest = bounds(from, until, &cut);
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn a_cut_begins_as_known_keys_do() {
         let days = alphabet(&["log/2024-01-31", "log/2024-12-05", "log/2025-06-19"]);
-        let cut = |from, until| days.cut(from, until, 99);
+        let cut = |from, until| days.split_point(from, until, 99);
         assert_eq!(cut("log/2024-01-31", None).as_deref(), Some("log/2025"));
         let end = Some("log/2025");
         assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-1"));
@@ -210,13 +212,13 @@ mod tests {
     #[test]
     fn a_ladder_has_a_rung_for_each_place_that_could_differ() {
         let new = Alphabet::default();
-        assert_eq!(new.ladder("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
-        assert_eq!(new.ladder("a/1x", None, 2), ["a/2", "a0", "b"]);
-        assert_eq!(new.ladder("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
+        assert_eq!(new.probes("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
+        assert_eq!(new.probes("a/1x", None, 2), ["a/2", "a0", "b"]);
+        assert_eq!(new.probes("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
         let known = alphabet(&["x/1x"; 64]);
-        assert_eq!(known.ladder("x/1x", None, 9), ["x/2"], "numbers grow");
+        assert_eq!(known.probes("x/1x", None, 9), ["x/2"], "numbers grow");
         let known = alphabet(&["x/01", "x/8f"]);
-        assert_eq!(known.ladder("x/0", None, 2), ["x/1", "x/f", "x0", "y"]);
+        assert_eq!(known.probes("x/0", None, 2), ["x/1", "x/f", "x0", "y"]);
     }
 
     #[test]
@@ -242,10 +244,10 @@ mod tests {
                 alphabet.learn(key);
             }
             let cuts = alphabet
-                .cut(&from, until, depth)
+                .split_point(&from, until, depth)
                 .into_iter()
                 .chain(between(&from, until))
-                .chain(alphabet.ladder(&from, until, depth));
+                .chain(alphabet.probes(&from, until, depth));
             for cut in cuts {
                 prop_assert!(
                     cut > from && until.is_none_or(|u| cut.as_str() < u),

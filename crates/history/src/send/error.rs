@@ -1,14 +1,14 @@
 //! Why sending cannot go on.
 
 use bridge_core::failure::{Failure, FailureKind};
-use bridge_core::queue::refusal::Refusal;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::undeliverable::Named;
 
 use crate::plan::store::PlanError;
 
 /// Why sending cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub enum SendError {
+pub enum SenderError {
     /// The plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -21,7 +21,7 @@ pub enum SendError {
         /// The queue.
         url: String,
         /// SQS's reason.
-        refusal: Refusal,
+        refusal: SendError,
     },
 }
 
@@ -40,7 +40,7 @@ pub enum DeliveryError {
         /// Its size with attributes.
         bytes: usize,
         /// SQS's reason.
-        refusal: Refusal,
+        refusal: SendError,
     },
     /// It cannot be delivered, and it cannot be kept aside.
     #[error("{event} cannot be delivered, and the failure queue does not keep it: {refusal}")]
@@ -48,7 +48,7 @@ pub enum DeliveryError {
         /// Which.
         event: Named,
         /// The failure queue's reason.
-        refusal: Refusal,
+        refusal: SendError,
     },
     /// Nothing got through for a whole time budget.
     #[error("nothing could be sent for {seconds} s, last: {last}")]
@@ -56,12 +56,12 @@ pub enum DeliveryError {
         /// The time budget.
         seconds: u64,
         /// The last reason.
-        last: Refusal,
+        last: SendError,
     },
 }
 
 /// What can be done where one message is at fault.
-fn advice(refusal: &Refusal) -> &'static str {
+fn advice(refusal: &SendError) -> &'static str {
     if refusal.is_of_the_message() {
         "; to go on without it, which keeps it aside, resume with \"onUndeliverable\":\"park\" (on the \
          command line --on-undeliverable park)"
@@ -70,7 +70,7 @@ fn advice(refusal: &Refusal) -> &'static str {
     }
 }
 
-impl Failure for SendError {
+impl Failure for SenderError {
     fn kind(&self) -> FailureKind {
         match self {
             Self::Plan(error) => error.kind(),

@@ -7,10 +7,10 @@ use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::mistake::Mistake;
 use bridge_core::queue::batch::Pending;
+use bridge_core::queue::error::{SendError, TOO_LONG};
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{MAX_ENTRIES, Queue, send_in_time};
-use bridge_core::queue::refusal::{Refusal, TOO_LONG};
 use bridge_core::queue::undeliverable::Named;
 use bridge_core::retry::{Attempts, Retry};
 use metrics::counter;
@@ -143,7 +143,7 @@ impl Lane {
             let Some(refusal) = settled.again else {
                 continue;
             };
-            counter!("RequestsRepeated").increment(1);
+            counter!("RequestsRetried").increment(1);
             if self.mode == Mode::Batched {
                 counter!("Rewinds").increment(1);
             }
@@ -172,14 +172,18 @@ impl Lane {
     }
 
     /// Whether a message that was refused is to be parked.
-    fn is_parked(&self, message: &Message, refusal: &Refusal) -> bool {
+    fn is_parked(&self, message: &Message, refusal: &SendError) -> bool {
         self.parking.is_some()
             && refusal.is_of_the_message()
             && (message.events == 1 || Mistake::ParkedWithItsMessage.is_planted())
     }
 
     /// Parks a message of one event; tells whether it is kept.
-    async fn park(&mut self, message: &Message, refusal: &Refusal) -> Result<bool, DeliveryError> {
+    async fn park(
+        &mut self,
+        message: &Message,
+        refusal: &SendError,
+    ) -> Result<bool, DeliveryError> {
         let Some(parking) = &self.parking else {
             return Ok(false);
         };
@@ -220,11 +224,11 @@ impl Lane {
     }
 
     /// Why a request is not worth sending.
-    fn too_long(&self, request: &[Message]) -> Option<Refusal> {
+    fn too_long(&self, request: &[Message]) -> Option<SendError> {
         request
             .iter()
             .any(|message| message.bytes() > self.max_message_bytes)
-            .then(|| Refusal {
+            .then(|| SendError {
                 kind: FailureKind::Permanent,
                 code: TOO_LONG.to_owned(),
                 message: format!(

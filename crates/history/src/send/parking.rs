@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bridge_core::clock::Clock;
 use bridge_core::event::key_group;
 use bridge_core::mistake::Mistake;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{Queue, send_in_time};
-use bridge_core::queue::refusal::Refusal;
 use bridge_core::queue::undeliverable::{Named, attribute, event_of};
 use bridge_core::retry::Retry;
 use bridge_core::text::{MOST_SHOWN, shown};
@@ -68,7 +68,7 @@ enum Form {
 }
 
 /// What is kept of a message of one event: JSON of printable ASCII, at most [`MAX_RECORD`] bytes.
-fn record(message: &Message, refusal: &Refusal, now: Millis, form: Form) -> String {
+fn record(message: &Message, refusal: &SendError, now: Millis, form: Form) -> String {
     let event = event_of(message);
     let mut told = json!({
         "kind": KIND,
@@ -140,7 +140,7 @@ impl Parking {
     pub async fn keep(
         &self,
         message: &Message,
-        refusal: &Refusal,
+        refusal: &SendError,
         gate: &dyn Gate,
         retry: &Retry,
         random: &mut fastrand::Rng,
@@ -157,12 +157,12 @@ impl Parking {
     async fn try_to_keep(
         &self,
         message: &Message,
-        refusal: &Refusal,
+        refusal: &SendError,
         gate: &dyn Gate,
         retry: &Retry,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, SendError> {
         let timeout = self.place.request_timeout();
-        let mut last = Refusal::not_mentioned();
+        let mut last = SendError::not_mentioned();
         for form in [Form::Whole, Form::Cut, Form::Least] {
             if retry.stop.is_cancelled() || !gate.is_open(timeout) {
                 return Ok(false);
@@ -176,7 +176,7 @@ impl Parking {
             };
             let answer = send_in_time(&*self.place, &[kept], timeout).await;
             // What is not confirmed is not kept.
-            let unsaid = || Err(Refusal::not_mentioned());
+            let unsaid = || Err(SendError::not_mentioned());
             match answer.and_then(|mut results| results.pop().unwrap_or_else(unsaid)) {
                 Ok(()) => return Ok(true),
                 Err(_) if Mistake::ParkedWithoutKeeping.is_planted() => return Ok(true),
@@ -232,8 +232,8 @@ mod tests {
         }
     }
 
-    fn refusal() -> Refusal {
-        Refusal {
+    fn refusal() -> SendError {
+        SendError {
             kind: FailureKind::Permanent,
             code: "InvalidMessageContents".to_owned(),
             message: "why\u{1b}".repeat(10_000),

@@ -9,10 +9,10 @@ use bridge_core::format::Format;
 use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::mistake::Mistake;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
-use bridge_core::queue::refusal::Refusal;
 use bridge_core::retry::{Backoff, Retry};
 use metrics::counter;
 use tokio::sync::{Semaphore, mpsc};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::plan::merge::Merge;
 use crate::plan::position::Position;
 use crate::plan::store::PlanError;
-use crate::send::error::{DeliveryError, SendError};
+use crate::send::error::{DeliveryError, SenderError};
 use crate::send::gate::Gate;
 use crate::send::lane::{Lane, Ledger};
 use crate::send::pacer::Pace;
@@ -120,8 +120,8 @@ impl Sending {
     /// far it came.
     ///
     /// # Errors
-    /// [`SendError`]; what is acknowledged stays acknowledged.
-    pub async fn run(mut self, mut merge: Merge) -> Result<(), SendError> {
+    /// [`SenderError`]; what is acknowledged stays acknowledged.
+    pub async fn run(mut self, mut merge: Merge) -> Result<(), SenderError> {
         let limit = self
             .queue
             .max_message_bytes()
@@ -216,7 +216,7 @@ impl Sending {
         lanes: &[mpsc::Sender<Message>],
         window: &Semaphore,
         stop: &CancellationToken,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), SenderError> {
         let mut pace = Pace::new(self.options.max_rate);
         let mut depth_due = Instant::now();
         while !stop.is_cancelled() {
@@ -282,20 +282,20 @@ impl Sending {
     }
 
     /// The proof that nothing is missing: as many events handed out as were planned.
-    fn check_complete(&self) -> Result<(), SendError> {
+    fn check_complete(&self) -> Result<(), SenderError> {
         let planned = self.planned;
         let given = lock(&self.watermark).handed_out();
         if given == planned {
             return Ok(());
         }
-        Err(SendError::Plan(PlanError::Damaged {
+        Err(SenderError::Plan(PlanError::Damaged {
             name: self.manifest.clone(),
             reason: format!("its runs hold {given} events, the manifest says {planned}"),
         }))
     }
 
-    fn queue_error(&self, refusal: Refusal) -> SendError {
-        SendError::Queue {
+    fn queue_error(&self, refusal: SendError) -> SenderError {
+        SenderError::Queue {
             url: self.options.queue_url.clone(),
             refusal,
         }

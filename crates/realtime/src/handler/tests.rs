@@ -2,8 +2,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
+use bridge_core::queue::error::SendError;
 use bridge_core::queue::port::EntryResult;
-use bridge_core::queue::refusal::Refusal;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
@@ -19,10 +19,10 @@ struct Queued {
 
 #[async_trait]
 impl Queue for &Queued {
-    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, Refusal> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         let answer = |message: &Message| {
             if self.refuses.is_some_and(|text| message.body.contains(text)) {
-                return Err(Refusal {
+                return Err(SendError {
                     kind: FailureKind::Transient,
                     code: "InternalFailure".to_owned(),
                     message: String::new(),
@@ -34,11 +34,11 @@ impl Queue for &Queued {
         Ok(messages.iter().map(answer).collect())
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(7)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(262_144)
     }
 

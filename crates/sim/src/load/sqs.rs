@@ -62,13 +62,13 @@ struct Done<'a> {
 #[serde(rename_all = "PascalCase")]
 struct BatchDone<'a> {
     successful: Vec<Done<'a>>,
-    failed: Vec<NotTaken<'a>>,
+    failed: Vec<AcquireError<'a>>,
 }
 
 /// What is answered about a message with a character that SQS does not take.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct NotTaken<'a> {
+struct AcquireError<'a> {
     id: &'a str,
     sender_fault: bool,
     code: &'static str,
@@ -128,7 +128,7 @@ impl Arrivals {
                     successful: taken.into_iter().map(|entry| self.take(entry)).collect(),
                     failed: refused
                         .into_iter()
-                        .map(|entry| NotTaken {
+                        .map(|entry| AcquireError {
                             id: &entry.id,
                             sender_fault: true,
                             code: "InvalidMessageContents",

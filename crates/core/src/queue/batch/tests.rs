@@ -14,8 +14,8 @@ fn message(number: u64, group: u8, bytes: usize) -> Message {
     }
 }
 
-fn refusal(kind: FailureKind) -> Refusal {
-    Refusal {
+fn refusal(kind: FailureKind) -> SendError {
+    SendError {
         kind,
         code: "Code".to_owned(),
         message: String::new(),

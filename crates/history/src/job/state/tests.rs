@@ -36,10 +36,13 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
     let lapsed = BEGIN.plus(LEASE_MS * 60);
     for now in [BEGIN, lapsed] {
         let held = first.take_over("b", None, now, LEASE_MS, Seen::Once);
-        assert!(matches!(held, Err(NotTaken::LeaseHeld { .. })), "{held:?}");
+        assert!(
+            matches!(held, Err(AcquireError::LeaseHeld { .. })),
+            "{held:?}"
+        );
     }
     let late = first.take_over("b", Some(0), lapsed, LEASE_MS, Seen::Unchanged);
-    let expected = NotTaken::OtherEpoch {
+    let expected = AcquireError::OtherEpoch {
         found: 1,
         expected: 0,
     };
@@ -50,31 +53,31 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
 #[test]
 fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
     let at_work = taken(&job(), BEGIN);
-    let told = at_work.wished(Wish::Pause, BEGIN).unwrap();
+    let told = at_work.stop_requested(StopRequest::Pause, BEGIN).unwrap();
     assert_eq!(
-        (told.phase, told.wish),
-        (Phase::Scanning, Some(Wish::Pause))
+        (told.phase, told.stop_request),
+        (Phase::Scanning, Some(StopRequest::Pause))
     );
     assert_eq!(told.epoch, at_work.epoch, "the segment may still write");
 
-    let idle = job().wished(Wish::Pause, BEGIN).unwrap();
+    let idle = job().stop_requested(StopRequest::Pause, BEGIN).unwrap();
     assert_eq!(
-        (idle.phase, idle.wish, idle.epoch),
+        (idle.phase, idle.stop_request, idle.epoch),
         (Phase::Paused, None, 1)
     );
-    let cancelled = idle.wished(Wish::Cancel, BEGIN).unwrap();
+    let cancelled = idle.stop_requested(StopRequest::Cancel, BEGIN).unwrap();
     assert_eq!(cancelled.phase, Phase::Cancelled);
     let expires = cancelled.expires_at.unwrap();
     assert_eq!(expires, BEGIN.plus(KEPT_MS).0 / 1000);
 
-    for (ended, wish) in [
-        (Phase::Done, Wish::Pause),
-        (Phase::Done, Wish::Cancel),
-        (Phase::Cancelled, Wish::Pause),
+    for (ended, request) in [
+        (Phase::Done, StopRequest::Pause),
+        (Phase::Done, StopRequest::Cancel),
+        (Phase::Cancelled, StopRequest::Pause),
     ] {
         let mut job = job();
         job.end_as(ended, BEGIN);
-        let error = job.wished(wish, BEGIN).unwrap_err();
+        let error = job.stop_requested(request, BEGIN).unwrap_err();
         assert!(matches!(error, JobError::WrongPhase { .. }), "{error}");
     }
 }
@@ -82,25 +85,33 @@ fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
 #[test]
 fn a_cancel_is_not_undone_and_not_repeated() {
     let at_work = taken(&job(), BEGIN);
-    let told = at_work.wished(Wish::Cancel, BEGIN).unwrap();
-    assert_eq!(told.wished(Wish::Cancel, BEGIN.plus(1)).unwrap(), told);
+    let told = at_work.stop_requested(StopRequest::Cancel, BEGIN).unwrap();
+    assert_eq!(
+        told.stop_requested(StopRequest::Cancel, BEGIN.plus(1))
+            .unwrap(),
+        told
+    );
     for refused in [
-        told.wished(Wish::Pause, BEGIN.plus(1)),
+        told.stop_requested(StopRequest::Pause, BEGIN.plus(1)),
         told.resumed(None, BEGIN.plus(1)),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("j-1 is about to be cancelled"), "{error}");
     }
-    let paused = at_work.wished(Wish::Pause, BEGIN).unwrap();
-    let instead = paused.wished(Wish::Cancel, BEGIN.plus(1)).unwrap();
+    let paused = at_work.stop_requested(StopRequest::Pause, BEGIN).unwrap();
+    let instead = paused
+        .stop_requested(StopRequest::Cancel, BEGIN.plus(1))
+        .unwrap();
     assert_eq!(
-        instead.wish,
-        Some(Wish::Cancel),
+        instead.stop_request,
+        Some(StopRequest::Cancel),
         "a cancel is more than a pause"
     );
 
-    let ended = job().wished(Wish::Cancel, BEGIN).unwrap();
-    let again = ended.wished(Wish::Cancel, BEGIN.plus(60_000)).unwrap();
+    let ended = job().stop_requested(StopRequest::Cancel, BEGIN).unwrap();
+    let again = ended
+        .stop_requested(StopRequest::Cancel, BEGIN.plus(60_000))
+        .unwrap();
     assert_eq!(again.finished_at, Some(BEGIN));
 }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-type Answer = Result<Vec<EntryResult>, Refusal>;
+type Answer = Result<Vec<EntryResult>, SendError>;
 
 /// A queue that answers as a function says.
 struct Played<F>(F);
@@ -19,11 +19,11 @@ impl<F: Fn(&[Message]) -> Answer + Send + Sync> Queue for Played<F> {
         (self.0)(messages)
     }
 
-    async fn depth(&self) -> Result<u64, Refusal> {
+    async fn depth(&self) -> Result<u64, SendError> {
         Ok(0)
     }
 
-    async fn max_message_bytes(&self) -> Result<usize, Refusal> {
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
         Ok(1024)
     }
 
@@ -41,8 +41,8 @@ fn all_taken(messages: &[Message]) -> Vec<EntryResult> {
     vec![Ok(()); messages.len()]
 }
 
-fn refusal(kind: FailureKind, code: &str) -> Refusal {
-    Refusal {
+fn refusal(kind: FailureKind, code: &str) -> SendError {
+    SendError {
         kind,
         code: code.to_owned(),
         message: String::new(),

@@ -23,13 +23,13 @@ use crate::operator::Operator;
 use crate::parked;
 use crate::store::Outages;
 use crate::told::{events_of, sequences_of};
-use crate::world::{BEGIN, CALM, Weather, World};
+use crate::world::{BEGIN, CALM, FaultProfile, World};
 
-/// A bucket, a job and a weather.
+/// A bucket, a job and a profile.
 #[derive(Debug)]
-pub struct Storm {
+pub struct Scenario {
     seed: u64,
-    weather: Weather,
+    profile: FaultProfile,
     bucket: Arc<Bucket>,
     style: Style,
     request: StartRequest,
@@ -38,7 +38,7 @@ pub struct Storm {
     undeliverable: BTreeSet<u64>,
 }
 
-/// What a storm is about.
+/// What a scenario is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Everything at once.
@@ -165,14 +165,14 @@ pub fn on_simulated_time<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-impl Storm {
+impl Scenario {
     /// Everything about it is drawn from the seed.
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         // One of four is slow enough for leases, sweeps and takeovers to matter.
         let is_long = random.u8(0..4) == 0;
-        let weather = Weather {
+        let profile = FaultProfile {
             faults_per_mille: random.u32(0..80),
             killed_of_ten: random.u64(0..if is_long { 3 } else { 7 }),
             lost_of_ten: random.u64(0..4),
@@ -197,9 +197,9 @@ impl Storm {
         let bucket = bucket_of_steps(&mut random, versions, i64::from(only_times_tell));
         let packed = random.bool();
         let order = ["key", "key", "bucket"][random.usize(0..3)];
-        let mut storm = Self {
+        let mut scenario = Self {
             seed,
-            weather,
+            profile,
             bucket,
             kind: Kind::Any,
             undeliverable: BTreeSet::new(),
@@ -218,22 +218,22 @@ impl Storm {
             },
         };
         if is_long {
-            storm.weather.clocks_off_ms = random.u64(0..2) * random.u64(0..300_000);
+            scenario.profile.clocks_off_ms = random.u64(0..2) * random.u64(0..300_000);
         }
         if random.u8(0..3) == 0 {
-            storm.weather.plan_outages = Some(Outages {
+            scenario.profile.plan_outages = Some(Outages {
                 every: Duration::from_millis(random.u64(2_000..60_000)),
                 length: Duration::from_millis(random.u64(100..1_500)),
             });
         }
         match random.u8(0..24) {
-            0 => storm.of_kind(Kind::Deaths),
-            1 => storm.of_kind(Kind::NothingKept),
-            2 => storm.of_kind(Kind::LongOutages),
-            3 => storm.of_kind(Kind::ShortOutages),
-            4 | 5 if is_long => storm.of_kind(Kind::Operator),
-            _ if seed % 4 == 1 => storm.with_undeliverable(),
-            _ => storm,
+            0 => scenario.of_kind(Kind::Deaths),
+            1 => scenario.of_kind(Kind::NothingKept),
+            2 => scenario.of_kind(Kind::LongOutages),
+            3 => scenario.of_kind(Kind::ShortOutages),
+            4 | 5 if is_long => scenario.of_kind(Kind::Operator),
+            _ if seed % 4 == 1 => scenario.with_undeliverable(),
+            _ => scenario,
         }
     }
 
@@ -273,9 +273,9 @@ impl Storm {
         if kind == Kind::Operator {
             return self;
         }
-        self.weather = Weather {
-            faults_per_mille: self.weather.faults_per_mille / 4,
-            unreadable_job: self.weather.unreadable_job,
+        self.profile = FaultProfile {
+            faults_per_mille: self.profile.faults_per_mille / 4,
+            unreadable_job: self.profile.unreadable_job,
             ..CALM
         };
         self.request.max_rate = None;
@@ -284,20 +284,20 @@ impl Storm {
         match kind {
             Kind::Any | Kind::Operator => {}
             Kind::Deaths => {
-                self.weather.page_takes = seconds(20);
-                self.weather.killed_at = Some(seconds(random.u64(1..20)));
+                self.profile.page_takes = seconds(20);
+                self.profile.killed_at = Some(seconds(random.u64(1..20)));
             }
             Kind::NothingKept => {
                 self.bucket = keys(700);
                 self.request.events = Events::Removed;
-                self.weather.page_takes = seconds(20);
-                self.weather.killed_at = Some(seconds(random.u64(90..120)));
+                self.profile.page_takes = seconds(20);
+                self.profile.killed_at = Some(seconds(random.u64(90..120)));
             }
             Kind::LongOutages | Kind::ShortOutages => {
                 self.bucket = keys(600);
                 self.style.page_size = 3;
-                self.weather.page_takes = seconds(4);
-                self.weather.plan_outages = Some(Outages {
+                self.profile.page_takes = seconds(4);
+                self.profile.plan_outages = Some(Outages {
                     every: seconds(20),
                     length: seconds(8),
                 });
@@ -314,30 +314,30 @@ impl Storm {
         self.bucket.len() as u64
     }
 
-    /// Lets it blow until the job has ended, and judges.
+    /// Runs it until the job has ended, and judges.
     ///
     /// # Errors
     /// The promise that was broken.
-    pub fn blow(&self) -> Result<Trace, String> {
-        let told = on_simulated_time(self.run());
+    pub fn run(&self) -> Result<Trace, String> {
+        let told = on_simulated_time(self.run_and_judge());
         told.map_err(|broken| {
             let Self {
                 seed,
-                weather,
+                profile,
                 request,
                 ..
             } = self;
             let versions = self.bucket.len();
-            format!("BRIDGE_SEED={seed}: {broken}\n{weather:?}\n{request:?}\n{versions} versions")
+            format!("BRIDGE_SEED={seed}: {broken}\n{profile:?}\n{request:?}\n{versions} versions")
         })
     }
 
-    async fn run(&self) -> Result<Trace, String> {
+    async fn run_and_judge(&self) -> Result<Trace, String> {
         let bucket = Arc::clone(&self.bucket);
         let mut world = World::new(
             bucket,
             self.style,
-            self.weather,
+            self.profile,
             self.request.delivery,
             self.seed,
         );
@@ -416,7 +416,7 @@ impl Storm {
         }
         let ends = world.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let of_outage = ends.iter().find(
-            |end| matches!(end, SegmentEnd::LeftToSweep(reason) if reason.contains("plan object")),
+            |end| matches!(end, SegmentEnd::RetryLater(reason) if reason.contains("plan object")),
         );
         match of_outage {
             Some(end) if self.kind == Kind::ShortOutages => {

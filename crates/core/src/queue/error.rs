@@ -5,7 +5,7 @@ use crate::failure::{Failure, FailureKind};
 /// Why an entry, or a whole request, was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {code}: {message}")]
-pub struct Refusal {
+pub struct SendError {
     /// What to do about it.
     pub kind: FailureKind,
     /// SQS's error code.
@@ -25,7 +25,7 @@ const OF_A_MESSAGE: [&str; 6] = [
     "messageattribute",
 ];
 
-impl Refusal {
+impl SendError {
     /// Of an entry that the answer does not mention: it was not confirmed.
     #[must_use]
     pub fn not_mentioned() -> Self {
@@ -61,7 +61,7 @@ impl Refusal {
 /// Code of this program's own refusal of a message that is longer than its queue takes.
 pub const TOO_LONG: &str = "MessageTooLong";
 
-impl Failure for Refusal {
+impl Failure for SendError {
     fn kind(&self) -> FailureKind {
         self.kind
     }
@@ -104,7 +104,7 @@ mod tests {
             ),
             ("UnsupportedOperation", "", false),
         ] {
-            let refusal = |kind| Refusal {
+            let refusal = |kind| SendError {
                 kind,
                 code: code.to_owned(),
                 message: message.to_owned(),
