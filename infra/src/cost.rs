@@ -1,6 +1,6 @@
 //! What the stack costs: idle, for a reseed, and for live events.
 //!
-//! A model: it reckons requests and CPU time from the design and from docs/BENCHMARKS.md, and prices
+//! A model: it estimates requests and CPU time from the design and from docs/BENCHMARKS.md, and prices
 //! them by `prices.yaml`. Free tiers are left out.
 
 use std::fmt::Write as _;

@@ -65,7 +65,7 @@ pub const RULES: [Rule; 14] = [
         ingestion::notifications,
     ),
     (
-        "a buffer waits for the function and gives up into a queue",
+        "a buffer waits for the function and has a dead-letter queue",
         ingestion::buffer,
     ),
     ("what needs a person has an alarm", alarms::alarms),

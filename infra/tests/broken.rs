@@ -418,12 +418,12 @@ const BROKEN: [(&str, &str, &str); 85] = [
     (
         "Resources/BufferQueue/Properties/RedrivePolicy/maxReceiveCount",
         "2",
-        "gives up before five attempts",
+        "has fewer than five attempts",
     ),
     (
         "Resources/BufferQueue/Properties/RedrivePolicy",
         "-",
-        "BufferQueue gives up into no queue",
+        "BufferQueue has no dead-letter queue",
     ),
     ("Resources/BufferMapping", "-", "must be there together"),
     (

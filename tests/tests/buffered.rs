@@ -24,7 +24,7 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
         .await
         .unwrap();
 
-    // A bad message among good ones: they arrive, and it is given up into the OnFailure queue.
+    // A bad message among good ones: they arrive, and it is abandoned into the OnFailure queue.
     let bad = json!({ "no": "notification" }).to_string();
     for number in 0..60 {
         stack.put(&format!("good/{number}"), "1").await.unwrap();
@@ -47,7 +47,7 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
         .unwrap();
     assert_eq!(given_up[0].raw, bad);
 
-    // Without its queue, a notification ends in the OnFailure queue as it came, and goes on from
+    // Without its queue, a notification ends in the OnFailure queue as it came, and continues from
     // there once the queue is back.
     stack.delete_queue(queue).await.unwrap();
     let version = stack.put("kept/1", "1").await.unwrap();

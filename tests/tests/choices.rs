@@ -1,4 +1,4 @@
-//! Each combination of bucket, ingestion, queue and key is deployed once, and tells of changes on
+//! Each combination of bucket, ingestion, queue and key is deployed once, and reports changes on
 //! both paths; what makes no sense is refused with the reason.
 
 use std::time::Duration;

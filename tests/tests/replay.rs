@@ -1,4 +1,4 @@
-//! A replay into a second queue while live traffic goes on (docs/OPERATIONS.md).
+//! A replay into a second queue while live traffic continues (docs/OPERATIONS.md).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -41,7 +41,7 @@ async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
         .reseed(json!({ "action": "status", "jobId": job }))
         .await
         .unwrap();
-    assert_eq!(status["phase"], "sending", "it goes on beside: {status}");
+    assert_eq!(status["phase"], "sending", "it continues beside: {status}");
     let new = stack.receive(live, 100, PATIENCE, all).await.unwrap();
     let told: HashSet<_> = new.iter().map(|e| e.text("versionId").to_owned()).collect();
     assert_eq!(told, written, "live events, and nothing else");

@@ -148,7 +148,7 @@ fn units(bytes: usize) -> f64 {
     f64::from(u32::try_from(bytes.div_ceil(4096).max(1)).unwrap())
 }
 
-/// Read units of a consistent scan, which every sweep made before: reckoned from what it reads.
+/// Read units of a consistent scan, which every sweep made before: estimated from what it reads.
 async fn units_of_scan(client: &Client, table: &str) -> f64 {
     let scan = client.scan().table_name(table).consistent_read(true);
     let mut pages = scan.into_paginator().send();

@@ -27,7 +27,7 @@ use crate::bounded::{TooLong, bounded};
 
 pub use aws_config::SdkConfig;
 
-/// The longest that one request may take. Leases reckon with it.
+/// The longest that one request may take. Leases count on it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long credentials may take: a `credential_process` may ask a person.
@@ -95,7 +95,7 @@ pub async fn load() -> SdkConfig {
 }
 
 /// The machine's metadata service, asked once: where there is none, something else may answer at its
-/// address with a 5xx, which the SDK would repeat three times. One that keeps silent is given up
+/// address with a 5xx, which the SDK would repeat three times. One that keeps silent is abandoned
 /// after a second.
 fn metadata(provider: &ProviderConfig) -> imds::Client {
     imds::Client::builder()

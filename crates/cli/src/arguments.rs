@@ -117,13 +117,13 @@ pub struct ReseedArguments {
     /// Fail at the first key whose order the listing does not tell, instead of counting it
     #[arg(long)]
     pub refuse_ambiguous: bool,
-    /// `stop` (default) at an event that the queue refuses for good, or `park` it and go on
+    /// `stop` (default) at an event that the queue refuses for good, or `park` it and continue
     ///
     /// Parked events are lines of `parked.jsonl` in the job's folder below `--state`: with `--resume`
-    /// too, so that a job which has stopped at one can go on.
+    /// too, so that a job which has stopped at one can continue.
     #[arg(long, value_name = "stop|park", value_parser = on_undeliverable)]
     pub on_undeliverable: Option<OnUndeliverable>,
-    /// Go on with an interrupted or failed job
+    /// Continue with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
         "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",

@@ -17,7 +17,7 @@ pub enum JobsCommand {
     /// Tell of all jobs, the newest first
     ///
     /// A line a job: id, phase, when it was started, how far it is of how many events, and its last
-    /// error. Jobs that cannot be read are told of on standard error, and end it with exit code 1.
+    /// error. Jobs that cannot be read are reported on standard error, and end it with exit code 1.
     List(ListArguments),
 }
 

@@ -35,9 +35,9 @@ use clap::Parser as _;
 enum Outcome {
     /// Everything was delivered, or planned in a dry run.
     Done,
-    /// Stopped on request; it can go on.
+    /// Stopped on request; it can continue.
     Interrupted,
-    /// The job failed; it can go on once the reason is gone.
+    /// The job failed; it can continue once the reason is gone.
     Failed,
 }
 

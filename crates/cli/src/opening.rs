@@ -6,6 +6,7 @@ use bridge_aws::queues::SqsQueues;
 use bridge_core::queue::port::Queue;
 use bridge_history::job::ports::Queues;
 use bridge_history::job::state::Job;
+use bridge_history::send::target::Target;
 use bridge_local::lines::Lines;
 use bridge_local::output::Output;
 use bridge_local::parked;
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Usage;
 use crate::sink::{Broken, Sink};
-use crate::target::Target;
 
 /// What opening a job's target takes.
 pub struct Opening<'a> {

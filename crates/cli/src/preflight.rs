@@ -1,4 +1,4 @@
-//! Whether bucket and queue answer, asked before a job begins or goes on: what is wrong with
+//! Whether bucket and queue answer, asked before a job begins or continues: what is wrong with
 //! credentials, region, address or permissions is told within seconds, not after a scan.
 
 use std::time::Duration;

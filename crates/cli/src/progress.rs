@@ -10,6 +10,10 @@ use bridge_core::listing::page::Marker;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_history::job::error::JobStoreError;
+use bridge_history::job::place::Place;
+use bridge_history::job::state::{Job, Revision};
+use bridge_history::job::store::JobStore;
 use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,14 +33,19 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The plan is known: so many events, of which so many were sent before.
-    pub fn plan(&self, planned: u64, before: u64) {
-        self.before.store(before, Ordering::Relaxed);
-        self.planned.store(planned, Ordering::Relaxed);
+    /// Takes the plan's size from the job as it is written, once it is known.
+    fn plan(&self, job: &Job) {
+        if let Some(planned) = &job.planned
+            && self.planned.load(Ordering::Relaxed) == 0
+        {
+            let before = job.checkpoint.sequence;
+            self.before.store(before, Ordering::Relaxed);
+            self.planned.store(planned.events, Ordering::Relaxed);
+        }
     }
 }
 
-/// A lister that counts pages.
+/// A port that counts what is done through it.
 pub struct Counted<T> {
     inner: T,
     counts: Arc<Counts>,
@@ -85,6 +94,36 @@ impl Queue for Counted<Arc<dyn Queue>> {
 
     fn request_timeout(&self) -> Duration {
         self.inner.request_timeout()
+    }
+}
+
+/// What is written tells how far the job is.
+#[async_trait]
+impl<S: JobStore> JobStore for Counted<S> {
+    async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
+        self.inner.create(job).await
+    }
+
+    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+        self.inner.load(job_id).await
+    }
+
+    async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError> {
+        self.inner.replace(job, expected).await?;
+        self.counts.plan(job);
+        Ok(())
+    }
+
+    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+        self.inner.active().await
+    }
+
+    async fn newest(
+        &self,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Result<Vec<Place>, JobStoreError> {
+        self.inner.newest(after, most).await
     }
 }
 

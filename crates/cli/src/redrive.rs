@@ -1,11 +1,11 @@
 //! `redrive`: what lies in a failure queue is sent again.
 //!
-//! - The `OnFailure` queue holds invocations that Lambda gave up, and notifications that did not get
+//! - The `OnFailure` queue holds invocations that Lambda abandoned, and notifications that did not get
 //!   as far (from the buffer, or from `EventBridge`): the function is invoked with each ([`record`]).
-//! - The dead-letter queue holds messages that the consumer gave up: each goes back into its queue.
+//! - The dead-letter queue holds messages that the consumer could not process: each goes back into its queue.
 //!
 //! A message is deleted only once that has succeeded, so an interrupt or a failure repeats one and
-//! loses none. What fails again stays; notifications behind it go on, dead letters do not, as they
+//! loses none. What fails again stays; notifications behind it continue, dead letters do not, as they
 //! would overtake it. What is another function's stays too, and so do events that a reseed parked, which
 //! no queue would take. All that stays can be read again at once.
 
@@ -314,7 +314,7 @@ impl Target {
     }
 
     /// Whether what has failed so often in a row is at fault by itself: a function that says it is well
-    /// goes on with the others, as whoever may put objects may also spoil ten notifications.
+    /// continues with the others, as whoever may put objects may also spoil ten notifications.
     async fn is_well(&self) -> bool {
         let Self::Function(lambda, function) = self else {
             return false;
@@ -323,7 +323,7 @@ impl Target {
         match call(lambda, function, &health).await {
             Ok(_) => {
                 tell(&format!(
-                    "{function} says that it is well: going on with the others"
+                    "{function} says that it is well: continuing with the others"
                 ));
                 true
             }

@@ -7,21 +7,19 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::{Manifest, Summary};
+use bridge_history::send::target::Target;
 use serde_json::{Value, json};
 
 use crate::answer::answer;
 use crate::estimate::{Estimate, Way, estimate};
 use crate::sink::Broken;
-use crate::target::Target;
 use crate::{Outcome, tell};
 
 /// The estimate for a planned job.
 pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
     let options = &job.options;
-    let order: Option<Order> = match Target::of_url(&options.queue_url) {
-        Target::Queue(_) => Some(options.order),
-        // Without a queue, a dry run reckons with the template's: FIFO, in order by key.
-        Target::Nowhere => Some(Order::Key),
+    let order: Option<Order> = match options.target {
+        Target::Queue(_) | Target::Nowhere => Some(options.order),
         Target::File(_) | Target::Stdout => None,
     };
     let runs = manifest.runs.len() as u64;
@@ -86,13 +84,13 @@ impl End<'_> {
     }
 
     /// One line for a reader that has enough. Who says `| head` wants to see no more, and above all no
-    /// failure; but unlike another program's, this work is kept, and whoever meant the reader to go on
+    /// failure; but unlike another program's, this work is kept, and whoever meant the reader to continue
     /// (a consumer that crashed) has to know how. What the pipe took counts as sent, read or not.
     fn enough(&self) -> Option<String> {
         let is_so = self.broken == Some(&Broken::Closed) && self.outcome() == Outcome::Interrupted;
         is_so.then(|| {
             format!(
-                "standard output was closed by its reader after {} events; to go on behind them: {}",
+                "standard output was closed by its reader after {} events; to continue behind them: {}",
                 self.job.checkpoint.sequence,
                 self.resume()
             )
@@ -164,7 +162,7 @@ impl End<'_> {
         lines.join("\n")
     }
 
-    /// The command that goes on.
+    /// The command that continues.
     fn resume(&self) -> String {
         format!(
             "s3-sqs-bridge reseed --resume {} --state {}",
@@ -172,7 +170,7 @@ impl End<'_> {
         )
     }
 
-    /// How to go on. What is part of the job does not change by going on with it.
+    /// How to continue. What is part of the job does not change by continuing with it.
     fn hint(&self) -> Option<String> {
         let resume = self.resume();
         let gone = ["NoSuchBucket", "NonExistentQueue", "QueueDoesNotExist"];
@@ -184,14 +182,14 @@ impl End<'_> {
                  there again: {resume}"
             )),
             Outcome::Failed if reason.contains("onUndeliverable") => Some(format!(
-                "to go on once that is mended: {resume}; without that event: {resume} \
+                "to continue once that is fixed: {resume}; without that event: {resume} \
                  --on-undeliverable park"
             )),
             Outcome::Failed if reason.contains("AccessDenied") => Some(format!(
                 "the credentials, the queue's policy and its key's have to allow it; once they do: {resume}"
             )),
-            Outcome::Failed => Some(format!("to go on once that is mended: {resume}")),
-            Outcome::Interrupted => Some(format!("to go on: {resume}")),
+            Outcome::Failed => Some(format!("to continue once that is fixed: {resume}")),
+            Outcome::Interrupted => Some(format!("to continue: {resume}")),
         }
     }
 }

@@ -9,7 +9,6 @@ use bridge_aws::queues::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket};
-use bridge_core::queue::ordering::parse_order;
 use bridge_history::api::actions;
 use bridge_history::api::request::{StartRequest, check_records};
 use bridge_history::job::ports::{Ports, Queues};
@@ -21,6 +20,7 @@ use bridge_history::job::store::JobStore;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::store::PlanStore;
 use bridge_history::send::parking::OnUndeliverable;
+use bridge_history::send::target::Target;
 use bridge_local::jobs::LocalJobs;
 use bridge_local::output::Existing;
 use bridge_local::plans::LocalPlans;
@@ -34,8 +34,7 @@ use crate::estimate::Estimate;
 use crate::opening::{OneQueue, Opening};
 use crate::preflight::Preflight;
 use crate::progress::{Counted, Counts, show};
-use crate::target::Target;
-use crate::{Outcome, Usage, report, tell};
+use crate::{Outcome, Usage, report, target, tell};
 
 /// One segment lasts as long as the process.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -58,10 +57,10 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         None => None,
     };
     let (bucket, target, dry_run) = if let Some(job) = &resumed {
-        let target = Target::of_url(&job.options.queue_url);
+        let target = job.options.target.clone();
         (job.bucket.clone(), target, job.options.dry_run)
     } else {
-        let target = Target::of(&arguments)?;
+        let target = target::of(&arguments)?;
         if let (Target::File(path), false) = (&target, arguments.dry_run) {
             output::check(path, arguments.existing()).map_err(|e| Usage(e.to_string()))?;
         }
@@ -103,7 +102,7 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         lister: Arc::new(Counted::new(lister, &counts)),
         plans: Arc::new(plans),
         queues: Arc::new(sqs.clone()),
-        jobs: Arc::new(store.clone()),
+        jobs: Arc::new(Counted::new(store.clone(), &counts)),
         continuation: Arc::new(NoContinuation),
         clock: Arc::new(SystemClock),
     };
@@ -129,10 +128,10 @@ pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     tell(&format!("job {} in {}", job.job_id, state.path().display()));
 
     let settings = settings(&arguments, &target, region);
-    let job = tokio::select! {
-        job = work(&ports, &settings, &job.job_id, &stop, &counts) => job?,
-        () = show(counts.clone()) => unreachable!("it is shown until the work is done"),
-    };
+    let shown = tokio::spawn(show(counts.clone()));
+    let job = work(&ports, &settings, &job.job_id, &stop).await;
+    shown.abort();
+    let job = job?;
     let planned = estimate(&ports, &job).await?;
     let end = report::End {
         job: &job,
@@ -156,7 +155,7 @@ async fn estimate(ports: &Ports, job: &Job) -> anyhow::Result<Option<Estimate>> 
     }
 }
 
-/// The job that is to go on, if it is one that may. Its files come with the directory: none of them
+/// The job that is to continue, if it is one that may. Its files come with the directory: none of them
 /// may lie elsewhere.
 async fn find(store: &LocalJobs, plans: &LocalPlans, job_id: &str) -> anyhow::Result<Job> {
     let unusable = |e: &dyn std::fmt::Display| Usage(format!("--resume {job_id:?}: {e}"));
@@ -211,7 +210,7 @@ async fn claim(
     Ok(())
 }
 
-/// A job of the state directory, ready to go on. Its last process is gone, or the directory would
+/// A job of the state directory, ready to continue. Its last process is gone, or the directory would
 /// be locked; so its lease means nothing.
 async fn resume(
     store: &LocalJobs,
@@ -254,9 +253,9 @@ fn request(
     target: &Target,
     region: &str,
 ) -> Result<(ReseedConfig, StartRequest), Usage> {
-    let url = target.url();
     let order = match &arguments.order {
-        Some(word) => parse_order(word, &url)
+        Some(word) => target
+            .parse_order(word)
             .map_err(|allowed| Usage(format!("--order: found {word:?}, allowed is {allowed}")))?,
         None => target.default_order(),
     };
@@ -269,7 +268,7 @@ fn request(
     .map_err(Usage)?;
     let config = ReseedConfig {
         common: Config {
-            queue_url: url,
+            queue_url: target.to_string(),
             format: arguments.format,
             order,
             key_prefix: arguments.prefix.clone(),
@@ -334,50 +333,32 @@ async fn work(
     settings: &SegmentSettings,
     job_id: &str,
     stop: &CancellationToken,
-    counts: &Arc<Counts>,
 ) -> anyhow::Result<Job> {
     let owner = format!("process {}", std::process::id());
-    let watch = async {
-        loop {
-            if let Ok(Some(job)) = ports.jobs.load(job_id).await
-                && let Some(planned) = &job.planned
-            {
-                counts.plan(planned.events, job.checkpoint.sequence);
-                return std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+    loop {
+        let job = actions::find(ports, job_id).await?;
+        if job.is_active() && job.lease.is_some() {
+            forget_lease(&*ports.jobs, job, None).await?;
         }
-    };
-    let segments = async {
-        loop {
-            let job = actions::find(ports, job_id).await?;
-            if job.is_active() && job.lease.is_some() {
-                forget_lease(&*ports.jobs, job, None).await?;
-            }
-            // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
-            // and another goes on.
-            let segment_stop = stop.child_token();
-            let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
-            match end.await? {
-                SegmentEnd::RetryLater(reason) if !stop.is_cancelled() => {
-                    tell(&format!("{reason}; trying again in {} s", REST.as_secs()));
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = tokio::time::sleep(REST) => {}
-                    }
+        // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
+        // and another continues.
+        let segment_stop = stop.child_token();
+        let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
+        match end.await? {
+            SegmentEnd::RetryLater(reason) if !stop.is_cancelled() => {
+                tell(&format!("{reason}; trying again in {} s", REST.as_secs()));
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(REST) => {}
                 }
-                SegmentEnd::Skipped(reason) => anyhow::bail!("job {job_id}: {reason}"),
-                _ => {}
             }
-            let job = actions::find(ports, job_id).await?;
-            if !job.is_active() || stop.is_cancelled() {
-                return Ok(job);
-            }
+            SegmentEnd::Skipped(reason) => anyhow::bail!("job {job_id}: {reason}"),
+            _ => {}
         }
-    };
-    tokio::select! {
-        job = segments => job,
-        () = watch => unreachable!("it never ends"),
+        let job = actions::find(ports, job_id).await?;
+        if !job.is_active() || stop.is_cancelled() {
+            return Ok(job);
+        }
     }
 }
 
@@ -481,8 +462,7 @@ mod tests {
     async fn worked(ports: &Ports, job: &Job) -> Job {
         let settings = SegmentSettings::new("eu-west-1".to_owned(), 1);
         let stop = CancellationToken::new();
-        let counts = Arc::new(Counts::default());
-        let worked = work(ports, &settings, &job.job_id, &stop, &counts).await;
+        let worked = work(ports, &settings, &job.job_id, &stop).await;
         worked.unwrap()
     }
 
@@ -512,7 +492,7 @@ mod tests {
             .replace(&left, job.stored_revision())
             .await
             .unwrap();
-        // It would go on in the end, once it has watched the lease for a minute.
+        // It would continue in the end, once it has watched the lease for a minute.
         let worked = tokio::time::timeout(Duration::from_secs(30), worked(&ports, &job)).await;
         assert_eq!(worked.expect("it waits for itself").phase, Phase::Done);
     }

@@ -21,7 +21,7 @@ pub enum Broken {
 }
 
 /// Lines. What cannot be written stops the job as an interrupt does: nothing is wrong with the job or
-/// with a message of it, and it can go on.
+/// with a message of it, and it can continue.
 pub struct Sink {
     lines: Lines,
     stop: CancellationToken,

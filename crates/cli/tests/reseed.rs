@@ -220,6 +220,24 @@ fn a_dry_run_tells_numbers_months_cost_and_time_and_sends_nothing() {
 }
 
 #[test]
+fn a_dry_run_tells_what_any_order_would_take() {
+    let endpoint = serve(Shape::Dated, 5_000, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let seconds = |order: &str| {
+        let arguments = ["--bucket", "b", "--dry-run", "--json", "--order", order];
+        let output = run(&endpoint, folder.path(), &arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let end: Value = serde_json::from_slice(&output.stdout).unwrap();
+        end["estimate"]["sendingSeconds"].as_u64().unwrap()
+    };
+    // One group sends one message after the other.
+    assert!(seconds("bucket") > 10 * seconds("key").max(1));
+    let refused = ["--bucket", "b", "--out", "-", "--order", "key"];
+    let output = run(&endpoint, folder.path(), &refused);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
 fn lines_on_standard_output_are_data_and_nothing_else() {
     let endpoint = serve(Shape::Hashed, 2_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
@@ -243,7 +261,7 @@ fn lines_on_standard_output_are_data_and_nothing_else() {
 fn the_commands_of_the_readme_run() {
     let endpoint = serve(Shape::Hashed, 1_500, |_| {});
     let folder = tempfile::tempdir().unwrap();
-    // A job for the line that goes on with one.
+    // A job for the line that continues with one.
     let arguments = ["--bucket", "b", "--out", "events", "--max-rate", "500"];
     let child = program(&endpoint, folder.path(), &arguments)
         .spawn()

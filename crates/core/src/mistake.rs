@@ -27,9 +27,9 @@ pub enum Mistake {
     LostAtDeadline,
     /// A job is taken while another segment holds its lease.
     LeaseIgnored,
-    /// A segment that lost its job goes on writing it.
+    /// A segment that lost its job continues writing it.
     EpochNotChecked,
-    /// A segment goes on sending when it cannot renew its lease.
+    /// A segment continues sending when it cannot renew its lease.
     SendingPastTheLease,
     /// A run that could not be stored is committed.
     RunNotStored,

@@ -51,7 +51,7 @@ pub struct Skipped {
 pub enum Reason {
     /// S3 sends one when a notification is configured.
     TestEvent,
-    /// A name that is known to tell of no version: restores, tags, ACLs, replication figures.
+    /// A name that is known to report no version: restores, tags, ACLs, replication figures.
     NoChange,
     /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
     Filtered,
@@ -69,7 +69,7 @@ impl Reason {
     }
 }
 
-/// Input that is no notification. What is told of it is escaped and cut, whatever was found: at most
+/// Input that is no notification. What is said of it is escaped and cut, whatever was found: at most
 /// [`MOST_TOLD`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
@@ -135,7 +135,7 @@ pub enum NotificationError {
 /// words around them.
 pub const MOST_TOLD: usize = 2 * MOST_SHOWN + 300;
 
-/// What is told of a name that is short where it is right, bytes.
+/// What is said of a name that is short where it is right, bytes.
 const MOST_NAME: usize = 255;
 
 /// One invocation's input.

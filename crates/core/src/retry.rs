@@ -1,7 +1,7 @@
 //! Trying again what may work the next time.
 //!
 //! [`Retry`] makes one call until it works. Where many calls are in flight (sending, listing), each
-//! failure is given to [`Attempts`], which says how long to wait, or that it is time to give up; how
+//! failure is given to [`Attempts`], which says how long to wait, or that it is time to stop trying; how
 //! many calls there may be is the limiter's business.
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-/// The events that must be told of. Each may be covered by a pattern: `s3:ObjectCreated:*`.
+/// The events that must be reported. Each may be covered by a pattern: `s3:ObjectCreated:*`.
 const EVENTS: [&str; 4] = [
     "s3:ObjectCreated:Put",
     "s3:ObjectCreated:CompleteMultipartUpload",
@@ -31,7 +31,7 @@ pub struct Notifications {
     pub told: Vec<Told>,
 }
 
-/// Who is told of what.
+/// Who is told what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The function's, queue's or topic's ARN.

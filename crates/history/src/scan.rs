@@ -3,7 +3,7 @@
 //! - [`lister`]: the bucket; its pages are read by `bridge_core::listing`
 //! - [`keyspace`]: ranges listed at the same time; [`range`]: one of them, page by page; [`split`]: where
 //!   to cut it
-//! - [`filter`]: which versions a reseed tells of; [`buffer`]: what has been listed and is in no run yet
+//! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
 //! - [`scanner`]: one scan from its first request to its last run; [`commit`]: who makes them the job's own
 //!
 //! A key is taken into a run only when all its versions are known, so a checkpoint is the list of

@@ -1,5 +1,6 @@
 //! The plan through the lanes into the queue.
 //!
+//! - [`target`]: where events go
 //! - [`sender`]: hands out rows and starts the lanes; [`packer`]: rows made into messages; [`pacer`]: how
 //!   fast they may go
 //! - [`lane`]: one ordered sender; [`gate`]: whether one
@@ -14,4 +15,5 @@ pub mod pacer;
 pub mod packer;
 pub mod parking;
 pub mod sender;
+pub mod target;
 pub mod watermark;

@@ -67,7 +67,7 @@ fn list(pages: &[String]) -> Result<Found, String> {
             found.ambiguous = found.doubts.ambiguous(keyspace.dialect(), true);
             Ok(found)
         }
-        Some(request) => Err(format!("it goes on behind {:?}", marker(&request))),
+        Some(request) => Err(format!("it continues behind {:?}", marker(&request))),
     }
 }
 

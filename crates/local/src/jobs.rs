@@ -38,7 +38,7 @@ impl LocalJobs {
         }
     }
 
-    /// Does file work where it holds up nobody.
+    /// Does file work where it delays nobody.
     async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
         let jobs = self.clone();
         tokio::task::spawn_blocking(move || work(&jobs))

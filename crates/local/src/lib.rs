@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_history::job::ports::{Continuation, ContinuationError};
 
-/// Nobody else goes on with a job of this process: it does so itself, when it is run again.
+/// Nobody else continues with a job of this process: it does so itself, when it is run again.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoContinuation;
 

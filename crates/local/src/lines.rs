@@ -66,7 +66,7 @@ impl Lines {
             .spawn(move || {
                 for Batch { lines, done } in batches {
                     let written = sink.write_all(&lines).and_then(|()| sink.flush());
-                    // Whoever asked may have given up waiting.
+                    // Whoever asked may have stopped waiting.
                     let _ = done.send(written);
                 }
             })?;
@@ -209,7 +209,7 @@ mod tests {
             let refusal = lines.send(&[first.clone(), message(2)]).await.unwrap_err();
             assert_eq!(refusal.kind, FailureKind::Throttled, "{refusal}");
         }
-        // Its sender may also give up by itself.
+        // Its sender may also stop trying by itself.
         let request = [first, message(2), message(3)];
         let given_up = timeout(Duration::from_secs(1), lines.send(&request)).await;
         assert!(given_up.is_err());

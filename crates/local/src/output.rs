@@ -1,7 +1,7 @@
 //! The file that a job writes its lines to, and what in it is the job's own.
 //!
 //! A file that is there belongs to somebody: a new job is given one only if it does not exist, or if
-//! appending or overwriting was asked for. A resumed job goes on in the very file it had, and only if
+//! appending or overwriting was asked for. A resumed job continues in the very file it had, and only if
 //! nobody has touched it since: the job's folder holds a [`Claim`], with where the job's part begins,
 //! and a journal of the last write. So a line that a kill cut short is known byte for byte, and
 //! nothing else is ever removed.
@@ -44,7 +44,7 @@ pub enum OutputError {
         what: &'static str,
     },
     /// Appending would make one line of two.
-    #[error("{0} does not end with a whole line: mend it, or choose another file")]
+    #[error("{0} does not end with a whole line: fix it, or choose another file")]
     CutShort(PathBuf),
     /// It is not as the job left it.
     #[error(
@@ -141,7 +141,7 @@ pub fn claim(
     write_claim(state, job_id, &claim).map_err(&error)
 }
 
-/// The file of a job, opened to go on behind what the job wrote.
+/// The file of a job, opened to continue behind what the job wrote.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,

@@ -10,7 +10,7 @@ use crate::{below, make_folder, open_own};
 /// Its name in the job's folder.
 const NAME: &str = "parked.jsonl";
 
-/// A file whose lines are on the disk when they are told to be: the checkpoint goes on behind them.
+/// A file whose lines are on the disk when they are told to be: the checkpoint continues behind them.
 #[derive(Debug)]
 pub struct Parked(File);
 

@@ -25,7 +25,7 @@ impl LocalPlans {
         Self { folder }
     }
 
-    /// Does file work where it holds up nobody.
+    /// Does file work where it delays nobody.
     async fn work<T: Send + 'static>(
         &self,
         doing: &'static str,

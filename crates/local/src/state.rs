@@ -14,7 +14,7 @@ pub struct StateDirectory {
     _lock: File,
 }
 
-/// Why the directory cannot be had.
+/// Why the directory is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another process works there.

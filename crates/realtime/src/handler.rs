@@ -219,7 +219,7 @@ impl<Q: Queue> Forwarder<Q> {
         json!(response)
     }
 
-    /// Refuses other buckets, applies the key filter, and tells of everything that will not become a
+    /// Refuses other buckets, applies the key filter, and reports everything that will not become a
     /// message.
     fn filtered(&self, mut document: Document) -> Document {
         document.keep_buckets(&self.buckets);

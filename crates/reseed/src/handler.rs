@@ -73,7 +73,7 @@ impl Reseed {
             Request::Start(start) => {
                 let options = start.resolve(&self.config.common, ports.clock.now())?;
                 if !options.dry_run {
-                    actions::ask_queue(&*ports.queues, &options.queue_url).await?;
+                    actions::ask_queue(&*ports.queues, &options.target.to_string()).await?;
                 }
                 let job = actions::start(ports, &self.config, &start).await?;
                 tracing::info!(job = job.job_id, "started");

@@ -21,7 +21,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    /// Waits until the machine goes on; tells whether it stood still.
+    /// Waits until the machine continues; tells whether it stood still.
     async fn over(self) -> bool {
         let asleep = (self.from..self.until).contains(&Instant::now());
         if asleep {
@@ -64,7 +64,7 @@ struct AsleepQueue {
 impl Queue for AsleepQueue {
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
         if self.sleep.over().await {
-            // A lane that does not run asks no gate and sends nothing; it asks when it goes on.
+            // A lane that does not run asks no gate and sends nothing; it asks when it continues.
             return Err(SendError {
                 kind: FailureKind::Transient,
                 code: "Simulated".to_owned(),

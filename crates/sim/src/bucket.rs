@@ -282,7 +282,7 @@ impl SimLister {
     }
 }
 
-/// Ends a request, also when its caller gives up on it.
+/// Ends a request, also when its caller abandons it.
 struct InFlight<'a>(&'a AtomicUsize);
 
 impl Drop for InFlight<'_> {

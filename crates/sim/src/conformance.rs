@@ -24,6 +24,7 @@ use bridge_history::scan::filter::Filter;
 use bridge_history::scan::lister::Lister;
 use bridge_history::send::checkpoint::Checkpoint;
 use bridge_history::send::parking::OnUndeliverable;
+use bridge_history::send::target::Target;
 use bytes::Bytes;
 
 /// `store` is empty, or holds nothing below `folder`.
@@ -64,7 +65,7 @@ fn job(id: &str) -> Job {
         format: Format::S3,
         delivery: Mode::Batched,
         records_per_message: 7,
-        queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned(),
+        target: Target::Queue("https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned()),
         max_rate: Some(u64::from(u32::MAX)),
         pause_above_depth: None,
         dry_run: false,

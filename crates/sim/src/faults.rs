@@ -15,7 +15,7 @@ pub enum Strike {
     Before,
     /// It takes effect, and its answer is lost.
     After,
-    /// It fails, and takes effect later: a request that was held up on its way.
+    /// It fails, and takes effect later: a request that was delayed on its way.
     Late,
     /// The service asks for fewer calls.
     Throttled,
@@ -77,7 +77,7 @@ impl Faults {
         }
         match self.below(6) {
             0 => {
-                sleep(Duration::from_mins(1)).await; // callers have given up long before
+                sleep(Duration::from_mins(1)).await; // callers have stopped waiting long before
                 Strike::After
             }
             1 => Strike::After,

@@ -37,7 +37,7 @@ impl<'a> Operator<'a> {
         self.is_busy.load(Ordering::Relaxed)
     }
 
-    /// Asks for a few things, and lets a paused job go on at last. Tells whether a cancel was accepted.
+    /// Asks for a few things, and lets a paused job continue at last. Tells whether a cancel was accepted.
     ///
     /// # Errors
     /// What an accepted cancel did not hold.

@@ -26,7 +26,7 @@ pub struct OfParking {
     pub segment: u64,
 }
 
-/// Ends a request, also when its caller gives up on it.
+/// Ends a request, also when its caller abandons it.
 struct InFlight<'a>(&'a OfParking);
 
 impl Drop for InFlight<'_> {

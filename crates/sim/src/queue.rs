@@ -210,7 +210,7 @@ pub(crate) struct OfSegment {
     pub(crate) segment: u64,
 }
 
-/// Ends a request, also when its caller gives up on it.
+/// Ends a request, also when its caller abandons it.
 struct InFlight<'a>(&'a OfSegment, &'a [Message]);
 
 impl Drop for InFlight<'_> {

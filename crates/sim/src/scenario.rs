@@ -46,7 +46,7 @@ enum Kind {
     /// Every segment dies the same way before it achieves anything: the job must end, with the reason.
     Deaths,
     /// Pages come slowly, the filter keeps nothing, and every segment dies after a while: the job must
-    /// go on nevertheless.
+    /// continue nevertheless.
     NothingKept,
     /// The plan store fails for longer than it is waited for, again and again, while the scan gets
     /// further: the job must not fail.

@@ -38,7 +38,7 @@ const STACKS: [(&str, &[&str]); 6] = [
 /// The first check that fails.
 pub fn all(quick: bool) -> anyhow::Result<()> {
     say("formatting");
-    run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` mends it")?;
+    run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` fixes it")?;
     say("clippy");
     run(cargo()
         .args([

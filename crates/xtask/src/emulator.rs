@@ -40,7 +40,7 @@ impl State {
 }
 
 impl Emulator {
-    /// The one that is running, which goes on when this program ends.
+    /// The one that is running, which continues when this program ends.
     ///
     /// # Errors
     /// When the note about it cannot be read.

@@ -3,7 +3,7 @@
 //! A Ceph RGW of one node, from Debian's packages. The default tests leave it out: it installs packages
 //! as root.
 //!
-//! - [`packages`]: Debian's packages, and what to say where they cannot be had
+//! - [`packages`]: Debian's packages, and what to say where they are unavailable
 //! - [`ceph`]: monitor, storage daemon and gateway, on the loopback interface
 
 mod ceph;
@@ -20,7 +20,7 @@ use crate::run::{run, say};
 /// Installs what is missing, starts the server, runs the checks, stops the server.
 ///
 /// # Errors
-/// When the server cannot be had or a check fails; what was started is stopped.
+/// When the server is unavailable or a check fails; what was started is stopped.
 pub fn check() -> anyhow::Result<()> {
     packages::install().context(
         "NOT RUN: nothing was checked against Ceph. The history of a bucket and live notifications \

@@ -15,7 +15,7 @@ const STACK: &str = "s3-sqs-bridge";
 /// Starts a local AWS, unless one is running, deploys the stack as it is now, and leaves it running.
 ///
 /// # Errors
-/// When a step fails. What was started is stopped then; what ran before goes on.
+/// When a step fails. What was started is stopped then; what ran before continues.
 pub fn up() -> anyhow::Result<()> {
     let tools = tools::install()?;
     let emulator = match Emulator::find()? {

@@ -63,7 +63,7 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
                 found.push(format!("{id} {name} is {missing}, which is not deployed"));
             }
         }
-        // What it parks goes where the alarm rings and its role may send: where Lambda gives up too.
+        // What it parks goes where the alarm rings and its role may send: where Lambda's abandoned invocations go, too.
         let on_failure = &function.event_invoke_config.destination_config.on_failure;
         let kept = on_failure.as_ref().and_then(|to| target(&to.destination));
         let parked = variables.get("FAILURE_QUEUE_URL").and_then(|to| target(to));

@@ -144,10 +144,10 @@ fn wired(stack: &Stack, mapping: &Mapping) -> Vec<String> {
                 .is_some() =>
         {
             if redrive.max_receive_count < 5 {
-                found.push("BufferQueue gives up before five attempts".to_owned());
+                found.push("BufferQueue has fewer than five attempts".to_owned());
             }
         }
-        _ => found.push("BufferQueue gives up into no queue".to_owned()),
+        _ => found.push("BufferQueue has no dead-letter queue".to_owned()),
     }
     let scaling = mapping
         .scaling_config

@@ -82,10 +82,10 @@ async fn main() -> anyhow::Result<()> {
         ids
     };
     if ids(&realtime) != ids(&replay) || replay.len() != everything {
-        bail!("realtime and reseed do not tell of the same {everything} changes");
+        bail!("realtime and reseed do not report the same {everything} changes");
     }
     println!(
-        "\nBoth streams tell of the same {everything} changes, with the same event ids.\n\n\
+        "\nBoth streams report the same {everything} changes, with the same event ids.\n\n\
          What to try next:\n  \
          cargo xtask up          leave such a stack running, to play with\n  \
          sam build && sam deploy      the same on AWS"

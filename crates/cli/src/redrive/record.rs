@@ -1,6 +1,6 @@
 //! What a message of the failure queue is: told by who put it there, never by what a sender wrote.
 //!
-//! - Lambda wraps the input of an invocation that it gave up, and writes whose it was.
+//! - Lambda wraps the input of an invocation that it abandoned, and writes whose it was.
 //!   Source: AWS Lambda Developer Guide, "Capturing records of asynchronous invocations".
 //! - SQS moves a message out of the buffer, and `EventBridge` puts down an event, as they were. SQS
 //!   notes the queue that it came from, `EventBridge` its rule. Only realtime is fed by these, and it
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// What lies in the failure queue.
 #[derive(Debug, PartialEq)]
 pub(super) enum Record {
-    /// An invocation that Lambda gave up.
+    /// An invocation that Lambda abandoned.
     Invocation {
         /// The function's ARN.
         function: String,

@@ -17,7 +17,7 @@ const ALLOWED: &str = "the bucket's own name: up to 255 letters, digits, `.`, `-
 /// It is as permissive as S3's oldest rules, by which buckets of 255 characters with upper case and `_`
 /// were made that are still there, and asks for no least length, as other servers do not; `:` stands
 /// behind a tenant's name at Ceph. ARNs and access point aliases are refused though S3 would list
-/// through them: an event's `bucket`, and with it its id, would not be what realtime tells of the same
+/// through them: an event's `bucket`, and with it its id, would not be what realtime says of the same
 /// change.
 /// Source: Amazon S3 User Guide, "General purpose bucket naming rules", and its older versions.
 ///

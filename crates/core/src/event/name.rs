@@ -10,7 +10,7 @@
 
 use crate::event::Change;
 
-/// What an event tells of.
+/// What an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// A version came or went.
@@ -162,7 +162,7 @@ const NO_CHANGES: &[&str] = &[
     "Scanner:BigPrefix",
 ];
 
-/// What an event of this name, without the prefix `s3:`, tells of.
+/// What an event of this name, without the prefix `s3:`, reports.
 #[must_use]
 pub fn meaning(name: &str) -> Meaning {
     if let Some((_, change, own)) = CHANGES.iter().find(|(known, ..)| *known == name) {

@@ -86,7 +86,7 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
 
 /// Where the next page begins. Only a clear `false` in `IsTruncated` ends a listing.
 ///
-/// The page's own last entry says where to go on, rather than `NextKeyMarker`: Ceph encodes keys and not
+/// The page's own last entry says where to continue, rather than `NextKeyMarker`: Ceph encodes keys and not
 /// markers, and strips control characters from these; without a version id it would begin with
 /// the key again.
 fn next_marker(listing: &Listing, frame: Frame<'_>) -> Result<Option<Marker>, PageError> {

@@ -70,7 +70,7 @@ fn find_repeats(
     Ok(())
 }
 
-/// Whether two entries of one key and id tell of one version. Whether it is the latest may change.
+/// Whether two entries of one key and id report one version. Whether it is the latest may change.
 fn is_same(listing: &Listing, row: &Row, other_listing: &Listing, other: &Row) -> bool {
     row.is_delete_marker == other.is_delete_marker
         && row.last_modified == other.last_modified

@@ -112,7 +112,7 @@ impl PlannedVersion {
         (self.effective_time, &self.version.key, self.rank)
     }
 
-    /// The event that tells of this version as number `sequence` of `job_id`.
+    /// The event that reports this version as number `sequence` of `job_id`.
     ///
     /// A listing does not say how a version came to be (put, copy, multipart upload), so every
     /// creation is called `ObjectCreated:Put`.

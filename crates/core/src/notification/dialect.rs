@@ -47,7 +47,7 @@ impl Dialect {
             Self::Unknown if written.contains(['+', '%']) => Err(NotificationError::Malformed {
                 what: "object key of an S3 notification",
                 reason: format!(
-                    "whether {written:?} is encoded cannot be told of eventSource {source:?}; aws:s3 \
+                    "whether {written:?} is encoded is unknown for eventSource {source:?}; aws:s3 \
                      and minio:s3 encode keys, ceph:s3 does not"
                 ),
             }),
@@ -81,7 +81,7 @@ impl Dialect {
         Err(NotificationError::Malformed {
             what: "versionId of an S3 notification",
             reason: format!(
-                "ceph:s3 leaves it out of {name} even where there is one; a reseed tells of this change"
+                "ceph:s3 leaves it out of {name} even where there is one; a reseed reports this change"
             ),
         })
     }

@@ -268,7 +268,7 @@ fn spoiled(text: &str) -> Vec<Value> {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
-    /// Whatever stands in it, wherever: what is told of it fits a line of a log.
+    /// Whatever stands in it, wherever: what is said of it fits a line of a log.
     #[test]
     fn what_is_wrong_is_told_in_bounds(text in crate::text::any::any_text()) {
         for input in spoiled(&text) {

@@ -1,5 +1,7 @@
 //! Which order a queue keeps, and how.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// What order the queue keeps.
@@ -26,6 +28,21 @@ impl Order {
     }
 }
 
+impl FromStr for Order {
+    type Err = &'static str;
+
+    /// # Errors
+    /// What would have been allowed.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "key" => Ok(Self::Key),
+            "bucket" => Ok(Self::Bucket),
+            "none" => Ok(Self::None),
+            _ => Err("key, bucket or none"),
+        }
+    }
+}
+
 /// How a FIFO queue's groups keep their order (docs/EVENTS.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,12 +61,7 @@ pub enum Mode {
 /// # Errors
 /// What would have been allowed.
 pub fn parse_order(word: &str, queue_url: &str) -> Result<Order, &'static str> {
-    let order = match word {
-        "key" => Order::Key,
-        "bucket" => Order::Bucket,
-        "none" => Order::None,
-        _ => return Err("key, bucket or none"),
-    };
+    let order = word.parse()?;
     match (order, is_fifo(queue_url)) {
         (Order::Key | Order::Bucket, false) => {
             Err("none: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)")

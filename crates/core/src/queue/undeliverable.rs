@@ -1,4 +1,4 @@
-//! Messages that a queue refuses for good: what they tell of, and what is left of one without the event
+//! Messages that a queue refuses for good: what they report, and what is left of one without the event
 //! at fault. No I/O.
 
 use std::fmt;

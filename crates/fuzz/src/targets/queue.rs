@@ -76,7 +76,7 @@ pub(super) fn accepts(input: &[u8]) -> bool {
     block_on(async {
         let sent = queue.send(&[message(0), message(1)]).await;
         if let Ok(results) = &sent {
-            assert_eq!(results.len(), 2, "an entry is told of twice or never");
+            assert_eq!(results.len(), 2, "an entry is reported twice or never");
         }
         let asked = [
             queue.depth().await.is_ok(),

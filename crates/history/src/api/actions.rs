@@ -148,7 +148,7 @@ pub async fn start_another(
 }
 
 /// Asks the queue that a job would be sent to about itself: what is wrong with it would otherwise be
-/// found after the whole scan. A fault that may pass does not hold up the job, which is patient.
+/// found after the whole scan. A fault that may pass does not delay the job.
 ///
 /// # Errors
 /// [`JobError::BadRequest`] when it is not there or may not be used.
@@ -256,7 +256,7 @@ pub async fn request_stop(
     .await
 }
 
-/// Lets a paused or failed job go on, with another way for undeliverable events if one is given. One
+/// Lets a paused or failed job continue, with another way for undeliverable events if one is given. One
 /// that is at work already is left so.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use bridge_core::config;
 use bridge_core::config::Config;
 use bridge_core::format::Format;
-use bridge_core::queue::ordering::{Mode, Order, parse_order};
+use bridge_core::queue::ordering::Mode;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Millis;
 use serde::de::Error as _;
@@ -16,6 +16,7 @@ use crate::job::place::{Place, is_job_id};
 use crate::job::state::Options;
 use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
+use crate::send::target::Target;
 
 /// The most records of a message: about 1 MiB has room for half of it.
 const MAX_RECORDS: usize = 5_000;
@@ -42,9 +43,9 @@ pub enum Request {
     Status(JobRef),
     /// Tell about all jobs, a page at a time.
     List(ListRequest),
-    /// Stop a job; it may go on.
+    /// Stop a job; it may continue.
     Pause(JobRef),
-    /// Go on.
+    /// Continue.
     Resume(ResumeRequest),
     /// Stop a job for good.
     Cancel(JobRef),
@@ -103,7 +104,7 @@ fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> 
     Ok(Some(place))
 }
 
-/// Names a job, and how it is to go on.
+/// Names a job, and how it is to continue.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResumeRequest {
@@ -165,7 +166,7 @@ pub struct StartRequest {
     /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it.
     pub refuse_ambiguous: bool,
     /// `stop` (default): fail at an event that the queue refuses for good; `park`: keep it in the
-    /// failure queue and go on.
+    /// failure queue and continue.
     pub on_undeliverable: OnUndeliverable,
 }
 
@@ -229,17 +230,18 @@ impl StartRequest {
                 )));
             }
         }
-        let queue_url = match &self.queue_url {
-            None => config.queue_url.clone(),
+        let target = match &self.queue_url {
+            None => Target::parse(&config.queue_url),
             Some(url) => {
                 config::check_queue_url("queueUrl", url).map_err(|e| bad(e.to_string()))?;
-                url.clone()
+                Target::Queue(url.clone())
             }
         };
         let order = match (&self.order, &self.queue_url) {
             (None, None) => config.order,
-            (None, Some(url)) => Order::default_of(url),
-            (Some(word), _) => parse_order(word, &queue_url)
+            (None, Some(_)) => target.default_order(),
+            (Some(word), _) => target
+                .parse_order(word)
                 .map_err(|allowed| bad(format!("order: found {word:?}, allowed is {allowed}")))?,
         };
         for (name, number, least, most) in [
@@ -277,7 +279,7 @@ impl StartRequest {
             format,
             delivery: self.delivery,
             records_per_message,
-            queue_url,
+            target,
             max_rate: self.max_rate,
             pause_above_depth: self.pause_above_depth,
             dry_run: self.dry_run,
@@ -330,6 +332,7 @@ fn bad(text: String) -> JobError {
 
 #[cfg(test)]
 mod tests {
+    use bridge_core::queue::ordering::Order;
     use proptest::prelude::*;
 
     use super::*;

@@ -12,11 +12,11 @@ pub enum Phase {
     Scanning,
     /// Sending the plan.
     Sending,
-    /// Stopped by the operator; `resume` goes on.
+    /// Stopped by the operator; `resume` continues.
     Paused,
     /// Everything is acknowledged.
     Done,
-    /// Stopped by an error; `resume` goes on.
+    /// Stopped by an error; `resume` continues.
     Failed,
     /// Stopped for good by the operator.
     Cancelled,

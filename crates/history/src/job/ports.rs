@@ -36,7 +36,7 @@ pub trait Continuation: Send + Sync {
 
 /// Port: queues by URL, since a job may name its own.
 pub trait Queues: Send + Sync {
-    /// The queue at `url`.
+    /// The queue at `url`; on one machine, what the job's target is.
     fn open(&self, url: &str) -> Arc<dyn Queue>;
 
     /// Where the job's events are kept that its queue refuses for good: the failure queue, or a file.

@@ -242,7 +242,7 @@ impl<'a> Segment<'a> {
         let after = job.checkpoint.position.clone();
         let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
         let sending = Sending {
-            queue: self.ports.queues.open(&job.options.queue_url),
+            queue: self.ports.queues.open(&job.options.target.to_string()),
             parking: self.parking(&job),
             gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
             stop: self.stop.clone(),
@@ -325,7 +325,7 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// A scan that took nothing into a run would go on for ever at full cost.
+    /// A scan that took nothing into a run would continue for ever at full cost.
     fn is_stuck(&self, job: &Job) -> bool {
         job.phase == Phase::Scanning && job.counts.listed == self.listed_before
     }

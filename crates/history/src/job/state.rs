@@ -14,6 +14,7 @@ use crate::scan::filter::Filter;
 use crate::send::checkpoint::Checkpoint;
 use crate::send::parking::OnUndeliverable;
 use crate::send::sender::SendOptions;
+use crate::send::target::Target;
 
 /// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
 /// lapsed before another segment takes the job: the clocks of two machines then differ by less.
@@ -34,7 +35,7 @@ const DIED: &str = "ten segments in a row ended before they got further, the las
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StopRequest {
-    /// Stop; may go on later.
+    /// Stop; may continue later.
     Pause,
     /// Stop for good.
     Cancel,
@@ -67,7 +68,8 @@ pub struct Options {
     #[serde(default = "one")]
     pub records_per_message: usize,
     /// Where to.
-    pub queue_url: String,
+    #[serde(rename = "queueUrl")]
+    pub target: Target,
     /// Events a second, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rate: Option<u64>,
@@ -94,7 +96,7 @@ impl Options {
             format: self.format,
             delivery: self.delivery,
             records_per_message: self.records_per_message,
-            queue_url: self.queue_url.clone(),
+            target: self.target.clone(),
             max_rate: self.max_rate,
             pause_above_depth: self.pause_above_depth,
         }
@@ -172,7 +174,7 @@ pub struct Job {
     pub created_at: Millis,
     /// When it was written last.
     pub updated_at: Millis,
-    /// When it got further last (a later checkpoint, more versions in runs), was told to go on, or
+    /// When it got further last (a later checkpoint, more versions in runs), was told to continue, or
     /// waited because the consumer was slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Millis>,
@@ -396,7 +398,7 @@ impl Job {
         }
     }
 
-    /// The job ready to go on from its checkpoint, with another way for undeliverable events if one
+    /// The job ready to continue from its checkpoint, with another way for undeliverable events if one
     /// is given.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub(super) struct Taken {
 /// Takes a job, or tells why it is left alone. One that has failed by being taken is not active.
 ///
 /// # Errors
-/// [`JobError`] when the job does not exist or the store cannot be had.
+/// [`JobError`] when the job does not exist or the store is unavailable.
 pub(super) async fn take(
     ports: &Ports,
     settings: &SegmentSettings,

@@ -270,6 +270,6 @@ fn extent(group: &RowGroupMetaData, file_bytes: u64) -> Option<Range<u64>> {
 fn catch_panic<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(decoded) => decoded.map_err(|e| e.to_string()),
-        Err(_) => Err("the Parquet reader gave up on it".to_owned()),
+        Err(_) => Err("the Parquet reader panicked on it".to_owned()),
     }
 }

@@ -20,7 +20,7 @@ pub trait PlanStore: Send + Sync {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError>;
 
     /// Reads the bytes of `range`, or all if they are no more than [`MOST_WHOLE`]. It holds no more than
-    /// that, whatever the store sends, and gives up after a time.
+    /// that, whatever the store sends, and stops trying after a time.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
 }
 

@@ -1,4 +1,4 @@
-//! Why a scan cannot go on.
+//! Why a scan cannot continue.
 
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::listing::page::error::PageError;
@@ -6,7 +6,7 @@ use bridge_core::listing::page::error::PageError;
 use crate::plan::store::PlanError;
 use crate::scan::lister::ListError;
 
-/// Why a scan cannot go on.
+/// Why a scan cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// The server's refusal.

@@ -1,4 +1,4 @@
-//! Which versions a reseed tells of.
+//! Which versions a reseed reports.
 
 use bridge_core::event::Change;
 use bridge_core::listing::rows::Listing;
@@ -41,7 +41,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Keeps what is told of. `complete` holds whole keys, each key's versions newest first.
+    /// Keeps what is reported. `complete` holds whole keys, each key's versions newest first.
     pub fn choose(&self, complete: &mut [Listing]) {
         let mut decided: Option<String> = None;
         for listing in complete {
@@ -58,13 +58,13 @@ impl Filter {
         }
     }
 
-    /// Whether a key is told of at all, going by its name.
+    /// Whether a key is reported at all, going by its name.
     #[must_use]
     pub fn takes_key(&self, key: &str) -> bool {
         key.starts_with(self.prefix.as_str()) && key.ends_with(self.suffix.as_str())
     }
 
-    /// Whether a version is told of, going by itself; with `current_only` its key's newest one.
+    /// Whether a version is reported, going by itself; with `current_only` its key's newest one.
     fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
         let version = planned.version;
         let kind = match self.events {

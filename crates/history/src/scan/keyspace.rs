@@ -53,7 +53,7 @@ pub struct Keyspace {
 }
 
 impl Keyspace {
-    /// Goes on with the ranges of a checkpoint; a new scan has one range without ends. `dialect` is what
+    /// Continues with the ranges of a checkpoint; a new scan has one range without ends. `dialect` is what
     /// the pages before have proven.
     #[must_use]
     pub fn new(ranges: Vec<Range>, dialect: Dialect) -> Self {
@@ -126,7 +126,7 @@ impl Keyspace {
         }
     }
 
-    /// A page that could not be had will be asked for again.
+    /// A page that was unavailable will be asked for again.
     pub fn give_back(&mut self, range: u64) {
         if let Some(open) = self.open.iter_mut().find(|o| o.id == range) {
             open.busy = false;
@@ -137,7 +137,7 @@ impl Keyspace {
     /// newest first. When it then [must begin again](Self::must_begin_again), what was handed out is void.
     ///
     /// # Errors
-    /// [`PageError`] when the page does not go on from its marker, or its order makes no sense.
+    /// [`PageError`] when the page does not continue from its marker, or its order makes no sense.
     pub fn accept(&mut self, range: u64, page: Page) -> Result<Vec<Listing>, PageError> {
         let Some(index) = self.open.iter().position(|o| o.id == range) else {
             return Ok(Vec::new());

@@ -13,7 +13,7 @@ pub trait Lister: Send + Sync {
     async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError>;
 }
 
-/// Why a page could not be had.
+/// Why a page was unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ListError {

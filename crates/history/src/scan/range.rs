@@ -69,7 +69,7 @@ impl OpenRange {
         self.chain.key().is_some()
     }
 
-    /// Notes what a page tells of how its keys are spread.
+    /// Notes what a page shows of how its keys are spread.
     pub fn learn(&mut self, listing: &Listing, repeats_marker_key: bool) {
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
             self.in_one_key = first == last && !repeats_marker_key;
@@ -167,7 +167,7 @@ impl OpenRange {
     /// Takes in a page's rows that are of this range; `past_the_end` if others stood behind them.
     ///
     /// # Errors
-    /// [`PageError`] when the page does not go on from the one before, or its order makes no sense.
+    /// [`PageError`] when the page does not continue from the one before, or its order makes no sense.
     pub fn take_in(
         &mut self,
         listing: Listing,
@@ -202,7 +202,7 @@ impl OpenRange {
         Ok(taken)
     }
 
-    /// Takes in what goes on with the chain's key, and gives back the rest.
+    /// Takes in what continues with the chain's key, and gives back the rest.
     fn extend_chain(
         &mut self,
         mut listing: Listing,

@@ -37,7 +37,7 @@ pub struct ScanSettings {
     pub memory_budget: usize,
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
-    /// Without any page for this long (throttling aside) the scan gives up.
+    /// Without any page for this long (throttling aside) the scan stops trying.
     pub retry_timeout: Duration,
     /// Between attempts.
     pub backoff: Backoff,
@@ -186,7 +186,7 @@ impl<'a> Scan<'a> {
                     };
                     wait = next;
                     let (failures, allowed) = (attempts.failures(), limiter.allowed());
-                    tracing::warn!(%error, failures, allowed, "a page could not be had; asking again");
+                    tracing::warn!(%error, failures, allowed, "a page was unavailable; asking again");
                     progress.keyspace.give_back(request.range);
                 }
                 Err(error) => return Err(list_error(manifest, &request, error)),
@@ -259,7 +259,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Makes a run of what is in memory, while listing goes on.
+    /// Makes a run of what is in memory, while listing continues.
     fn write(&self, progress: &mut Progress) -> Writing<'a> {
         let store = self.store;
         let rows = std::mem::take(&mut progress.buffer);

@@ -168,7 +168,7 @@ fn bounds(from: &str, until: Option<&str>, beginning: &str) -> Bounds {
     Bounds {
         low: after(from).flatten(),
         high: match until.map(after) {
-            // `until` is `beginning` itself: nothing that goes on is before it.
+            // `until` is `beginning` itself: nothing that continues is before it.
             Some(Some(None)) => Some('\0'),
             Some(Some(high)) => high,
             None | Some(None) => None,

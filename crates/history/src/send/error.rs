@@ -1,12 +1,13 @@
-//! Why sending cannot go on.
+//! Why sending cannot continue.
 
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::undeliverable::Named;
 
 use crate::plan::store::PlanError;
+use crate::send::target::Target;
 
-/// Why sending cannot go on.
+/// Why sending cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
     /// The plan.
@@ -16,16 +17,16 @@ pub enum SenderError {
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
     /// The queue cannot be asked about itself.
-    #[error("asking queue {url} for its attributes: {refusal}")]
+    #[error("asking queue {target} for its attributes: {refusal}")]
     Queue {
         /// The queue.
-        url: String,
+        target: Target,
         /// SQS's reason.
         refusal: SendError,
     },
 }
 
-/// How a lane ends when it cannot go on. What was not acknowledged is not lost: the checkpoint
+/// How a lane ends when it cannot continue. What was not acknowledged is not lost: the checkpoint
 /// stays before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
@@ -63,7 +64,7 @@ pub enum DeliveryError {
 /// What can be done where one message is at fault.
 fn advice(refusal: &SendError) -> &'static str {
     if refusal.is_of_the_message() {
-        "; to go on without it, which keeps it aside, resume with \"onUndeliverable\":\"park\" (on the \
+        "; to continue without it, which keeps it aside, resume with \"onUndeliverable\":\"park\" (on the \
          command line --on-undeliverable park)"
     } else {
         ""

@@ -26,7 +26,7 @@ pub trait Ledger: Send + Sync {
     /// SQS has confirmed the messages of these numbers.
     fn acknowledged(&self, numbers: &[u64]);
 
-    /// The message of this number goes on as so many, in its place.
+    /// The message of this number continues as so many, in its place.
     fn taken_apart(&self, number: u64, parts: usize);
 
     /// The event of this number is kept aside: it will never be acknowledged.
@@ -51,7 +51,7 @@ pub struct Lane {
     /// strict mode.
     pub fills_requests: bool,
     /// Once stopped, the request in flight is the last. Without any success for its `retry_timeout` (throttling
-    /// aside) the lane gives up.
+    /// aside) the lane stops trying.
     pub retry: Retry,
     /// The queue's `MaximumMessageSize`: checked here, since one message that is too long fails
     /// a whole request.

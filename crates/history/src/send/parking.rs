@@ -26,7 +26,7 @@ pub enum OnUndeliverable {
     /// The job fails and names it.
     #[default]
     Stop,
-    /// It is kept aside, named and counted, and the job goes on behind it.
+    /// It is kept aside, named and counted, and the job continues behind it.
     Park,
 }
 

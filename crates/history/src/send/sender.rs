@@ -29,6 +29,7 @@ use crate::send::lane::{Lane, Ledger};
 use crate::send::pacer::Pace;
 use crate::send::packer::Packer;
 use crate::send::parking::Parking;
+use crate::send::target::Target;
 use crate::send::watermark::{Watermark, lock};
 
 /// How to send.
@@ -39,7 +40,7 @@ pub struct SendSettings {
     /// Events handed out and not yet behind the checkpoint: bounds memory and how far the fastest
     /// lane may be ahead of the slowest.
     pub window: usize,
-    /// A lane without any success for this long (throttling aside) gives up.
+    /// A lane without any success for this long (throttling aside) stops trying.
     pub retry_timeout: Duration,
     /// Between attempts.
     pub backoff: Backoff,
@@ -71,7 +72,7 @@ pub struct SendOptions {
     /// Records a message holds at most.
     pub records_per_message: usize,
     /// Where to.
-    pub queue_url: String,
+    pub target: Target,
     /// Events a second, at most.
     pub max_rate: Option<u64>,
     /// Wait while more messages than this are in the queue.
@@ -258,8 +259,8 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits while the queue is deeper than the consumer wants it. A depth that cannot be had
-    /// does not hold up the job: the limit is a courtesy, not a promise.
+    /// Waits while the queue is deeper than the consumer wants it. A depth that is unavailable
+    /// does not delay the job: the limit is a courtesy, not a promise.
     async fn wait_for_room(&self) {
         let Some(limit) = self.options.pause_above_depth else {
             return;
@@ -273,7 +274,7 @@ impl Sending {
                 }
                 Ok(_) => break,
                 Err(refusal) => {
-                    tracing::warn!(%refusal, "the queue's depth could not be had");
+                    tracing::warn!(%refusal, "the queue's depth was unavailable");
                     break;
                 }
             }
@@ -296,7 +297,7 @@ impl Sending {
 
     fn queue_error(&self, refusal: SendError) -> SenderError {
         SenderError::Queue {
-            url: self.options.queue_url.clone(),
+            target: self.options.target.clone(),
             refusal,
         }
     }

@@ -35,7 +35,7 @@ struct Block {
 }
 
 impl Watermark {
-    /// Goes on from a checkpoint, up to which so many events were parked.
+    /// Continues from a checkpoint, up to which so many events were parked.
     #[must_use]
     pub fn new(checkpoint: Checkpoint, parked: u64) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Watermark {
         advanced
     }
 
-    /// Takes in that a message, by one of its sequences, goes on as so many.
+    /// Takes in that a message, by one of its sequences, continues as so many.
     pub fn take_apart(&mut self, sequence: u64, parts: usize) {
         if let Some(block) = self.block_of(sequence) {
             block.open += parts.saturating_sub(1);

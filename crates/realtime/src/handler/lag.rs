@@ -1,4 +1,4 @@
-//! What an invocation tells of its events' lags.
+//! What an invocation reports its events' lags.
 
 /// Values of one metric that a line in `CloudWatch`'s embedded format may hold. The library beneath
 /// keeps the first so many and logs an error line for each one more.

@@ -7,7 +7,7 @@ use bridge_core::event::{Event, by_sequencer};
 /// A change out of a batch.
 #[derive(Debug)]
 pub(super) struct Change {
-    /// Which message of the batch told of it.
+    /// Which message of the batch reported it.
     pub(super) message: usize,
     /// What happened.
     pub(super) event: Event,

@@ -114,7 +114,7 @@ async fn a_batch_is_answered_with_its_failures() {
     assert_eq!(queue.bodies.lock().unwrap().len(), 2);
 }
 
-/// Every way in which a bucket tells of a change, each of bucket `ledger`.
+/// Every way in which a bucket reports a change, each of bucket `ledger`.
 fn of_every_way() -> [Value; 5] {
     let names = [
         "put",

@@ -1,4 +1,4 @@
-//! Large buckets: memory, and how soon a killed job goes on.
+//! Large buckets: memory, and how soon a killed job continues.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

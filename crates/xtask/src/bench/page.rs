@@ -17,7 +17,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page that tells of this machine.
+    /// A page that names this machine.
     pub fn new() -> Self {
         let processor = std::fs::read_to_string("/proc/cpuinfo")
             .ok()

@@ -1,4 +1,4 @@
-//! Debian's packages, and what to say where they cannot be had.
+//! Debian's packages, and what to say where they are unavailable.
 
 use std::process::Command;
 

@@ -26,10 +26,10 @@ pub enum PageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A page that is not clearly the last must say where to go on, by its entries or a marker.
+    /// A page that is not clearly the last must say where to continue, by its entries or a marker.
     #[error(
         "the page does not say that it is the last (IsTruncated: {is_truncated}), but has no entry \
-         and no NextKeyMarker to go on from"
+         and no NextKeyMarker to continue from"
     )]
     NoNextMarker {
         /// What it says.

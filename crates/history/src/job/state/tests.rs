@@ -10,7 +10,9 @@ fn job() -> Job {
         format: Format::Bridge,
         delivery: Mode::Strict,
         records_per_message: 1,
-        queue_url: "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned(),
+        target: crate::send::target::Target::Queue(
+            "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned(),
+        ),
         max_rate: None,
         pause_above_depth: None,
         dry_run: false,

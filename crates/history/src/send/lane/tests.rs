@@ -49,7 +49,7 @@ fn refusal(kind: FailureKind, code: &str) -> SendError {
     }
 }
 
-/// What a lane told of.
+/// What a lane reported.
 #[derive(Default)]
 struct Noted {
     acknowledged: Mutex<Vec<u64>>,
