@@ -1,4 +1,4 @@
-//! A deployed stack as tests and the demo see it: from outside, by AWS's own interfaces.
+//! A deployed stack as tests see it: from outside, by AWS's own interfaces.
 
 mod deploy;
 pub mod history;

@@ -2,10 +2,12 @@
 //!
 //! - [`measure`]: processor time, memory and time of one program
 //! - [`server`]: the load server of `crates/sim`
-//! - [`cases`]: reading and scanning; [`sending`]: sending, and whole jobs; [`memory`]: large buckets
+//! - [`cases`]: reading and scanning; [`sending`]: sending, and whole jobs; [`memory`]: large buckets;
+//!   [`continuation`]: how soon a killed job goes on
 //! - [`page`]: how it is written down
 
 mod cases;
+mod continuation;
 mod measure;
 mod memory;
 mod page;
@@ -17,7 +19,8 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use crate::run::{run, run_quietly, say};
+use crate::progress::watch;
+use crate::run::say;
 use crate::{local, root, tools};
 
 /// How much is measured.
@@ -44,25 +47,15 @@ impl Programs {
     /// Builds this project's, and installs the peers.
     fn prepare() -> anyhow::Result<Self> {
         say("building in release mode");
-        run(Command::new("cargo").current_dir(root()).args([
-            "build",
-            "--locked",
-            "--release",
-            "--quiet",
-            "--package",
-            "s3-sqs-bridge",
-            "--package",
-            "bridge-sim",
-        ]))?;
-        run(Command::new("cargo").current_dir(root()).args([
-            "build",
-            "--locked",
-            "--release",
-            "--quiet",
-            "--package",
-            "bridge-aws",
-            "--examples",
-        ]))?;
+        let programs = ["--package", "s3-sqs-bridge", "--package", "bridge-sim"];
+        let examples = ["--package", "bridge-aws", "--examples"];
+        for (what, built) in [("programs", &programs[..]), ("examples", &examples)] {
+            let mut cargo = Command::new("cargo");
+            cargo
+                .current_dir(root())
+                .args(["build", "--locked", "--release"]);
+            watch(&format!("building the {what}"), cargo.args(built))?;
+        }
         let programs = Self {
             target: root().join("target/release"),
             peers: local().join("peers"),
@@ -88,12 +81,9 @@ impl Programs {
             std::fs::copy(from, self.peers.join(name))?;
         }
         // What the lock file names by hash, and without running what packages bring.
-        run_quietly(Command::new("npm").current_dir(&self.peers).args([
-            "ci",
-            "--no-audit",
-            "--no-fund",
-            "--ignore-scripts",
-        ]))?;
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        watch("npm ci", npm.current_dir(&self.peers))?;
         std::fs::write(self.peers.join("done"), "")?;
         Ok(())
     }
@@ -127,6 +117,6 @@ pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
     } else {
         2_000_000
     };
-    memory::continuation(&programs, &mut page, planned)?;
+    continuation::continuation(&programs, &mut page, planned)?;
     page.write()
 }

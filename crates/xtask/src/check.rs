@@ -1,14 +1,20 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
+//!
+//! The end-to-end tests wait for leases and queues most of their time. Beside them runs what only computes, at
+//! the lowest priority.
 
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::Context as _;
 
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
-use crate::run::{run, run_quietly, say};
+use crate::progress::{watch, watch_keeping};
+use crate::root;
+use crate::run::{run, say};
 use crate::stack::Stack;
-use crate::{root, tools};
+use crate::steps::Steps;
+use crate::tools::{self, Tools};
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
 const STACKS: [(&str, &[&str]); 6] = [
@@ -37,48 +43,109 @@ const STACKS: [(&str, &[&str]); 6] = [
 /// # Errors
 /// The first check that fails.
 pub fn all(quick: bool) -> anyhow::Result<()> {
-    say("formatting");
-    run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` fixes it")?;
-    say("clippy");
-    run(cargo()
-        .args([
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-        ])
-        .args(["--", "-D", "warnings"]))?;
-    say("unit, property and simulation tests");
-    run(&mut test_runner(cargo()))?;
+    let steps = Steps::new();
+    steps.step("formatting", || {
+        run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` fixes it")
+    })?;
+    steps.step("spelling", spelling)?;
     if quick {
-        return Ok(());
+        steps.step("clippy", || watch("clippy", &mut clippy(cargo())))?;
+        return steps.step("unit, property and simulation tests", || {
+            run(&mut Runner::find().quick(cargo()))
+        });
     }
-    let tools = tools::install()?;
-    say("template");
-    let mut validate = tools.command("sam");
-    validate
-        .args(["validate", "--lint"])
-        .env("SAM_CLI_TELEMETRY", "0");
-    run_quietly(validate.env("AWS_DEFAULT_REGION", "eu-west-1"))?;
-    say("template: checkov");
-    let mut checkov = tools::install_checkov()?.command("checkov");
-    checkov.args(["--file", "template.yaml", "--framework", "cloudformation"]);
-    run_quietly(checkov.args(["--compact", "--quiet", "--skip-download"]))
-        .context("an exception is written beside its resource, with the reason")?;
+    let tools = steps.step("tools", tools::install)?;
     let emulator = Emulator::start(&tools)?;
     let stack = Stack::new(&tools, &emulator);
-    stack.build()?;
-    for (name, parameters) in STACKS {
-        stack.deploy(name, parameters)?;
+    steps.step("functions", || stack.build())?;
+    let runner = Runner::find();
+    steps.step("building the tests", || {
+        watch("building the tests", &mut runner.build(cargo()))
+    })?;
+    steps.step("deploying", || deploy(&stack))?;
+    let moto = steps.step("moto", Moto::start)?;
+    let (quick, end_to_end) = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| beside(&steps, &runner, &tools));
+        let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
+            // The tests of the documentation run `sam` and Python as a reader would.
+            let mut tests = runner.end_to_end(stack.command("cargo"));
+            tests.env("MOTO_ENDPOINT", moto.endpoint());
+            watch_keeping("end-to-end tests", &mut tests)
+                .with_context(|| format!("the emulator's log is {}", log_path().display()))
+        });
+        let beside = beside.join();
+        let beside = beside.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match (beside, end_to_end) {
+            (Err(one), Err(other)) => Err(one.context(format!("{other:#}"))),
+            (one, other) => Ok((one?, other?)),
+        }
+    })?;
+    drop(steps);
+    // Each runner's own words, and its summary last.
+    say("the tests");
+    print!("{quick}{end_to_end}");
+    Ok(())
+}
+
+fn spelling() -> anyhow::Result<()> {
+    let mut typos = tools::install_typos()?.command("typos");
+    run(typos.args(["--format", "brief"])).context("names that are right are listed in _typos.toml")
+}
+
+/// The first stack makes the bucket that all are deployed from; the others come two at a time.
+fn deploy(stack: &Stack<'_>) -> anyhow::Result<()> {
+    let [(first, parameters), others @ ..] = STACKS;
+    stack.deploy(first, parameters)?;
+    for pair in others.chunks(2) {
+        std::thread::scope(|scope| {
+            let deploys: Vec<_> = pair
+                .iter()
+                .map(|(name, parameters)| scope.spawn(|| stack.deploy(name, parameters)))
+                .collect();
+            deploys.into_iter().try_for_each(|deploy| {
+                deploy
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })?;
     }
-    let moto = Moto::start()?;
-    say("end-to-end tests on the deployed stacks");
-    // The tests of the documentation run `sam` and Python as a reader would.
-    let mut tests = test_runner(stack.command("cargo"));
-    tests.env("MOTO_ENDPOINT", moto.endpoint());
-    run(tests.args(["--package", "e2e"]))
-        .with_context(|| format!("the emulator's log is {}", log_path().display()))
+    Ok(())
+}
+
+/// What runs beside the end-to-end tests; what the tests said.
+fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<String> {
+    steps.step("template", || {
+        let mut validate = tools.command("sam");
+        validate
+            .args(["validate", "--lint"])
+            .env("SAM_CLI_TELEMETRY", "0");
+        let validate = validate.env("AWS_DEFAULT_REGION", "eu-west-1");
+        watch("sam validate", validate)?;
+        let mut checkov = tools::install_checkov()?.command("checkov");
+        checkov.args(["--file", "template.yaml", "--framework", "cloudformation"]);
+        watch(
+            "checkov",
+            checkov.args(["--compact", "--quiet", "--skip-download"]),
+        )
+        .context("an exception is written beside its resource, with the reason")
+    })?;
+    let tests = steps.step("unit, property and simulation tests", || {
+        watch_keeping("tests", &mut runner.quick(cargo_behind()))
+    })?;
+    steps.step("clippy", || watch("clippy", &mut clippy(cargo_behind())))?;
+    steps.step("documentation", || {
+        let mut doc = cargo_behind();
+        doc.args(["doc", "--locked", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        watch("cargo doc", &mut doc)
+    })?;
+    Ok(tests)
+}
+
+fn clippy(mut cargo: Command) -> Command {
+    cargo.args(["clippy", "--locked", "--workspace", "--all-targets"]);
+    cargo.args(["--", "-D", "warnings"]);
+    cargo
 }
 
 fn cargo() -> Command {
@@ -87,16 +154,68 @@ fn cargo() -> Command {
     command
 }
 
-/// nextest if it is installed, else cargo's own.
-fn test_runner(mut command: Command) -> Command {
-    let has_nextest = cargo()
-        .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if has_nextest {
-        command.args(["nextest", "run", "--locked", "--no-fail-fast"]);
-    } else {
-        command.args(["test", "--locked", "--no-fail-fast"]);
-    }
+/// A cargo that gets what the others leave.
+fn cargo_behind() -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "19", "cargo"]).current_dir(root());
     command
+}
+
+/// What runs the tests: nextest if it is installed, else cargo's own.
+struct Runner {
+    is_nextest: bool,
+}
+
+impl Runner {
+    fn find() -> Self {
+        let version = cargo().args(["nextest", "--version"]).output();
+        Self {
+            is_nextest: version.is_ok_and(|output| output.status.success()),
+        }
+    }
+
+    /// Builds what the two others run, with the features that the whole workspace asks for: built for one
+    /// package alone, much would be compiled again.
+    fn build(&self, mut cargo: Command) -> Command {
+        if self.is_nextest {
+            cargo.args(["nextest", "run", "--locked", "--workspace", "--no-run"]);
+        } else {
+            cargo.args(["test", "--locked", "--workspace", "--no-run"]);
+        }
+        cargo
+    }
+
+    /// The tests that need no local AWS.
+    fn quick(&self, mut cargo: Command) -> Command {
+        if self.is_nextest {
+            cargo.args([
+                "nextest",
+                "run",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+            ]);
+            cargo.args(["--filterset", "not package(e2e)"]);
+        } else {
+            cargo.args(["test", "--locked", "--no-fail-fast"]);
+        }
+        cargo
+    }
+
+    /// The tests of the deployed stacks.
+    fn end_to_end(&self, mut cargo: Command) -> Command {
+        if self.is_nextest {
+            cargo.args([
+                "nextest",
+                "run",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+            ]);
+            cargo.args(["--profile", "e2e", "--filterset", "package(e2e)"]);
+        } else {
+            cargo.args(["test", "--locked", "--no-fail-fast", "--package", "e2e"]);
+        }
+        cargo
+    }
 }

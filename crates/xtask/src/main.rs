@@ -9,8 +9,9 @@
 //! - [`bench`]: this project against what a user would write
 //! - [`outside`]: the program against a server from outside, Ceph
 //! - [`background`]: programs that run until a task is over
+//! - [`steps`]: which part of a task takes how long
 //! - `supply` (tests): what may come into a build
-//! - [`run`]: running other programs, with errors that say which
+//! - [`run`]: running other programs, with errors that say which; [`progress`]: a sign of life meanwhile
 
 mod background;
 mod bench;
@@ -19,8 +20,10 @@ mod demo;
 mod emulator;
 mod moto;
 mod outside;
+mod progress;
 mod run;
 mod stack;
+mod steps;
 #[cfg(test)]
 mod supply;
 mod tools;

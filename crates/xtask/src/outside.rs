@@ -14,6 +14,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::background::TemporaryFolder;
+use crate::progress::watch;
 use crate::root;
 use crate::run::{run, say};
 
@@ -27,15 +28,9 @@ pub fn check() -> anyhow::Result<()> {
          on a server from outside are untested on this machine",
     )?;
     say("building the program and what drives it");
-    run(cargo().args([
-        "build",
-        "--locked",
-        "-p",
-        "s3-sqs-bridge",
-        "-p",
-        "e2e",
-        "--bins",
-    ]))?;
+    let mut build = cargo();
+    build.args(["build", "--locked", "-p", "s3-sqs-bridge", "-p", "e2e"]);
+    watch("building", build.arg("--bins"))?;
     let folder = TemporaryFolder::new()?;
     let ceph = ceph::Ceph::start(folder.path())?;
     say("writing a history of some thousands of versions; the longest key takes a minute or two");

@@ -80,6 +80,30 @@ fn what_publishes_runs_nothing_of_the_repository() {
 }
 
 #[test]
+fn a_release_is_built_once_the_tests_have_passed() {
+    let release = fs::read_to_string(root().join(".github/workflows/release.yml")).unwrap();
+    let (_, test) = release.split_once("\n  test:\n").unwrap();
+    let (test, build) = test.split_once("\n  build:\n").unwrap();
+    assert!(test.contains("- run: bash .ci/run\n"), "{test}");
+    assert!(build.starts_with("    needs: test\n"), "{build}");
+    assert!(release.contains("\n    needs: [build, sbom]\n"));
+}
+
+#[test]
+fn the_version_of_rust_is_named_once() {
+    for (name, text) in workflows() {
+        assert!(!text.contains("rustup default"), "{name}");
+        assert!(!text.contains("install 1."), "{name}");
+    }
+    let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
+    let least = concat!("channel = \"", env!("CARGO_PKG_RUST_VERSION"));
+    assert!(
+        toolchain.contains(least),
+        "it is not what Cargo.toml asks for"
+    );
+}
+
+#[test]
 fn what_is_installed_and_built_is_locked() {
     let sources = fs::read_dir(root().join("crates/xtask/src")).unwrap();
     let mut texts = workflows();

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::progress::watch;
 use crate::run::{run_quietly, say};
 use crate::{local, root};
 
@@ -21,6 +22,9 @@ const CHECKOV: Pinned = ("checkov", include_str!("../tools/checkov.txt"));
 
 /// A second S3, which only the tests need.
 const MOTO: Pinned = ("moto", include_str!("../tools/moto.txt"));
+
+/// The spelling check, which only the tests need.
+const TYPOS: Pinned = ("typos", include_str!("../tools/typos.txt"));
 
 /// The installed tools.
 pub struct Tools {
@@ -70,6 +74,14 @@ pub fn install_moto() -> anyhow::Result<Tools> {
     install_into(&local(), MOTO)
 }
 
+/// Installs the spelling check, which only the tests need.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_typos() -> anyhow::Result<Tools> {
+    install_into(&local(), TYPOS)
+}
+
 /// Makes a Python environment below `local` that holds these packages.
 fn install_into(local: &Path, (name, packages): Pinned) -> anyhow::Result<Tools> {
     let tools = Tools {
@@ -80,7 +92,7 @@ fn install_into(local: &Path, (name, packages): Pinned) -> anyhow::Result<Tools>
         return Ok(tools);
     }
     say(&format!(
-        "installing pinned programs into {} (once; a minute or two)",
+        "installing pinned programs into {} (once)",
         tools.folder.display()
     ));
     install_locked(&tools.folder, name)?;
@@ -101,13 +113,15 @@ pub fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
     )
     .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
     let requirements = root().join(format!("crates/xtask/tools/{name}.txt"));
-    run_quietly(
+    watch(
+        &format!("installing {name}"),
         Command::new(folder.join("bin/python"))
             .args([
                 "-m",
                 "pip",
                 "install",
-                "--quiet",
+                "--progress-bar",
+                "off",
                 "--no-deps",
                 "--require-hashes",
             ])
@@ -154,7 +168,7 @@ pub mod tests {
             ("release", include_str!("../tools/release.txt")),
             ("bench", include_str!("../tools/bench.txt")),
         ];
-        for (name, locked) in [PINNED, CHECKOV, MOTO].into_iter().chain(others) {
+        for (name, locked) in [PINNED, CHECKOV, MOTO, TYPOS].into_iter().chain(others) {
             let path = root().join(format!("crates/xtask/tools/{name}.in"));
             for line in std::fs::read_to_string(&path).unwrap().lines() {
                 let wanted = line.split('#').next().unwrap_or_default().trim();
