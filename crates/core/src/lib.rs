@@ -9,7 +9,7 @@
 //!
 //! - [`notification`]: what S3 (directly, by `EventBridge`, SNS or SQS) tells about a change
 //! - [`listing`]: what `ListObjectVersions` tells about a bucket
-//! - [`event`]: what a consumer reads, and [`format`]: how it is written into a message
+//! - [`event`]: what a consumer reads, and [`mod@format`]: how it is written into a message
 //! - [`queue`]: the port, its order, and what the next request may hold
 //! - [`forward`]: a handful of messages, delivered now or handed back
 //! - [`failure`]: whether a call that failed is worth making again; [`limiter`]: how many are in flight

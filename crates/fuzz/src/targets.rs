@@ -1,9 +1,9 @@
 //! What is fed: the readers of whatever comes from outside. Each answers whether it accepted the input.
 //!
-//! - [`documents`]: pages, notifications, requests, manifests, job files
-//! - [`plan`]: a run
-//! - [`state`]: a state directory
-//! - [`queue`]: SQS's answers
+//! - `documents`: pages, notifications, requests, manifests, job files
+//! - `plan`: a run
+//! - `state`: a state directory
+//! - `queue`: SQS's answers
 
 mod documents;
 mod plan;

@@ -2,7 +2,7 @@
 //!
 //! A file that is there belongs to somebody: a new job is given one only if it does not exist, or if
 //! appending or overwriting was asked for. A resumed job continues in the very file it had, and only if
-//! nobody has touched it since: the job's folder holds a [`Claim`], with where the job's part begins,
+//! nobody has touched it since: the job's folder holds a `Claim`, with where the job's part begins,
 //! and a journal of the last write. So a line that a kill cut short is known byte for byte, and
 //! nothing else is ever removed.
 

@@ -6,7 +6,7 @@
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
-//! - [`bench`]: this project against what a user would write
+//! - [`mod@bench`]: this project against what a user would write
 //! - [`outside`]: the program against a server from outside, Ceph
 //! - [`background`]: programs that run until a task is over
 //! - [`steps`]: which part of a task takes how long

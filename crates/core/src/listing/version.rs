@@ -49,9 +49,9 @@ pub struct VersionRef<'a> {
 /// One row of a plan: an object version with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedVersion {
-    /// See [`Position::effective_time`].
+    /// `LastModified`, raised where needed so that it never goes back within a key.
     pub effective_time: Millis,
-    /// See [`Position::rank`].
+    /// The version's number within its key, oldest 0.
     pub rank: u64,
     /// What was listed.
     pub version: ObjectVersion,
@@ -60,9 +60,9 @@ pub struct PlannedVersion {
 /// A [`PlannedVersion`] whose texts are elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedRef<'a> {
-    /// See [`Position::effective_time`].
+    /// `LastModified`, raised where needed so that it never goes back within a key.
     pub effective_time: Millis,
-    /// See [`Position::rank`].
+    /// The version's number within its key, oldest 0.
     pub rank: u64,
     /// What was listed.
     pub version: VersionRef<'a>,

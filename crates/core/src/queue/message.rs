@@ -21,7 +21,7 @@ pub struct Message {
     pub group: Option<String>,
     /// FIFO queues: within five minutes, the second message with this id is dropped by SQS.
     pub deduplication_id: Option<String>,
-    /// How often it was sent afresh, not to be taken for a repetition: [`super::Mode::Batched`].
+    /// How often it was sent afresh, not to be taken for a repetition: [`crate::queue::ordering::Mode::Batched`].
     pub attempt: u32,
     /// Message attributes, all of type String.
     pub attributes: Vec<(&'static str, String)>,

@@ -27,7 +27,7 @@ pub trait Queue: Send + Sync {
     /// in the request's order; `Err` when the request as a whole failed, in which case any of
     /// its messages may or may not have arrived. It does not retry, and ends within
     /// [`Queue::request_timeout`]. No messages are a request too, which only
-    /// [`permission::may_send`] makes.
+    /// [`crate::queue::permission::may_send`] makes.
     async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError>;
 
     /// Messages waiting in the queue (approximate).
