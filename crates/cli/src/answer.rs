@@ -12,7 +12,7 @@ use crate::tell;
 /// # Errors
 /// When it cannot be written for another reason, as on a full disk: whoever reads the file would take
 /// it for the answer. So that it is not lost, it is told on standard error.
-pub fn answer(text: &str) -> anyhow::Result<()> {
+pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
     drop(out);
@@ -27,7 +27,7 @@ pub fn answer(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`answer`].
-pub fn usage(said: &clap::Error) -> anyhow::Result<ExitCode> {
+pub(crate) fn usage(said: &clap::Error) -> anyhow::Result<ExitCode> {
     let printed = said.print();
     if said.use_stderr() {
         return Ok(ExitCode::from(2));

@@ -16,7 +16,7 @@ use crate::redrive::RedriveArguments;
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
 #[command(name = "s3-sqs-bridge", version)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -24,7 +24,7 @@ pub struct Arguments {
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Replay a bucket's history into a queue or a file, in this process
     ///
     /// Credentials, region and endpoints are found as the AWS SDKs find them
@@ -54,7 +54,7 @@ pub enum Command {
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
 )]
-pub struct ReseedArguments {
+pub(crate) struct ReseedArguments {
     /// The versioned bucket
     #[arg(long, required_unless_present = "resume")]
     pub bucket: Option<String>,
@@ -148,7 +148,7 @@ pub struct ReseedArguments {
 
 impl ReseedArguments {
     /// What may become of the file of `--out` if it is there.
-    pub fn existing(&self) -> Existing {
+    pub(crate) fn existing(&self) -> Existing {
         match (self.append, self.overwrite) {
             (true, _) => Existing::Append,
             (false, true) => Existing::Overwrite,

@@ -31,7 +31,7 @@ const MESSAGES_A_SECOND_IN_ONE_GROUP: u64 = 120;
 
 /// What a reseed will take.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// US dollars for listing and for the plan's objects.
     pub s3_dollars: f64,
     /// US dollars for sending; receiving costs the consumer about as much again.
@@ -42,7 +42,7 @@ pub struct Estimate {
 
 /// How a plan is to be sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Way {
+pub(crate) struct Way {
     /// `None` when events go to a file.
     pub order: Option<Order>,
     /// Records a message holds at most. By key, fewer meet in practice.
@@ -54,7 +54,7 @@ pub struct Way {
 /// An estimate for `events` in `runs` runs that were listed in `pages` pages.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub fn estimate(events: u64, pages: u64, runs: u64, way: Way) -> Estimate {
+pub(crate) fn estimate(events: u64, pages: u64, runs: u64, way: Way) -> Estimate {
     let records = way.records_per_message.max(1);
     let (entries, million) = match way.order {
         None => (1, 0.0),

@@ -13,7 +13,7 @@ use crate::{Outcome, Usage, tell};
 
 /// What of the jobs.
 #[derive(Debug, Subcommand)]
-pub enum JobsCommand {
+pub(crate) enum JobsCommand {
     /// Tell of all jobs, the newest first
     ///
     /// A line a job: id, phase, when it was started, how far it is of how many events, and its last
@@ -23,7 +23,7 @@ pub enum JobsCommand {
 
 /// Options of `jobs list`.
 #[derive(Debug, Args)]
-pub struct ListArguments {
+pub(crate) struct ListArguments {
     /// The stack
     #[arg(long, value_name = "NAME")]
     stack: String,
@@ -36,7 +36,7 @@ pub struct ListArguments {
 ///
 /// # Errors
 /// When the function cannot be asked, or refuses.
-pub async fn run(command: JobsCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(command: JobsCommand) -> anyhow::Result<Outcome> {
     let JobsCommand::List(arguments) = command;
     let config = sdk::load().await;
     if config.region().is_none() {

@@ -17,7 +17,7 @@ use crate::Usage;
 use crate::sink::{Broken, Sink};
 
 /// What opening a job's target takes.
-pub struct Opening<'a> {
+pub(crate) struct Opening<'a> {
     /// Its directory.
     pub state: &'a StateDirectory,
     /// It.
@@ -30,7 +30,7 @@ pub struct Opening<'a> {
 
 impl Opening<'_> {
     /// Where its undeliverable events go, if it parks them.
-    pub fn parking(&self, target: &Target) -> Result<Option<Arc<dyn Queue>>, Usage> {
+    pub(crate) fn parking(&self, target: &Target) -> Result<Option<Arc<dyn Queue>>, Usage> {
         if self.job.options.on_undeliverable.is_stop() || target.queue_url().is_none() {
             return Ok(None);
         }
@@ -42,7 +42,7 @@ impl Opening<'_> {
     }
 
     /// Opens it; a dry run opens nothing.
-    pub fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
+    pub(crate) fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
         let lines = match target {
             Target::Queue(url) => return Ok(sqs.open(url)),
             Target::File(path) if !self.job.options.dry_run => {
@@ -59,7 +59,7 @@ impl Opening<'_> {
 }
 
 /// The job's one target.
-pub struct OneQueue {
+pub(crate) struct OneQueue {
     /// It, whatever the URL.
     pub queue: Arc<dyn Queue>,
     /// Where its undeliverable events go, if they are parked.

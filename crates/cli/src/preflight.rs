@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(8);
 const LISTING: &[u8] = b"ListVersionsResult";
 
 /// What to ask.
-pub struct Preflight<'a> {
+pub(crate) struct Preflight<'a> {
     /// Where the SDK looks.
     pub sdk: &'a sdk::SdkConfig,
     /// The bucket.
@@ -53,7 +53,7 @@ impl Preflight<'_> {
     /// # Errors
     /// [`Usage`] for what is refused, another error for what does not answer; each with what was
     /// tried, and what to do.
-    pub async fn ask(&self) -> anyhow::Result<()> {
+    pub(crate) async fn ask(&self) -> anyhow::Result<()> {
         if self.sdk.region().is_none() {
             return Err(Usage(
                 "no region is set: set AWS_REGION to the bucket's, or `region` in the profile"

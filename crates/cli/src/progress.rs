@@ -23,7 +23,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Counts of this process, shared with the ports that do the counting.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub(crate) struct Counts {
     pages: AtomicU64,
     sent: AtomicU64,
     /// Events before this process began.
@@ -46,14 +46,14 @@ impl Counts {
 }
 
 /// A port that counts what is done through it.
-pub struct Counted<T> {
+pub(crate) struct Counted<T> {
     inner: T,
     counts: Arc<Counts>,
 }
 
 impl<T> Counted<T> {
     /// Counts what `inner` does.
-    pub fn new(inner: T, counts: &Arc<Counts>) -> Self {
+    pub(crate) fn new(inner: T, counts: &Arc<Counts>) -> Self {
         Self {
             inner,
             counts: Arc::clone(counts),
@@ -128,7 +128,7 @@ impl<S: JobStore> JobStore for Counted<S> {
 }
 
 /// Tells how far it is, until it is dropped.
-pub async fn show(counts: Arc<Counts>) {
+pub(crate) async fn show(counts: Arc<Counts>) {
     let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
     let mut next_line = Instant::now() + LINE_EVERY;
     loop {

@@ -50,7 +50,7 @@ const INVOCATION: Duration = Duration::from_secs(15 * 60 + 5);
 /// Options of `redrive`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("target").args(["to", "invoke"]).required(true)))]
-pub struct RedriveArguments {
+pub(crate) struct RedriveArguments {
     /// The failure queue
     #[arg(long, value_name = "URL")]
     from: String,
@@ -66,7 +66,7 @@ pub struct RedriveArguments {
 ///
 /// # Errors
 /// What failed; what was not sent again is still in the queue.
-pub async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
     let check = |name, url: &str| check_queue_url(name, url).map_err(|e| Usage(e.to_string()));
     check("--from", &arguments.from)?;
     if let Some(to) = &arguments.to {

@@ -16,7 +16,7 @@ use crate::sink::Broken;
 use crate::{Outcome, tell};
 
 /// The estimate for a planned job.
-pub fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
+pub(crate) fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
     let options = &job.options;
     let order: Option<Order> = match options.target {
         Target::Queue(_) | Target::Nowhere => Some(options.order),
@@ -43,7 +43,7 @@ fn ambiguous_line(planned: &Summary) -> Option<String> {
 }
 
 /// How a job ended, in this process.
-pub struct End<'a> {
+pub(crate) struct End<'a> {
     /// The job.
     pub job: &'a Job,
     /// How long this process worked on it.
@@ -58,7 +58,7 @@ pub struct End<'a> {
 
 impl End<'_> {
     /// As the exit code tells it.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match (self.broken, self.job.phase) {
             (_, Phase::Done) => Outcome::Done,
             (Some(Broken::Failed(_)), _) | (_, Phase::Failed) => Outcome::Failed,
@@ -70,7 +70,7 @@ impl End<'_> {
     ///
     /// # Errors
     /// When standard output is where it is told, and does not take it.
-    pub fn tell(&self, json: bool, dry_run: bool, target: &Target) -> anyhow::Result<()> {
+    pub(crate) fn tell(&self, json: bool, dry_run: bool, target: &Target) -> anyhow::Result<()> {
         let told = if json {
             self.as_json().to_string()
         } else {

@@ -43,7 +43,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 365);
 const REST: Duration = Duration::from_secs(5);
 
 /// Runs a job to its end, or to an interrupt.
-pub async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     if let Some(bucket) = &arguments.bucket {
         check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))?;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Why lines could not be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// Nobody reads any more, as behind `| head`: that is how a reader says it has enough.
     Closed,
     /// A full disk and the like: what was tried, and why it failed.
@@ -22,7 +22,7 @@ pub enum Broken {
 
 /// Lines. What cannot be written stops the job as an interrupt does: nothing is wrong with the job or
 /// with a message of it, and it can continue.
-pub struct Sink {
+pub(crate) struct Sink {
     lines: Lines,
     stop: CancellationToken,
     broken: Arc<OnceLock<Broken>>,
@@ -30,7 +30,11 @@ pub struct Sink {
 
 impl Sink {
     /// Cancels `stop` and says in `broken` why, once `lines` cannot be written.
-    pub fn new(lines: Lines, stop: CancellationToken, broken: Arc<OnceLock<Broken>>) -> Self {
+    pub(crate) fn new(
+        lines: Lines,
+        stop: CancellationToken,
+        broken: Arc<OnceLock<Broken>>,
+    ) -> Self {
         Self {
             lines,
             stop,

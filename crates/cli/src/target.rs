@@ -10,7 +10,7 @@ use crate::Usage;
 use crate::arguments::ReseedArguments;
 
 /// The target of a new job.
-pub fn of(arguments: &ReseedArguments) -> Result<Target, Usage> {
+pub(crate) fn of(arguments: &ReseedArguments) -> Result<Target, Usage> {
     let target = match (&arguments.queue_url, &arguments.out) {
         (Some(url), _) => {
             check_queue_url("--queue-url", url).map_err(|e| Usage(e.to_string()))?;
@@ -34,7 +34,7 @@ pub fn of(arguments: &ReseedArguments) -> Result<Target, Usage> {
 }
 
 /// The target of `--out`.
-pub fn of_out(out: &Path) -> Result<Target, Usage> {
+pub(crate) fn of_out(out: &Path) -> Result<Target, Usage> {
     // The device is a link to wherever standard output goes, which may be a file of another's.
     if [Path::new("-"), Path::new("/dev/stdout")].contains(&out) {
         return Ok(Target::Stdout);

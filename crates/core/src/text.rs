@@ -103,7 +103,7 @@ pub(crate) mod any {
     use proptest::prelude::*;
 
     /// Short or 200 KB, of characters that somebody obeys among others.
-    pub fn any_text() -> impl Strategy<Value = String> {
+    pub(crate) fn any_text() -> impl Strategy<Value = String> {
         let of = prop_oneof![
             Just('\u{1b}'),
             Just('\n'),

@@ -26,14 +26,14 @@ use serde_json::{Value, json};
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// The time to work in, given when Lambda will end the invocation.
-pub fn budget(deadline: SystemTime) -> Duration {
+pub(crate) fn budget(deadline: SystemTime) -> Duration {
     time_left(deadline, SystemTime::now()).saturating_sub(MARGIN)
 }
 
 /// Why an invocation failed as a whole. Lambda tries it again, then hands it to the `OnFailure`
 /// queue; what was delivered already is dropped there by deduplication (FIFO) or comes twice.
 #[derive(Debug, thiserror::Error)]
-pub enum ForwardError {
+pub(crate) enum ForwardError {
     /// The input is nothing this function knows.
     #[error(transparent)]
     Input(#[from] NotificationError),
@@ -68,7 +68,7 @@ pub enum ForwardError {
 
 impl ForwardError {
     /// The error type that Lambda reports.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Input(_) => "NotANotification",
             Self::Action(_) => "BadRequest",
@@ -79,7 +79,7 @@ impl ForwardError {
 }
 
 /// Forwards changes to one queue.
-pub struct Forwarder<Q> {
+pub(crate) struct Forwarder<Q> {
     config: Config,
     buckets: Buckets,
     queue: Q,
@@ -88,7 +88,7 @@ pub struct Forwarder<Q> {
 
 impl<Q: Queue> Forwarder<Q> {
     /// Forwards to `queue` as `config` says.
-    pub fn new(config: RealtimeConfig, queue: Q) -> Self {
+    pub(crate) fn new(config: RealtimeConfig, queue: Q) -> Self {
         let RealtimeConfig {
             common: config,
             buckets,
@@ -111,7 +111,11 @@ impl<Q: Queue> Forwarder<Q> {
     ///
     /// # Errors
     /// [`ForwardError`]
-    pub async fn handle(&self, input: &Value, budget: Duration) -> Result<Value, ForwardError> {
+    pub(crate) async fn handle(
+        &self,
+        input: &Value,
+        budget: Duration,
+    ) -> Result<Value, ForwardError> {
         if let Some(action) = input.get("action") {
             return self.act(action).await;
         }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// Answers invocations.
-pub struct Reseed {
+pub(crate) struct Reseed {
     config: ReseedConfig,
     ports: Ports,
     watch: Watch,
@@ -31,7 +31,7 @@ pub struct Reseed {
 }
 
 /// The bucket, to be asked how it is set up.
-pub struct Watch {
+pub(crate) struct Watch {
     /// Answers.
     pub bucket: Box<dyn WatchedBucket>,
     /// `CHANGES_GO_TO`: whom it must tell of its changes, an ARN or `eventbridge`; empty if nobody
@@ -42,7 +42,7 @@ pub struct Watch {
 impl Reseed {
     /// Works with `ports` as `config` says, in a function of `memory_mib`. A quarter of that is for
     /// object versions; reading runs, pages in flight and the SDK take their part.
-    pub fn new(config: ReseedConfig, ports: Ports, watch: Watch, memory_mib: usize) -> Self {
+    pub(crate) fn new(config: ReseedConfig, ports: Ports, watch: Watch, memory_mib: usize) -> Self {
         let seed = fastrand::u64(..);
         let mut settings = SegmentSettings::new(config.common.region.clone(), seed);
         settings.lease = config.lease;
@@ -60,7 +60,7 @@ impl Reseed {
     ///
     /// # Errors
     /// [`JobError`]
-    pub async fn handle(
+    pub(crate) async fn handle(
         &self,
         input: Value,
         request_id: &str,

@@ -21,11 +21,11 @@ static PATHS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A program that leads a process group, to which the programs that it starts belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group(i32);
+pub(crate) struct Group(i32);
 
 impl Group {
     /// The group of this number.
-    pub fn of(pid: i32) -> Self {
+    pub(crate) fn of(pid: i32) -> Self {
         Self(pid)
     }
 
@@ -33,7 +33,7 @@ impl Group {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         stop_on_interrupt()?;
         let mut child = command
             .process_group(0)
@@ -48,17 +48,17 @@ impl Group {
     }
 
     /// The number of its leader.
-    pub fn pid(self) -> i32 {
+    pub(crate) fn pid(self) -> i32 {
         self.0
     }
 
     /// Whether something of it runs.
-    pub fn is_alive(self) -> bool {
+    pub(crate) fn is_alive(self) -> bool {
         Pid::from_raw(self.0).is_some_and(|pid| test_kill_process_group(pid).is_ok())
     }
 
     /// Asks all of it to end; makes it after five seconds.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         running().retain(|group| *group != self);
         let Some(pid) = Pid::from_raw(self.0) else {
             return;
@@ -102,25 +102,25 @@ fn stop_on_interrupt() -> anyhow::Result<()> {
 }
 
 /// Has a file or a folder removed when this task is interrupted.
-pub fn remove_on_interrupt(path: PathBuf) {
+pub(crate) fn remove_on_interrupt(path: PathBuf) {
     paths().push(path);
 }
 
 /// A program that is stopped when this is dropped.
 #[derive(Debug)]
-pub struct Background(Group);
+pub(crate) struct Background(Group);
 
 impl Background {
     /// Starts it: see [`Group::start`].
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         Group::start(command).map(Self)
     }
 
     /// Whether it still runs.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.0.is_alive()
     }
 }
@@ -133,14 +133,14 @@ impl Drop for Background {
 
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
-pub struct TemporaryFolder(tempfile::TempDir);
+pub(crate) struct TemporaryFolder(tempfile::TempDir);
 
 impl TemporaryFolder {
     /// Makes it, in the system's folder for such. Its path is short, as sockets ask for.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         stop_on_interrupt()?;
         let folder = tempfile::tempdir().context("making a temporary folder")?;
         remove_on_interrupt(folder.path().to_owned());
@@ -148,7 +148,7 @@ impl TemporaryFolder {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -25,7 +25,7 @@ use crate::{local, root, tools};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct BenchArguments {
+pub(crate) struct BenchArguments {
     /// Also 10 and 50 million versions: takes about five minutes more
     #[arg(long)]
     large: bool,
@@ -38,7 +38,7 @@ pub struct BenchArguments {
 }
 
 /// The programs that are measured.
-pub struct Programs {
+pub(crate) struct Programs {
     target: PathBuf,
     peers: PathBuf,
 }
@@ -93,7 +93,7 @@ impl Programs {
 ///
 /// # Errors
 /// When a program cannot be built, fails, or tells another number of versions than there are.
-pub fn all(arguments: BenchArguments) -> anyhow::Result<()> {
+pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
     let programs = Programs::prepare()?;
     let mut page = page::Page::new();
     if !arguments.only_memory {

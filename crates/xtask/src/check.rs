@@ -42,7 +42,7 @@ const STACKS: [(&str, &[&str]); 6] = [
 ///
 /// # Errors
 /// The first check that fails.
-pub fn all(quick: bool) -> anyhow::Result<()> {
+pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     let steps = Steps::new();
     steps.step("formatting", || {
         run(cargo().args(["fmt", "--all", "--check"])).context("`cargo fmt --all` fixes it")

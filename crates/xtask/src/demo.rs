@@ -37,7 +37,7 @@ const HISTORY: [(&str, bool); 9] = [
 ///
 /// # Errors
 /// When a step fails; what was started is stopped.
-pub fn show() -> anyhow::Result<()> {
+pub(crate) fn show() -> anyhow::Result<()> {
     let tools = tools::install()?;
     let emulator = Emulator::start(&tools)?;
     let stack = Stack::new(&tools, &emulator);

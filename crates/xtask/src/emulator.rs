@@ -18,7 +18,7 @@ use crate::tools::Tools;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running emulator. Dropping it stops it.
-pub struct Emulator {
+pub(crate) struct Emulator {
     state: State,
     leave: bool,
     /// The folder where the note about it is.
@@ -44,7 +44,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When the note about it cannot be read.
-    pub fn find() -> anyhow::Result<Option<Self>> {
+    pub(crate) fn find() -> anyhow::Result<Option<Self>> {
         Self::find_in(local())
     }
 
@@ -60,7 +60,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When one is running already, or this one does not come up.
-    pub fn start(tools: &Tools) -> anyhow::Result<Self> {
+    pub(crate) fn start(tools: &Tools) -> anyhow::Result<Self> {
         let home = local();
         if let Some(state) = running(&home)? {
             bail!(
@@ -102,12 +102,12 @@ impl Emulator {
     }
 
     /// Where it answers.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.state.port)
     }
 
     /// What AWS programs need to talk to it, and to nothing else.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
@@ -121,7 +121,7 @@ impl Emulator {
     }
 
     /// Does not stop it when this program ends.
-    pub fn leave_running(mut self) {
+    pub(crate) fn leave_running(mut self) {
         self.leave = true;
     }
 
@@ -157,7 +157,7 @@ impl Drop for Emulator {
 ///
 /// # Errors
 /// When the note about it cannot be read.
-pub fn stop_running() -> anyhow::Result<()> {
+pub(crate) fn stop_running() -> anyhow::Result<()> {
     stop_running_in(&local())
 }
 
@@ -215,7 +215,7 @@ fn remember(home: &Path, state: State) -> anyhow::Result<()> {
 }
 
 /// A port of the loopback interface that nobody uses.
-pub fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
     Ok(listener.local_addr()?.port())
 }
@@ -225,12 +225,12 @@ fn state_path(home: &Path) -> PathBuf {
 }
 
 /// The emulator's log, with the functions' own logs in it.
-pub fn log_path() -> PathBuf {
+pub(crate) fn log_path() -> PathBuf {
     local().join("emulator.log")
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::io::{Read as _, Write as _};
     use std::process::Command;
 
@@ -238,7 +238,7 @@ pub mod tests {
 
     impl Emulator {
         /// One that the tests play, and that is never stopped.
-        pub fn played(home: &Path) -> Self {
+        pub(crate) fn played(home: &Path) -> Self {
             Self {
                 state: State { pid: 0, port: 1 },
                 leave: true,

@@ -14,7 +14,7 @@ use crate::{local, tools};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running moto. Dropping it stops it.
-pub struct Moto {
+pub(crate) struct Moto {
     server: Background,
     port: u16,
 }
@@ -24,7 +24,7 @@ impl Moto {
     ///
     /// # Errors
     /// When it cannot be installed or does not come up.
-    pub fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let tools = tools::install_moto()?;
         let port = free_port()?;
         say(&format!("starting moto on 127.0.0.1:{port}"));
@@ -45,7 +45,7 @@ impl Moto {
     }
 
     /// Where it answers.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }

@@ -22,7 +22,7 @@ use crate::run::{run, say};
 ///
 /// # Errors
 /// When the server is unavailable or a check fails; what was started is stopped.
-pub fn check() -> anyhow::Result<()> {
+pub(crate) fn check() -> anyhow::Result<()> {
     packages::install().context(
         "NOT RUN: nothing was checked against Ceph. The history of a bucket and live notifications \
          on a server from outside are untested on this machine",

@@ -51,7 +51,7 @@ impl Output {
 ///
 /// # Errors
 /// When it cannot be started or fails; the error shows the command and its output.
-pub fn watch(what: &str, command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn watch(what: &str, command: &mut Command) -> anyhow::Result<()> {
     watch_counting(what, command, &|| 0).map(drop)
 }
 
@@ -59,7 +59,7 @@ pub fn watch(what: &str, command: &mut Command) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`watch`].
-pub fn watch_keeping(what: &str, command: &mut Command) -> anyhow::Result<String> {
+pub(crate) fn watch_keeping(what: &str, command: &mut Command) -> anyhow::Result<String> {
     watch_counting(what, command, &|| 0)
 }
 
@@ -67,7 +67,7 @@ pub fn watch_keeping(what: &str, command: &mut Command) -> anyhow::Result<String
 ///
 /// # Errors
 /// As [`watch`].
-pub fn watch_counting(
+pub(crate) fn watch_counting(
     what: &str,
     command: &mut Command,
     crates: &dyn Fn() -> usize,
@@ -166,7 +166,7 @@ fn show(terminal: bool, line: &str) {
 
 /// How many crates cargo has compiled below a target folder since `begin`, whatever the platform and
 /// profile.
-pub fn compiled_since(target: &Path, begin: SystemTime) -> usize {
+pub(crate) fn compiled_since(target: &Path, begin: SystemTime) -> usize {
     let folders = |path: &Path| {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).collect::<Vec<_>>()

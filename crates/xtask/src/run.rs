@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 /// Tells what is about to happen.
-pub fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     println!("\n==> {what}");
 }
 
@@ -13,7 +13,7 @@ pub fn say(what: &str) {
 ///
 /// # Errors
 /// When it cannot be started or fails; the error shows the command.
-pub fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     let status = command
         .status()
@@ -28,7 +28,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it cannot be started or fails; the error shows the command and its output.
-pub fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     let output = command
         .output()
@@ -45,7 +45,7 @@ pub fn run_quietly(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// The command as one would type it.
-pub fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|part| part.to_string_lossy())

@@ -24,19 +24,19 @@ const LOCAL_BUILD: [(&str, &str); 4] = [
 ];
 
 /// Builds and deploys on an emulator.
-pub struct Stack<'a> {
+pub(crate) struct Stack<'a> {
     tools: &'a Tools,
     emulator: &'a Emulator,
 }
 
 impl<'a> Stack<'a> {
     /// On `emulator`, with `tools`.
-    pub fn new(tools: &'a Tools, emulator: &'a Emulator) -> Self {
+    pub(crate) fn new(tools: &'a Tools, emulator: &'a Emulator) -> Self {
         Self { tools, emulator }
     }
 
     /// A command that talks to the emulator.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.tools.command(program);
         command
             .envs(self.emulator.environment())
@@ -50,7 +50,7 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// When `sam build` fails.
-    pub fn build(&self) -> anyhow::Result<()> {
+    pub(crate) fn build(&self) -> anyhow::Result<()> {
         say("building both functions with sam build (minutes, the first time)");
         let mut command = self.command("sam");
         command.arg("build").envs(LOCAL_BUILD);
@@ -66,7 +66,7 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// When `sam deploy` fails.
-    pub fn deploy(&self, name: &str, parameters: &[&str]) -> anyhow::Result<()> {
+    pub(crate) fn deploy(&self, name: &str, parameters: &[&str]) -> anyhow::Result<()> {
         let mut command = self.command("sam");
         command.args(["deploy", "--no-confirm-changeset", "--no-progressbar"]);
         command.args(["--no-fail-on-empty-changeset", "--stack-name", name]);
@@ -80,7 +80,7 @@ impl<'a> Stack<'a> {
     ///
     /// # Errors
     /// When `sam` cannot list them, or there is none of this name.
-    pub fn output(&self, stack: &str, name: &str) -> anyhow::Result<String> {
+    pub(crate) fn output(&self, stack: &str, name: &str) -> anyhow::Result<String> {
         let mut command = self.command("sam");
         command.args(["list", "stack-outputs", "--stack-name", stack]);
         let told = command

@@ -7,7 +7,7 @@ use crate::run::say;
 
 /// What was done so far.
 #[derive(Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     begin: Instant,
     done: Mutex<Vec<Step>>,
 }
@@ -21,7 +21,7 @@ struct Step {
 
 impl Steps {
     /// None yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             begin: Instant::now(),
             done: Mutex::default(),
@@ -32,7 +32,7 @@ impl Steps {
     ///
     /// # Errors
     /// Those of the work.
-    pub fn step<T>(
+    pub(crate) fn step<T>(
         &self,
         name: &'static str,
         work: impl FnOnce() -> anyhow::Result<T>,

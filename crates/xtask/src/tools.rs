@@ -27,18 +27,18 @@ const MOTO: Pinned = ("moto", include_str!("../tools/moto.txt"));
 const TYPOS: Pinned = ("typos", include_str!("../tools/typos.txt"));
 
 /// The installed tools.
-pub struct Tools {
+pub(crate) struct Tools {
     folder: PathBuf,
 }
 
 impl Tools {
     /// Where the programs are.
-    pub fn bin(&self) -> PathBuf {
+    pub(crate) fn bin(&self) -> PathBuf {
         self.folder.join("bin")
     }
 
     /// A command with the tools on its path, in the repository's folder.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let with_tools = std::iter::once(self.bin()).chain(std::env::split_paths(&path));
         let mut command = Command::new(program);
@@ -54,7 +54,7 @@ impl Tools {
 ///
 /// # Errors
 /// When Python 3.10 or newer with venv is missing, or a package cannot be installed.
-pub fn install() -> anyhow::Result<Tools> {
+pub(crate) fn install() -> anyhow::Result<Tools> {
     install_into(&local(), PINNED)
 }
 
@@ -62,7 +62,7 @@ pub fn install() -> anyhow::Result<Tools> {
 ///
 /// # Errors
 /// As [`install`].
-pub fn install_checkov() -> anyhow::Result<Tools> {
+pub(crate) fn install_checkov() -> anyhow::Result<Tools> {
     install_into(&local(), CHECKOV)
 }
 
@@ -70,7 +70,7 @@ pub fn install_checkov() -> anyhow::Result<Tools> {
 ///
 /// # Errors
 /// As [`install`].
-pub fn install_moto() -> anyhow::Result<Tools> {
+pub(crate) fn install_moto() -> anyhow::Result<Tools> {
     install_into(&local(), MOTO)
 }
 
@@ -78,7 +78,7 @@ pub fn install_moto() -> anyhow::Result<Tools> {
 ///
 /// # Errors
 /// As [`install`].
-pub fn install_typos() -> anyhow::Result<Tools> {
+pub(crate) fn install_typos() -> anyhow::Result<Tools> {
     install_into(&local(), TYPOS)
 }
 
@@ -104,7 +104,7 @@ fn install_into(local: &Path, (name, packages): Pinned) -> anyhow::Result<Tools>
 ///
 /// # Errors
 /// As [`install`].
-pub fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
+pub(crate) fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
     check_python()?;
     run_quietly(
         Command::new("python3")
@@ -141,14 +141,14 @@ fn check_python() -> anyhow::Result<()> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     impl Tools {
         /// Tools below `folder` that the tests play: a name and a shell script.
-        pub fn played(folder: &Path, scripts: &[(&str, &str)]) -> Self {
+        pub(crate) fn played(folder: &Path, scripts: &[(&str, &str)]) -> Self {
             let tools = Self {
                 folder: folder.to_owned(),
             };

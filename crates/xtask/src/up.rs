@@ -16,7 +16,7 @@ const STACK: &str = "s3-sqs-bridge";
 ///
 /// # Errors
 /// When a step fails. What was started is stopped then; what ran before continues.
-pub fn up() -> anyhow::Result<()> {
+pub(crate) fn up() -> anyhow::Result<()> {
     let tools = tools::install()?;
     let emulator = match Emulator::find()? {
         Some(emulator) => {
@@ -67,7 +67,7 @@ cargo run -p s3-sqs-bridge -- reseed --bucket {bucket} --out -
 ///
 /// # Errors
 /// When none is running, or the command fails.
-pub fn shell(command: &[String]) -> anyhow::Result<()> {
+pub(crate) fn shell(command: &[String]) -> anyhow::Result<()> {
     let emulator =
         Emulator::find()?.context("no local AWS is running: `cargo xtask up` starts one")?;
     let tools = tools::install()?;

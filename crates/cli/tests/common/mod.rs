@@ -11,7 +11,7 @@ use bridge_sim::load::shape::{Shape, Synthetic};
 use tokio::net::TcpListener;
 
 /// A load server on a thread of its own; it ends with the test.
-pub fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> String {
+pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> String {
     let mut load = Load::new(Synthetic {
         shape,
         versions,
@@ -34,12 +34,12 @@ pub fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> Str
 }
 
 /// `s3-sqs-bridge reseed`.
-pub fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
     command(endpoint, folder, &[&["reseed"], arguments].concat())
 }
 
 /// The program, which talks to `endpoint` and works in `folder`.
-pub fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
     command
         .args(arguments)
@@ -55,16 +55,16 @@ pub fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-pub fn run(endpoint: &str, folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(endpoint: &str, folder: &Path, arguments: &[&str]) -> Output {
     program(endpoint, folder, arguments).output().unwrap()
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The only job of the state directory.
-pub fn job_of(folder: &Path) -> Option<String> {
+pub(crate) fn job_of(folder: &Path) -> Option<String> {
     let jobs = std::fs::read_dir(folder.join(".s3-sqs-bridge/jobs")).ok()?;
     let job = jobs.map(|job| job.unwrap()).next()?;
     job.path()
@@ -74,7 +74,7 @@ pub fn job_of(folder: &Path) -> Option<String> {
 }
 
 /// A server that answers every request, given its head and body, with this status and a body.
-pub fn answering(
+pub(crate) fn answering(
     status: &'static str,
     body: impl Fn(&str, &[u8]) -> String + Send + Sync + 'static,
 ) -> String {
@@ -82,7 +82,7 @@ pub fn answering(
 }
 
 /// The same, with a status for each.
-pub fn answering_each(
+pub(crate) fn answering_each(
     answer: impl Fn(&str, &[u8]) -> (&'static str, String) + Send + Sync + 'static,
 ) -> String {
     answering_with(move |head, asked| {
@@ -92,7 +92,7 @@ pub fn answering_each(
 }
 
 /// The same, with a status and lines of the head for each.
-pub fn answering_with(
+pub(crate) fn answering_with(
     answer: impl Fn(&str, &[u8]) -> (&'static str, String, String) + Send + Sync + 'static,
 ) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

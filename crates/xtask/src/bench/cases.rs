@@ -87,7 +87,7 @@ pub(super) fn rate(count: u64, seconds: f64) -> f64 {
 }
 
 /// Reading pages alone, one stream, no latency: CPU a version.
-pub fn reading(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn reading(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("reading pages, one stream, no latency");
     page.table(
         "Reading pages alone, one stream, no latency",
@@ -130,7 +130,7 @@ pub fn reading(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
 }
 
 /// From the first request to sorted runs on disk, no latency.
-pub fn scanning(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn scanning(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("scanning to sorted runs on disk, no latency");
     page.table(
         "From pages to sorted runs on disk (`--dry-run`), no latency, 2 million versions",
@@ -151,7 +151,7 @@ pub fn scanning(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
 }
 
 /// 60 ms a page: one stream against 64.
-pub fn latency(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn latency(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("scanning at 60 ms a page");
     let slow = ["--list-ms", "60"];
     let single = 200_000;

@@ -41,7 +41,11 @@ impl Stop {
 ///
 /// # Errors
 /// When the job ends by itself; with what it said.
-pub fn continuation(programs: &Programs, page: &mut Page, versions: u64) -> anyhow::Result<()> {
+pub(super) fn continuation(
+    programs: &Programs,
+    page: &mut Page,
+    versions: u64,
+) -> anyhow::Result<()> {
     say("continuing a killed job");
     let server = start(programs, "hashed", versions, &[])?;
     let state = State::new()?;

@@ -11,7 +11,7 @@ const TICKS: f64 = 100.0;
 
 /// What a program took.
 #[derive(Debug, Clone)]
-pub struct Measured {
+pub(super) struct Measured {
     /// Seconds by the clock.
     pub seconds: f64,
     /// Seconds of processor time, user and system.
@@ -26,7 +26,7 @@ pub struct Measured {
 ///
 /// # Errors
 /// When it cannot be started, or fails.
-pub fn measure(command: &mut Command) -> anyhow::Result<Measured> {
+pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
     let shown = format!("{command:?}");
     let before = cpu_of_children()?;
     let begin = Instant::now();

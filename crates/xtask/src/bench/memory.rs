@@ -8,7 +8,7 @@ use super::page::Page;
 use crate::run::say;
 
 /// Scan and merge of ever larger buckets, events thrown away.
-pub fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
+pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
     say("memory");
     page.table(
         "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)",

@@ -10,7 +10,7 @@ const BEGIN: &str = "<!-- figures: written by `cargo xtask bench` -->\n";
 const END: &str = "<!-- end of figures -->";
 
 /// Tables in Markdown.
-pub struct Page {
+pub(super) struct Page {
     lines: Vec<String>,
     /// Told below each title: tables may be of different days.
     machine: String,
@@ -18,7 +18,7 @@ pub struct Page {
 
 impl Page {
     /// A page that names this machine.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let processor = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
             .and_then(|info| {
@@ -54,7 +54,7 @@ impl Page {
     }
 
     /// Begins a table.
-    pub fn table(&mut self, title: &str, columns: &[&str]) {
+    pub(super) fn table(&mut self, title: &str, columns: &[&str]) {
         self.say(&format!("\n**{title}**\n"));
         self.lines.push(format!("{}\n", self.machine));
         self.say(&format!("| {} |", columns.join(" | ")));
@@ -62,7 +62,7 @@ impl Page {
     }
 
     /// A line of the table.
-    pub fn row(&mut self, cells: &[String]) {
+    pub(super) fn row(&mut self, cells: &[String]) {
         self.say(&format!("| {} |", cells.join(" | ")));
     }
 
@@ -70,7 +70,7 @@ impl Page {
     ///
     /// # Errors
     /// When the page cannot be written, or has lost its marks.
-    pub fn write(&self) -> anyhow::Result<()> {
+    pub(super) fn write(&self) -> anyhow::Result<()> {
         let path = root().join("docs/BENCHMARKS.md");
         let text = std::fs::read_to_string(&path).context("reading docs/BENCHMARKS.md")?;
         let (before, rest) = text.split_once(BEGIN).context("it has lost its marks")?;

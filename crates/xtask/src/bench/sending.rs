@@ -11,7 +11,7 @@ use super::server::Server;
 use crate::run::say;
 
 /// The same job by what a user would write.
-pub fn peers(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn peers(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("the whole job, against what a user would write");
     page.table(
         "The whole job (list, order, send), 100,000 versions",
@@ -63,7 +63,7 @@ pub fn peers(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
 }
 
 /// Sending, at no latency and at 8 ms a request: what is beyond the scan, which a dry run measures.
-pub fn sending(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn sending(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("sending");
     let versions = 300_000;
     let server = start(programs, "hashed", versions, &[])?;
@@ -128,7 +128,7 @@ fn send(
 
 /// A whole reseed of a million versions at 60 ms a page and 8 ms a send, against the loop that it
 /// replaces.
-pub fn whole(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
+pub(super) fn whole(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("a whole reseed of a million versions");
     let slow = ["--list-ms", "60", "--send-ms", "8"];
     page.table(

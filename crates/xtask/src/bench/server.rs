@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Programs;
 
 /// A running server. Dropping it stops it.
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     endpoint: String,
 }
@@ -19,7 +19,7 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started or does not tell its address.
-    pub fn start(programs: &Programs, arguments: &[&str]) -> anyhow::Result<Self> {
+    pub(super) fn start(programs: &Programs, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut child = Command::new(programs.target.join("load-server"))
             .args(arguments)
             .stdout(Stdio::piped())
@@ -36,7 +36,7 @@ impl Server {
     }
 
     /// Makes `command` talk to it.
-    pub fn client<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(super) fn client<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", "test")
@@ -47,7 +47,7 @@ impl Server {
     }
 
     /// A queue of it.
-    pub fn queue(&self) -> String {
+    pub(super) fn queue(&self) -> String {
         format!("{}/1/load.fifo", self.endpoint)
     }
 
@@ -55,7 +55,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn stats(&self) -> anyhow::Result<Value> {
+    pub(super) fn stats(&self) -> anyhow::Result<Value> {
         let mut answer = ureq::get(format!("{}/_load/stats", self.endpoint)).call()?;
         Ok(serde_json::from_str(&answer.body_mut().read_to_string()?)?)
     }

@@ -16,13 +16,13 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A client of the local AWS, which checks no signatures.
-pub struct Client {
+pub(super) struct Client {
     endpoint: String,
 }
 
 impl Client {
     /// Of the local AWS that answers there.
-    pub fn new(endpoint: String) -> Self {
+    pub(super) fn new(endpoint: String) -> Self {
         Self { endpoint }
     }
 
@@ -30,7 +30,7 @@ impl Client {
     ///
     /// # Errors
     /// When S3 refuses it, or tells no version id.
-    pub fn put(&self, bucket: &str, key: &str, body: &str) -> anyhow::Result<String> {
+    pub(super) fn put(&self, bucket: &str, key: &str, body: &str) -> anyhow::Result<String> {
         let request = ureq::put(self.object(bucket, key)).header("authorization", credential("s3"));
         let answer = request.send(body);
         version_id(&answer.with_context(|| format!("putting {key}"))?)
@@ -40,7 +40,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::put`].
-    pub fn delete(&self, bucket: &str, key: &str) -> anyhow::Result<String> {
+    pub(super) fn delete(&self, bucket: &str, key: &str) -> anyhow::Result<String> {
         let request =
             ureq::delete(self.object(bucket, key)).header("authorization", credential("s3"));
         let answer = request.call();
@@ -52,7 +52,7 @@ impl Client {
     ///
     /// # Errors
     /// When SQS refuses, or a message is not JSON.
-    pub fn receive(
+    pub(super) fn receive(
         &self,
         queue: &str,
         wanted: usize,

@@ -19,7 +19,7 @@ const ACCESS_KEY: &str = "outside";
 const SECRET_KEY: &str = "outside-secret";
 
 /// A running Ceph. Dropping it stops the gateway first.
-pub struct Ceph {
+pub(super) struct Ceph {
     _gateway: Background,
     _storage: Background,
     _monitor: Background,
@@ -38,7 +38,7 @@ impl Ceph {
     ///
     /// # Errors
     /// When a daemon does not come up; the error names its log.
-    pub fn start(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(folder: &Path) -> anyhow::Result<Self> {
         let node = Node {
             folder,
             monitor: free_port()?,
@@ -61,7 +61,7 @@ impl Ceph {
     }
 
     /// What the AWS SDKs need to talk to it, and to nothing else.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         [
             ("AWS_ENDPOINT_URL", endpoint.as_str()),

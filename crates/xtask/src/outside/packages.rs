@@ -13,7 +13,7 @@ const PACKAGES: [&str; 4] = ["ceph-mon", "ceph-osd", "radosgw", "ceph-common"];
 ///
 /// # Errors
 /// When there is no apt-get, no way to be root, or no such package.
-pub fn install() -> anyhow::Result<()> {
+pub(super) fn install() -> anyhow::Result<()> {
     let missing: Vec<&str> = PACKAGES.into_iter().filter(|p| !is_installed(p)).collect();
     if missing.is_empty() {
         return Ok(());

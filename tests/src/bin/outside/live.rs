@@ -30,14 +30,14 @@ const BUCKET: &str = "/Records/0/s3/bucket/name";
 const REFUSED: &str = "without a version, refused";
 
 /// An HTTP server that keeps what it is sent.
-pub struct Listener {
+pub(crate) struct Listener {
     port: u16,
     kept: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Listener {
     /// Starts it on a free port of the loopback interface.
-    pub async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let kept = Arc::new(Mutex::new(Vec::new()));
@@ -53,7 +53,7 @@ impl Listener {
     }
 
     /// A topic that sends here; tells its ARN.
-    pub async fn topic(&self, sns: &aws_sdk_sns::Client) -> anyhow::Result<String> {
+    pub(crate) async fn topic(&self, sns: &aws_sdk_sns::Client) -> anyhow::Result<String> {
         let url = format!("http://127.0.0.1:{}", self.port);
         let create = sns.create_topic().name("outside");
         let create = create.attributes("push-endpoint", url).send().await;
@@ -62,7 +62,7 @@ impl Listener {
     }
 
     /// What came, when nothing more comes.
-    pub async fn all(&self) -> Notified {
+    pub(crate) async fn all(&self) -> Notified {
         let mut come = usize::MAX;
         while come != self.lock().len() {
             come = self.lock().len();
@@ -93,7 +93,11 @@ async fn take(
 }
 
 /// Asks a bucket to tell a topic of everything that comes and goes.
-pub async fn notify(s3: &aws_sdk_s3::Client, bucket: &str, topic: &str) -> anyhow::Result<()> {
+pub(crate) async fn notify(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    topic: &str,
+) -> anyhow::Result<()> {
     let rule = TopicConfiguration::builder()
         .id("outside")
         .topic_arn(topic)
@@ -110,11 +114,11 @@ pub async fn notify(s3: &aws_sdk_s3::Client, bucket: &str, topic: &str) -> anyho
 }
 
 /// The documents that came, in that order.
-pub struct Notified(Vec<Value>);
+pub(crate) struct Notified(Vec<Value>);
 
 impl Notified {
     /// Those of a bucket.
-    pub fn of(&self, bucket: &str) -> Self {
+    pub(crate) fn of(&self, bucket: &str) -> Self {
         let name =
             |document: &Value| document.pointer(BUCKET).and_then(Value::as_str) == Some(bucket);
         Self(self.0.iter().filter(|d| name(d)).cloned().collect())
@@ -124,7 +128,11 @@ impl Notified {
     ///
     /// A notification that names the version must have the replay's event id, or, where the version is
     /// gone, a key that it went from. One that does not must not be given an id.
-    pub fn compare(&self, truth: &History, replay: Option<&Replay>) -> anyhow::Result<String> {
+    pub(crate) fn compare(
+        &self,
+        truth: &History,
+        replay: Option<&Replay>,
+    ) -> anyhow::Result<String> {
         let replay = replay.context("there is no right replay to compare with")?;
         let mut ids: BTreeMap<(&str, &str), &str> = BTreeMap::new();
         for event in &replay.events {

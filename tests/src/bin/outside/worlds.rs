@@ -8,7 +8,7 @@ use e2e::history::script::{ODD_KEYS, acts, perform};
 const AT_ONCE: usize = 16;
 
 /// A bucket.
-pub struct World {
+pub(crate) struct World {
     /// Its name.
     pub bucket: &'static str,
     /// What is special about it.
@@ -19,13 +19,13 @@ pub struct World {
 
 impl World {
     /// Writes it, and tells the truth about it.
-    pub async fn write(&self, s3: &aws_sdk_s3::Client) -> anyhow::Result<History> {
+    pub(crate) async fn write(&self, s3: &aws_sdk_s3::Client) -> anyhow::Result<History> {
         perform(s3, self.bucket, self.plan.clone(), AT_ONCE).await
     }
 }
 
 /// All of them: some thousands of versions.
-pub fn all() -> Vec<World> {
+pub(crate) fn all() -> Vec<World> {
     vec![
         World {
             bucket: "odd-keys",
