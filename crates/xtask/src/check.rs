@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
-use crate::progress::watch;
+use crate::progress::{watch, watch_beside};
 use crate::root;
 use crate::run::run;
 use crate::stack::Stack;
@@ -115,24 +115,26 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<()> {
             .args(["validate", "--lint"])
             .env("SAM_CLI_TELEMETRY", "0");
         let validate = validate.env("AWS_DEFAULT_REGION", "eu-west-1");
-        watch("sam validate", validate)?;
+        watch_beside("sam validate", validate)?;
         let mut checkov = tools::install_checkov()?.command("checkov");
         checkov.args(["--file", "template.yaml", "--framework", "cloudformation"]);
-        watch(
+        watch_beside(
             "checkov",
             checkov.args(["--compact", "--quiet", "--skip-download"]),
         )
         .context("an exception is written beside its resource, with the reason")
     })?;
     steps.step("unit, property and simulation tests", || {
-        watch("tests", &mut runner.quick(cargo_behind()))
+        watch_beside("tests", &mut runner.quick(cargo_behind()))
     })?;
-    steps.step("clippy", || watch("clippy", &mut clippy(cargo_behind())))?;
+    steps.step("clippy", || {
+        watch_beside("clippy", &mut clippy(cargo_behind()))
+    })?;
     steps.step("documentation", || {
         let mut doc = cargo_behind();
         doc.args(["doc", "--locked", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "-D warnings");
-        watch("cargo doc", &mut doc)
+        watch_beside("cargo doc", &mut doc)
     })
 }
 

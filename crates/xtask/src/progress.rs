@@ -19,6 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 const REWRITE: Duration = Duration::from_secs(1);
 /// How often a line is printed where there is no terminal.
 const PRINT: Duration = Duration::from_secs(10);
+/// The same for what runs beside a program that tells more.
+const BESIDE: Duration = Duration::from_secs(30);
 /// Characters of the program's last line that are shown.
 const SHOWN: usize = 60;
 
@@ -55,6 +57,14 @@ pub fn watch(what: &str, command: &mut Command) -> anyhow::Result<()> {
     watch_counting(what, command, &|| 0)
 }
 
+/// The same beside a program that writes to the terminal, too: a line every half minute, none rewritten.
+///
+/// # Errors
+/// As [`watch`].
+pub fn watch_beside(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    watch_every(BESIDE, false, what, command, &|| 0)
+}
+
 /// The same for a program that keeps cargo's output to itself: `crates` counts what was compiled so far.
 ///
 /// # Errors
@@ -66,16 +76,26 @@ pub fn watch_counting(
 ) -> anyhow::Result<()> {
     let terminal = std::io::stdout().is_terminal();
     let pause = if terminal { REWRITE } else { PRINT };
+    watch_every(pause, terminal, what, command, crates)
+}
+
+fn watch_every(
+    pause: Duration,
+    rewrite: bool,
+    what: &str,
+    command: &mut Command,
+    crates: &dyn Fn() -> usize,
+) -> anyhow::Result<()> {
     let mut next = pause;
     let result = run_with(command, |elapsed, output| {
         if elapsed >= next {
             next = elapsed + pause;
             let line = sign(what, elapsed, output.crates.max(crates()), &output.last);
-            show(terminal, &line);
+            show(rewrite, &line);
         }
     });
-    if terminal {
-        show(terminal, "");
+    if rewrite {
+        show(rewrite, "");
     }
     let took = result?;
     println!("{what}: done, {} s", took.as_secs());
@@ -149,8 +169,8 @@ fn sign(what: &str, elapsed: Duration, crates: usize, last: &str) -> String {
 }
 
 /// Rewrites the terminal's line, or prints one.
-fn show(terminal: bool, line: &str) {
-    if terminal {
+fn show(rewrite: bool, line: &str) {
+    if rewrite {
         print!("\r\x1b[2K{line}");
         // A sign of life that cannot be shown is no reason to stop.
         let _ = std::io::stdout().flush();
