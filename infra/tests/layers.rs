@@ -19,7 +19,7 @@ const ROOMS: [&[&str]; 4] = [&["plan"], &["scan", "send"], &["job"], &["api"]];
 
 /// The rooms of core from the bottom up.
 const CORE: [&[&str]; 6] = [
-    &["failure", "mistake", "text"],
+    &["failure", "text"],
     &["timestamp", "retry", "limiter"],
     &["clock", "event"],
     &["format", "notification", "listing", "watched"],

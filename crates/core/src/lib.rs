@@ -28,7 +28,6 @@ pub mod forward;
 pub mod limiter;
 pub mod listing;
 #[doc(hidden)]
-pub mod mistake;
 pub mod notification;
 pub mod queue;
 pub mod retry;

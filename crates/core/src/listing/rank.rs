@@ -9,7 +9,6 @@ use crate::listing::page::error::PageError;
 use crate::listing::repeats::{copied, drop_repeats};
 use crate::listing::rows::{Listing, Row};
 use crate::listing::ways::{Doubt, Entry, Verdict, judge};
-use crate::mistake::Mistake;
 use crate::timestamp::Millis;
 
 /// Puts each key's entries together, each entry once. Tells whether the page proves that keys were
@@ -209,11 +208,7 @@ struct Ranker {
 
 impl Ranker {
     fn rank(&mut self, row: &mut Row) {
-        row.rank = if Mistake::TiesReversed.is_planted() {
-            u32::MAX - self.next
-        } else {
-            self.next
-        };
+        row.rank = self.next;
         row.effective_time = self
             .latest
             .map_or(row.last_modified, |latest| latest.max(row.last_modified));

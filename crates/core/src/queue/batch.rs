@@ -3,7 +3,6 @@
 use std::collections::{HashSet, VecDeque};
 
 use crate::failure::FailureKind;
-use crate::mistake::Mistake;
 use crate::queue::error::SendError;
 use crate::queue::message::Message;
 use crate::queue::ordering::Mode;
@@ -128,9 +127,8 @@ impl Pending {
             let message = &self.waiting[index];
             let size = message.bytes();
             let group_is_busy = message.group.as_ref().is_some_and(|group| {
-                !Mistake::TwoOfAGroup.is_planted() && passed_over.contains(group)
+                passed_over.contains(group)
                     || self.mode == Mode::Strict
-                        && !Mistake::TwoOfAGroup.is_planted()
                         && request.iter().any(|m| m.group.as_ref() == Some(group))
             });
             let fits = bytes + size <= MAX_REQUEST_BYTES && !self.is_suspect(message);
@@ -178,7 +176,6 @@ impl Pending {
                 self.put_back(request);
                 return Settled::default();
             }
-            Err(_) if Mistake::FailedRequestForgotten.is_planted() => vec![Ok(()); request.len()],
             Err(refusal) => vec![Err(refusal); request.len()],
         };
         debug_assert_eq!(results.len(), request.len(), "one result an entry");
@@ -186,7 +183,6 @@ impl Pending {
         let mut again: Vec<Message> = Vec::new();
         for (mut message, result) in request.into_iter().zip(results) {
             let is_behind_a_failure = self.mode == Mode::Batched
-                && !Mistake::NoRewind.is_planted()
                 && message.group.is_some()
                 && again.iter().any(|failed| failed.group == message.group);
             match result {
@@ -195,14 +191,8 @@ impl Pending {
                     continue;
                 }
                 Ok(()) => {}
-                Err(_) if Mistake::FailedEntryForgotten.is_planted() => {
-                    settled.acknowledged.push(message.number);
-                    continue;
-                }
                 Err(refusal) if refusal.kind == FailureKind::Permanent => {
-                    let may_part =
-                        refusal.is_of_the_message() && !Mistake::ParkedWithItsMessage.is_planted();
-                    let parts = apart(&message).filter(|_| may_part);
+                    let parts = apart(&message).filter(|_| refusal.is_of_the_message());
                     let Some(parts) = parts else {
                         settled.rejected.push((message, refusal));
                         continue;
@@ -213,7 +203,7 @@ impl Pending {
                 }
                 Err(refusal) => settled.note(refusal),
             }
-            if self.mode == Mode::Batched && !Mistake::RewindWithOldId.is_planted() {
+            if self.mode == Mode::Batched {
                 message.attempt += 1;
             }
             again.push(message);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::failure::{Failure, FailureKind};
-use bridge_core::mistake::Mistake;
 use bridge_core::retry::Retry;
 use bridge_core::timestamp::Millis;
 use tokio::sync::Mutex;
@@ -165,8 +164,7 @@ impl JobLease {
                     // Whoever else takes or ends a job raises its epoch. At this segment's there are
                     // only an operator's request, and its own write whose answer was lost. Changes are
                     // absolute, so doing it again is right.
-                    let ours = stored
-                        .filter(|s| Mistake::EpochNotChecked.is_planted() || s.epoch == job.epoch);
+                    let ours = stored.filter(|s| s.epoch == job.epoch);
                     let Some(stored) = ours else {
                         self.fence();
                         return Err(LeaseError::Fenced);
@@ -214,7 +212,7 @@ impl Gate for JobLease {
                 .steady
                 .checked_duration_since(Instant::now())
                 .is_some_and(|left| request < left);
-        let open = Mistake::SendingPastTheLease.is_planted() || !self.is_fenced() && lasts;
+        let open = !self.is_fenced() && lasts;
         if !open {
             self.stop.cancel();
         }

@@ -1,6 +1,5 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
-use bridge_core::mistake::Mistake;
 use bridge_core::timestamp::Millis;
 use metrics::counter;
 
@@ -29,7 +28,7 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
             }
             Err(error) => return Err(error.into()),
         };
-        if !is_stranded(&job, now) || Mistake::NoSweep.is_planted() {
+        if !is_stranded(&job, now) {
             continue;
         }
         match ports.continuation.invoke(&job.job_id, job.epoch).await {

@@ -10,7 +10,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
-use bridge_core::mistake::Mistake;
 use bridge_core::timestamp::Millis;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -125,11 +124,7 @@ impl RunReader {
             }
             if let Some(after) = &self.after {
                 let after = (after.effective_time, after.key.as_str(), after.rank);
-                let is_sent = |row: &PlannedVersion| {
-                    row.order_key() < after
-                        || row.order_key() == after && !Mistake::ResumeRepeatsARow.is_planted()
-                };
-                rows.drain(..rows.partition_point(is_sent));
+                rows.drain(..rows.partition_point(|row| row.order_key() <= after));
             }
             if !rows.is_empty() {
                 self.after = None;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::limiter::ConcurrencyLimiter;
-use bridge_core::mistake::Mistake;
 use bridge_core::queue::batch::Pending;
 use bridge_core::queue::error::{SendError, TOO_LONG};
 use bridge_core::queue::message::Message;
@@ -100,10 +99,6 @@ impl Lane {
                 () = self.retry.stop.cancelled() => return Ok(()),
                 permit = self.limiter.acquire() => permit,
             };
-            if self.retry.stop.is_cancelled() && Mistake::LostAtDeadline.is_planted() {
-                let lost: Vec<u64> = pending.drain().iter().map(|m| m.number).collect();
-                ledger.acknowledged(&lost);
-            }
             if self.retry.stop.is_cancelled() || !self.gate.is_open(self.queue.request_timeout()) {
                 return Ok(());
             }
@@ -173,9 +168,7 @@ impl Lane {
 
     /// Whether a message that was refused is to be parked.
     fn is_parked(&self, message: &Message, refusal: &SendError) -> bool {
-        self.parking.is_some()
-            && refusal.is_of_the_message()
-            && (message.events == 1 || Mistake::ParkedWithItsMessage.is_planted())
+        self.parking.is_some() && refusal.is_of_the_message() && message.events == 1
     }
 
     /// Parks a message of one event; tells whether it is kept.

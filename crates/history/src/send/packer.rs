@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use bridge_core::event::Event;
 use bridge_core::format;
 use bridge_core::listing::version::PlannedVersion;
-use bridge_core::mistake::Mistake;
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::MAX_REQUEST_BYTES;
@@ -56,7 +55,6 @@ impl Packer {
     pub fn rows_of_block(&self) -> usize {
         let records = match self.records_per_message {
             1 => return 1,
-            records if self.epoch > 1 && Mistake::OtherBlocksOnResume.is_planted() => records + 1,
             records => records,
         };
         let rows = match self.writer.order {
@@ -155,7 +153,7 @@ impl Packer {
             [] => job_id.clone(),
         };
         match self.mode {
-            Mode::Strict if !Mistake::FreshIdsOnResume.is_planted() => of_rows,
+            Mode::Strict => of_rows,
             _ => format!("{of_rows}:{epoch}"),
         }
     }

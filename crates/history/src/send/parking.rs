@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bridge_core::clock::Clock;
 use bridge_core::event::key_group;
-use bridge_core::mistake::Mistake;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{Queue, send_in_time};
@@ -179,7 +178,6 @@ impl Parking {
             let unsaid = || Err(SendError::not_mentioned());
             match answer.and_then(|mut results| results.pop().unwrap_or_else(unsaid)) {
                 Ok(()) => return Ok(true),
-                Err(_) if Mistake::ParkedWithoutKeeping.is_planted() => return Ok(true),
                 Err(found) if found.is_of_the_message() => last = found,
                 Err(found) => return Err(found),
             }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bridge_core::format::Format;
 use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::listing::version::PlannedVersion;
-use bridge_core::mistake::Mistake;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::ordering::{Mode, Order};
@@ -232,12 +231,7 @@ impl Sending {
                     depth_due = Instant::now() + self.settings.depth_every;
                 }
                 pace.wait(count).await;
-                let wanted = if Mistake::NoWindow.is_planted() {
-                    0
-                } else {
-                    count
-                };
-                window.acquire_many(wanted).await
+                window.acquire_many(count).await
             };
             let permit = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -373,7 +367,6 @@ async fn next_block(merge: &mut Merge, rows: usize) -> Result<Vec<PlannedVersion
 fn lane_of(message: &Message, lanes: usize) -> usize {
     let number = match &message.group {
         None => message.number,
-        Some(_) if Mistake::GroupOnManyLanes.is_planted() => message.number,
         Some(group) => {
             let mut hasher = DefaultHasher::new();
             group.hash(&mut hasher);

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bridge_core::mistake::Mistake;
-
 use crate::plan::position::Position;
 use crate::send::checkpoint::Checkpoint;
 
@@ -67,12 +65,6 @@ impl Watermark {
     /// Takes in acknowledgements of messages, each by one of its sequences, and tells by how many
     /// rows the checkpoint advanced. A message must be acknowledged once.
     pub fn acknowledge(&mut self, sequences: &[u64]) -> usize {
-        if Mistake::WatermarkMaximum.is_planted() {
-            let highest = sequences.iter().max().copied().unwrap_or(0);
-            for block in &mut self.beyond {
-                block.open *= usize::from(block.first_sequence > highest);
-            }
-        }
         for sequence in sequences {
             if let Some(block) = self.block_of(*sequence) {
                 block.open = block.open.saturating_sub(1);
@@ -101,9 +93,7 @@ impl Watermark {
     /// Takes in that an event, a message by itself, is kept aside, and tells by how many rows the
     /// checkpoint advanced.
     pub fn park(&mut self, sequence: u64) -> usize {
-        if Mistake::ParkedCountedAtOnce.is_planted() {
-            self.parked += 1;
-        } else if let Some(block) = self.block_of(sequence) {
+        if let Some(block) = self.block_of(sequence) {
             block.parked += 1;
         }
         self.acknowledge(&[sequence])
@@ -128,14 +118,6 @@ impl Watermark {
     /// parked.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        if Mistake::CheckpointAhead.is_planted()
-            && let Some(block) = self.beyond.back()
-        {
-            return Checkpoint {
-                sequence: self.handed_out,
-                position: Some(block.last.clone()),
-            };
-        }
         self.checkpoint.clone()
     }
 }
