@@ -154,7 +154,7 @@ impl Packer {
         };
         match self.mode {
             Mode::Strict => of_rows,
-            _ => format!("{of_rows}:{epoch}"),
+            Mode::Batched => format!("{of_rows}:{epoch}"),
         }
     }
 }
