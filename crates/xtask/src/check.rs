@@ -8,7 +8,7 @@ use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
 use crate::run::{run, run_quietly, say};
 use crate::stack::Stack;
-use crate::{root, tools};
+use crate::{mutants, root, tools};
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
 const STACKS: [(&str, &[&str]); 6] = [
@@ -54,6 +54,7 @@ pub fn all(quick: bool) -> anyhow::Result<()> {
     if quick {
         return Ok(());
     }
+    mutants::check_part_of_today()?;
     let tools = tools::install()?;
     say("template");
     let mut validate = tools.command("sam");
