@@ -7,6 +7,7 @@
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
 //! - [`mod@bench`]: this project against what a user would write
+//! - [`mutants`]: mistakes in a copy, each of which a test must catch
 //! - [`outside`]: the program against a server from outside, Ceph
 //! - [`background`]: programs that run until a task is over
 //! - [`steps`]: which part of a task takes how long
@@ -19,6 +20,7 @@ mod check;
 mod demo;
 mod emulator;
 mod moto;
+mod mutants;
 mod outside;
 mod progress;
 mod run;
@@ -62,6 +64,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Apply mistakes to a copy, one by one: the test that each names must fail
+    Mutants(mutants::MutantsArguments),
     /// Check the program against a Ceph RGW from Debian's packages, installed if missing
     Outside,
     /// Break what comes from outside at random and feed it to its readers
@@ -91,6 +95,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
         Task::Test { quick } => check::all(*quick),
+        Task::Mutants(arguments) => mutants::check(arguments),
         Task::Outside => outside::check(),
         Task::Fuzz { arguments } => fuzz(arguments),
         Task::Bench(arguments) => bench::all(*arguments),
