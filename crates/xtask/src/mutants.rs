@@ -74,8 +74,8 @@ pub(crate) fn check_part_of_today() -> anyhow::Result<()> {
 
 fn part_of(mutants: Vec<Mutant>, part: u64, parts: u64) -> anyhow::Result<Vec<Mutant>> {
     ensure!((1..=parts).contains(&part), "--part is K/N, K from 1 to N");
-    let numbered = (0..).zip(mutants);
-    let of_part = numbered.filter(|(number, _)| number % parts == part - 1);
+    let numbered = (0_u64..).zip(mutants);
+    let of_part = numbered.filter(|(number, _)| *number % parts == part - 1);
     Ok(of_part.map(|(_, mutant)| mutant).collect())
 }
 
