@@ -6,7 +6,6 @@ mod order;
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use bridge_core::clock::{Clock as _, SystemClock, time_left};
 use bridge_core::config::{Config, RealtimeConfig};
 use bridge_core::event::Event;
@@ -205,8 +204,7 @@ impl<Q: Queue> Forwarder<Q> {
                 failed[*owner] = true;
             }
         }
-        let mut response = SqsBatchResponse::default();
-        response.batch_item_failures = messages
+        let failures: Vec<Value> = messages
             .into_iter()
             .zip(failed)
             .filter(|(_, failed)| *failed)
@@ -215,12 +213,11 @@ impl<Q: Queue> Forwarder<Q> {
                     message_id = brief(&message.message_id),
                     "goes back into its queue"
                 );
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = message.message_id;
-                failure
+                json!({ "itemIdentifier": message.message_id })
             })
             .collect();
-        json!(response)
+        // Source: AWS Lambda Developer Guide, "Implementing partial batch responses".
+        json!({ "batchItemFailures": failures })
     }
 
     /// Refuses other buckets, applies the key filter, and reports everything that will not become a
