@@ -20,7 +20,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::progress::watch;
-use crate::run::say;
+use crate::run::{cargo, say};
 use crate::{local, root, tools};
 
 /// How much is measured.
@@ -50,10 +50,8 @@ impl Programs {
         let programs = ["--package", "s3-sqs-bridge", "--package", "bridge-sim"];
         let examples = ["--package", "bridge-aws", "--examples"];
         for (what, built) in [("programs", &programs[..]), ("examples", &examples)] {
-            let mut cargo = Command::new("cargo");
-            cargo
-                .current_dir(root())
-                .args(["build", "--locked", "--release"]);
+            let mut cargo = cargo();
+            cargo.args(["build", "--locked", "--release"]);
             watch(&format!("building the {what}"), cargo.args(built))?;
         }
         let programs = Self {

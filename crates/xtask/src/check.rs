@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
 use crate::progress::{watch, watch_keeping};
-use crate::run::{run, say};
+use crate::run::{as_from_a_shell, cargo, run, say};
 use crate::stack::Stack;
 use crate::steps::Steps;
 use crate::tools::{self, Tools};
@@ -149,16 +149,10 @@ fn clippy(mut cargo: Command) -> Command {
     cargo
 }
 
-fn cargo() -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(root());
-    command
-}
-
 /// A cargo that gets what the others leave.
 fn cargo_behind() -> Command {
     let mut command = Command::new("nice");
-    command.args(["-n", "19", "cargo"]).current_dir(root());
+    as_from_a_shell(command.args(["-n", "19", "cargo"]).current_dir(root()));
     command
 }
 

@@ -104,7 +104,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
 
 /// Another program does it: built with what it feeds, as tests are, so that overflows are found.
 fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
-    let mut command = std::process::Command::new("cargo");
+    let mut command = run::cargo();
     command.args([
         "run",
         "--locked",
@@ -113,7 +113,7 @@ fn fuzz(arguments: &[String]) -> anyhow::Result<()> {
         "bridge-fuzz",
         "--",
     ]);
-    run::run(command.current_dir(root()).args(arguments))
+    run::run(command.args(arguments))
 }
 
 /// The repository's folder.

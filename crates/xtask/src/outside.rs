@@ -9,14 +9,11 @@
 mod ceph;
 mod packages;
 
-use std::process::Command;
-
 use anyhow::Context as _;
 
 use crate::background::TemporaryFolder;
 use crate::progress::watch;
-use crate::root;
-use crate::run::{run, say};
+use crate::run::{cargo, run, say};
 
 /// Installs what is missing, starts the server, runs the checks, stops the server.
 ///
@@ -43,10 +40,4 @@ pub(crate) fn check() -> anyhow::Result<()> {
         .env_remove("AWS_SESSION_TOKEN")
         .env("OUTSIDE_FOLDER", folder.path()))
     .context("what differs is told above")
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(root());
-    command
 }

@@ -4,6 +4,30 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::root;
+
+/// Cargo, in the repository's folder.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    as_from_a_shell(command.current_dir(root()));
+    command
+}
+
+/// Takes from a command's environment what cargo tells the package it runs, this one. Build scripts that
+/// ask for it, as ring's, would run again, and all above them would be compiled again, whenever cargo is
+/// started by a task and by hand in turn.
+pub(crate) fn as_from_a_shell(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if is_of_a_package(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+}
+
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 /// Tells what is about to happen.
 pub(crate) fn say(what: &str) {
     println!("\n==> {what}");
@@ -51,4 +75,20 @@ pub(crate) fn shown(command: &Command) -> String {
         .map(|part| part.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_started_as_from_a_shell() {
+        // Tests get the same of cargo as tasks do.
+        assert!(std::env::vars().any(|(name, _)| is_of_a_package(&name)));
+        let cargo = cargo();
+        for (name, _) in std::env::vars() {
+            let kept = !cargo.get_envs().any(|(n, v)| n == &*name && v.is_none());
+            assert_eq!(kept, !is_of_a_package(&name), "{name}");
+        }
+    }
 }

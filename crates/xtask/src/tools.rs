@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, bail};
 
 use crate::progress::watch;
-use crate::run::{run_quietly, say};
+use crate::run::{as_from_a_shell, run_quietly, say};
 use crate::{local, root};
 
 /// What is installed: a name in `.local`, and the requirements.
@@ -42,7 +42,7 @@ impl Tools {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let with_tools = std::iter::once(self.bin()).chain(std::env::split_paths(&path));
         let mut command = Command::new(program);
-        command.current_dir(root());
+        as_from_a_shell(command.current_dir(root()));
         if let Ok(joined) = std::env::join_paths(with_tools) {
             command.env("PATH", joined);
         }
