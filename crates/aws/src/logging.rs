@@ -9,7 +9,8 @@ pub fn init() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // The SDK's own debug output would drown the program's.
         EnvFilter::new(format!(
-            "warn,bridge_core={level},bridge_aws={level},realtime={level},reseed={level}"
+            "warn,bridge_core={level},bridge_history={level},bridge_aws={level},realtime={level},\
+             reseed={level}"
         ))
     });
     tracing_subscriber::fmt()
