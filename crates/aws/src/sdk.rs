@@ -290,6 +290,9 @@ fn kind_of(code: &str, status: u16) -> FailureKind {
     let is_throttled = status == 429
         || THROTTLING_ERRORS.contains(&last)
         || code.contains("Throttl")
+        // MinIO: `SlowDownRead`, `SlowDownWrite`.
+        || code.contains("SlowDown")
+        || code.contains("RequestLimitExceeded")
         || code.contains("TooManyRequests")
         || code.contains("OverLimit");
     if is_throttled {
@@ -348,6 +351,7 @@ mod tests {
     fn what_may_pass_is_told_from_what_will_not() {
         for (code, status, kind) in [
             ("SlowDown", 503, FailureKind::Throttled),
+            ("SlowDownRead", 503, FailureKind::Throttled),
             ("ThrottlingException", 400, FailureKind::Throttled),
             ("RequestThrottled", 403, FailureKind::Throttled),
             (
