@@ -81,6 +81,8 @@ pub struct Scan<'a> {
 struct Answer {
     request: PageRequest,
     result: Result<Result<Page, PageError>, ListError>,
+    /// Held until the page is taken in: so many pages are in memory at most.
+    permit: Permit,
 }
 
 /// What has been listed: what is in memory, and what is still to be listed.
@@ -161,9 +163,14 @@ impl<'a> Scan<'a> {
                 else => break,
             };
             // A task is never aborted, and a panic in it is a panic here.
-            let Answer { request, result } = joined.unwrap_or_else(|e| {
+            let Answer {
+                request,
+                result,
+                permit,
+            } = joined.unwrap_or_else(|e| {
                 std::panic::resume_unwind(e.into_panic());
             });
+            permit.finish(result.as_ref().err().map(Failure::kind));
             match result {
                 Ok(page) => {
                     attempts.succeeded();
@@ -208,10 +215,13 @@ impl<'a> Scan<'a> {
         async move {
             sleep(wait).await;
             let document = lister.list(&prefix, request.marker.as_ref()).await;
-            permit.finish(document.as_ref().err().map(Failure::kind));
             // Read here, so that pages are read on all processors.
             let result = document.map(|document| parse_page(&document));
-            Answer { request, result }
+            Answer {
+                request,
+                result,
+                permit,
+            }
         }
     }
 
