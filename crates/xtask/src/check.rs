@@ -170,45 +170,30 @@ impl Runner {
 
     /// Builds what the two others run, with the features that the whole workspace asks for: built for one
     /// package alone, much would be compiled again.
-    fn build(&self, mut cargo: Command) -> Command {
-        if self.is_nextest {
-            cargo.args(["nextest", "run", "--locked", "--workspace", "--no-run"]);
-        } else {
-            cargo.args(["test", "--locked", "--workspace", "--no-run"]);
-        }
-        cargo
+    fn build(&self, cargo: Command) -> Command {
+        self.command(cargo, &["--no-run"], &["--workspace", "--no-run"])
     }
 
     /// The tests that need no local AWS.
-    fn quick(&self, mut cargo: Command) -> Command {
-        if self.is_nextest {
-            cargo.args([
-                "nextest",
-                "run",
-                "--locked",
-                "--workspace",
-                "--no-fail-fast",
-            ]);
-            cargo.args(["--filterset", "not package(e2e)"]);
-        } else {
-            cargo.args(["test", "--locked", "--no-fail-fast"]);
-        }
-        cargo
+    fn quick(&self, cargo: Command) -> Command {
+        let filtered = ["--no-fail-fast", "--filterset", "not package(e2e)"];
+        self.command(cargo, &filtered, &["--no-fail-fast"])
     }
 
     /// The tests of the deployed stacks.
-    fn end_to_end(&self, mut cargo: Command) -> Command {
+    fn end_to_end(&self, cargo: Command) -> Command {
+        let profile = ["--no-fail-fast", "--profile", "e2e"];
+        let filtered = [&profile[..], &["--filterset", "package(e2e)"]].concat();
+        self.command(cargo, &filtered, &["--no-fail-fast", "--package", "e2e"])
+    }
+
+    /// `nextest` are arguments behind those for the whole workspace, `own` are the arguments of cargo's own tests.
+    fn command(&self, mut cargo: Command, nextest: &[&str], own: &[&str]) -> Command {
         if self.is_nextest {
-            cargo.args([
-                "nextest",
-                "run",
-                "--locked",
-                "--workspace",
-                "--no-fail-fast",
-            ]);
-            cargo.args(["--profile", "e2e", "--filterset", "package(e2e)"]);
+            cargo.args(["nextest", "run", "--locked", "--workspace"]);
+            cargo.args(nextest);
         } else {
-            cargo.args(["test", "--locked", "--no-fail-fast", "--package", "e2e"]);
+            cargo.args(["test", "--locked"]).args(own);
         }
         cargo
     }
