@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
         )
         .init();
     let end = match arguments.command {
-        Command::Reseed(options) => reseed::run(*options).await,
+        Command::Reseed(options) => Box::pin(reseed::run(*options)).await,
         Command::Redrive(options) => redrive::run(options).await,
         Command::Jobs(command) => jobs::run(command).await,
     };

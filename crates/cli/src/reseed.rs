@@ -130,7 +130,9 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let settings = settings(&arguments, &target, region);
     let shown = tokio::spawn(show(counts.clone()));
     let job = work(&ports, &settings, &job.job_id, &stop).await;
+    // Its bar is gone before the report is written.
     shown.abort();
+    let _ = shown.await;
     let job = job?;
     let planned = estimate(&ports, &job).await?;
     let end = report::End {
