@@ -85,8 +85,8 @@ impl Attempts {
 
     /// Counts a failure. Throttling slows down, and does not use the time up.
     ///
-    /// Returns how long to wait before the next attempt; `None` when nothing got through for all of
-    /// `retry_timeout`.
+    /// Returns how long to wait before the next attempt; `None` when it would begin later than
+    /// `retry_timeout` after the last success.
     pub fn failed(
         &mut self,
         kind: FailureKind,
@@ -98,7 +98,8 @@ impl Attempts {
         if kind == FailureKind::Throttled {
             self.since = Instant::now();
         }
-        (self.since.elapsed() < retry_timeout).then(|| backoff.wait(self.failures, random))
+        let wait = backoff.wait(self.failures, random);
+        (self.since.elapsed() + wait < retry_timeout).then_some(wait)
     }
 }
 
@@ -128,7 +129,6 @@ impl Retry {
         E: Failure,
         F: Future<Output = Result<T, E>>,
     {
-        let begin = Instant::now();
         let mut attempts = Attempts::default();
         let mut stopped = None;
         loop {
@@ -144,10 +144,7 @@ impl Retry {
             let Some(wait) = wait.filter(|_| error.may_pass()) else {
                 return Err(error);
             };
-            let next = Instant::now() + wait;
-            let is_late = next > begin + self.retry_timeout
-                || stopped.is_some_and(|stopped| next > stopped + AFTER_STOP);
-            if is_late {
+            if stopped.is_some_and(|stopped| stopped.elapsed() + wait > AFTER_STOP) {
                 return Err(error);
             }
             let failures = attempts.failures();

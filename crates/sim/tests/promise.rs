@@ -1,4 +1,4 @@
-//! Contracts 3 and 4 under faults: every planned event arrives, in order, once, whatever fails.
+//! What docs/EVENTS.md promises, under faults: every planned event arrives, in order, once, whatever fails.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
