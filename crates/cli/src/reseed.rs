@@ -11,6 +11,7 @@ use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig, check_bucket};
 use bridge_history::api::actions;
 use bridge_history::api::request::{StartRequest, check_records};
+use bridge_history::job::invocation::Invocation;
 use bridge_history::job::ports::{Ports, Queues};
 use bridge_history::job::segment;
 use bridge_history::job::segment::SegmentEnd;
@@ -344,8 +345,14 @@ async fn work(
         }
         // Its own: a segment stops itself when its lease has lapsed, as after the machine slept,
         // and another continues.
-        let segment_stop = stop.child_token();
-        let end = segment::run(ports, settings, job_id, None, &owner, FOREVER, segment_stop);
+        let invocation = Invocation {
+            job_id,
+            expected_epoch: None,
+            owner: &owner,
+            budget: FOREVER,
+            stop: stop.child_token(),
+        };
+        let end = segment::run(ports, settings, invocation);
         match end.await? {
             SegmentEnd::RetryLater(reason) if !stop.is_cancelled() => {
                 tell(&format!("{reason}; trying again in {} s", REST.as_secs()));

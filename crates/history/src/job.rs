@@ -2,13 +2,14 @@
 //!
 //! - [`state`]: the job and what may become of it (pure); [`phase`]: where it is in its life; [`place`]:
 //!   where it stands in the list of jobs
-//! - [`segment`]: one invocation's work; `takeover`: how it gets its job; [`settings`]:
+//! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
 //!   how it works; `segment_error`: why it stopped early
 //! - [`lease`]: the right to work on a job, renewed by a heartbeat that also writes the checkpoint
 //! - [`sweep`]: continues jobs whose segment died
 //! - [`ports`]: everything a job touches; [`store`]: where jobs are kept; [`error`]: why they fail
 
 pub mod error;
+pub mod invocation;
 pub mod lease;
 pub mod phase;
 pub mod place;

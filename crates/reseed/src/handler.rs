@@ -9,6 +9,7 @@ use bridge_history::api::actions;
 use bridge_history::api::list::list;
 use bridge_history::api::request::{ContinueRequest, Request};
 use bridge_history::job::error::JobError;
+use bridge_history::job::invocation::Invocation;
 use bridge_history::job::ports::Ports;
 use bridge_history::job::segment;
 use bridge_history::job::segment::SegmentEnd;
@@ -122,11 +123,13 @@ impl Reseed {
         let end = segment::run(
             &self.ports,
             &self.settings,
-            &request.job_id,
-            Some(request.epoch),
-            request_id,
-            budget(deadline),
-            CancellationToken::new(),
+            Invocation {
+                job_id: &request.job_id,
+                expected_epoch: Some(request.epoch),
+                owner: request_id,
+                budget: budget(deadline),
+                stop: CancellationToken::new(),
+            },
         )
         .await?;
         let job = request.job_id.as_str();

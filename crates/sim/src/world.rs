@@ -10,6 +10,7 @@ use bridge_core::clock::Clock;
 use bridge_core::listing::page::Marker;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Millis;
+use bridge_history::job::invocation::Invocation;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::segment::{SegmentEnd, run};
@@ -310,11 +311,13 @@ impl World {
             let work = run(
                 &ports,
                 &settings,
-                &job_id,
-                Some(epoch),
-                &owner,
-                profile.segment,
-                CancellationToken::new(),
+                Invocation {
+                    job_id: &job_id,
+                    expected_epoch: Some(epoch),
+                    owner: &owner,
+                    budget: profile.segment,
+                    stop: CancellationToken::new(),
+                },
             );
             let killed = faults.below(10) < profile.killed_of_ten;
             let moment = Duration::from_millis(faults.below(life));

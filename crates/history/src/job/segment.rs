@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::job::error::JobError;
+use crate::job::invocation::Invocation;
 use crate::job::lease::{JobLease, LeaseError};
 use crate::job::phase::Phase;
 use crate::job::ports::Ports;
@@ -52,31 +53,17 @@ pub enum SegmentEnd {
     Fenced,
 }
 
-/// Works on a job until it is done, `budget` is used up, or `stop` is cancelled.
+/// Works on a job until it is done, the invocation's budget is used up, or it is stopped.
 ///
 /// # Errors
 /// [`JobError`] when the job does not exist or cannot be read; Lambda will retry.
 pub async fn run(
     ports: &Ports,
     settings: &SegmentSettings,
-    job_id: &str,
-    expected_epoch: Option<u64>,
-    owner: &str,
-    budget: Duration,
-    stop: CancellationToken,
+    invocation: Invocation<'_>,
 ) -> Result<SegmentEnd, JobError> {
-    let deadline = Instant::now() + budget;
-    let taken = match take(
-        ports,
-        settings,
-        job_id,
-        expected_epoch,
-        owner,
-        budget,
-        &stop,
-    )
-    .await?
-    {
+    let deadline = Instant::now() + invocation.budget;
+    let taken = match take(ports, settings, &invocation).await? {
         Ok(taken) => taken,
         Err(reason) => return Ok(SegmentEnd::Skipped(reason)),
     };
@@ -88,12 +75,12 @@ pub async fn run(
     counter!("Segments").increment(1);
     let span = tracing::info_span!(
         "segment",
-        job = job_id,
+        job = invocation.job_id,
         epoch = job.epoch,
         segment = job.counts.segments,
-        request_id = owner,
+        request_id = invocation.owner,
     );
-    let segment = Segment::new(ports, settings, taken, stop);
+    let segment = Segment::new(ports, settings, taken, invocation.stop);
     Ok(segment.work(deadline).instrument(span).await)
 }
 

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::error::{JobError, JobStoreError};
+use crate::job::invocation::Invocation;
 use crate::job::ports::Ports;
 use crate::job::settings::SegmentSettings;
 use crate::job::state::{AcquireError, Job, Seen};
@@ -15,7 +16,7 @@ use crate::job::store::in_time;
 
 /// For how long a job store that fails is asked for the job. After that the sweep asks for another
 /// segment.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a lease is watched for beyond its length, for timers that are late.
 const BEYOND: Duration = Duration::from_secs(2);
@@ -35,25 +36,29 @@ pub(super) struct Taken {
 pub(super) async fn take(
     ports: &Ports,
     settings: &SegmentSettings,
-    job_id: &str,
-    expected_epoch: Option<u64>,
-    owner: &str,
-    budget: Duration,
-    stop: &CancellationToken,
+    invocation: &Invocation<'_>,
 ) -> Result<Result<Taken, AcquireError>, JobError> {
+    let Invocation {
+        job_id,
+        expected_epoch,
+        owner,
+        budget,
+        stop,
+    } = invocation;
+    let (expected_epoch, budget) = (*expected_epoch, *budget);
     let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
     let mut random = fastrand::Rng::with_seed(settings.seed);
     // Lambda may deliver one invocation twice: its id alone is no owner.
     let owner = format!("{owner}#{:08x}", random.u32(..));
     let retry = Retry {
         backoff: Backoff::default(),
-        retry_timeout: PATIENCE,
+        retry_timeout: RETRY_TIMEOUT,
         stop: stop.clone(),
     };
     let stored = retry
         .run(&mut random, || load(ports, job_id))
         .await?
-        .ok_or_else(|| JobError::NoSuchJob(job_id.to_owned()))?;
+        .ok_or_else(|| JobError::NoSuchJob((*job_id).to_owned()))?;
     let mut seen = Seen::Once;
     let now = ports.clock.now();
     match stored.take_over(&owner, expected_epoch, now, lease_ms, seen) {

@@ -1,0 +1,20 @@
+//! What a segment is asked to do.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// One invocation of a job.
+#[derive(Debug, Clone)]
+pub struct Invocation<'a> {
+    /// Which job.
+    pub job_id: &'a str,
+    /// The epoch that it was left at; `None` takes it at any.
+    pub expected_epoch: Option<u64>,
+    /// Who asks: the invocation's request id.
+    pub owner: &'a str,
+    /// How long it may take.
+    pub budget: Duration,
+    /// Once cancelled, it comes to an orderly end.
+    pub stop: CancellationToken,
+}
