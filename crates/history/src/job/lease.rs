@@ -69,6 +69,14 @@ struct LeaseEnd {
     steady: Instant,
 }
 
+impl LeaseEnd {
+    /// Whether a request that takes as long as `request` ends before the lease does, by both clocks.
+    fn outlasts(&self, request: Duration, wall: Millis, steady: Instant) -> bool {
+        let took = i64::try_from(request.as_millis()).unwrap_or(i64::MAX);
+        wall.plus(took) < self.wall && self.steady.saturating_duration_since(steady) > request
+    }
+}
+
 impl JobLease {
     /// Holds a job, whose lease has just been stored.
     #[must_use]
@@ -203,15 +211,7 @@ fn end_of_lease(job: &Job) -> Millis {
 
 impl Gate for JobLease {
     fn is_open(&self, request: Duration) -> bool {
-        let wall = i64::try_from(request.as_millis())
-            .unwrap_or(i64::MAX)
-            .saturating_add(self.clock.now().0);
-        let lease_end = *self.lease_end();
-        let lasts = wall < lease_end.wall.0
-            && lease_end
-                .steady
-                .checked_duration_since(Instant::now())
-                .is_some_and(|left| request < left);
+        let lasts = (self.lease_end()).outlasts(request, self.clock.now(), Instant::now());
         let open = !self.is_fenced() && lasts;
         if !open {
             self.stop.cancel();
@@ -237,5 +237,33 @@ impl Commit for JobLease {
             LeaseError::Fenced => PlanError::Fenced,
             LeaseError::Store(error) => PlanError::Commit(error.to_string()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earlier_of_two_clocks_ends_a_lease() {
+        let second = Duration::from_secs(1);
+        let begun = Instant::now();
+        let end = LeaseEnd {
+            wall: Millis(60_000),
+            steady: begun + 60 * second,
+        };
+        for (wall, steady, lasts) in [
+            (0, 0, true),
+            (49_000, 49, true),
+            (50_000, 49, false),
+            (49_000, 50, false),
+            (-500_000, 61, false), // put back
+            (600_000, 1, false),   // the machine slept
+            (i64::MAX, 0, false),
+        ] {
+            let steady = begun + steady * second;
+            let found = end.outlasts(10 * second, Millis(wall), steady);
+            assert_eq!(found, lasts, "{wall} {steady:?}");
+        }
     }
 }
