@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
 use crate::progress::{watch, watch_keeping};
-use crate::root;
 use crate::run::{as_from_a_shell, cargo, run, say};
 use crate::stack::Stack;
 use crate::steps::Steps;
 use crate::tools::{self, Tools};
+use crate::{mutants, root};
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
 const STACKS: [(&str, &[&str]); 6] = [
@@ -139,6 +139,7 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<Strin
         doc.env("RUSTDOCFLAGS", "-D warnings");
         watch("cargo doc", &mut doc)
     })?;
+    steps.step("an eighth of the mutants", mutants::check_part_of_today)?;
     Ok(tests)
 }
 
