@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 };
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::{Job, Options};
 use bridge_history::job::store::JobStore;
@@ -90,7 +90,7 @@ fn job(number: usize, phase: Phase) -> Job {
         "queueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/bridge-events.fifo",
     }))
     .unwrap();
-    let at = Millis(1_800_000_000_000 + i64::try_from(number).unwrap() * 1000);
+    let at = Timestamp(1_800_000_000_000 + i64::try_from(number).unwrap() * 1000);
     let digest = format!("{number:08x}");
     let id = format!("20270115-{digest}-1");
     let mut job = Job::new(id, "bridge-bucket-kdwwxmddtr2g", options, digest, at);
@@ -237,7 +237,7 @@ async fn jobs_of_one_moment_are_each_in_one_page() {
     let mut expected = Vec::new();
     for number in 0..20 {
         let mut one = job(number, [Phase::Done, Phase::Failed][number % 2]);
-        one.created_at = Millis(1_800_000_000_000);
+        one.created_at = Timestamp(1_800_000_000_000);
         store.create(&one).await.unwrap();
         expected.push(one.job_id);
     }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bridge_core::failure::FailureKind;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
@@ -216,7 +216,7 @@ fn id(item: &Item) -> Option<String> {
 fn place(item: &Item) -> Option<Place> {
     let created_at = item.get("createdAt")?.as_s().ok()?;
     Some(Place {
-        created_at: Millis::parse(created_at).ok()?,
+        created_at: Timestamp::parse(created_at).ok()?,
         job_id: id(item)?,
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::scan::filter::Events;
 use bridge_history::send::parking::OnUndeliverable;
 use bridge_local::output::Existing;
@@ -83,10 +83,10 @@ pub(crate) struct ReseedArguments {
     pub suffix: String,
     /// Effective time not before, like 2024-05-01T00:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub from: Option<Millis>,
+    pub from: Option<Timestamp>,
     /// Effective time before; default now
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub until: Option<Millis>,
+    pub until: Option<Timestamp>,
     /// `key`, `bucket` or `none`; default `key` on a FIFO queue, `none` on a standard one
     #[arg(long)]
     pub order: Option<String>,
@@ -157,8 +157,8 @@ impl ReseedArguments {
     }
 }
 
-fn time(text: &str) -> Result<Millis, String> {
-    Millis::parse(text).map_err(|e| e.to_string())
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|e| e.to_string())
 }
 
 fn format(text: &str) -> Result<Format, String> {

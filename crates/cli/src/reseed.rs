@@ -402,7 +402,7 @@ mod tests {
     use bridge_core::queue::error::SendError;
     use bridge_core::queue::message::Message;
     use bridge_core::queue::port::{EntryResult, Queue};
-    use bridge_core::timestamp::Millis;
+    use bridge_core::timestamp::Timestamp;
     use bridge_history::job::phase::Phase;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
@@ -419,7 +419,7 @@ mod tests {
     }
 
     impl Clock for Laptop {
-        fn now(&self) -> Millis {
+        fn now(&self) -> Timestamp {
             SystemClock.now().plus(self.off_ms.load(Ordering::SeqCst))
         }
     }

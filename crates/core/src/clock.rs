@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// Tells the time of day. Leases compare it between machines, so it must be the wall clock.
 pub trait Clock: Send + Sync {
     /// Now.
-    fn now(&self) -> Millis;
+    fn now(&self) -> Timestamp;
 }
 
 /// The machine's own clock.
@@ -15,11 +15,11 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> Millis {
+    fn now(&self) -> Timestamp {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
 

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// Which of the two paths an event took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub struct Event {
     /// The version id; `"null"` for an object that has none.
     pub version_id: String,
     /// Realtime: when S3 saw the change. Reseed: the version's `LastModified`.
-    pub event_time: Millis,
+    pub event_time: Timestamp,
     /// Orders events of one key; realtime only, as listings have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<String>,

@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// `MESSAGE_FORMAT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ struct Record<'a> {
     event_version: &'a str,
     event_source: &'a str,
     aws_region: &'a str,
-    event_time: Millis,
+    event_time: Timestamp,
     event_name: &'a str,
     user_identity: Principal,
     request_parameters: RequestParameters,
@@ -195,7 +195,7 @@ mod tests {
             bucket: "ledger".to_owned(),
             key: key.to_owned(),
             version_id: version_id.to_owned(),
-            event_time: Millis(1_714_564_807_123),
+            event_time: Timestamp(1_714_564_807_123),
             sequencer: Some("0055AED6".to_owned()),
             size: created.then_some(10),
             e_tag: created.then(|| "d41d8cd9".to_owned()),

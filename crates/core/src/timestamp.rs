@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,7 +12,7 @@ const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// Milliseconds since 1970-01-01T00:00:00Z; as text always `2024-05-01T12:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Millis(pub i64);
+pub struct Timestamp(pub i64);
 
 /// A text that is not an RFC 3339 time.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +26,13 @@ pub struct TimeError {
     reason: String,
 }
 
-impl Millis {
+impl Timestamp {
     /// Reads RFC 3339; finer digits than milliseconds are cut off.
     ///
     /// # Errors
     /// [`TimeError`] with what was found.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        text.parse::<Timestamp>()
+        text.parse::<jiff::Timestamp>()
             .map(|t| Self(t.as_millisecond()))
             .map_err(|e| TimeError {
                 found: text.to_owned(),
@@ -54,15 +53,15 @@ impl Millis {
     }
 
     fn format(self, pattern: &str) -> String {
-        self.timestamp().strftime(pattern).to_string()
+        self.instant().strftime(pattern).to_string()
     }
 
     /// Times outside jiff's range (years -9999 to 9999) are held at its ends.
-    fn timestamp(self) -> Timestamp {
-        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
-            Timestamp::MIN
+    fn instant(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            jiff::Timestamp::MIN
         } else {
-            Timestamp::MAX
+            jiff::Timestamp::MAX
         })
     }
 
@@ -73,21 +72,21 @@ impl Millis {
     }
 }
 
-impl fmt::Display for Millis {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         PRINTER
-            .print_timestamp(&self.timestamp(), jiff::fmt::StdFmtWrite(f))
+            .print_timestamp(&self.instant(), jiff::fmt::StdFmtWrite(f))
             .map_err(|_| fmt::Error)
     }
 }
 
-impl Serialize for Millis {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Millis {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         Self::parse(&text).map_err(D::Error::custom)
@@ -105,18 +104,18 @@ mod tests {
             ("2024-05-01T12:00:07.123Z", 1_714_564_807_123),
             ("1969-12-31T23:59:59.999Z", -1),
         ] {
-            assert_eq!(Millis::parse(text).unwrap(), Millis(millis));
-            assert_eq!(Millis(millis).to_string(), text);
+            assert_eq!(Timestamp::parse(text).unwrap(), Timestamp(millis));
+            assert_eq!(Timestamp(millis).to_string(), text);
         }
         assert_eq!(
-            Millis::parse("2024-05-01T14:00:00.9999+02:00").unwrap(),
-            Millis(1_714_564_800_999)
+            Timestamp::parse("2024-05-01T14:00:00.9999+02:00").unwrap(),
+            Timestamp(1_714_564_800_999)
         );
     }
 
     #[test]
     fn what_is_no_time_is_named() {
-        let error = Millis::parse("yesterday").unwrap_err().to_string();
+        let error = Timestamp::parse("yesterday").unwrap_err().to_string();
         assert!(error.contains("\"yesterday\""), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::manifest::Run;
 use bridge_history::plan::position::Position;
 use bridge_history::plan::reader::RunReader;
@@ -91,7 +91,7 @@ impl PlanStore for One {
 /// Reads a run to its end: the error, and what was allocated at most.
 fn read(store: &Arc<One>) -> (Result<usize, PlanError>, usize) {
     let place = |key: &str| Position {
-        effective_time: Millis(0),
+        effective_time: Timestamp(0),
         key: key.to_owned(),
         rank: 0,
     };

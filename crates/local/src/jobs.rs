@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
@@ -123,7 +123,7 @@ impl LocalJobs {
     fn places(&self) -> Result<Vec<Place>, JobStoreError> {
         let all = self.read_all()?.into_iter();
         let place = |(job_id, read): Read| Place {
-            created_at: read.map_or(Millis(0), |job| job.created_at),
+            created_at: read.map_or(Timestamp(0), |job| job.created_at),
             job_id,
         };
         Ok(all.map(place).collect())

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::version::ObjectVersion;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::position::Position;
 use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
@@ -73,16 +73,16 @@ pub struct Bucket {
 
 impl Bucket {
     /// Writes a version. S3 cuts times to the second: so does the caller, if it wants to.
-    pub fn put(&mut self, key: &str, last_modified: Millis) {
+    pub fn put(&mut self, key: &str, last_modified: Timestamp) {
         self.add(key, last_modified, false);
     }
 
     /// Writes a delete marker.
-    pub fn delete(&mut self, key: &str, last_modified: Millis) {
+    pub fn delete(&mut self, key: &str, last_modified: Timestamp) {
         self.add(key, last_modified, true);
     }
 
-    fn add(&mut self, key: &str, last_modified: Millis, is_delete_marker: bool) {
+    fn add(&mut self, key: &str, last_modified: Timestamp, is_delete_marker: bool) {
         self.versions += 1;
         let number = self.versions;
         let of_key = self.entries.entry(key.to_owned()).or_default();
@@ -119,7 +119,7 @@ impl Bucket {
     pub fn history(&self) -> Vec<(Position, ObjectVersion)> {
         let mut history = Vec::with_capacity(self.len());
         for versions in self.entries.values() {
-            let mut effective_time = Millis(i64::MIN);
+            let mut effective_time = Timestamp(i64::MIN);
             for (rank, version) in (0u64..).zip(versions) {
                 effective_time = effective_time.max(version.last_modified);
                 let position = Position {

@@ -12,7 +12,7 @@ use bridge_core::listing::page::{Marker, parse_page};
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place::Place;
@@ -58,7 +58,7 @@ fn job(id: &str) -> Job {
     let options = Options {
         filter: Filter {
             prefix: "ünï/".to_owned(),
-            until: Some(Millis(1_800_000_000_000)),
+            until: Some(Timestamp(1_800_000_000_000)),
             ..Filter::default()
         },
         order: Order::Key,
@@ -72,7 +72,13 @@ fn job(id: &str) -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Park,
     };
-    Job::new(id.to_owned(), "ledger", options, "d1".to_owned(), Millis(5))
+    Job::new(
+        id.to_owned(),
+        "ledger",
+        options,
+        "d1".to_owned(),
+        Timestamp(5),
+    )
 }
 
 /// `store` holds no job whose id begins with `prefix`.
@@ -92,12 +98,12 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
 
     // Everything a job can hold comes back as it was.
     let mut second = first
-        .take_over("me", Some(0), Millis(9), 60_000, Seen::Once)
+        .take_over("me", Some(0), Timestamp(9), 60_000, Seen::Once)
         .unwrap();
     second.checkpoint = Checkpoint {
         sequence: u64::from(u32::MAX) * 1000,
         position: Some(Position {
-            effective_time: Millis(-1),
+            effective_time: Timestamp(-1),
             key: "\u{1}\u{10ffff} \"key\"".to_owned(),
             rank: 3,
         }),
@@ -111,7 +117,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
 
     // A stale write changes nothing, whichever half of the stamp is stale.
-    let mut stale = first.next(Millis(10));
+    let mut stale = first.next(Timestamp(10));
     stale.phase = Phase::Cancelled;
     assert_eq!(
         store.replace(&stale, first.stored_revision()).await,
@@ -127,7 +133,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     for writer in 0..8 {
         let (store, second) = (Arc::clone(&store), second.clone());
         writes.spawn(async move {
-            let mut next = second.next(Millis(11));
+            let mut next = second.next(Timestamp(11));
             next.last_error = Some(format!("writer {writer}"));
             store.replace(&next, second.stored_revision()).await.is_ok()
         });
@@ -136,7 +142,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
 
     let mut other = job(&format!("{prefix}-2"));
-    other.created_at = Millis(6);
+    other.created_at = Timestamp(6);
     store.create(&other).await.unwrap();
     job_index(&*store, prefix, &other).await;
 }
@@ -161,7 +167,7 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
     eventually(&active, &ids(&[1, 2])).await;
     // Behind any other job that may be there, nothing else is as old.
     let before = Place {
-        created_at: Millis(7),
+        created_at: Timestamp(7),
         job_id: String::new(),
     };
     eventually(async || list(Some(&before), 5).await, &ids(&[2, 1])).await;
@@ -170,8 +176,8 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
     assert!(list(None, 1000).await.len() == 2, "from the beginning");
 
     // One that has ended is listed, and not at work.
-    let mut ended = other.next(Millis(12));
-    ended.end_as(Phase::Done, Millis(12));
+    let mut ended = other.next(Timestamp(12));
+    ended.end_as(Phase::Done, Timestamp(12));
     store
         .replace(&ended, other.stored_revision())
         .await

@@ -12,7 +12,7 @@ use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, MAX_ENTRIES, MAX_REQUEST_BYTES, Queue};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -48,7 +48,7 @@ pub struct Rules {
 #[derive(Debug, Default)]
 pub struct Arrived {
     /// Messages in the order they were taken, duplicates dropped, with the time of each.
-    pub messages: Vec<(Millis, Message)>,
+    pub messages: Vec<(Timestamp, Message)>,
     /// Messages that the consumer has read and deleted.
     pub consumed: usize,
     /// Sequences of events that it refuses for good, with all that shares their message.
@@ -57,7 +57,7 @@ pub struct Arrived {
     pub parked: Vec<Value>,
     /// Broken rules; a test fails when there is one.
     pub violations: Vec<String>,
-    seen: HashMap<String, Millis>,
+    seen: HashMap<String, Timestamp>,
     in_flight_groups: HashSet<String>,
     /// Requests in flight by the segment that sent them.
     at_work: HashMap<u64, usize>,

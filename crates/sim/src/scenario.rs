@@ -8,7 +8,7 @@ use bridge_core::config::{Config, ReseedConfig};
 use bridge_core::event::Event;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::request::StartRequest;
 use bridge_history::job::phase::Phase;
@@ -61,11 +61,11 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// When each message arrived, and its number and attempt.
-    pub arrivals: Vec<(Millis, u64, u32)>,
+    pub arrivals: Vec<(Timestamp, u64, u32)>,
     /// Segments that worked.
     pub segments: u64,
     /// When the job ended.
-    pub finished_at: Option<Millis>,
+    pub finished_at: Option<Timestamp>,
 }
 
 /// The configuration of a stack with a FIFO queue.
@@ -134,9 +134,9 @@ fn bucket_of_steps(random: &mut fastrand::Rng, versions: u64, least: i64) -> Arc
         };
         let key = format!("k/{number:02}{odd}");
         if random.u8(0..5) == 0 {
-            bucket.delete(&key, Millis(seconds * 1000));
+            bucket.delete(&key, Timestamp(seconds * 1000));
         } else {
-            bucket.put(&key, Millis(seconds * 1000));
+            bucket.put(&key, Timestamp(seconds * 1000));
         }
     }
     Arc::new(bucket)
@@ -147,7 +147,7 @@ fn keys(keys: i64) -> Arc<Bucket> {
     let mut bucket = Bucket::default();
     for key in 0..keys {
         let second = 1_714_564_800 + key;
-        bucket.put(&format!("k/{key:03}"), Millis(second * 1000));
+        bucket.put(&format!("k/{key:03}"), Timestamp(second * 1000));
     }
     Arc::new(bucket)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
@@ -126,7 +126,7 @@ impl PlanStore for SimPlans {
 pub const INDEX_LAG: Duration = Duration::from_millis(500);
 
 /// What the index holds of a job, by id, and from when on.
-type Indexed = (Instant, String, Phase, Millis);
+type Indexed = (Instant, String, Phase, Timestamp);
 
 /// Jobs by id.
 pub struct SimJobs {
@@ -200,7 +200,7 @@ impl SimJobs {
     }
 
     /// What the index shows by now, by id.
-    async fn indexed(&self) -> Result<BTreeMap<String, (Phase, Millis)>, JobStoreError> {
+    async fn indexed(&self) -> Result<BTreeMap<String, (Phase, Timestamp)>, JobStoreError> {
         if self.faults.strike().await != Strike::None {
             return Err(JobStoreError::transient("simulated".to_owned()));
         }
@@ -210,7 +210,7 @@ impl SimJobs {
             .map(|(_, id, phase, created_at)| (id.clone(), (*phase, *created_at)))
             .collect();
         if self.has_unreadable {
-            shown.insert(UNREADABLE.to_owned(), (Phase::Sending, Millis(0)));
+            shown.insert(UNREADABLE.to_owned(), (Phase::Sending, Timestamp(0)));
         }
         Ok(shown)
     }

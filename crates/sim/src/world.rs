@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::listing::page::Marker;
 use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::invocation::Invocation;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
@@ -30,7 +30,7 @@ use crate::queues::OneQueue;
 use crate::store::{CutOff, Outages, SimJobs, SimPlans};
 
 /// When simulated time begins.
-pub const BEGIN: Millis = Millis(1_800_000_000_000);
+pub const BEGIN: Timestamp = Timestamp(1_800_000_000_000);
 
 /// Events handed out and not yet acknowledged, at most.
 const WINDOW: usize = 200;
@@ -54,7 +54,7 @@ impl Default for SimClock {
 }
 
 impl Clock for SimClock {
-    fn now(&self) -> Millis {
+    fn now(&self) -> Timestamp {
         BEGIN.plus(i64::try_from(self.begin.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -66,7 +66,7 @@ struct WrongClock {
 }
 
 impl Clock for WrongClock {
-    fn now(&self) -> Millis {
+    fn now(&self) -> Timestamp {
         self.clock.now().plus(self.off_ms)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::ports::Queues as _;
 use bridge_local::jobs::LocalJobs;
 use bridge_local::plans::LocalPlans;
@@ -77,9 +77,9 @@ fn listers() {
         let mut bucket = Bucket::default();
         for second in 0..3 {
             for key in ["list/a b", "list/a+b", "list/ü&<>", "list/z", "other"] {
-                bucket.put(key, Millis(second * 1000));
+                bucket.put(key, Timestamp(second * 1000));
             }
-            bucket.delete("list/z", Millis(second * 1000));
+            bucket.delete("list/z", Timestamp(second * 1000));
         }
         let mut expected: Vec<_> = bucket
             .history()

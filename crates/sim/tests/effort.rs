@@ -7,7 +7,7 @@ use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::{Marker, Page};
 use bridge_core::listing::rows::Builder;
 use bridge_core::listing::version::VersionRef;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::manifest::Range;
 use bridge_history::scan::keyspace::Keyspace;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn page(keys: &BTreeSet<String>, marker: Option<&Marker>) -> Page {
         builder.push(VersionRef {
             key,
             version_id: "v",
-            last_modified: Millis(0),
+            last_modified: Timestamp(0),
             is_latest: true,
             is_delete_marker: false,
             size: Some(1),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::list::list;
 use bridge_history::api::request::StartRequest;
@@ -168,7 +168,7 @@ fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
 fn a_scan_that_cannot_advance_fails_with_the_reason_and_not_never() {
     let mut bucket = Bucket::default();
     for second in 0..20_000 {
-        bucket.put("one key", Millis(second * 1000));
+        bucket.put("one key", Timestamp(second * 1000));
     }
     on_simulated_time(async {
         let profile = FaultProfile {
@@ -291,7 +291,7 @@ fn an_item_that_is_no_job_hides_no_job() {
 fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
     let mut bucket = Bucket::default();
     for key in 0..600 {
-        bucket.put(&format!("k/{key:03}"), Millis(1_714_564_800_000 + key));
+        bucket.put(&format!("k/{key:03}"), Timestamp(1_714_564_800_000 + key));
     }
     let bucket = Arc::new(bucket);
     on_simulated_time(async {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::listing::version::ObjectVersion;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::merge::Merge;
 use bridge_history::plan::position::Position;
@@ -46,9 +46,9 @@ fn history(steps: &[Step], whole_seconds: bool) -> Bucket {
     for (key, deleted, later) in steps {
         millis += later * 250;
         let time = if whole_seconds {
-            Millis(millis - millis % 1000)
+            Timestamp(millis - millis % 1000)
         } else {
-            Millis(millis)
+            Timestamp(millis)
         };
         if *deleted {
             bucket.delete(KEYS[*key], time);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 use bridge_core::event::Event;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde_json::Value;
 
 use super::History;
@@ -209,8 +209,8 @@ fn without_ties(mut steps: Vec<(Step, i64)>) -> Vec<(Step, i64)> {
 
 /// Across keys: by effective time, then key.
 fn across_keys(events: &[Event]) -> Option<String> {
-    let mut newest: BTreeMap<&str, Millis> = BTreeMap::new();
-    let mut last = (Millis::default(), "");
+    let mut newest: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    let mut last = (Timestamp::default(), "");
     for event in events {
         let key = event.key.as_str();
         let effective = newest.entry(key).or_insert(event.event_time);

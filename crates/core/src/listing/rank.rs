@@ -9,7 +9,7 @@ use crate::listing::page::error::PageError;
 use crate::listing::repeats::{copied, drop_repeats};
 use crate::listing::rows::{Listing, Row};
 use crate::listing::ways::{Doubt, Entry, Verdict, judge};
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// Puts each key's entries together, each entry once. Tells whether the page proves that keys were
 /// ordered wrongly before.
@@ -203,7 +203,7 @@ fn decide(
 #[derive(Default)]
 struct Ranker {
     next: u32,
-    latest: Option<Millis>,
+    latest: Option<Timestamp>,
 }
 
 impl Ranker {

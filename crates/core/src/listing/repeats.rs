@@ -230,7 +230,7 @@ pub fn copied<'a>(rows: impl IntoIterator<Item = (&'a Listing, &'a Row)>) -> Lis
 mod tests {
     use super::*;
     use crate::listing::version::VersionRef;
-    use crate::timestamp::Millis;
+    use crate::timestamp::Timestamp;
 
     /// A key's versions, a page each text.
     fn chain(pages: [&[&str]; 2]) -> Chain {
@@ -241,7 +241,7 @@ mod tests {
                 builder.push(VersionRef {
                     key: "k",
                     version_id,
-                    last_modified: Millis(0),
+                    last_modified: Timestamp(0),
                     is_latest: false,
                     is_delete_marker: false,
                     size: None,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::listing::version::{PlannedRef, VersionRef};
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// A part of a listing's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Span {
 pub struct Row {
     /// `LastModified`, raised where needed so that it never goes back within a key; as listed until it is
     /// ranked.
-    pub effective_time: Millis,
+    pub effective_time: Timestamp,
     /// As listed.
-    pub last_modified: Millis,
+    pub last_modified: Timestamp,
     /// The version's number within its key, oldest 0; 0 until it is ranked.
     pub rank: u32,
     /// Whether this entry hides all others of its key.
@@ -259,7 +259,7 @@ mod tests {
         VersionRef {
             key,
             version_id: "v",
-            last_modified: Millis(5),
+            last_modified: Timestamp(5),
             is_latest: true,
             is_delete_marker: e_tag.is_none(),
             size: e_tag.map(|_| 7),

@@ -1,7 +1,7 @@
 //! One entry of `ListObjectVersions`, and its place in the order of a whole bucket.
 
 use crate::event::{Change, Event, Source, event_id};
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// Bytes of a key, a version id or an entity tag, at most. S3's keys and version ids have 1,024; a plan's
 /// pages of 512 such texts stay far below what its reader allows (docs/ARCHITECTURE.md, "Plan").
@@ -16,7 +16,7 @@ pub struct ObjectVersion {
     /// Version id; `null` for objects from before versioning.
     pub version_id: String,
     /// As listed: one-second resolution on S3.
-    pub last_modified: Millis,
+    pub last_modified: Timestamp,
     /// Whether this entry hides all others of its key.
     pub is_latest: bool,
     /// Delete markers have no size and no entity tag.
@@ -35,7 +35,7 @@ pub struct VersionRef<'a> {
     /// See [`ObjectVersion::version_id`].
     pub version_id: &'a str,
     /// See [`ObjectVersion::last_modified`].
-    pub last_modified: Millis,
+    pub last_modified: Timestamp,
     /// See [`ObjectVersion::is_latest`].
     pub is_latest: bool,
     /// See [`ObjectVersion::is_delete_marker`].
@@ -50,7 +50,7 @@ pub struct VersionRef<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedVersion {
     /// `LastModified`, raised where needed so that it never goes back within a key.
-    pub effective_time: Millis,
+    pub effective_time: Timestamp,
     /// The version's number within its key, oldest 0.
     pub rank: u64,
     /// What was listed.
@@ -61,7 +61,7 @@ pub struct PlannedVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedRef<'a> {
     /// `LastModified`, raised where needed so that it never goes back within a key.
-    pub effective_time: Millis,
+    pub effective_time: Timestamp,
     /// The version's number within its key, oldest 0.
     pub rank: u64,
     /// What was listed.
@@ -71,7 +71,7 @@ pub struct PlannedRef<'a> {
 impl<'a> PlannedRef<'a> {
     /// The order without cloning the key.
     #[must_use]
-    pub fn order_key(&self) -> (Millis, &'a str, u64) {
+    pub fn order_key(&self) -> (Timestamp, &'a str, u64) {
         (self.effective_time, self.version.key, self.rank)
     }
 
@@ -108,7 +108,7 @@ impl PlannedVersion {
 
     /// The order without cloning the key.
     #[must_use]
-    pub fn order_key(&self) -> (Millis, &str, u64) {
+    pub fn order_key(&self) -> (Timestamp, &str, u64) {
         (self.effective_time, &self.version.key, self.rank)
     }
 

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::listing::dialect::{Dialect, Question};
 use crate::listing::rows::Row;
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// What matters of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// As listed.
-    pub last_modified: Millis,
+    pub last_modified: Timestamp,
     /// As listed; `None` where it is left out.
     pub is_latest: Option<bool>,
     /// A delete marker rather than a version.
@@ -252,7 +252,7 @@ fn falls_within_a_kind(entries: &[Entry]) -> bool {
     any_step(entries, |before, after| after < before)
 }
 
-fn any_step(entries: &[Entry], is_it: fn(Millis, Millis) -> bool) -> bool {
+fn any_step(entries: &[Entry], is_it: fn(Timestamp, Timestamp) -> bool) -> bool {
     [false, true].into_iter().any(|kind| {
         let of_kind = entries
             .iter()
@@ -283,7 +283,7 @@ mod tests {
     fn entries(text: &str) -> Vec<Entry> {
         text.split(' ')
             .map(|word| Entry {
-                last_modified: Millis(word[1..].trim_end_matches(['!', '?']).parse().unwrap()),
+                last_modified: Timestamp(word[1..].trim_end_matches(['!', '?']).parse().unwrap()),
                 is_latest: (!word.ends_with('?')).then(|| word.ends_with('!')),
                 is_delete_marker: word.starts_with('M'),
             })

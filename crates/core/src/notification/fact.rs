@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::notification::NotificationError;
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// A text that says something.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
@@ -65,9 +65,9 @@ pub(super) fn time(
     written: Option<String>,
     what: &'static str,
     name: &str,
-) -> Result<Millis, NotificationError> {
+) -> Result<Timestamp, NotificationError> {
     let written = needed(written, what, name)?;
-    Millis::parse(&written).map_err(|error| NotificationError::Malformed {
+    Timestamp::parse(&written).map_err(|error| NotificationError::Malformed {
         what,
         reason: format!("{name}: {error}"),
     })

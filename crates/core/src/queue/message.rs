@@ -93,7 +93,7 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::event::{Change, Source, event_id};
-    use crate::timestamp::Millis;
+    use crate::timestamp::Timestamp;
 
     fn event(version_id: &str, sequencer: &str) -> Event {
         Event {
@@ -103,7 +103,7 @@ mod tests {
             bucket: "ledger".to_owned(),
             key: "k".to_owned(),
             version_id: version_id.to_owned(),
-            event_time: Millis(0),
+            event_time: Timestamp(0),
             sequencer: Some(sequencer.to_owned()),
             size: Some(1),
             e_tag: None,
@@ -141,7 +141,7 @@ mod tests {
         let overwrite = |e_tag: &str, time| Event {
             sequencer: None,
             e_tag: Some(e_tag.to_owned()),
-            event_time: Millis(time),
+            event_time: Timestamp(time),
             ..event("null", "")
         };
         let id = |e_tag, time| deduplication_id(&overwrite(e_tag, time)).unwrap();

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::manifest::Run;
 use bridge_history::plan::position::Position;
 use bridge_history::plan::reader::RunReader;
@@ -39,7 +39,7 @@ impl PlanStore for One {
 
 pub(super) fn accepts(input: &[u8]) -> bool {
     let place = |key: &str| Position {
-        effective_time: Millis(0),
+        effective_time: Timestamp(0),
         key: key.to_owned(),
         rank: 0,
     };

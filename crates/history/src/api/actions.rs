@@ -5,7 +5,7 @@ use bridge_core::failure::FailureKind;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::permission::may_send;
 use bridge_core::text::{MOST_SHOWN, shown};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
 use crate::api::request::StartRequest;
@@ -182,7 +182,7 @@ struct Asked {
     digest: String,
     /// Of the id: day and digest.
     stem: String,
-    now: Millis,
+    now: Timestamp,
 }
 
 impl Asked {
@@ -221,7 +221,7 @@ async fn create(ports: &Ports, bucket: &str, asked: Asked, last: u64) -> Result<
 }
 
 /// What makes two starts the same: everything but the moment filled in for `until`.
-fn digest(bucket: &str, options: &Options, until: Option<Millis>) -> Result<String, JobError> {
+fn digest(bucket: &str, options: &Options, until: Option<Timestamp>) -> Result<String, JobError> {
     let bad = |e: serde_json::Error| JobError::BadRequest(e.to_string());
     let mut asked = serde_json::to_value(options).map_err(bad)?;
     asked["filter"]["until"] = json!(until);

@@ -5,7 +5,7 @@ use bridge_core::config::Config;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::text::{MOST_SHOWN, shown};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -140,9 +140,9 @@ pub struct StartRequest {
     /// Keys that begin so.
     pub prefix: Option<String>,
     /// Effective time not before.
-    pub from: Option<Millis>,
+    pub from: Option<Timestamp>,
     /// Effective time before; default the job's start.
-    pub until: Option<Millis>,
+    pub until: Option<Timestamp>,
     /// `key`, `bucket` or `none`.
     pub order: Option<String>,
     /// `bridge` or `s3`.
@@ -217,7 +217,7 @@ impl StartRequest {
     ///
     /// # Errors
     /// [`JobError::BadRequest`], naming the field.
-    pub fn resolve(&self, config: &Config, now: Millis) -> Result<Options, JobError> {
+    pub fn resolve(&self, config: &Config, now: Timestamp) -> Result<Options, JobError> {
         for (name, text, most) in [
             ("prefix", &self.prefix, MAX_PREFIX),
             ("queueUrl", &self.queue_url, MAX_URL),
@@ -345,7 +345,7 @@ mod tests {
     }
 
     fn refused(input: Value) -> String {
-        let now = Millis(1_700_000_000_000);
+        let now = Timestamp(1_700_000_000_000);
         match Request::parse(input) {
             Err(error) => error.to_string(),
             Ok(Request::Start(start)) => start.resolve(&config(), now).unwrap_err().to_string(),
@@ -359,8 +359,8 @@ mod tests {
         let Request::Start(start) = Request::parse(json!({})).unwrap() else {
             panic!("not a start");
         };
-        let options = start.resolve(&config(), Millis(5)).unwrap();
-        assert_eq!(options.filter.until, Some(Millis(5)));
+        let options = start.resolve(&config(), Timestamp(5)).unwrap();
+        assert_eq!(options.filter.until, Some(Timestamp(5)));
         assert_eq!(options.order, Order::Key);
         assert!(!options.dry_run);
     }
@@ -506,7 +506,7 @@ mod tests {
         let Request::Start(start) = Request::parse(long.clone()).unwrap() else {
             panic!("not a start");
         };
-        let options = start.resolve(&config(), Millis(0)).unwrap();
+        let options = start.resolve(&config(), Timestamp(0)).unwrap();
         let bytes = json!(options).to_string().len();
         assert!(bytes < 2_500, "{bytes} bytes");
         // A field that is new is to be given its bound here.
@@ -522,7 +522,7 @@ mod tests {
             ..StartRequest::default()
         };
         assert_eq!(
-            start.resolve(&config(), Millis(5)).unwrap().order,
+            start.resolve(&config(), Timestamp(5)).unwrap().order,
             Order::None
         );
     }

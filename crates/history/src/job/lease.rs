@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bridge_core::clock::Clock;
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::retry::Retry;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,13 +65,13 @@ pub struct JobLease {
 /// earlier end holds.
 #[derive(Debug, Clone, Copy)]
 struct LeaseEnd {
-    wall: Millis,
+    wall: Timestamp,
     steady: Instant,
 }
 
 impl LeaseEnd {
     /// Whether a request that takes as long as `request` ends before the lease does, by both clocks.
-    fn outlasts(&self, request: Duration, wall: Millis, steady: Instant) -> bool {
+    fn outlasts(&self, request: Duration, wall: Timestamp, steady: Instant) -> bool {
         let took = i64::try_from(request.as_millis()).unwrap_or(i64::MAX);
         wall.plus(took) < self.wall && self.steady.saturating_duration_since(steady) > request
     }
@@ -184,7 +184,7 @@ impl JobLease {
                     *job = stored;
                     if was_released {
                         // The last change of all, whose answer was lost.
-                        self.lease_end().wall = Millis(0);
+                        self.lease_end().wall = Timestamp(0);
                         return Ok(());
                     }
                 }
@@ -205,8 +205,8 @@ impl JobLease {
     }
 }
 
-fn end_of_lease(job: &Job) -> Millis {
-    job.lease.as_ref().map_or(Millis(0), |lease| lease.until)
+fn end_of_lease(job: &Job) -> Timestamp {
+    job.lease.as_ref().map_or(Timestamp(0), |lease| lease.until)
 }
 
 impl Gate for JobLease {
@@ -249,7 +249,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let begun = Instant::now();
         let end = LeaseEnd {
-            wall: Millis(60_000),
+            wall: Timestamp(60_000),
             steady: begun + 60 * second,
         };
         for (wall, steady, lasts) in [
@@ -262,7 +262,7 @@ mod tests {
             (i64::MAX, 0, false),
         ] {
             let steady = begun + steady * second;
-            let found = end.outlasts(10 * second, Millis(wall), steady);
+            let found = end.outlasts(10 * second, Timestamp(wall), steady);
             assert_eq!(found, lasts, "{wall} {steady:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 
 use crate::job::state::Job;
 
@@ -13,7 +13,7 @@ const MOST_ID: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// When it was started.
-    pub created_at: Millis,
+    pub created_at: Timestamp,
     /// Its id.
     pub job_id: String,
 }
@@ -41,7 +41,7 @@ impl Place {
         let (created_at, job_id) = text.split_once('/').filter(|(time, _)| time.len() <= 27)?;
         is_job_id(job_id).then_some(())?;
         Some(Self {
-            created_at: Millis::parse(created_at).ok()?,
+            created_at: Timestamp::parse(created_at).ok()?,
             job_id: job_id.to_owned(),
         })
     }
@@ -76,7 +76,7 @@ mod tests {
 
     fn place(millis: i64, job_id: &str) -> Place {
         Place {
-            created_at: Millis(millis),
+            created_at: Timestamp(millis),
             job_id: job_id.to_owned(),
         }
     }

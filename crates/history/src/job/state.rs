@@ -3,7 +3,7 @@
 use bridge_core::event::short_digest;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::{Mode, Order};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::job::error::JobError;
@@ -47,7 +47,7 @@ pub struct Lease {
     /// The segment that holds it (its invocation's request id).
     pub owner: String,
     /// Until when, unless renewed.
-    pub until: Millis,
+    pub until: Timestamp,
 }
 
 /// What a job was asked to do.
@@ -170,16 +170,16 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// When it was started.
-    pub created_at: Millis,
+    pub created_at: Timestamp,
     /// When it was written last.
-    pub updated_at: Millis,
+    pub updated_at: Timestamp,
     /// When it got further last (a later checkpoint, more versions in runs), was told to continue, or
     /// waited because the consumer was slow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress_at: Option<Millis>,
+    pub progress_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<Millis>,
+    pub finished_at: Option<Timestamp>,
     /// When the table may forget it, seconds since 1970 (`DynamoDB` TTL).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -204,7 +204,7 @@ pub enum AcquireError {
     #[error("another segment holds the lease until {until}")]
     LeaseHeld {
         /// Until when.
-        until: Millis,
+        until: Timestamp,
     },
     /// The invocation is a duplicate or came late.
     #[error("the job is at epoch {found}, this continuation is for {expected}")]
@@ -224,7 +224,7 @@ impl Job {
         bucket: &str,
         options: Options,
         digest: String,
-        now: Millis,
+        now: Timestamp,
     ) -> Self {
         Self {
             job_id,
@@ -266,7 +266,7 @@ impl Job {
 
     /// Whether a lease would still last, if all clocks told the same.
     #[must_use]
-    pub fn is_leased(&self, now: Millis) -> bool {
+    pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease
             .as_ref()
             .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
@@ -274,7 +274,7 @@ impl Job {
 
     /// Notes that the job got further than `before`, if it did: then the failures until here do
     /// not count any more.
-    pub fn note_progress(&mut self, before: &Self, now: Millis) {
+    pub fn note_progress(&mut self, before: &Self, now: Timestamp) {
         let place = |job: &Self| (job.phase, job.checkpoint.sequence, job.counts.listed);
         if place(self) != place(before) {
             self.progress_at = Some(now);
@@ -284,13 +284,13 @@ impl Job {
 
     /// Milliseconds since the job got further, or was started.
     #[must_use]
-    pub fn stalled_ms(&self, now: Millis) -> i64 {
+    pub fn stalled_ms(&self, now: Timestamp) -> i64 {
         now.0 - self.progress_at.unwrap_or(self.created_at).0
     }
 
     /// A copy to be changed and written.
     #[must_use]
-    pub fn next(&self, now: Millis) -> Self {
+    pub fn next(&self, now: Timestamp) -> Self {
         let mut next = self.clone();
         next.revision += 1;
         next.updated_at = now;
@@ -310,7 +310,7 @@ impl Job {
         &self,
         owner: &str,
         expected_epoch: Option<u64>,
-        now: Millis,
+        now: Timestamp,
         lease_ms: i64,
         seen: Seen,
     ) -> Result<Self, AcquireError> {
@@ -353,7 +353,7 @@ impl Job {
     /// # Errors
     /// [`JobError::WrongPhase`] when the job has ended; [`JobError::Ending`] when it is to be
     /// cancelled, and a pause is asked for.
-    pub fn stop_requested(&self, request: StopRequest, now: Millis) -> Result<Self, JobError> {
+    pub fn stop_requested(&self, request: StopRequest, now: Timestamp) -> Result<Self, JobError> {
         let (action, goal) = match request {
             StopRequest::Pause => ("pause", Phase::Paused),
             StopRequest::Cancel => ("cancel", Phase::Cancelled),
@@ -405,7 +405,7 @@ impl Job {
     pub fn resumed(
         &self,
         on_undeliverable: Option<OnUndeliverable>,
-        now: Millis,
+        now: Timestamp,
     ) -> Result<Self, JobError> {
         if self.stop_request.is_some() {
             return Err(self.ending("resume"));
@@ -441,7 +441,7 @@ impl Job {
     }
 
     /// Leaves the job to the sweep after a fault that may pass; after too many, it fails.
-    pub fn release_after_fault(&mut self, error: String, now: Millis) {
+    pub fn release_after_fault(&mut self, error: String, now: Timestamp) {
         self.lease = None;
         self.last_error = Some(error);
         self.counts.failures += 1;
@@ -451,7 +451,7 @@ impl Job {
     }
 
     /// Stops the job. A paused or failed one is kept until somebody decides.
-    pub fn end_as(&mut self, phase: Phase, now: Millis) {
+    pub fn end_as(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
         self.lease = None;
         self.stop_request = None;

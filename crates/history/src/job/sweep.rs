@@ -1,6 +1,6 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use metrics::counter;
 
 use crate::job::error::{JobError, JobStoreError};
@@ -49,6 +49,6 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
 
 /// Whether the job has not been written lately, or (by a clock that is off) in the future. It may be
 /// at work all the same: the segment that is asked for watches the job before it takes it.
-fn is_stranded(job: &Job, now: Millis) -> bool {
+fn is_stranded(job: &Job, now: Timestamp) -> bool {
     job.is_active() && (now.0 - job.updated_at.0).abs() >= GRACE_MS
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::version::PlannedRef;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -101,10 +101,10 @@ pub struct Summary {
     pub by_month: BTreeMap<String, u64>,
     /// The earliest effective time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Millis>,
+    pub first: Option<Timestamp>,
     /// The latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<Millis>,
+    pub last: Option<Timestamp>,
     /// Keys whose order the server's listing does not tell for sure.
     #[serde(default, skip_serializing_if = "Ambiguous::is_none")]
     pub ambiguous: Ambiguous,

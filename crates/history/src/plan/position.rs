@@ -1,7 +1,7 @@
 //! Where an event stands in a plan.
 
 use bridge_core::listing::version::PlannedRef;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The total order of a plan: effective time, then key (bytes), then rank.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct Position {
     /// `LastModified`, raised where needed so that it never goes back within a key.
-    pub effective_time: Millis,
+    pub effective_time: Timestamp,
     /// Decoded key.
     pub key: String,
     /// The version's number within its key, oldest 0.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
@@ -238,9 +238,9 @@ fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
 }
 
 /// The row group's latest effective time, as its statistics say.
-fn latest_time(group: &RowGroupMetaData) -> Option<Millis> {
+fn latest_time(group: &RowGroupMetaData) -> Option<Timestamp> {
     match group.column(0).statistics() {
-        Some(Statistics::Int64(statistics)) => statistics.max_opt().copied().map(Millis),
+        Some(Statistics::Int64(statistics)) => statistics.max_opt().copied().map(Timestamp),
         _ => None,
     }
 }

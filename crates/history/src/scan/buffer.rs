@@ -2,7 +2,7 @@
 
 use bridge_core::listing::rows::Listing;
 use bridge_core::listing::version::PlannedRef;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 
 use crate::plan::run::SortedRows;
 
@@ -15,7 +15,7 @@ pub struct Buffer {
 }
 
 /// Where a row is: its effective time, the listing's number and the row's number in it.
-type Place = (Millis, u32, u32);
+type Place = (Timestamp, u32, u32);
 
 impl Buffer {
     /// Adds ranked rows.

@@ -3,7 +3,7 @@
 use bridge_core::event::Change;
 use bridge_core::listing::rows::Listing;
 use bridge_core::listing::version::PlannedRef;
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// `events` of a start request.
@@ -30,10 +30,10 @@ pub struct Filter {
     pub suffix: String,
     /// Effective time not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Millis>,
+    pub from: Option<Timestamp>,
     /// Effective time before: ranges `[a, b)` and `[b, c)` share nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Millis>,
+    pub until: Option<Timestamp>,
     /// Kinds of change.
     pub events: Events,
     /// The state at `until`: of each key the newest version before it, unless that is a delete marker.
@@ -96,7 +96,7 @@ mod tests {
                 builder.push(VersionRef {
                     key,
                     version_id: &time.to_string(),
-                    last_modified: Millis(*time),
+                    last_modified: Timestamp(*time),
                     is_latest: false,
                     is_delete_marker: *is_delete_marker,
                     size: None,
@@ -131,8 +131,8 @@ mod tests {
             (Filter::default(), vec![new, old, deleted]),
             (with(|f| f.prefix = "a/".into()), vec![new, old]),
             (with(|f| f.suffix = "2.json".into()), vec![deleted]),
-            (with(|f| f.from = Some(Millis(10))), vec![new, deleted]),
-            (with(|f| f.until = Some(Millis(10))), vec![old]),
+            (with(|f| f.from = Some(Timestamp(10))), vec![new, deleted]),
+            (with(|f| f.until = Some(Timestamp(10))), vec![old]),
             (with(|f| f.events = Events::Created), vec![new, old]),
             (with(|f| f.events = Events::Removed), vec![deleted]),
             (with(|f| f.current_only = true), vec![new]),
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_present_state_is_that_at_until() {
         let at = |until| Filter {
-            until: Some(Millis(until)),
+            until: Some(Timestamp(until)),
             current_only: true,
             ..Filter::default()
         };
@@ -174,7 +174,7 @@ mod tests {
             listing(&[("hot", &[(40, false), (30, false)])]),
             listing(&[("hot", &[(20, false), (10, false)])]),
         ];
-        let filter = with(|f| (f.current_only, f.until) = (true, Some(Millis(25))));
+        let filter = with(|f| (f.current_only, f.until) = (true, Some(Timestamp(25))));
         assert_eq!(chosen(&filter, parts), ["hot@20"]);
     }
 }

@@ -233,7 +233,7 @@ impl Keyspace {
 mod tests {
     use bridge_core::listing::rows::Builder;
     use bridge_core::listing::version::VersionRef;
-    use bridge_core::timestamp::Millis;
+    use bridge_core::timestamp::Timestamp;
 
     use super::*;
 
@@ -243,7 +243,7 @@ mod tests {
             builder.push(VersionRef {
                 key,
                 version_id: "v",
-                last_modified: Millis(0),
+                last_modified: Timestamp(0),
                 is_latest: true,
                 is_delete_marker: false,
                 size: Some(0),

@@ -211,7 +211,7 @@ mod tests {
     use bridge_core::listing::version::ObjectVersion;
     use bridge_core::notification;
     use bridge_core::queue::undeliverable::apart;
-    use bridge_core::timestamp::Millis;
+    use bridge_core::timestamp::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
@@ -235,12 +235,12 @@ mod tests {
 
     fn row(number: i64, key: u8) -> PlannedVersion {
         PlannedVersion {
-            effective_time: Millis(number * 1000),
+            effective_time: Timestamp(number * 1000),
             rank: 0,
             version: ObjectVersion {
                 key: format!("key/{key}"),
                 version_id: format!("v{number}"),
-                last_modified: Millis(number * 1000),
+                last_modified: Timestamp(number * 1000),
                 is_latest: false,
                 is_delete_marker: number % 3 == 0,
                 size: (number % 3 != 0).then_some(1),

@@ -11,7 +11,7 @@ use bridge_core::queue::port::{Queue, send_in_time};
 use bridge_core::queue::undeliverable::{Named, attribute, event_of};
 use bridge_core::retry::Retry;
 use bridge_core::text::{MOST_SHOWN, shown};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ enum Form {
 }
 
 /// What is kept of a message of one event: JSON of printable ASCII, at most [`MAX_RECORD`] bytes.
-fn record(message: &Message, refusal: &SendError, now: Millis, form: Form) -> String {
+fn record(message: &Message, refusal: &SendError, now: Timestamp, form: Form) -> String {
     let event = event_of(message);
     let mut told = json!({
         "kind": KIND,
@@ -211,7 +211,7 @@ mod tests {
             bucket: "ledger".to_owned(),
             key: key.to_owned(),
             version_id: version_id.to_owned(),
-            event_time: Millis(1_714_564_807_000),
+            event_time: Timestamp(1_714_564_807_000),
             sequencer: None,
             size: Some(1),
             e_tag: None,
@@ -249,7 +249,7 @@ mod tests {
             let format = if s3 { Format::S3 } else { Format::Bridge };
             let message = message(&key, &version, format);
             for form in [Form::Whole, Form::Cut, Form::Least] {
-                let text = record(&message, &refusal(), Millis(0), form);
+                let text = record(&message, &refusal(), Timestamp(0), form);
                 prop_assert!(text.len() <= MAX_RECORD, "{} bytes", text.len());
                 prop_assert!(text.chars().all(|c| matches!(c, ' '..='~')), "{text:?}");
                 let told: Value = serde_json::from_str(&text).unwrap();

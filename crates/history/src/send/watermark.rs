@@ -129,14 +129,14 @@ pub fn lock(watermark: &Mutex<Watermark>) -> MutexGuard<'_, Watermark> {
 
 #[cfg(test)]
 mod tests {
-    use bridge_core::timestamp::Millis;
+    use bridge_core::timestamp::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
 
     fn position(sequence: u64) -> Position {
         Position {
-            effective_time: Millis(sequence.cast_signed()),
+            effective_time: Timestamp(sequence.cast_signed()),
             key: String::new(),
             rank: 0,
         }

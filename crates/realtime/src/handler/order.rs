@@ -45,7 +45,7 @@ pub(super) fn sort(changes: Vec<Change>) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use bridge_core::event::Source;
-    use bridge_core::timestamp::Millis;
+    use bridge_core::timestamp::Timestamp;
 
     use super::*;
 
@@ -62,7 +62,7 @@ mod tests {
                 bucket: "ledger".to_owned(),
                 key: (*key).to_owned(),
                 version_id: String::new(),
-                event_time: Millis(0),
+                event_time: Timestamp(0),
                 sequencer: Some((*sequencer).to_owned()).filter(|s| !s.is_empty()),
                 size: None,
                 e_tag: None,

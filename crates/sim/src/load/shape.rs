@@ -1,7 +1,7 @@
 //! Which keys and versions a synthetic bucket has. Everything follows from numbers: version
 //! `entry` of the listing has key `key(k)`, and keys ascend with `k`.
 
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 
 /// How keys are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,15 +189,15 @@ impl Synthetic {
 
     /// `LastModified`, whole seconds, ascending with the versions of a key.
     #[must_use]
-    pub fn last_modified(&self, entry: Entry) -> Millis {
+    pub fn last_modified(&self, entry: Entry) -> Timestamp {
         let begin = match self.shape {
             Shape::Dated => begin_of(entry.key, self.keys()),
-            _ => Millis(BEGIN + (mix(entry.key) % LENGTH.cast_unsigned()).cast_signed()),
+            _ => Timestamp(BEGIN + (mix(entry.key) % LENGTH.cast_unsigned()).cast_signed()),
         };
         let later = i64::try_from(entry.older)
             .unwrap_or(0)
             .saturating_mul(7_000);
-        Millis((begin.0 + later) / 1000 * 1000)
+        Timestamp((begin.0 + later) / 1000 * 1000)
     }
 
     /// Whether it is a delete marker: of ten keys, one has been deleted at last.
@@ -218,9 +218,9 @@ fn spread(index: u64, total: u64) -> u64 {
     index * stride + mix(index) % stride.max(1)
 }
 
-fn begin_of(key: u64, keys: u64) -> Millis {
+fn begin_of(key: u64, keys: u64) -> Timestamp {
     let part = i128::from(LENGTH) * i128::from(key) / i128::from(keys.max(1));
-    Millis(BEGIN + i64::try_from(part).unwrap_or(0))
+    Timestamp(BEGIN + i64::try_from(part).unwrap_or(0))
 }
 
 /// A number that looks random (the finalizer of `SplitMix64`).

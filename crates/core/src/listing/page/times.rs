@@ -1,26 +1,27 @@
 //! Times as listings write them.
 
-use crate::timestamp::Millis;
+use crate::timestamp::Timestamp;
 
 /// Reads times. Versions written together are listed together, so the day is often the last one's.
 #[derive(Default)]
 pub(super) struct Times {
     day: String,
-    midnight: Millis,
+    midnight: Timestamp,
 }
 
 impl Times {
     /// S3 writes `2024-05-01T12:00:00.000Z` and nothing else; any other form of RFC 3339 is read
     /// by the library.
-    pub(super) fn parse(&mut self, text: &str) -> Result<Millis, String> {
+    pub(super) fn parse(&mut self, text: &str) -> Result<Timestamp, String> {
         let Some((day, clock)) = text.split_at_checked(11) else {
-            return Millis::parse(text).map_err(|e| e.to_string());
+            return Timestamp::parse(text).map_err(|e| e.to_string());
         };
         let Some(since_midnight) = millis_of_clock(clock.as_bytes()) else {
-            return Millis::parse(text).map_err(|e| e.to_string());
+            return Timestamp::parse(text).map_err(|e| e.to_string());
         };
         if day != self.day {
-            self.midnight = Millis::parse(&format!("{day}00:00:00Z")).map_err(|e| e.to_string())?;
+            self.midnight =
+                Timestamp::parse(&format!("{day}00:00:00Z")).map_err(|e| e.to_string())?;
             day.clone_into(&mut self.day);
         }
         Ok(self.midnight.plus(since_midnight))
@@ -67,7 +68,7 @@ mod tests {
         ] {
             assert_eq!(
                 times.parse(text),
-                Ok(Millis::parse(text).unwrap()),
+                Ok(Timestamp::parse(text).unwrap()),
                 "{text}"
             );
         }

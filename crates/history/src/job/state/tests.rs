@@ -1,7 +1,7 @@
 use super::*;
 
 const LEASE_MS: i64 = 60_000;
-const BEGIN: Millis = Millis(1_714_564_800_000);
+const BEGIN: Timestamp = Timestamp(1_714_564_800_000);
 
 fn job() -> Job {
     let options = Options {
@@ -22,7 +22,7 @@ fn job() -> Job {
     Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
 }
 
-fn taken(job: &Job, now: Millis) -> Job {
+fn taken(job: &Job, now: Timestamp) -> Job {
     job.take_over("a", Some(job.epoch), now, LEASE_MS, Seen::Unchanged)
         .unwrap()
 }

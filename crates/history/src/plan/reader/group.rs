@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
-use bridge_core::timestamp::Millis;
+use bridge_core::timestamp::Timestamp;
 use bytes::{Buf, Bytes};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
@@ -70,12 +70,12 @@ impl Group {
         (0..rows)
             .map(|i| {
                 Ok(PlannedVersion {
-                    effective_time: Millis(effective_times[i]),
+                    effective_time: Timestamp(effective_times[i]),
                     rank: ranks[i].cast_unsigned(),
                     version: ObjectVersion {
                         key: text(&keys[i])?,
                         version_id: text(&version_ids[i])?,
-                        last_modified: Millis(last_modified[i]),
+                        last_modified: Timestamp(last_modified[i]),
                         is_latest: latest[i],
                         is_delete_marker: delete_markers[i],
                         size: sizes.next().flatten().map(i64::cast_unsigned),
