@@ -395,7 +395,7 @@ fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use async_trait::async_trait;
     use bridge_core::clock::Clock;
@@ -414,13 +414,13 @@ mod tests {
     #[derive(Default)]
     struct Laptop {
         slept: AtomicBool,
-        off_ms: AtomicI64,
+        slept_secs: AtomicU64,
         events: AtomicUsize,
     }
 
     impl Clock for Laptop {
         fn now(&self) -> Timestamp {
-            SystemClock.now().plus(self.off_ms.load(Ordering::SeqCst))
+            SystemClock.now() + Duration::from_secs(self.slept_secs.load(Ordering::SeqCst))
         }
     }
 
@@ -429,7 +429,7 @@ mod tests {
         async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
             let before = self.events.fetch_add(messages.len(), Ordering::SeqCst);
             if before > 50 && !self.slept.swap(true, Ordering::SeqCst) {
-                self.off_ms.store(3_600_000, Ordering::SeqCst);
+                self.slept_secs.store(3_600, Ordering::SeqCst);
             }
             Ok(vec![Ok(()); messages.len()])
         }
@@ -494,7 +494,7 @@ mod tests {
         let mut left = job.next(SystemClock.now());
         left.lease = Some(bridge_history::job::state::Lease {
             owner: "the segment before".to_owned(),
-            until: SystemClock.now().plus(60_000),
+            until: SystemClock.now() + Duration::from_mins(1),
         });
         ports
             .jobs

@@ -1,6 +1,8 @@
 //! Points in time, in milliseconds: the finest that S3 and SQS use.
 
 use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
 
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::de::Error as _;
@@ -65,9 +67,20 @@ impl Timestamp {
         })
     }
 
-    /// This time plus `millis`.
+    /// How long after `earlier` this is; zero if it is before it.
     #[must_use]
-    pub fn plus(self, millis: i64) -> Self {
+    pub fn since(self, earlier: Self) -> Duration {
+        let millis = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+}
+
+/// Whole milliseconds are added; the result is held at the largest time there is.
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 }
@@ -110,6 +123,18 @@ mod tests {
         assert_eq!(
             Timestamp::parse("2024-05-01T14:00:00.9999+02:00").unwrap(),
             Timestamp(1_714_564_800_999)
+        );
+    }
+
+    #[test]
+    fn a_duration_is_added_and_found_again() {
+        let (noon, hour) = (Timestamp(1_714_564_800_000), Duration::from_hours(1));
+        assert_eq!((noon + hour).since(noon), hour);
+        assert_eq!(noon.since(noon + hour), Duration::ZERO);
+        assert_eq!(noon + Duration::MAX, Timestamp(i64::MAX));
+        assert_eq!(
+            Timestamp(i64::MAX).since(Timestamp(i64::MIN)).as_millis(),
+            i64::MAX as u128
         );
     }
 

@@ -98,7 +98,13 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
 
     // Everything a job can hold comes back as it was.
     let mut second = first
-        .take_over("me", Some(0), Timestamp(9), 60_000, Seen::Once)
+        .take_over(
+            "me",
+            Some(0),
+            Timestamp(9),
+            Duration::from_mins(1),
+            Seen::Once,
+        )
         .unwrap();
     second.checkpoint = Checkpoint {
         sequence: u64::from(u32::MAX) * 1000,

@@ -20,7 +20,7 @@ use crate::faults::{Faults, Strike};
 use crate::told::sequences_of;
 
 /// SQS forgets deduplication ids after five minutes.
-const DEDUPLICATION_MS: i64 = 5 * 60 * 1000;
+const DEDUPLICATION: Duration = Duration::from_mins(5);
 
 /// The longest that a request may take.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,7 +168,7 @@ impl SimQueue {
         }
         if let Some(id) = message.id_of_attempt() {
             let seen = arrived.seen.get(id.as_ref());
-            if seen.is_some_and(|at| now < at.plus(DEDUPLICATION_MS)) {
+            if seen.is_some_and(|at| now < *at + DEDUPLICATION) {
                 return;
             }
             arrived.seen.insert(id.into_owned(), now);

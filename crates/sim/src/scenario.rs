@@ -248,8 +248,8 @@ impl Scenario {
                 .last()
                 .map(|(position, _)| position.effective_time);
             let begin = last.unwrap_or(BEGIN);
-            for second in 0..random.i64(1..5) {
-                bucket.put(&"\u{1}".repeat(1000), begin.plus(second * 1000));
+            for second in 0..random.u64(1..5) {
+                bucket.put(&"\u{1}".repeat(1000), begin + Duration::from_secs(second));
             }
             self.bucket = Arc::new(bucket);
         }

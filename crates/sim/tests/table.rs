@@ -86,7 +86,7 @@ fn of_prefix(number: usize) -> StartRequest {
 /// A job that has ended, as the first one that was asked for so.
 fn ended(number: usize) -> Job {
     let options = of_prefix(number).resolve(&config().common, BEGIN).unwrap();
-    let at = BEGIN.plus(i64::try_from(number).unwrap());
+    let at = BEGIN + Duration::from_millis(u64::try_from(number).unwrap());
     let id = format!("20240101-{number:08x}-1");
     let mut job = Job::new(id, "ledger", options, format!("{number:08x}"), at);
     job.end_as(Phase::Done, at);

@@ -72,8 +72,7 @@ struct LeaseEnd {
 impl LeaseEnd {
     /// Whether a request that takes as long as `request` ends before the lease does, by both clocks.
     fn outlasts(&self, request: Duration, wall: Timestamp, steady: Instant) -> bool {
-        let took = i64::try_from(request.as_millis()).unwrap_or(i64::MAX);
-        wall.plus(took) < self.wall && self.steady.saturating_duration_since(steady) > request
+        wall + request < self.wall && self.steady.saturating_duration_since(steady) > request
     }
 }
 
@@ -111,9 +110,9 @@ impl JobLease {
         self.job.lock().await.clone()
     }
 
-    /// Milliseconds since the job got further, over all its segments.
-    pub async fn stalled_ms(&self) -> i64 {
-        self.job.lock().await.stalled_ms(self.clock.now())
+    /// How long ago the job got further, over all its segments.
+    pub async fn stalled(&self) -> Duration {
+        self.job.lock().await.stalled(self.clock.now())
     }
 
     /// Whether another segment has the job.
@@ -154,7 +153,7 @@ impl JobLease {
             let (now, begun) = (self.clock.now(), Instant::now());
             let mut next = job.next(now);
             if let Some(Lease { until, .. }) = &mut next.lease {
-                *until = now.plus(i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX));
+                *until = now + self.lease;
             }
             change(&mut next);
             next.note_progress(&job, now);

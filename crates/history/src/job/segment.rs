@@ -361,11 +361,7 @@ async fn heartbeat(
                 }
             })
             .await;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds of a job are exact"
-        )]
-        histogram!("StalledSeconds").record(keeper.stalled_ms().await as f64 / 1000.0);
+        histogram!("StalledSeconds").record(keeper.stalled().await.as_secs_f64());
         match beat {
             Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
             Err(LeaseError::Fenced) => return,

@@ -1,5 +1,7 @@
 //! A job, and what may become of it. No I/O: each change is a value to be written conditionally.
 
+use std::time::Duration;
+
 use bridge_core::event::short_digest;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::{Mode, Order};
@@ -17,10 +19,10 @@ use crate::send::target::Target;
 
 /// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
 /// lapsed before another segment takes the job: the clocks of two machines then differ by less.
-const CLOCK_SKEW_MS: i64 = 2_000;
+const CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// How long a finished job stays in the table.
-const KEPT_MS: i64 = 90 * 24 * 3_600_000;
+const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// Segments in a row that may fail, or die, without progress before the job fails.
 const MAX_FAILURES: u32 = 10;
@@ -269,7 +271,7 @@ impl Job {
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease
             .as_ref()
-            .is_some_and(|lease| lease.until.plus(CLOCK_SKEW_MS) > now)
+            .is_some_and(|lease| lease.until + CLOCK_SKEW > now)
     }
 
     /// Notes that the job got further than `before`, if it did: then the failures until here do
@@ -282,10 +284,10 @@ impl Job {
         }
     }
 
-    /// Milliseconds since the job got further, or was started.
+    /// How long ago the job got further, or was started.
     #[must_use]
-    pub fn stalled_ms(&self, now: Timestamp) -> i64 {
-        now.0 - self.progress_at.unwrap_or(self.created_at).0
+    pub fn stalled(&self, now: Timestamp) -> Duration {
+        now.since(self.progress_at.unwrap_or(self.created_at))
     }
 
     /// A copy to be changed and written.
@@ -311,7 +313,7 @@ impl Job {
         owner: &str,
         expected_epoch: Option<u64>,
         now: Timestamp,
-        lease_ms: i64,
+        lease: Duration,
         seen: Seen,
     ) -> Result<Self, AcquireError> {
         if !self.is_active() {
@@ -323,10 +325,10 @@ impl Job {
                 expected,
             });
         }
-        if let Some(lease) = &self.lease
+        if let Some(held) = &self.lease
             && seen == Seen::Once
         {
-            return Err(AcquireError::LeaseHeld { until: lease.until });
+            return Err(AcquireError::LeaseHeld { until: held.until });
         }
         let mut next = self.next(now);
         next.epoch += 1;
@@ -341,7 +343,7 @@ impl Job {
         next.counts.segments += 1;
         next.lease = Some(Lease {
             owner: owner.to_owned(),
-            until: now.plus(lease_ms),
+            until: now + lease,
         });
         Ok(next)
     }
@@ -457,7 +459,7 @@ impl Job {
         self.stop_request = None;
         if matches!(phase, Phase::Done | Phase::Cancelled) {
             self.finished_at = Some(now);
-            self.expires_at = Some(now.plus(KEPT_MS).0 / 1000);
+            self.expires_at = Some((now + RETENTION).0 / 1000);
         }
     }
 }

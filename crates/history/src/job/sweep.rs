@@ -1,5 +1,7 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
+use std::time::Duration;
+
 use bridge_core::timestamp::Timestamp;
 use metrics::counter;
 
@@ -9,7 +11,7 @@ use crate::job::state::Job;
 
 /// How long a job may go unwritten: a segment at work writes every few seconds, and a continuation
 /// that is on its way is there by then.
-const GRACE_MS: i64 = 15_000;
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Asks for a segment of every job that should have one. Tells which. It reads the jobs at work only.
 ///
@@ -50,5 +52,5 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
 /// Whether the job has not been written lately, or (by a clock that is off) in the future. It may be
 /// at work all the same: the segment that is asked for watches the job before it takes it.
 fn is_stranded(job: &Job, now: Timestamp) -> bool {
-    job.is_active() && (now.0 - job.updated_at.0).abs() >= GRACE_MS
+    job.is_active() && now.since(job.updated_at).max(job.updated_at.since(now)) >= GRACE
 }

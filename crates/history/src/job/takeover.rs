@@ -46,7 +46,6 @@ pub(super) async fn take(
         stop,
     } = invocation;
     let (expected_epoch, budget) = (*expected_epoch, *budget);
-    let lease_ms = i64::try_from(settings.lease.as_millis()).unwrap_or(i64::MAX);
     let mut random = fastrand::Rng::with_seed(settings.seed);
     // Lambda may deliver one invocation twice: its id alone is no owner.
     let owner = format!("{owner}#{:08x}", random.u32(..));
@@ -61,7 +60,7 @@ pub(super) async fn take(
         .ok_or_else(|| JobError::NoSuchJob((*job_id).to_owned()))?;
     let mut seen = Seen::Once;
     let now = ports.clock.now();
-    match stored.take_over(&owner, expected_epoch, now, lease_ms, seen) {
+    match stored.take_over(&owner, expected_epoch, now, settings.lease, seen) {
         Err(held @ AcquireError::LeaseHeld { .. }) => {
             if !is_forsaken(ports, settings, &stored, budget, stop).await? {
                 return Ok(Err(held));
@@ -75,7 +74,7 @@ pub(super) async fn take(
     let (stored, owner) = (&stored, &owner);
     let taken = retry.run(&mut random, || async move {
         let now = ports.clock.now();
-        let job = match stored.take_over(owner, expected_epoch, now, lease_ms, seen) {
+        let job = match stored.take_over(owner, expected_epoch, now, settings.lease, seen) {
             Ok(job) => job,
             Err(reason) => return Ok(Err(reason)),
         };

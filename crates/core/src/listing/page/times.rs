@@ -24,7 +24,7 @@ impl Times {
                 Timestamp::parse(&format!("{day}00:00:00Z")).map_err(|e| e.to_string())?;
             day.clone_into(&mut self.day);
         }
-        Ok(self.midnight.plus(since_midnight))
+        Ok(Timestamp(self.midnight.0 + since_midnight))
     }
 }
 

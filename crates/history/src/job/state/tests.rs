@@ -1,6 +1,6 @@
 use super::*;
 
-const LEASE_MS: i64 = 60_000;
+const LEASE: Duration = Duration::from_mins(1);
 const BEGIN: Timestamp = Timestamp(1_714_564_800_000);
 
 fn job() -> Job {
@@ -23,7 +23,7 @@ fn job() -> Job {
 }
 
 fn taken(job: &Job, now: Timestamp) -> Job {
-    job.take_over("a", Some(job.epoch), now, LEASE_MS, Seen::Unchanged)
+    job.take_over("a", Some(job.epoch), now, LEASE, Seen::Unchanged)
         .unwrap()
 }
 
@@ -35,15 +35,15 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
         (1, 1, 1)
     );
     // Whatever the clock says, a lease is held until it was watched.
-    let lapsed = BEGIN.plus(LEASE_MS * 60);
+    let lapsed = BEGIN + LEASE * 60;
     for now in [BEGIN, lapsed] {
-        let held = first.take_over("b", None, now, LEASE_MS, Seen::Once);
+        let held = first.take_over("b", None, now, LEASE, Seen::Once);
         assert!(
             matches!(held, Err(AcquireError::LeaseHeld { .. })),
             "{held:?}"
         );
     }
-    let late = first.take_over("b", Some(0), lapsed, LEASE_MS, Seen::Unchanged);
+    let late = first.take_over("b", Some(0), lapsed, LEASE, Seen::Unchanged);
     let expected = AcquireError::OtherEpoch {
         found: 1,
         expected: 0,
@@ -70,7 +70,7 @@ fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
     let cancelled = idle.stop_requested(StopRequest::Cancel, BEGIN).unwrap();
     assert_eq!(cancelled.phase, Phase::Cancelled);
     let expires = cancelled.expires_at.unwrap();
-    assert_eq!(expires, BEGIN.plus(KEPT_MS).0 / 1000);
+    assert_eq!(expires, (BEGIN + RETENTION).0 / 1000);
 
     for (ended, request) in [
         (Phase::Done, StopRequest::Pause),
@@ -89,20 +89,20 @@ fn a_cancel_is_not_undone_and_not_repeated() {
     let at_work = taken(&job(), BEGIN);
     let told = at_work.stop_requested(StopRequest::Cancel, BEGIN).unwrap();
     assert_eq!(
-        told.stop_requested(StopRequest::Cancel, BEGIN.plus(1))
+        told.stop_requested(StopRequest::Cancel, BEGIN + Duration::from_millis(1))
             .unwrap(),
         told
     );
     for refused in [
-        told.stop_requested(StopRequest::Pause, BEGIN.plus(1)),
-        told.resumed(None, BEGIN.plus(1)),
+        told.stop_requested(StopRequest::Pause, BEGIN + Duration::from_millis(1)),
+        told.resumed(None, BEGIN + Duration::from_millis(1)),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains("j-1 is about to be cancelled"), "{error}");
     }
     let paused = at_work.stop_requested(StopRequest::Pause, BEGIN).unwrap();
     let instead = paused
-        .stop_requested(StopRequest::Cancel, BEGIN.plus(1))
+        .stop_requested(StopRequest::Cancel, BEGIN + Duration::from_millis(1))
         .unwrap();
     assert_eq!(
         instead.stop_request,
@@ -112,7 +112,7 @@ fn a_cancel_is_not_undone_and_not_repeated() {
 
     let ended = job().stop_requested(StopRequest::Cancel, BEGIN).unwrap();
     let again = ended
-        .stop_requested(StopRequest::Cancel, BEGIN.plus(60_000))
+        .stop_requested(StopRequest::Cancel, BEGIN + Duration::from_mins(1))
         .unwrap();
     assert_eq!(again.finished_at, Some(BEGIN));
 }
@@ -147,7 +147,7 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
     }
     assert_eq!(job.phase, Phase::Failed);
     assert_eq!(job.expires_at, None, "it waits for somebody to decide");
-    let days_later = BEGIN.plus(3 * 24 * 3_600_000);
+    let days_later = BEGIN + Duration::from_hours(3 * 24);
     let again = job.resumed(None, days_later).unwrap();
     assert_eq!((again.phase, again.counts.failures), (Phase::Scanning, 0));
     assert_eq!(again.last_error, None);
@@ -157,8 +157,8 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
         "a late continuation finds another epoch"
     );
     assert_eq!(
-        again.stalled_ms(days_later),
-        0,
+        again.stalled(days_later),
+        Duration::ZERO,
         "the days it rested do not count"
     );
     let error = again.resumed(None, days_later).unwrap_err();
@@ -168,12 +168,12 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
 #[test]
 fn progress_is_a_later_checkpoint_more_versions_or_another_phase() {
     let job = job();
-    let later = BEGIN.plus(5_000);
+    let later = BEGIN + Duration::from_secs(5);
     let stalled = |change: fn(&mut Job)| {
         let mut next = job.next(later);
         change(&mut next);
         next.note_progress(&job, later);
-        next.stalled_ms(later)
+        next.stalled(later).as_millis()
     };
     assert_eq!(stalled(|_| {}), 5_000);
     assert_eq!(
@@ -197,7 +197,11 @@ fn a_job_stored_by_an_earlier_version_is_read() {
     options.remove("recordsPerMessage");
     let read: Job = serde_json::from_value(stored).unwrap();
     assert_eq!(read.options, job().options);
-    assert_eq!(read.stalled_ms(BEGIN.plus(7)), 7, "since its start");
+    assert_eq!(
+        read.stalled(BEGIN + Duration::from_millis(7)),
+        Duration::from_millis(7),
+        "since its start"
+    );
 }
 
 #[test]
