@@ -13,8 +13,9 @@ use aws_sdk_dynamodb::types::{
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::job::options::Options;
 use bridge_history::job::phase::Phase;
-use bridge_history::job::state::{Job, Options};
+use bridge_history::job::state::Job;
 use bridge_history::job::store::JobStore;
 use bridge_sim::conformance;
 

@@ -1,9 +1,10 @@
 //! Jobs: one replay of history each, a chain of segments that hand over to each other.
 //!
-//! - [`state`]: the job and what may become of it (pure); [`phase`]: where it is in its life; [`place`]:
-//!   where it stands in the list of jobs
+//! - [`state`]: the job and what may become of it (pure); [`options`]: what it was asked to do; [`phase`]:
+//!   where it is in its life; [`place`]: where it stands in the list of jobs
 //! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
-//!   how it works; `segment_error`: why it stopped early
+//!   how it works; `segment_error`: why it stopped early; `settle`: what
+//!   is to become of the job then
 //! - [`lease`]: the right to work on a job, renewed by a heartbeat that also writes the checkpoint
 //! - [`sweep`]: continues jobs whose segment died
 //! - [`ports`]: everything a job touches; [`store`]: where jobs are kept; [`error`]: why they fail
@@ -11,12 +12,14 @@
 pub mod error;
 pub mod invocation;
 pub mod lease;
+pub mod options;
 pub mod phase;
 pub mod place;
 pub mod ports;
 pub mod segment;
 mod segment_error;
 pub mod settings;
+mod settle;
 pub mod state;
 pub mod store;
 pub mod sweep;

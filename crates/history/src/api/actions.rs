@@ -10,8 +10,9 @@ use serde_json::json;
 
 use crate::api::request::StartRequest;
 use crate::job::error::{JobError, JobStoreError};
+use crate::job::options::Options;
 use crate::job::ports::{Ports, Queues};
-use crate::job::state::{Job, Options, StopRequest, digest_of};
+use crate::job::state::{Job, StopRequest, digest_of};
 use crate::send::parking::OnUndeliverable;
 
 /// How often a write that lost a race is tried again.

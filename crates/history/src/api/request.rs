@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::api::list;
 use crate::job::error::JobError;
+use crate::job::options::Options;
 use crate::job::place::{Place, is_job_id};
-use crate::job::state::Options;
 use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
 use crate::send::target::Target;

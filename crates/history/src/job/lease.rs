@@ -1,11 +1,10 @@
 //! Keeps a job in a segment's hand: the lease, its heartbeat, and every write of the job.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::sync::{Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::clock::Clock;
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::retry::Retry;
 use bridge_core::timestamp::Timestamp;
@@ -14,11 +13,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::error::JobStoreError;
+use crate::job::ports::Ports;
 use crate::job::state::{Job, Lease};
-use crate::job::store::{JobStore, in_time};
+use crate::job::store::in_time;
 use crate::job::takeover::Taken;
 use crate::plan::manifest::Manifest;
-use crate::plan::store::{PlanError, PlanStore};
+use crate::plan::store::PlanError;
 use crate::scan::commit::Commit;
 use crate::send::gate::Gate;
 
@@ -44,10 +44,8 @@ impl Failure for LeaseError {
 
 /// Holds the job of a segment.
 pub struct JobLease {
-    store: Arc<dyn JobStore>,
-    plans: Arc<dyn PlanStore>,
-    clock: Arc<dyn Clock>,
-    lease: Duration,
+    ports: Ports,
+    length: Duration,
     retry: Retry,
     /// Jitter.
     random: Lock<fastrand::Rng>,
@@ -77,25 +75,21 @@ impl LeaseEnd {
 }
 
 impl JobLease {
-    /// Holds a job, whose lease has just been stored.
+    /// Holds a job, whose lease of `length` has just been stored.
     #[must_use]
     pub(super) fn new(
         taken: Taken,
-        store: Arc<dyn JobStore>,
-        plans: Arc<dyn PlanStore>,
-        clock: Arc<dyn Clock>,
-        lease: Duration,
+        length: Duration,
+        ports: Ports,
         retry: Retry,
         random: fastrand::Rng,
     ) -> Self {
         Self {
-            store,
-            plans,
-            clock,
-            lease,
+            ports,
+            length,
             lease_end: Lock::new(LeaseEnd {
                 wall: end_of_lease(&taken.job),
-                steady: taken.begun + lease,
+                steady: taken.begun + length,
             }),
             job: Mutex::new(taken.job),
             random: Lock::new(random),
@@ -112,7 +106,7 @@ impl JobLease {
 
     /// How long ago the job got further, over all its segments.
     pub async fn stalled(&self) -> Duration {
-        self.job.lock().await.stalled(self.clock.now())
+        self.job.lock().await.stalled(self.ports.clock.now())
     }
 
     /// Whether another segment has the job.
@@ -121,7 +115,8 @@ impl JobLease {
         self.fenced.load(Ordering::SeqCst)
     }
 
-    /// Changes the job as [`JobLease::try_update`] does, again while the store fails.
+    /// Changes the job as [`JobLease::try_update`] does, again while the store fails: `change` may run
+    /// many times, each time on the job as it was.
     ///
     /// # Errors
     /// [`LeaseError`]; after `Fenced` nothing can be written any more.
@@ -137,7 +132,8 @@ impl JobLease {
     }
 
     /// Changes the job, renewing the lease if `change` leaves it. An operator's request that was
-    /// written meanwhile is kept and ends the segment.
+    /// written meanwhile is kept and ends the segment; `change` then runs again, on the job with the
+    /// request. So what it sets must not depend on what it set before.
     ///
     /// # Errors
     /// [`LeaseError`]; after `Fenced` nothing can be written any more.
@@ -150,24 +146,24 @@ impl JobLease {
             if self.is_fenced() {
                 return Err(LeaseError::Fenced);
             }
-            let (now, begun) = (self.clock.now(), Instant::now());
+            let (now, begun) = (self.ports.clock.now(), Instant::now());
             let mut next = job.next(now);
             if let Some(Lease { until, .. }) = &mut next.lease {
-                *until = now + self.lease;
+                *until = now + self.length;
             }
             change(&mut next);
             next.note_progress(&job, now);
-            match in_time(self.store.replace(&next, job.stored_revision())).await {
+            match in_time(self.ports.jobs.replace(&next, job.stored_revision())).await {
                 Ok(()) => {
                     *self.lease_end() = LeaseEnd {
                         wall: end_of_lease(&next),
-                        steady: begun + self.lease,
+                        steady: begun + self.length,
                     };
                     *job = next;
                     return Ok(());
                 }
                 Err(JobStoreError::Conflict { .. }) => {
-                    let stored = in_time(self.store.load(&job.job_id)).await?;
+                    let stored = in_time(self.ports.jobs.load(&job.job_id)).await?;
                     // Whoever else takes or ends a job raises its epoch. At this segment's there are
                     // only an operator's request, and its own write whose answer was lost. Changes are
                     // absolute, so doing it again is right.
@@ -210,7 +206,7 @@ fn end_of_lease(job: &Job) -> Timestamp {
 
 impl Gate for JobLease {
     fn is_open(&self, request: Duration) -> bool {
-        let lasts = (self.lease_end()).outlasts(request, self.clock.now(), Instant::now());
+        let lasts = (self.lease_end()).outlasts(request, self.ports.clock.now(), Instant::now());
         let open = !self.is_fenced() && lasts;
         if !open {
             self.stop.cancel();
@@ -224,7 +220,7 @@ impl Commit for JobLease {
     async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
         let epoch = self.job.lock().await.epoch;
         manifest.generation += 1;
-        let name = manifest.save(&*self.plans, epoch).await?;
+        let name = manifest.save(&*self.ports.plans, epoch).await?;
         let (pages, listed) = (manifest.pages, manifest.listed);
         self.update(move |job| {
             job.manifest = Some(name.clone());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bridge_core::queue::port::Queue;
 use bridge_core::retry::{Backoff, Retry};
 use bridge_core::text::{MOST_SHOWN, shown};
 use metrics::{counter, histogram};
@@ -18,7 +19,8 @@ use crate::job::phase::Phase;
 use crate::job::ports::Ports;
 use crate::job::segment_error::SegmentError;
 use crate::job::settings::SegmentSettings;
-use crate::job::state::{AcquireError, Job, StopRequest};
+use crate::job::settle::settle;
+use crate::job::state::{AcquireError, Job};
 use crate::job::takeover::{Taken, take};
 use crate::plan::manifest::Manifest;
 use crate::plan::merge::Merge;
@@ -27,13 +29,9 @@ use crate::plan::store::PlanStore;
 use crate::scan::scanner::Scan;
 use crate::send::checkpoint::Checkpoint;
 use crate::send::gate::Gate;
-use crate::send::parking::{OnUndeliverable, Parking};
+use crate::send::parking::OnUndeliverable;
 use crate::send::sender::Sending;
 use crate::send::watermark::{Watermark, lock};
-
-/// Why a scan that was never interrupted may still not advance.
-const STUCK: &str = "a whole segment was too short to list all versions of any key: \
-    raise ReseedTimeout, or look whether S3 throttles";
 
 /// How a segment ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +87,7 @@ struct Segment<'a> {
     settings: &'a SegmentSettings,
     /// The plan store, asked again when it fails.
     plans: Arc<dyn PlanStore>,
-    keeper: Arc<JobLease>,
+    lease: Arc<JobLease>,
     watermark: Arc<Mutex<Watermark>>,
     /// Whether it waits for the consumer.
     held: Arc<AtomicBool>,
@@ -128,12 +126,13 @@ impl<'a> Segment<'a> {
             ))),
             held: Arc::default(),
             listed_before: job.counts.listed,
-            keeper: Arc::new(JobLease::new(
+            lease: Arc::new(JobLease::new(
                 taken,
-                Arc::clone(&ports.jobs),
-                Arc::clone(&plans),
-                Arc::clone(&ports.clock),
                 settings.lease,
+                Ports {
+                    plans: Arc::clone(&plans),
+                    ..ports.clone()
+                },
                 retry,
                 random.fork(),
             )),
@@ -146,7 +145,7 @@ impl<'a> Segment<'a> {
     }
 
     async fn work(mut self, deadline: Instant) -> SegmentEnd {
-        let (keeper, watermark) = (Arc::clone(&self.keeper), Arc::clone(&self.watermark));
+        let (lease, watermark) = (Arc::clone(&self.lease), Arc::clone(&self.watermark));
         let held = Arc::clone(&self.held);
         let (stop, every) = (self.stop.clone(), self.settings.heartbeat);
         let done = CancellationToken::new();
@@ -162,14 +161,14 @@ impl<'a> Segment<'a> {
             }
         };
         // The heartbeat is never dropped in mid-write: it holds the job while it writes.
-        let beats = heartbeat(&keeper, &watermark, &held, every, &done);
+        let beats = heartbeat(&lease, &watermark, &held, every, &done);
         let (worked, (), ()) = tokio::join!(work, beats, alarm);
         self.finish(worked).await
     }
 
     /// `Ok(true)` when nothing is left to do.
     async fn scan_and_send(&mut self) -> Result<bool, SegmentError> {
-        let job = self.keeper.job().await;
+        let job = self.lease.job().await;
         let mut manifest = match &job.manifest {
             Some(name) => Manifest::load(&*self.plans, name).await?,
             None => Manifest::new(&job.job_id, &job.bucket),
@@ -194,14 +193,14 @@ impl<'a> Segment<'a> {
                     "the server's listing does not tell the order of these keys"
                 );
             }
-            self.keeper
+            self.lease
                 .update(move |job| {
                     job.phase = Phase::Sending;
                     job.planned = Some(summary.clone());
                 })
                 .await?;
         }
-        let job = self.keeper.job().await;
+        let job = self.lease.job().await;
         if job.options.dry_run {
             return Ok(true);
         }
@@ -214,7 +213,7 @@ impl<'a> Segment<'a> {
         let scan = Scan {
             lister: Arc::clone(&self.ports.lister),
             store: &*self.plans,
-            commit: &*self.keeper,
+            commit: &*self.lease,
             filter: &job.options.filter,
             refuse_ambiguous: job.options.refuse_ambiguous,
             settings: &self.settings.scan,
@@ -231,7 +230,8 @@ impl<'a> Segment<'a> {
         let sending = Sending {
             queue: self.ports.queues.open(&job.options.target.to_string()),
             parking: self.parking(&job),
-            gate: Arc::clone(&self.keeper) as Arc<dyn Gate>,
+            clock: Arc::clone(&self.ports.clock),
+            gate: Arc::clone(&self.lease) as Arc<dyn Gate>,
             stop: self.stop.clone(),
             watermark: Arc::clone(&self.watermark),
             held: Arc::clone(&self.held),
@@ -250,45 +250,24 @@ impl<'a> Segment<'a> {
 
     /// Where the job's undeliverable events go, if it parks them. A stack that has no such place any
     /// more fails at them.
-    fn parking(&self, job: &Job) -> Option<Parking> {
-        if job.options.on_undeliverable == OnUndeliverable::Stop {
-            return None;
+    fn parking(&self, job: &Job) -> Option<Arc<dyn Queue>> {
+        match job.options.on_undeliverable {
+            OnUndeliverable::Stop => None,
+            OnUndeliverable::Park => self.ports.queues.parking(&job.job_id),
         }
-        Some(Parking {
-            place: self.ports.queues.parking(&job.job_id)?,
-            clock: Arc::clone(&self.ports.clock),
-        })
     }
 
     /// Writes down how far it came and what is to become of the job.
     async fn finish(&self, worked: Result<bool, SegmentError>) -> SegmentEnd {
         let (checkpoint, parked) = passed(&self.watermark);
-        let clock = &self.ports.clock;
         // There is no heartbeat any more: what is written now is written soon or not at all.
         self.stop.cancel();
         let written = self
-            .keeper
+            .lease
             .update(|job| {
                 job.checkpoint = checkpoint.clone();
                 job.counts.parked = parked;
-                let now = clock.now();
-                match (&worked, job.stop_request) {
-                    (Ok(true), _) => job.end_as(Phase::Done, now),
-                    (_, Some(StopRequest::Cancel)) => job.end_as(Phase::Cancelled, now),
-                    (_, Some(StopRequest::Pause)) => job.end_as(Phase::Paused, now),
-                    (Ok(false), None) if self.is_stuck(job) => {
-                        job.release_after_fault(STUCK.to_owned(), now);
-                    }
-                    (Ok(false), None) => job.release(),
-                    (Err(SegmentError::Permanent(error)), None) => {
-                        job.last_error = Some(error.clone());
-                        job.end_as(Phase::Failed, now);
-                    }
-                    (Err(SegmentError::Transient(error)), None) => {
-                        job.release_after_fault(error.clone(), now);
-                    }
-                    (Err(SegmentError::Fenced), None) => {}
-                }
+                settle(job, &worked, self.listed_before, self.ports.clock.now());
             })
             .await;
         match written {
@@ -297,24 +276,16 @@ impl<'a> Segment<'a> {
             Err(LeaseError::Store(error)) => return SegmentEnd::RetryLater(error.to_string()),
             Ok(()) => {}
         }
-        let job = self.keeper.job().await;
+        let job = self.lease.job().await;
         if job.phase == Phase::Failed {
             counter!("JobsFailed").increment(1);
         }
-        match worked {
+        match &job.last_error {
             _ if !job.is_active() => SegmentEnd::Ended(job.phase),
-            Ok(_) if self.is_stuck(&job) => SegmentEnd::RetryLater(STUCK.to_owned()),
-            Err(SegmentError::Transient(error) | SegmentError::Permanent(error)) => {
-                SegmentEnd::RetryLater(error)
-            }
-            Err(SegmentError::Fenced) => SegmentEnd::Fenced,
-            Ok(_) => self.hand_on(&job).await,
+            _ if job.lease.is_some() => SegmentEnd::Fenced,
+            Some(error) => SegmentEnd::RetryLater(error.clone()),
+            None => self.hand_on(&job).await,
         }
-    }
-
-    /// A scan that took nothing into a run would continue for ever at full cost.
-    fn is_stuck(&self, job: &Job) -> bool {
-        job.phase == Phase::Scanning && job.counts.listed == self.listed_before
     }
 
     async fn hand_on(&self, job: &Job) -> SegmentEnd {
@@ -338,7 +309,7 @@ fn passed(watermark: &Mutex<Watermark>) -> (Checkpoint, u64) {
 
 /// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
 async fn heartbeat(
-    keeper: &JobLease,
+    lease: &JobLease,
     watermark: &Mutex<Watermark>,
     held: &AtomicBool,
     every: Duration,
@@ -350,7 +321,7 @@ async fn heartbeat(
             () = sleep(every) => {}
         }
         let (checkpoint, parked) = passed(watermark);
-        let beat = keeper
+        let beat = lease
             .try_update(&|job: &mut Job| {
                 job.checkpoint = checkpoint.clone();
                 job.counts.parked = parked;
@@ -361,7 +332,7 @@ async fn heartbeat(
                 }
             })
             .await;
-        histogram!("StalledSeconds").record(keeper.stalled().await.as_secs_f64());
+        histogram!("StalledSeconds").record(lease.stalled().await.as_secs_f64());
         match beat {
             Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
             Err(LeaseError::Fenced) => return,

@@ -180,9 +180,7 @@ impl Lane {
         let Some(parking) = &self.parking else {
             return Ok(false);
         };
-        let (gate, retry) = (&*self.gate, &self.retry);
-        let kept = parking.keep(message, refusal, gate, retry, &mut self.random);
-        let is_kept = kept.await?;
+        let is_kept = parking.keep(message, refusal, &mut self.random).await?;
         if is_kept {
             let event = Named::of(message);
             tracing::error!(%event, bytes = message.bytes(), %refusal, "parked: SQS does not take it");

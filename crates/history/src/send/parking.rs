@@ -46,13 +46,17 @@ const MAX_RECORD: usize = 65_536;
 /// Bytes of a code of SQS that are repeated.
 const MOST_CODE: usize = 100;
 
-/// A place for events that cannot be delivered.
+/// A place for events that cannot be delivered, as a lane uses it.
 #[derive(Clone)]
 pub struct Parking {
     /// The failure queue; on one machine, a file.
     pub place: Arc<dyn Queue>,
     /// The time that records bear.
     pub clock: Arc<dyn Clock>,
+    /// Asked before each request.
+    pub gate: Arc<dyn Gate>,
+    /// How long a place that fails is tried; once stopped, nothing more is kept.
+    pub retry: Retry,
 }
 
 /// How much of an event a record holds. The event itself may be what no queue takes.
@@ -130,22 +134,19 @@ fn ascii(json: &str) -> String {
 }
 
 impl Parking {
-    /// Keeps the event of `message` aside, at least once, as long as `gate` is open and `retry` is not
-    /// stopped; tells whether it is kept.
+    /// Keeps the event of `message` aside, at least once, as long as the gate is open and the lane is
+    /// not stopped; returns whether it is kept.
     ///
     /// # Errors
-    /// [`DeliveryError::NotParked`] when the place refuses it, or cannot be reached for as long as `retry`
-    /// allows.
+    /// [`DeliveryError::NotParked`] when the place refuses it, or cannot be reached for too long.
     pub async fn keep(
         &self,
         message: &Message,
         refusal: &SendError,
-        gate: &dyn Gate,
-        retry: &Retry,
         random: &mut fastrand::Rng,
     ) -> Result<bool, DeliveryError> {
-        let attempt = || self.try_to_keep(message, refusal, gate, retry);
-        let kept = retry.run(random, attempt).await;
+        let attempt = || self.try_to_keep(message, refusal);
+        let kept = self.retry.run(random, attempt).await;
         kept.map_err(|found| DeliveryError::NotParked {
             event: Named::of(message),
             refusal: found,
@@ -153,17 +154,11 @@ impl Parking {
     }
 
     /// One attempt: as much of the event as the place takes.
-    async fn try_to_keep(
-        &self,
-        message: &Message,
-        refusal: &SendError,
-        gate: &dyn Gate,
-        retry: &Retry,
-    ) -> Result<bool, SendError> {
+    async fn try_to_keep(&self, message: &Message, refusal: &SendError) -> Result<bool, SendError> {
         let timeout = self.place.request_timeout();
         let mut last = SendError::not_mentioned();
         for form in [Form::Whole, Form::Cut, Form::Least] {
-            if retry.stop.is_cancelled() || !gate.is_open(timeout) {
+            if self.retry.stop.is_cancelled() || !self.gate.is_open(timeout) {
                 return Ok(false);
             }
             let kept = Message {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bridge_core::clock::Clock;
 use bridge_core::format::Format;
 use bridge_core::limiter::ConcurrencyLimiter;
 use bridge_core::listing::version::PlannedVersion;
@@ -14,7 +15,7 @@ use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
 use bridge_core::retry::{Backoff, Retry};
 use metrics::counter;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,7 @@ use crate::send::packer::Packer;
 use crate::send::parking::Parking;
 use crate::send::target::Target;
 use crate::send::watermark::{Watermark, lock};
+use crate::send::window::Window;
 
 /// How to send.
 #[derive(Debug, Clone)]
@@ -98,7 +100,9 @@ pub struct Sending {
     /// Where to.
     pub queue: Arc<dyn Queue>,
     /// Where an event goes that the queue refuses for good; without, the job fails at it.
-    pub parking: Option<Parking>,
+    pub parking: Option<Arc<dyn Queue>>,
+    /// The time that records of parked events bear.
+    pub clock: Arc<dyn Clock>,
     /// Asked before each request.
     pub gate: Arc<dyn Gate>,
     /// The segment's end.
@@ -128,9 +132,7 @@ impl Sending {
             .await
             .map_err(|refusal| self.queue_error(refusal))?;
         let packer = self.packer(limit);
-        let window = Arc::new(Semaphore::new(
-            self.settings.window.max(packer.rows_of_block()),
-        ));
+        let window = Window::new(self.settings.window.max(packer.rows_of_block()));
         // When one lane ends, the others must too.
         let lanes_stop = self.stop.child_token();
         let limiter = ConcurrencyLimiter::new(self.lane_count());
@@ -173,19 +175,26 @@ impl Sending {
         limit: usize,
     ) -> Lane {
         let options = &self.options;
+        let retry = Retry {
+            backoff: self.settings.backoff,
+            retry_timeout: self.settings.retry_timeout,
+            stop: stop.clone(),
+        };
+        let parking = self.parking.as_ref().map(|place| Parking {
+            place: Arc::clone(place),
+            clock: Arc::clone(&self.clock),
+            gate: Arc::clone(&self.gate),
+            retry: retry.clone(),
+        });
         Lane {
             queue: Arc::clone(&self.queue),
             gate: Arc::clone(&self.gate),
             limiter: Arc::clone(limiter),
             mode: options.delivery,
             fills_requests: options.order != Order::Bucket || options.delivery == Mode::Batched,
-            retry: Retry {
-                backoff: self.settings.backoff,
-                retry_timeout: self.settings.retry_timeout,
-                stop: stop.clone(),
-            },
+            retry,
             max_message_bytes: limit,
-            parking: self.parking.clone(),
+            parking,
             random: self.random.fork(),
         }
     }
@@ -214,7 +223,7 @@ impl Sending {
         merge: &mut Merge,
         packer: &Packer,
         lanes: &[mpsc::Sender<Message>],
-        window: &Semaphore,
+        window: &Window,
         stop: &CancellationToken,
     ) -> Result<(), SenderError> {
         let mut pace = Pace::new(self.options.max_rate);
@@ -231,15 +240,12 @@ impl Sending {
                     depth_due = Instant::now() + self.settings.depth_every;
                 }
                 pace.wait(count).await;
-                window.acquire_many(count).await
+                window.take(count).await;
             };
-            let permit = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                permit = may_go => permit,
-            };
-            // The semaphore is never closed; permits come back when the checkpoint advances.
-            let Ok(permit) = permit else { return Ok(()) };
-            permit.forget();
+                () = may_go => {}
+            }
             let first = lock(&self.watermark).handed_out() + 1;
             let messages = packer.messages(rows, first);
             lock(&self.watermark).hand_out(u64::from(count), last, messages.len());
@@ -300,13 +306,13 @@ impl Sending {
 fn start_lane(
     tasks: &mut JoinSet<Result<(), DeliveryError>>,
     lane: Lane,
-    window: &Arc<Semaphore>,
+    window: &Window,
     watermark: &Arc<Mutex<Watermark>>,
 ) -> mpsc::Sender<Message> {
     let (sender, messages) = mpsc::channel(LANE_DEPTH);
     let ledger = Passed {
         watermark: Arc::clone(watermark),
-        window: Arc::clone(window),
+        window: window.clone(),
     };
     let stop = lane.retry.stop.clone();
     tasks.spawn(async move {
@@ -322,7 +328,7 @@ fn start_lane(
 /// What all lanes write down together.
 struct Passed {
     watermark: Arc<Mutex<Watermark>>,
-    window: Arc<Semaphore>,
+    window: Window,
 }
 
 impl Passed {
@@ -334,7 +340,7 @@ impl Passed {
         let parked = watermark.parked() - before;
         drop(watermark);
         counter!("EventsSent").increment((advanced as u64).saturating_sub(parked));
-        self.window.add_permits(advanced);
+        self.window.give_back(advanced);
     }
 }
 

@@ -1,4 +1,8 @@
+use bridge_core::format::Format;
+use bridge_core::queue::ordering::{Mode, Order};
+
 use super::*;
+use crate::scan::filter::Filter;
 
 const LEASE: Duration = Duration::from_mins(1);
 const BEGIN: Timestamp = Timestamp(1_714_564_800_000);
@@ -20,6 +24,11 @@ fn job() -> Job {
         on_undeliverable: OnUndeliverable::Stop,
     };
     Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
+}
+
+/// A job that a segment has just taken.
+pub(in crate::job) fn leased() -> Job {
+    taken(&job(), BEGIN)
 }
 
 fn taken(job: &Job, now: Timestamp) -> Job {

@@ -237,6 +237,8 @@ async fn drive(
     lane.parking = place.map(|place| Parking {
         place,
         clock: Arc::new(bridge_core::clock::SystemClock),
+        gate: Arc::clone(&lane.gate),
+        retry: lane.retry.clone(),
     });
     let noted = Noted::default();
     let end = lane.run(messages, &noted).await;
