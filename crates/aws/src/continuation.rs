@@ -1,5 +1,6 @@
 //! Port `Continuation`: the next segment, by an asynchronous invocation of this function itself.
 
+use bridge_history::id::{Epoch, JobId};
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
@@ -26,9 +27,9 @@ impl LambdaContinuation {
 
 #[async_trait]
 impl Continuation for LambdaContinuation {
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError> {
+    async fn invoke(&self, job_id: &JobId, epoch: Epoch) -> Result<(), ContinuationError> {
         let payload = ContinueRequest {
-            job_id: job_id.to_owned(),
+            job_id: job_id.clone(),
             epoch,
         }
         .to_json();

@@ -1,6 +1,7 @@
 //! Port `JobStore`: one `DynamoDB` item a job, every write conditional on epoch and revision; an index of
 //! the jobs' keys by phase, the newest first (docs/decisions/0020).
 
+use bridge_history::id::JobId;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -72,8 +73,8 @@ impl DynamoJobs {
 
 fn read(item: Item) -> Result<Job, JobStoreError> {
     let job_id = match item.get(KEY) {
-        Some(AttributeValue::S(job_id)) => job_id.clone(),
-        _ => String::new(), // a table's key is never missing
+        Some(AttributeValue::S(job_id)) => JobId::stored(job_id.clone()),
+        _ => JobId::stored(String::new()), // a table's key is never missing
     };
     serde_dynamo::from_item(item).map_err(|e| JobStoreError::Unreadable {
         job_id,
@@ -95,12 +96,12 @@ impl JobStore for DynamoJobs {
             .map_err(|e| self.write_error(job, &e))
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         let answer = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key(KEY, AttributeValue::S(job_id.to_owned()))
+            .key(KEY, AttributeValue::S(job_id.to_string()))
             .consistent_read(true)
             .send()
             .await
@@ -125,7 +126,7 @@ impl JobStore for DynamoJobs {
             .map_err(|e| self.write_error(job, &e))
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         let mut active = Vec::new();
         for phase in Phase::ALL.into_iter().filter(|phase| phase.is_active()) {
             let mut start = None;
@@ -209,8 +210,8 @@ impl DynamoJobs {
     }
 }
 
-fn id(item: &Item) -> Option<String> {
-    item.get(KEY)?.as_s().ok().cloned()
+fn id(item: &Item) -> Option<JobId> {
+    item.get(KEY)?.as_s().ok().cloned().map(JobId::stored)
 }
 
 fn place(item: &Item) -> Option<Place> {
@@ -233,7 +234,7 @@ mod tests {
         ]);
         let error = read(item).unwrap_err();
         assert!(
-            matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id == "20240501-x-1"),
+            matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id.as_str() == "20240501-x-1"),
             "{error}"
         );
     }

@@ -1,5 +1,6 @@
 //! Port `Queues`: any queue of SQS by its URL.
 
+use bridge_history::id::JobId;
 use std::sync::Arc;
 
 use aws_sdk_sqs::Client;
@@ -22,7 +23,7 @@ impl Queues for SqsQueues {
         Arc::new(SqsQueue::new(self.client.clone(), url.to_owned()))
     }
 
-    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+    fn parking(&self, _job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {
         self.failure_queue.as_deref().map(|url| self.open(url))
     }
 }

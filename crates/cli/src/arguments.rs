@@ -1,5 +1,6 @@
 //! The command line.
 
+use bridge_history::id::JobId;
 use std::path::PathBuf;
 
 use bridge_core::format::Format;
@@ -128,7 +129,7 @@ pub(crate) struct ReseedArguments {
         "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
-    pub resume: Option<String>,
+    pub resume: Option<JobId>,
     /// Where jobs and their plans are kept
     #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
     pub state: PathBuf,

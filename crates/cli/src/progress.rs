@@ -1,5 +1,6 @@
 //! What is told on standard error while a job works: a bar on a terminal, lines otherwise.
 
+use bridge_history::id::JobId;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +105,7 @@ impl<S: JobStore> JobStore for Counted<S> {
         self.inner.create(job).await
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         self.inner.load(job_id).await
     }
 
@@ -114,7 +115,7 @@ impl<S: JobStore> JobStore for Counted<S> {
         Ok(())
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         self.inner.active().await
     }
 

@@ -1,5 +1,6 @@
 //! The history path of S3 SQS Bridge: a bucket's versions read, ordered, and sent as a job.
 //!
+//! - [`id`]: what names a job, and which of its segments speaks
 //! - [`scan`]: lists the bucket into a plan
 //! - [`plan`]: the frozen, sorted list of what will be sent
 //! - [`send`]: the plan through the lanes into the queue
@@ -7,6 +8,7 @@
 //! - [`api`]: what the interface's actions do
 
 pub mod api;
+pub mod id;
 pub mod job;
 pub mod plan;
 pub mod scan;

@@ -1,5 +1,6 @@
 //! Port `JobStore`: job states as files. One process writes (see [`super::state`]).
 
+use bridge_history::id::JobId;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use bridge_history::job::store::JobStore;
 use crate::{below, is_plain, read_own, write_whole};
 
 /// The name of a job's folder, and its job or why that cannot be read.
-type Read = (String, Result<Job, JobStoreError>);
+type Read = (JobId, Result<Job, JobStoreError>);
 
 /// Bytes of a job's file, at most: what an item of `DynamoDB` holds, written with room between.
 const MOST_JOB: usize = 1024 * 1024;
@@ -46,26 +47,26 @@ impl LocalJobs {
             .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
     }
 
-    fn path(&self, job_id: &str) -> Result<PathBuf, JobStoreError> {
-        below(&self.folder, ["jobs", job_id, "job.json"])
+    fn path(&self, job_id: &JobId) -> Result<PathBuf, JobStoreError> {
+        below(&self.folder, ["jobs", job_id.as_str(), "job.json"])
             .map_err(|e| JobStoreError::transient(e.to_string()))
     }
 
-    fn read(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    fn read(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         let path = self.path(job_id)?;
         match read_own(&path, MOST_JOB) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes)
                     .map(Some)
                     .map_err(|e| JobStoreError::Unreadable {
-                        job_id: job_id.to_owned(),
+                        job_id: job_id.clone(),
                         reason: format!("{}: {e}", path.display()),
                     })
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 Err(JobStoreError::Unreadable {
-                    job_id: job_id.to_owned(),
+                    job_id: job_id.clone(),
                     reason: format!("{}: {error}", path.display()),
                 })
             }
@@ -105,15 +106,17 @@ impl LocalJobs {
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
             if let Some(name) = name.to_str().filter(|name| is_plain(name))
-                && let Some(read) = self.read(name).transpose()
             {
-                all.push((name.to_owned(), read));
+                let job_id = JobId::stored(name.to_owned());
+                if let Some(read) = self.read(&job_id).transpose() {
+                    all.push((job_id, read));
+                }
             }
         }
         Ok(all)
     }
 
-    fn read_active(&self) -> Result<Vec<String>, JobStoreError> {
+    fn read_active(&self) -> Result<Vec<JobId>, JobStoreError> {
         let all = self.read_all()?.into_iter();
         let active = all.filter(|(_, read)| read.as_ref().is_ok_and(Job::is_active));
         Ok(active.map(|(name, _)| name).collect())
@@ -138,8 +141,8 @@ impl JobStore for LocalJobs {
             .await
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
-        let job_id = job_id.to_owned();
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
+        let job_id = job_id.clone();
         self.work(move |jobs| jobs.read(&job_id)).await
     }
 
@@ -153,7 +156,7 @@ impl JobStore for LocalJobs {
         .await
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         self.work(Self::read_active).await
     }
 

@@ -17,6 +17,7 @@ pub mod parked;
 pub mod plans;
 pub mod state;
 
+use bridge_history::id::{Epoch, JobId};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -32,7 +33,7 @@ pub struct NoContinuation;
 
 #[async_trait]
 impl Continuation for NoContinuation {
-    async fn invoke(&self, _job_id: &str, _epoch: u64) -> Result<(), ContinuationError> {
+    async fn invoke(&self, _job_id: &JobId, _epoch: Epoch) -> Result<(), ContinuationError> {
         Ok(())
     }
 }

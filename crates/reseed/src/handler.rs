@@ -77,7 +77,7 @@ impl Reseed {
                     actions::ask_queue(&*ports.queues, &options.target.to_string()).await?;
                 }
                 let job = actions::start(ports, &self.config, &start).await?;
-                tracing::info!(job = job.job_id, "started");
+                tracing::info!(job = %job.job_id, "started");
                 let mut answer = shown(&job);
                 let warnings = self.warnings().await;
                 if !warnings.is_empty() {

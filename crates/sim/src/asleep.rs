@@ -1,5 +1,6 @@
 //! A machine that stands still for a time, as a suspended laptop or a starved container does.
 
+use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl Queues for Asleep {
         })
     }
 
-    fn parking(&self, job_id: &str) -> Option<Arc<dyn Queue>> {
+    fn parking(&self, job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {
         let queue = self.queues.parking(job_id)?;
         let sleep = self.sleep;
         Some(Arc::new(AsleepQueue { queue, sleep }))

@@ -3,6 +3,7 @@
 //!
 //! The functions panic with what is wrong, as tests do.
 
+use bridge_history::id::{Epoch, JobId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub async fn plan_store(store: &dyn PlanStore, folder: &str) {
     assert_eq!(store.get(&name, None).await.unwrap(), "");
 }
 
-fn job(id: &str) -> Job {
+fn job(id: &JobId) -> Job {
     let options = Options {
         filter: Filter {
             prefix: "ünï/".to_owned(),
@@ -74,7 +75,7 @@ fn job(id: &str) -> Job {
         on_undeliverable: OnUndeliverable::Park,
     };
     Job::new(
-        id.to_owned(),
+        id.clone(),
         "ledger",
         options,
         "d1".to_owned(),
@@ -82,9 +83,13 @@ fn job(id: &str) -> Job {
     )
 }
 
+fn numbered(prefix: &str, number: u32) -> JobId {
+    JobId::stored(format!("{prefix}-{number}"))
+}
+
 /// `store` holds no job whose id begins with `prefix`.
 pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
-    let id = format!("{prefix}-1");
+    let id = numbered(prefix, 1);
     assert_eq!(store.load(&id).await, Ok(None));
     let first = job(&id);
     let conflict = Err(JobStoreError::Conflict { job_id: id.clone() });
@@ -101,7 +106,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     let mut second = first
         .take_over(
             "me",
-            Some(0),
+            Some(Epoch(0)),
             Timestamp(9),
             Duration::from_mins(1),
             Seen::Once,
@@ -131,7 +136,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
         conflict
     );
     let mut other_epoch = second.stored_revision();
-    other_epoch.epoch += 1;
+    other_epoch.epoch = other_epoch.epoch.next();
     assert_eq!(store.replace(&stale, other_epoch).await, conflict);
     assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
 
@@ -148,7 +153,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
     let won = writes.join_all().await;
     assert_eq!(won.iter().filter(|won| **won).count(), 1);
 
-    let mut other = job(&format!("{prefix}-2"));
+    let mut other = job(&numbered(prefix, 2));
     other.created_at = Timestamp(6);
     store.create(&other).await.unwrap();
     job_index(&*store, prefix, &other).await;
@@ -156,10 +161,10 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
 
 /// `other` is the newer of two jobs at work. What the index shows may be behind by a moment.
 async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
-    let ids = |numbers: &[u32]| -> Vec<String> {
-        numbers.iter().map(|n| format!("{prefix}-{n}")).collect()
+    let ids = |numbers: &[u32]| -> Vec<JobId> {
+        numbers.iter().map(|n| numbered(prefix, *n)).collect()
     };
-    let ours = |id: &String| id.starts_with(prefix);
+    let ours = |id: &JobId| id.as_str().starts_with(prefix);
     let active = async || {
         let mut active = store.active().await.unwrap();
         active.retain(ours);
@@ -175,7 +180,7 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
     // Behind any other job that may be there, nothing else is as old.
     let before = Place {
         created_at: Timestamp(7),
-        job_id: String::new(),
+        job_id: JobId::stored(String::new()),
     };
     eventually(async || list(Some(&before), 5).await, &ids(&[2, 1])).await;
     assert_eq!(list(Some(&before), 1).await, ids(&[2]));
@@ -194,7 +199,7 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
 }
 
 /// Asks again for ten seconds at most.
-async fn eventually(ask: impl AsyncFn() -> Vec<String>, expected: &[String]) {
+async fn eventually(ask: impl AsyncFn() -> Vec<JobId>, expected: &[JobId]) {
     let begin = tokio::time::Instant::now();
     loop {
         let told = ask().await;

@@ -1,5 +1,6 @@
 //! Somebody who pauses, resumes and cancels a job while a scenario runs.
 
+use bridge_history::id::JobId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::world::World;
 /// Who does it.
 pub struct Operator<'a> {
     world: &'a World,
-    job_id: &'a str,
+    job_id: &'a JobId,
     seed: u64,
     is_busy: AtomicBool,
 }
@@ -22,7 +23,7 @@ pub struct Operator<'a> {
 impl<'a> Operator<'a> {
     /// An operator of one job.
     #[must_use]
-    pub fn new(world: &'a World, job_id: &'a str, seed: u64) -> Self {
+    pub fn new(world: &'a World, job_id: &'a JobId, seed: u64) -> Self {
         Self {
             world,
             job_id,

@@ -1,5 +1,6 @@
 //! The queue and its failure queue, as a job opens them.
 
+use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,7 +22,7 @@ impl Queues for OneQueue {
     }
 
     /// For the segment that opened the queue last.
-    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+    fn parking(&self, _job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {
         Some(Arc::new(OfParking {
             queue: Arc::clone(&self.0),
             segment: self.0.segments.load(Ordering::Relaxed).saturating_sub(1),

@@ -1,5 +1,6 @@
 //! Plans and jobs in memory, with conditional writes.
 
+use bridge_history::id::JobId;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -126,11 +127,11 @@ impl PlanStore for SimPlans {
 pub const INDEX_LAG: Duration = Duration::from_millis(500);
 
 /// What the index holds of a job, by id, and from when on.
-type Indexed = (Instant, String, Phase, Timestamp);
+type Indexed = (Instant, JobId, Phase, Timestamp);
 
 /// Jobs by id.
 pub struct SimJobs {
-    jobs: Mutex<BTreeMap<String, Job>>,
+    jobs: Mutex<BTreeMap<JobId, Job>>,
     /// Every change of a phase, as the index will have it.
     index: Mutex<Vec<Indexed>>,
     /// An item that is no job lies beside the jobs.
@@ -166,7 +167,7 @@ impl SimJobs {
     }
 
     /// All jobs, past all faults.
-    pub fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Job>> {
+    pub fn jobs(&self) -> MutexGuard<'_, BTreeMap<JobId, Job>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -200,7 +201,7 @@ impl SimJobs {
     }
 
     /// What the index shows by now, by id.
-    async fn indexed(&self) -> Result<BTreeMap<String, (Phase, Timestamp)>, JobStoreError> {
+    async fn indexed(&self) -> Result<BTreeMap<JobId, (Phase, Timestamp)>, JobStoreError> {
         if self.faults.strike().await != Strike::None {
             return Err(JobStoreError::transient("simulated".to_owned()));
         }
@@ -210,7 +211,7 @@ impl SimJobs {
             .map(|(_, id, phase, created_at)| (id.clone(), (*phase, *created_at)))
             .collect();
         if self.has_unreadable {
-            shown.insert(UNREADABLE.to_owned(), (Phase::Sending, Timestamp(0)));
+            shown.insert(JobId::stored(UNREADABLE.to_owned()), (Phase::Sending, Timestamp(0)));
         }
         Ok(shown)
     }
@@ -247,7 +248,7 @@ impl JobStore for CutOff {
         self.reach().await?.create(job).await
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         self.reach().await?.load(job_id).await
     }
 
@@ -255,7 +256,7 @@ impl JobStore for CutOff {
         self.reach().await?.replace(job, expected).await
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         self.reach().await?.active().await
     }
 
@@ -274,11 +275,11 @@ impl JobStore for SimJobs {
         self.write(job, |stored| stored.is_none()).await
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         match self.faults.strike().await {
-            Strike::None if self.has_unreadable && job_id == UNREADABLE => {
+            Strike::None if self.has_unreadable && job_id.as_str() == UNREADABLE => {
                 Err(JobStoreError::Unreadable {
-                    job_id: UNREADABLE.to_owned(),
+                    job_id: job_id.clone(),
                     reason: "simulated".to_owned(),
                 })
             }
@@ -294,7 +295,7 @@ impl JobStore for SimJobs {
         .await
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         let shown = self.indexed().await?.into_iter();
         let active = shown.filter(|(_, (phase, _))| phase.is_active());
         Ok(active.map(|(id, _)| id).collect())

@@ -1,6 +1,7 @@
 //! A whole stack on simulated time: segments, continuations that are lost or doubled, kills at
 //! any moment, and the sweep that picks up the pieces.
 
+use bridge_history::id::{Epoch, JobId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Clock for WrongClock {
 
 /// Continuations that wait to be run.
 pub struct SimContinuation {
-    waiting: Mutex<VecDeque<(String, u64)>>,
+    waiting: Mutex<VecDeque<(JobId, Epoch)>>,
     faults: Arc<Faults>,
     /// Of 10 invocations: the first so many are lost, the next so many come twice.
     lost: u64,
@@ -82,7 +83,7 @@ pub struct SimContinuation {
 
 #[async_trait]
 impl Continuation for SimContinuation {
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError> {
+    async fn invoke(&self, job_id: &JobId, epoch: Epoch) -> Result<(), ContinuationError> {
         let lot = self.faults.below(10);
         let times = if lot < self.lost {
             0
@@ -93,7 +94,7 @@ impl Continuation for SimContinuation {
         };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..times {
-            waiting.push_back((job_id.to_owned(), epoch));
+            waiting.push_back((job_id.clone(), epoch));
         }
         Ok(())
     }
@@ -281,7 +282,7 @@ impl World {
     }
 
     /// One segment, which may be killed at some moment.
-    fn segment(&self, job_id: String, epoch: u64) -> impl Future<Output = ()> + use<> {
+    fn segment(&self, job_id: JobId, epoch: Epoch) -> impl Future<Output = ()> + use<> {
         let (mut ports, settings) = (self.ports.clone(), self.settings.clone());
         let (profile, faults) = (self.profile, Arc::clone(&self.faults));
         let (jobs, ends) = (Arc::clone(&self.jobs), Arc::clone(&self.ends));

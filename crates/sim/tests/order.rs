@@ -91,7 +91,7 @@ async fn sequence(bucket: &Arc<Bucket>, how: &How) -> (Vec<(Position, ObjectVers
         memory_budget: how.memory_budget,
         ..ScanSettings::default()
     };
-    let mut manifest = Manifest::new("job", "ledger");
+    let mut manifest = Manifest::new("job".parse().unwrap(), "ledger");
     let mut segment = 0;
     while !manifest.is_complete() {
         segment += 1;
@@ -260,7 +260,7 @@ fn a_resume_begins_right_behind_its_position_in_every_run() {
     let bucket = Arc::new(history(&steps, true));
     block_on(async {
         let store: Arc<dyn PlanStore> = Arc::new(SimPlans::new(Arc::new(Faults::new(7, 0))));
-        let mut manifest = Manifest::new("job", "ledger");
+        let mut manifest = Manifest::new("job".parse().unwrap(), "ledger");
         let history = bucket.history();
         for (number, part) in history.chunks(25_000).enumerate() {
             let rows: Vec<_> = part.iter().map(planned).collect();

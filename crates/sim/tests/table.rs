@@ -1,5 +1,6 @@
 //! What is read of the job table, however many jobs it holds, and how many may be at work.
 
+use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl JobStore for Counted {
         self.jobs.create(job).await
     }
 
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         self.loads.fetch_add(1, Ordering::Relaxed);
         self.jobs.load(job_id).await
     }
@@ -44,7 +45,7 @@ impl JobStore for Counted {
         self.jobs.replace(job, expected).await
     }
 
-    async fn active(&self) -> Result<Vec<String>, JobStoreError> {
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError> {
         self.jobs.active().await
     }
 
@@ -88,7 +89,7 @@ fn ended(number: usize) -> Job {
     let options = of_prefix(number).resolve(&config().common, BEGIN).unwrap();
     let at = BEGIN + Duration::from_millis(u64::try_from(number).unwrap());
     let id = format!("20240101-{number:08x}-1");
-    let mut job = Job::new(id, "ledger", options, format!("{number:08x}"), at);
+    let mut job = Job::new(JobId::stored(id), "ledger", options, format!("{number:08x}"), at);
     job.end_as(Phase::Done, at);
     job
 }
@@ -185,7 +186,7 @@ fn the_number_of_a_job_is_found_in_few_reads_however_many_there_were() {
                 .await
                 .unwrap();
             assert!(
-                job.job_id.ends_with(&format!("-{number}")),
+                job.job_id.as_str().ends_with(&format!("-{number}")),
                 "{}",
                 job.job_id
             );

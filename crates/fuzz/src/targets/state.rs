@@ -3,6 +3,7 @@
 //! An input is the files of the job `j`, one behind the other, each behind a line `=== NAME`. Only the names
 //! below are written, so that an input can do no harm.
 
+use bridge_history::id::JobId;
 use std::path::Path;
 
 use bridge_history::job::store::JobStore as _;
@@ -45,7 +46,7 @@ pub(super) fn accepts(input: &[u8]) -> bool {
     let (listed, loaded, planned) = block_on(async {
         let active = jobs.active().await;
         let listed = active.and(jobs.newest(None, 10).await);
-        let loaded = jobs.load("j").await;
+        let loaded = jobs.load(&JobId::stored("j".to_owned())).await;
         let manifest = match &loaded {
             Ok(Some(job)) => job.manifest.clone(),
             _ => None,

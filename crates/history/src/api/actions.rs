@@ -1,5 +1,6 @@
 //! What the interface's actions do to jobs.
 
+use crate::id::JobId;
 use bridge_core::config::ReseedConfig;
 use bridge_core::failure::FailureKind;
 use bridge_core::queue::error::SendError;
@@ -32,11 +33,11 @@ pub async fn start(
     request: &StartRequest,
 ) -> Result<Job, JobError> {
     let asked = Asked::read(ports, config, request)?;
-    check_parking(ports, "", asked.options.on_undeliverable)?;
+    check_parking(ports, None, asked.options.on_undeliverable)?;
     let active = ports.jobs.active().await?;
-    let last = Last::of(ports, &asked.stem).await?;
+    let last = Last::of(ports, &asked).await?;
     if let Some(job) = at_work(ports, &asked.digest, &active, &last).await? {
-        tracing::info!(job = job.job_id, "this job is already at work");
+        tracing::info!(job = %job.job_id, "this job is already at work");
         return Ok(job);
     }
     check_room(&active)?;
@@ -51,15 +52,14 @@ pub async fn start(
 async fn at_work(
     ports: &Ports,
     digest: &str,
-    active: &[String],
+    active: &[JobId],
     last: &Last,
 ) -> Result<Option<Job>, JobError> {
     let is_same = |job: &Job| job.is_active() && job.digest == digest;
     if let Some(job) = last.job.as_ref().filter(|job| is_same(job)) {
         return Ok(Some(job.clone()));
     }
-    let named = |id: &&String| id.split('-').nth(1) == Some(digest);
-    for id in active.iter().filter(named) {
+    for id in active.iter().filter(|id| id.digest() == digest) {
         if let Some(job) = load(ports, id).await?.flatten().filter(is_same) {
             return Ok(Some(job));
         }
@@ -69,7 +69,7 @@ async fn at_work(
 
 /// # Errors
 /// [`JobError::BadRequest`] when no more jobs may be at work.
-fn check_room(active: &[String]) -> Result<(), JobError> {
+fn check_room(active: &[JobId]) -> Result<(), JobError> {
     let active = active.len();
     if active < MAX_ACTIVE {
         return Ok(());
@@ -80,7 +80,7 @@ fn check_room(active: &[String]) -> Result<(), JobError> {
 }
 
 /// A stored job; `Some(None)` is one that cannot be read.
-async fn load(ports: &Ports, job_id: &str) -> Result<Option<Option<Job>>, JobError> {
+async fn load(ports: &Ports, job_id: &JobId) -> Result<Option<Option<Job>>, JobError> {
     match ports.jobs.load(job_id).await {
         Ok(found) => Ok(found.map(Some)),
         Err(JobStoreError::Unreadable { .. }) => Ok(Some(None)),
@@ -88,7 +88,7 @@ async fn load(ports: &Ports, job_id: &str) -> Result<Option<Option<Job>>, JobErr
     }
 }
 
-/// The last job that has a stem.
+/// The last one of today's jobs that were asked for the same.
 #[derive(Default)]
 struct Last {
     /// Its number; 0 when there is none.
@@ -99,8 +99,8 @@ struct Last {
 impl Last {
     /// Numbers are given one after the other, so doubling and halving finds the last one in few reads,
     /// however many there are.
-    async fn of(ports: &Ports, stem: &str) -> Result<Self, JobError> {
-        let look = async |count| load(ports, &id_of(stem, count)).await;
+    async fn of(ports: &Ports, asked: &Asked) -> Result<Self, JobError> {
+        let look = async |count| load(ports, &asked.id(count)).await;
         let (mut last, mut free) = (Self::default(), 1);
         while let Some(job) = look(free).await? {
             last = Self { count: free, job };
@@ -117,12 +117,12 @@ impl Last {
     }
 }
 
-fn id_of(stem: &str, count: u64) -> String {
-    format!("{stem}-{count}")
-}
-
 /// An event that is to be parked needs a place.
-fn check_parking(ports: &Ports, job_id: &str, asked: OnUndeliverable) -> Result<(), JobError> {
+fn check_parking(
+    ports: &Ports,
+    job_id: Option<&JobId>,
+    asked: OnUndeliverable,
+) -> Result<(), JobError> {
     if asked.is_stop() || ports.queues.parking(job_id).is_some() {
         return Ok(());
     }
@@ -144,7 +144,7 @@ pub async fn start_another(
     request: &StartRequest,
 ) -> Result<Job, JobError> {
     let asked = Asked::read(ports, config, request)?;
-    let last = Last::of(ports, &asked.stem).await?;
+    let last = Last::of(ports, &asked).await?;
     create(ports, &config.bucket, asked, last.count).await
 }
 
@@ -181,8 +181,6 @@ pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
 struct Asked {
     options: Options,
     digest: String,
-    /// Of the id: day and digest.
-    stem: String,
     now: Timestamp,
 }
 
@@ -196,17 +194,21 @@ impl Asked {
         let options = request.resolve(&config.common, now)?;
         let digest = digest(&config.bucket, &options, request.until)?;
         Ok(Self {
-            stem: format!("{}-{digest}", now.day()),
             options,
             digest,
             now,
         })
     }
+
+    /// Of the job of this number among today's that were asked for the same.
+    fn id(&self, number: u64) -> JobId {
+        JobId::numbered(&self.now.day(), &self.digest, number)
+    }
 }
 
 /// Two creations at the same moment count to the same number, and only one of them can have it.
 async fn create(ports: &Ports, bucket: &str, asked: Asked, last: u64) -> Result<Job, JobError> {
-    let job_id = id_of(&asked.stem, last + 1);
+    let job_id = asked.id(last + 1);
     let Asked {
         options,
         digest,
@@ -234,12 +236,12 @@ fn digest(bucket: &str, options: &Options, until: Option<Timestamp>) -> Result<S
 ///
 /// # Errors
 /// [`JobError::NoSuchJob`], or the store's.
-pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
+pub async fn find(ports: &Ports, job_id: &JobId) -> Result<Job, JobError> {
     ports
         .jobs
         .load(job_id)
         .await?
-        .ok_or_else(|| JobError::NoSuchJob(shown(job_id, MOST_SHOWN)))
+        .ok_or_else(|| JobError::NoSuchJob(shown(job_id.as_str(), MOST_SHOWN)))
 }
 
 /// Pauses or cancels a job.
@@ -248,7 +250,7 @@ pub async fn find(ports: &Ports, job_id: &str) -> Result<Job, JobError> {
 /// [`JobError`]
 pub async fn request_stop(
     ports: &Ports,
-    job_id: &str,
+    job_id: &JobId,
     request: StopRequest,
 ) -> Result<Job, JobError> {
     change(ports, job_id, |job| {
@@ -264,10 +266,10 @@ pub async fn request_stop(
 /// [`JobError`]; also where a job at work would have to change.
 pub async fn resume(
     ports: &Ports,
-    job_id: &str,
+    job_id: &JobId,
     on_undeliverable: Option<OnUndeliverable>,
 ) -> Result<Job, JobError> {
-    check_parking(ports, job_id, on_undeliverable.unwrap_or_default())?;
+    check_parking(ports, Some(job_id), on_undeliverable.unwrap_or_default())?;
     let job = find(ports, job_id).await?;
     let changes = on_undeliverable.is_some_and(|asked| asked != job.options.on_undeliverable);
     if job.is_active() && job.stop_request.is_none() && !changes {
@@ -285,7 +287,7 @@ pub async fn resume(
 /// Changes a job, again if somebody else wrote in between.
 async fn change(
     ports: &Ports,
-    job_id: &str,
+    job_id: &JobId,
     next: impl Fn(&Job) -> Result<Job, JobError>,
 ) -> Result<Job, JobError> {
     let mut attempt = 1;
@@ -306,7 +308,7 @@ async fn change(
 /// Asks for the first segment. If that fails the job is not lost: the sweep asks again.
 async fn continue_soon(ports: &Ports, job: &Job) {
     if let Err(error) = ports.continuation.invoke(&job.job_id, job.epoch).await {
-        tracing::warn!(job = job.job_id, %error, "the sweep will start this job");
+        tracing::warn!(job = %job.job_id, %error, "the sweep will start this job");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The reseed function's input (docs/OPERATIONS.md).
 
+use crate::id::{Epoch, JobId};
 use bridge_core::config;
 use bridge_core::config::Config;
 use bridge_core::format::Format;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::api::list;
 use crate::job::error::JobError;
 use crate::job::options::Options;
-use crate::job::place::{Place, is_job_id};
+use crate::job::place::Place;
 use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
 use crate::send::target::Target;
@@ -62,7 +63,7 @@ pub enum Request {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobRef {
     /// The job.
-    pub job_id: String,
+    pub job_id: JobId,
 }
 
 /// Which page of the jobs.
@@ -109,7 +110,7 @@ fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> 
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResumeRequest {
     /// The job.
-    pub job_id: String,
+    pub job_id: JobId,
     /// `stop` or `park`; absent: as before.
     #[serde(default)]
     pub on_undeliverable: Option<OnUndeliverable>,
@@ -120,9 +121,9 @@ pub struct ResumeRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContinueRequest {
     /// The job.
-    pub job_id: String,
+    pub job_id: JobId,
     /// The epoch of the segment that asks.
-    pub epoch: u64,
+    pub epoch: Epoch,
 }
 
 impl ContinueRequest {
@@ -309,12 +310,11 @@ pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), S
 /// Whatever action it is for: an id is a key of the table and part of names in the plan bucket.
 fn check_job_id(found: Option<&Value>) -> Result<(), JobError> {
     match found {
-        Some(Value::String(id)) if !is_job_id(id) => Err(bad(format!(
-            "jobId: found {:?}, allowed are letters, digits and hyphens, 64 at most, such as \
-             20240501-1a2b3c4d-1",
-            shown(id, MOST_ECHOED)
-        ))),
-        _ => Ok(()),
+        Some(Value::String(id)) => {
+            let parsed = id.parse::<JobId>();
+            parsed.map(drop).map_err(|e| bad(format!("jobId: {e}")))
+        }
+        _ => Ok(()), // told by what reads the fields
     }
 }
 

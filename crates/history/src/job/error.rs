@@ -1,5 +1,6 @@
 //! Why a job, or an action on one, fails.
 
+use crate::id::JobId;
 use bridge_core::failure::{Failure, FailureKind};
 
 use crate::job::phase::Phase;
@@ -11,7 +12,7 @@ pub enum JobStoreError {
     #[error("job {job_id} was changed by somebody else")]
     Conflict {
         /// The job.
-        job_id: String,
+        job_id: JobId,
     },
     /// The store's refusal.
     #[error("job store: {reason}")]
@@ -26,7 +27,7 @@ pub enum JobStoreError {
     #[error("job {job_id} cannot be read: {reason}")]
     Unreadable {
         /// The job.
-        job_id: String,
+        job_id: JobId,
         /// What is wrong with it.
         reason: String,
     },
@@ -65,7 +66,7 @@ pub enum JobError {
     #[error("job {job_id} is {phase}: it cannot {action}")]
     WrongPhase {
         /// The job.
-        job_id: String,
+        job_id: JobId,
         /// Its phase.
         phase: Phase,
         /// The action.
@@ -75,7 +76,7 @@ pub enum JobError {
     #[error("job {job_id} is about to be {doing}: it cannot {action}")]
     Ending {
         /// The job.
-        job_id: String,
+        job_id: JobId,
         /// `paused` or `cancelled`.
         doing: &'static str,
         /// The action.

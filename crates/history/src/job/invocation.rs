@@ -1,5 +1,6 @@
 //! What a segment is asked to do.
 
+use crate::id::{Epoch, JobId};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -8,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Invocation<'a> {
     /// Which job.
-    pub job_id: &'a str,
+    pub job_id: &'a JobId,
     /// The epoch that it was left at; `None` takes it at any.
-    pub expected_epoch: Option<u64>,
+    pub expected_epoch: Option<Epoch>,
     /// Who asks: the invocation's request id.
     pub owner: &'a str,
     /// How long it may take.

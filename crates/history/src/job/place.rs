@@ -1,13 +1,11 @@
 //! Where a job stands in the list of all jobs.
 
+use crate::id::JobId;
 use std::fmt;
 
 use bridge_core::timestamp::Timestamp;
 
 use crate::job::state::Job;
-
-/// The longest job id, bytes; those made here have about 25.
-const MOST_ID: usize = 64;
 
 /// Where a job stands in the list: the newest first, of two of one moment the greater id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +13,7 @@ pub struct Place {
     /// When it was started.
     pub created_at: Timestamp,
     /// Its id.
-    pub job_id: String,
+    pub job_id: JobId,
 }
 
 impl Place {
@@ -39,10 +37,9 @@ impl Place {
     pub fn parse(text: &str) -> Option<Self> {
         // A time has at most 27 characters, years before 0 included.
         let (created_at, job_id) = text.split_once('/').filter(|(time, _)| time.len() <= 27)?;
-        is_job_id(job_id).then_some(())?;
         Some(Self {
             created_at: Timestamp::parse(created_at).ok()?,
-            job_id: job_id.to_owned(),
+            job_id: job_id.parse().ok()?,
         })
     }
 }
@@ -63,13 +60,6 @@ pub fn first(mut places: Vec<Place>, after: Option<&Place>, most: usize) -> Vec<
     places
 }
 
-/// Whether a text can be a job's id: letters, digits and hyphens, at most 64.
-#[must_use]
-pub fn is_job_id(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    (1..=MOST_ID).contains(&text.len()) && text.bytes().all(is_plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +67,7 @@ mod tests {
     fn place(millis: i64, job_id: &str) -> Place {
         Place {
             created_at: Timestamp(millis),
-            job_id: job_id.to_owned(),
+            job_id: job_id.parse().unwrap(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything a job touches.
 
+use crate::id::{Epoch, JobId};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -31,7 +32,7 @@ impl Failure for ContinuationError {
 #[async_trait]
 pub trait Continuation: Send + Sync {
     /// Asks for a segment; it may be started never, once or twice.
-    async fn invoke(&self, job_id: &str, epoch: u64) -> Result<(), ContinuationError>;
+    async fn invoke(&self, job_id: &JobId, epoch: Epoch) -> Result<(), ContinuationError>;
 }
 
 /// Port: queues by URL, since a job may name its own.
@@ -39,9 +40,9 @@ pub trait Queues: Send + Sync {
     /// The queue at `url`; on one machine, what the job's target is.
     fn open(&self, url: &str) -> Arc<dyn Queue>;
 
-    /// Where the job's events are kept that its queue refuses for good: the failure queue, or a file.
+    /// Where the job's (or the next job's) events are kept that its queue refuses for good: the failure queue, or a file.
     /// `None` where there is no such place.
-    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+    fn parking(&self, _job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {
         None
     }
 }

@@ -1,5 +1,6 @@
 //! One segment: takes a job, works until it is done or time is up, and hands it on.
 
+use crate::id::Epoch;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub enum SegmentEnd {
     /// The next segment has been asked for.
     HandedOn {
         /// At which epoch.
-        epoch: u64,
+        epoch: Epoch,
     },
     /// A fault that may pass: the sweep continues the job.
     RetryLater(String),
@@ -73,8 +74,8 @@ pub async fn run(
     counter!("Segments").increment(1);
     let span = tracing::info_span!(
         "segment",
-        job = invocation.job_id,
-        epoch = job.epoch,
+        job = %invocation.job_id,
+        epoch = job.epoch.0,
         segment = job.counts.segments,
         request_id = invocation.owner,
     );
@@ -108,7 +109,7 @@ impl<'a> Segment<'a> {
         if job.stop_request.is_some() {
             stop.cancel(); // left by a segment that died before it saw the request
         }
-        let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch);
+        let mut random = fastrand::Rng::with_seed(settings.seed ^ job.epoch.0);
         let retry = Retry {
             backoff: Backoff::default(),
             retry_timeout: settings.retry_timeout,
@@ -171,7 +172,7 @@ impl<'a> Segment<'a> {
         let job = self.lease.job().await;
         let mut manifest = match &job.manifest {
             Some(name) => Manifest::load(&*self.plans, name).await?,
-            None => Manifest::new(&job.job_id, &job.bucket),
+            None => Manifest::new(job.job_id.clone(), &job.bucket),
         };
         if job.phase == Phase::Scanning {
             self.scan(&job, &mut manifest).await?;
@@ -253,7 +254,7 @@ impl<'a> Segment<'a> {
     fn parking(&self, job: &Job) -> Option<Arc<dyn Queue>> {
         match job.options.on_undeliverable {
             OnUndeliverable::Stop => None,
-            OnUndeliverable::Park => self.ports.queues.parking(&job.job_id),
+            OnUndeliverable::Park => self.ports.queues.parking(Some(&job.job_id)),
         }
     }
 

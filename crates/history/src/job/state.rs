@@ -1,5 +1,6 @@
 //! A job, and what may become of it. No I/O: each change is a value to be written conditionally.
 
+use crate::id::{Epoch, JobId};
 use std::time::Duration;
 
 use bridge_core::event::short_digest;
@@ -69,7 +70,7 @@ pub struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision {
     /// See [`Job::epoch`].
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// See [`Job::revision`].
     pub revision: u64,
 }
@@ -79,11 +80,11 @@ pub struct Revision {
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     /// `20240501-1a2b3c4d-1`: day, digest of what was asked, count.
-    pub job_id: String,
+    pub job_id: JobId,
     /// Where it is.
     pub phase: Phase,
     /// The fencing number: one higher at every takeover.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// One higher at every write.
     pub revision: u64,
     /// Who works on it.
@@ -152,9 +153,9 @@ pub enum AcquireError {
     #[error("the job is at epoch {found}, this continuation is for {expected}")]
     OtherEpoch {
         /// The job's.
-        found: u64,
+        found: Epoch,
         /// The invocation's.
-        expected: u64,
+        expected: Epoch,
     },
 }
 
@@ -162,7 +163,7 @@ impl Job {
     /// A job that has not begun.
     #[must_use]
     pub fn new(
-        job_id: String,
+        job_id: JobId,
         bucket: &str,
         options: Options,
         digest: String,
@@ -171,7 +172,7 @@ impl Job {
         Self {
             job_id,
             phase: Phase::Scanning,
-            epoch: 0,
+            epoch: Epoch::default(),
             revision: 0,
             lease: None,
             stop_request: None,
@@ -251,7 +252,7 @@ impl Job {
     pub fn take_over(
         &self,
         owner: &str,
-        expected_epoch: Option<u64>,
+        expected_epoch: Option<Epoch>,
         now: Timestamp,
         lease: Duration,
         seen: Seen,
@@ -271,7 +272,7 @@ impl Job {
             return Err(AcquireError::LeaseHeld { until: held.until });
         }
         let mut next = self.next(now);
-        next.epoch += 1;
+        next.epoch = next.epoch.next();
         if self.lease.is_some() {
             next.counts.failures += 1;
             if next.counts.failures >= MAX_FAILURES {
@@ -321,7 +322,7 @@ impl Job {
         if self.lease.is_some() {
             next.stop_request = Some(request);
         } else {
-            next.epoch += 1;
+            next.epoch = next.epoch.next();
             next.end_as(goal, now);
         }
         Ok(next)
@@ -365,7 +366,7 @@ impl Job {
             None => Phase::Scanning,
         };
         next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
-        next.epoch += 1;
+        next.epoch = next.epoch.next();
         next.lease = None;
         next.stop_request = None;
         next.last_error = None;

@@ -1,5 +1,6 @@
 //! Port: where jobs are kept.
 
+use crate::id::JobId;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ pub trait JobStore: Send + Sync {
     async fn create(&self, job: &Job) -> Result<(), JobStoreError>;
 
     /// Reads a job, never a stale one; [`JobStoreError::Unreadable`] when it is none.
-    async fn load(&self, job_id: &str) -> Result<Option<Job>, JobStoreError>;
+    async fn load(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError>;
 
     /// Writes `job` if the stored one still has the epoch and revision of `expected`.
     async fn replace(&self, job: &Job, expected: Revision) -> Result<(), JobStoreError>;
@@ -24,7 +25,7 @@ pub trait JobStore: Send + Sync {
     /// The ids of the jobs at work, in any order, without reading the others. It may be behind by a
     /// moment: one that just began may be missing, one that just ended be named. Who acts on a job
     /// loads it.
-    async fn active(&self) -> Result<Vec<String>, JobStoreError>;
+    async fn active(&self) -> Result<Vec<JobId>, JobStoreError>;
 
     /// Where jobs stand in the list behind `after`, the newest first, `most` at most, without reading
     /// what comes after those. It may be behind by a moment, as [`active`](Self::active).

@@ -1,5 +1,6 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
+use crate::id::JobId;
 use std::time::Duration;
 
 use bridge_core::timestamp::Timestamp;
@@ -17,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The store's. A continuation that cannot be asked for is tried again by the next sweep.
-pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
+pub async fn sweep(ports: &Ports) -> Result<Vec<JobId>, JobError> {
     let now = ports.clock.now();
     let mut continued = Vec::new();
     for id in ports.jobs.active().await? {
@@ -36,14 +37,14 @@ pub async fn sweep(ports: &Ports) -> Result<Vec<String>, JobError> {
         match ports.continuation.invoke(&job.job_id, job.epoch).await {
             Ok(()) => {
                 tracing::warn!(
-                    job = job.job_id,
-                    epoch = job.epoch,
+                    job = %job.job_id,
+                    epoch = job.epoch.0,
                     "continuing a stranded job"
                 );
                 counter!("JobsContinuedBySweep").increment(1);
                 continued.push(job.job_id);
             }
-            Err(error) => tracing::error!(job = job.job_id, %error, "could not be continued"),
+            Err(error) => tracing::error!(job = %job.job_id, %error, "could not be continued"),
         }
     }
     Ok(continued)

@@ -1,5 +1,6 @@
 //! How a segment gets its job.
 
+use crate::id::JobId;
 use std::time::Duration;
 
 use bridge_core::failure::Failure as _;
@@ -57,7 +58,7 @@ pub(super) async fn take(
     let stored = retry
         .run(&mut random, || load(ports, job_id))
         .await?
-        .ok_or_else(|| JobError::NoSuchJob((*job_id).to_owned()))?;
+        .ok_or_else(|| JobError::NoSuchJob(job_id.to_string()))?;
     let mut seen = Seen::Once;
     let now = ports.clock.now();
     match stored.take_over(&owner, expected_epoch, now, settings.lease, seen) {
@@ -98,7 +99,7 @@ pub(super) async fn take(
     Ok(taken.await?)
 }
 
-async fn load(ports: &Ports, job_id: &str) -> Result<Option<Job>, JobStoreError> {
+async fn load(ports: &Ports, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
     in_time(ports.jobs.load(job_id)).await
 }
 

@@ -1,5 +1,6 @@
 //! Which runs a plan has, and what is still to be listed.
 
+use crate::id::{Epoch, JobId};
 use std::collections::BTreeMap;
 
 use bridge_core::listing::dialect::Dialect;
@@ -23,7 +24,7 @@ pub struct Manifest {
     /// Of this schema: 1.
     pub version: u32,
     /// Whose plan.
-    pub job_id: String,
+    pub job_id: JobId,
     /// Which bucket was listed.
     pub bucket: String,
     /// Counts the commits.
@@ -150,10 +151,10 @@ impl Summary {
 impl Manifest {
     /// The manifest of a scan that has not begun.
     #[must_use]
-    pub fn new(job_id: &str, bucket: &str) -> Self {
+    pub fn new(job_id: JobId, bucket: &str) -> Self {
         Self {
             version: VERSION,
-            job_id: job_id.to_owned(),
+            job_id,
             bucket: bucket.to_owned(),
             generation: 0,
             ranges: vec![Range::default()],
@@ -197,7 +198,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`PlanError`] from the store.
-    pub async fn save(&self, store: &dyn PlanStore, epoch: u64) -> Result<String, PlanError> {
+    pub async fn save(&self, store: &dyn PlanStore, epoch: Epoch) -> Result<String, PlanError> {
         let name = format!(
             "jobs/{}/manifest-{:06}-{epoch}.json",
             self.job_id, self.generation

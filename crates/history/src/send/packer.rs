@@ -4,6 +4,7 @@
 //! share messages. Blocks are counted by sequence, and a resume begins with a block, so the same
 //! rows always share the same message, whatever was interrupted.
 
+use crate::id::{Epoch, JobId};
 use std::collections::HashMap;
 
 use bridge_core::event::Event;
@@ -30,9 +31,9 @@ pub struct Packer {
     /// The bucket.
     pub bucket: String,
     /// The job.
-    pub job_id: String,
+    pub job_id: JobId,
     /// The segment's epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// How groups keep their order.
     pub mode: Mode,
     /// The most records of a message.
@@ -72,7 +73,7 @@ impl Packer {
         let events = (first_sequence..).zip(rows).map(|(sequence, row)| {
             (
                 sequence,
-                row.into_event(&self.bucket, &self.job_id, sequence),
+                row.into_event(&self.bucket, self.job_id.as_str(), sequence),
             )
         });
         if self.records_per_message == 1 {
@@ -123,7 +124,7 @@ impl Packer {
                 "source",
                 bridge_core::event::Source::Reseed.as_str().to_owned(),
             ),
-            ("jobId", self.job_id.clone()),
+            ("jobId", self.job_id.to_string()),
         ];
         // A notification document has no room for sequences.
         if self.writer.format == format::Format::S3 {
@@ -150,7 +151,7 @@ impl Packer {
         let of_rows = match sequences {
             [first, .., last] => format!("{job_id}:{first}-{last}"),
             [only] => format!("{job_id}:{only}"),
-            [] => job_id.clone(),
+            [] => job_id.to_string(),
         };
         match self.mode {
             Mode::Strict => of_rows,
@@ -169,7 +170,7 @@ impl Open {
 
     fn has_room(&self, record: usize, packer: &Packer) -> bool {
         let most = packer.max_message_bytes.min(MAX_REQUEST_BYTES);
-        let fixed = format::document("").len() + packer.job_id.len() + 64;
+        let fixed = format::document("").len() + packer.job_id.as_str().len() + 64;
         let taken = self.records.len() + self.sequences.len() * (SEQUENCE_BYTES + 1);
         self.sequences.len() < packer.records_per_message
             && fixed + taken + record + SEQUENCE_BYTES < most
@@ -224,8 +225,8 @@ mod tests {
                 region: "eu-west-1".to_owned(),
             },
             bucket: "ledger".to_owned(),
-            job_id: "20240501-1a2b3c4d-1".to_owned(),
-            epoch: 1,
+            job_id: "20240501-1a2b3c4d-1".parse().unwrap(),
+            epoch: Epoch(1),
             mode: Mode::Strict,
             records_per_message,
             max_message_bytes,
@@ -304,7 +305,7 @@ mod tests {
         let mut packer = packer(Order::Key, 1, 1000);
         packer.mode = Mode::Batched;
         let first = packer.messages(vec![row(1, 1)], 1);
-        packer.epoch = 2;
+        packer.epoch = Epoch(2);
         let second = packer.messages(vec![row(1, 1)], 1);
         assert_ne!(first[0].deduplication_id, second[0].deduplication_id);
     }

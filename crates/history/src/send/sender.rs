@@ -1,5 +1,6 @@
 //! The second half of a job: the merged plan through the lanes into the queue.
 
+use crate::id::{Epoch, JobId};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,9 +87,9 @@ const LANE_DEPTH: usize = 128;
 /// What sending needs.
 pub struct Sending {
     /// Whose events.
-    pub job_id: String,
+    pub job_id: JobId,
     /// The job's fencing number.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Of which bucket.
     pub bucket: String,
     /// What was asked for.

@@ -23,7 +23,7 @@ fn job() -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Stop,
     };
-    Job::new("j-1".to_owned(), "ledger", options, "d".to_owned(), BEGIN)
+    Job::new("j-1".parse().unwrap(), "ledger", options, "d".to_owned(), BEGIN)
 }
 
 /// A job that a segment has just taken.
@@ -41,7 +41,7 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
     let first = taken(&job(), BEGIN);
     assert_eq!(
         (first.epoch, first.revision, first.counts.segments),
-        (1, 1, 1)
+        (Epoch(1), 1, 1)
     );
     // Whatever the clock says, a lease is held until it was watched.
     let lapsed = BEGIN + LEASE * 60;
@@ -52,13 +52,13 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
             "{held:?}"
         );
     }
-    let late = first.take_over("b", Some(0), lapsed, LEASE, Seen::Unchanged);
+    let late = first.take_over("b", Some(Epoch(0)), lapsed, LEASE, Seen::Unchanged);
     let expected = AcquireError::OtherEpoch {
-        found: 1,
-        expected: 0,
+        found: Epoch(1),
+        expected: Epoch(0),
     };
     assert_eq!(late, Err(expected));
-    assert_eq!(taken(&first, lapsed).epoch, 2);
+    assert_eq!(taken(&first, lapsed).epoch, Epoch(2));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
     let idle = job().stop_requested(StopRequest::Pause, BEGIN).unwrap();
     assert_eq!(
         (idle.phase, idle.stop_request, idle.epoch),
-        (Phase::Paused, None, 1)
+        (Phase::Paused, None, Epoch(1))
     );
     let cancelled = idle.stop_requested(StopRequest::Cancel, BEGIN).unwrap();
     assert_eq!(cancelled.phase, Phase::Cancelled);
@@ -162,7 +162,7 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
     assert_eq!(again.last_error, None);
     assert_eq!(
         again.epoch,
-        job.epoch + 1,
+        job.epoch.next(),
         "a late continuation finds another epoch"
     );
     assert_eq!(
