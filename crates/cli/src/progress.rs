@@ -127,8 +127,16 @@ impl<S: JobStore> JobStore for Counted<S> {
     }
 }
 
-/// Tells how far it is, until it is dropped.
-pub(crate) async fn show(counts: Arc<Counts>) {
+/// Shows how far `work` is until it has ended; the bar is gone then.
+pub(crate) async fn show_while<T>(counts: &Arc<Counts>, work: impl Future<Output = T>) -> T {
+    let shown = tokio::spawn(show(Arc::clone(counts)));
+    let end = work.await;
+    shown.abort();
+    let _ = shown.await;
+    end
+}
+
+async fn show(counts: Arc<Counts>) {
     let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
     let mut next_line = Instant::now() + LINE_EVERY;
     loop {
