@@ -103,7 +103,8 @@ mod tests {
     use bridge_local::plans::LocalPlans;
     use bridge_sim::bucket::{STYLE, SimLister};
     use bridge_sim::faults::Faults;
-    use bridge_sim::scenario;
+    use bridge_sim::scenario::config;
+    use bridge_sim::scenario::draw::bucket;
 
     use super::*;
     use crate::reseed::opening::OneQueue;
@@ -148,7 +149,7 @@ mod tests {
     /// A job of 600 events in a directory, and the machine that works on it.
     async fn laptop(folder: &Path) -> (Ports, Arc<Laptop>, Job) {
         let laptop = Arc::new(Laptop::default());
-        let bucket = scenario::bucket(&mut fastrand::Rng::with_seed(1), 600);
+        let bucket = bucket(&mut fastrand::Rng::with_seed(1), 600);
         let lister = SimLister::new(bucket, STYLE, Arc::new(Faults::new(1, 0)));
         let ports = Ports {
             lister: Arc::new(lister),
@@ -162,7 +163,7 @@ mod tests {
             clock: laptop.clone(),
         };
         let request = StartRequest::default();
-        let job = actions::start_another(&ports, &scenario::config(), &request).await;
+        let job = actions::start_another(&ports, &config(), &request).await;
         (ports, laptop, job.unwrap())
     }
 
