@@ -48,14 +48,20 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let mut file = new_file(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     std::fs::rename(&unfinished, path)
+}
+
+/// Makes a file that nobody else may read; what is there, a link too, is an error.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Makes a folder, and those above it, that only its owner may look into.
