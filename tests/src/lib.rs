@@ -67,7 +67,7 @@ impl Received {
     #[must_use]
     pub fn sequences(&self) -> Vec<u64> {
         match self.attributes.get("sequence") {
-            Some(listed) => bridge_sim::told::numbers(listed),
+            Some(listed) => bridge_sim::consumer::numbers(listed),
             None => vec![self.sequence()],
         }
     }

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::sdk;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::JobId;
 use bridge_history::job::options::Options;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
@@ -94,7 +95,13 @@ fn job(number: usize, phase: Phase) -> Job {
     let at = Timestamp(1_800_000_000_000 + i64::try_from(number).unwrap() * 1000);
     let digest = format!("{number:08x}");
     let id = format!("20270115-{digest}-1");
-    let mut job = Job::new(id, "bridge-bucket-kdwwxmddtr2g", options, digest, at);
+    let mut job = Job::new(
+        JobId::stored(id),
+        "bridge-bucket-kdwwxmddtr2g",
+        options,
+        digest,
+        at,
+    );
     job.phase = phase;
     job
 }
@@ -104,12 +111,12 @@ async fn fill(client: &Client, table: &str, store: &DynamoJobs) {
     let model = job(0, Phase::Done);
     store.create(&model).await.unwrap();
     let get = client.get_item().table_name(table);
-    let get = get.key("jobId", AttributeValue::S(model.job_id));
+    let get = get.key("jobId", AttributeValue::S(model.job_id.to_string()));
     let item = get.send().await.unwrap().item.unwrap();
     let copy = |number: usize| {
         let of = job(number, Phase::Done);
         let mut item = item.clone();
-        item.insert("jobId".to_owned(), AttributeValue::S(of.job_id));
+        item.insert("jobId".to_owned(), AttributeValue::S(of.job_id.to_string()));
         let at = AttributeValue::S(of.created_at.to_string());
         item.insert("createdAt".to_owned(), at);
         let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
@@ -161,7 +168,7 @@ async fn units_of_scan(client: &Client, table: &str) -> f64 {
 }
 
 /// Read units of what a sweep asks now: queries that may be a moment old cost half.
-async fn units_of_sweep(client: &Client, table: &str, active: &[String]) -> f64 {
+async fn units_of_sweep(client: &Client, table: &str, active: &[JobId]) -> f64 {
     let mut all = 0.0;
     for phase in ["scanning", "sending"] {
         let query = client
@@ -178,7 +185,10 @@ async fn units_of_sweep(client: &Client, table: &str, active: &[String]) -> f64 
     }
     for id in active {
         let get = client.get_item().table_name(table).consistent_read(true);
-        let answer = get.key("jobId", AttributeValue::S(id.clone())).send().await;
+        let answer = get
+            .key("jobId", AttributeValue::S(id.to_string()))
+            .send()
+            .await;
         all += units(bytes(&answer.unwrap().item.unwrap()));
     }
     all

@@ -1,11 +1,11 @@
 //! Port `Continuation`: the next segment, by an asynchronous invocation of this function itself.
 
-use bridge_history::id::{Epoch, JobId};
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use bridge_history::api::request::ContinueRequest;
+use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError};
 
 use crate::sdk::RequestError;

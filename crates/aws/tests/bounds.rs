@@ -203,7 +203,7 @@ async fn answers_of_the_queue_and_the_job_table_are_read_to_their_bound() {
     );
     assert!((16 * MIB..17 * MIB).contains(&server.taken()));
     let jobs = DynamoJobs::new(sdk::dynamodb(&config), "jobs".to_owned());
-    let error = jobs.load("j").await.unwrap_err();
+    let error = jobs.load(&"j".parse().unwrap()).await.unwrap_err();
     assert!(
         matches!(&error, JobStoreError::Store { reason, .. } if reason.contains("AnswerTooLong")),
         "{error}"
@@ -231,7 +231,11 @@ async fn an_answer_that_drips_is_given_up_and_asked_for_again() {
     assert!((9..=12).contains(&server.taken()));
 
     let jobs = DynamoJobs::new(sdk::dynamodb(&config), "jobs".to_owned());
-    let error = jobs.load("j").await.unwrap_err().to_string();
+    let error = jobs
+        .load(&"j".parse().unwrap())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("RequestTimeout"), "{error}");
     assert!((9..=12).contains(&server.taken()));
 

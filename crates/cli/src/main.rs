@@ -14,7 +14,6 @@ mod answer;
 mod arguments;
 mod estimate;
 mod jobs;
-mod opening;
 mod preflight;
 mod progress;
 mod redrive;

@@ -1,6 +1,5 @@
 //! What is told on standard error while a job works: a bar on a terminal, lines otherwise.
 
-use bridge_history::id::JobId;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use bridge_core::listing::page::Marker;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
@@ -128,8 +128,16 @@ impl<S: JobStore> JobStore for Counted<S> {
     }
 }
 
-/// Tells how far it is, until it is dropped.
-pub(crate) async fn show(counts: Arc<Counts>) {
+/// Shows how far `work` is until it has ended; the bar is gone then.
+pub(crate) async fn show_while<T>(counts: &Arc<Counts>, work: impl Future<Output = T>) -> T {
+    let shown = tokio::spawn(show(Arc::clone(counts)));
+    let end = work.await;
+    shown.abort();
+    let _ = shown.await;
+    end
+}
+
+async fn show(counts: Arc<Counts>) {
     let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
     let mut next_line = Instant::now() + LINE_EVERY;
     loop {

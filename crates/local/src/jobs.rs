@@ -1,12 +1,12 @@
 //! Port `JobStore`: job states as files. One process writes (see [`super::state`]).
 
-use bridge_history::id::JobId;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
@@ -105,8 +105,7 @@ impl LocalJobs {
         let mut all = Vec::new();
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if let Some(name) = name.to_str().filter(|name| is_plain(name))
-            {
+            if let Some(name) = name.to_str().filter(|name| is_plain(name)) {
                 let job_id = JobId::stored(name.to_owned());
                 if let Some(read) = self.read(&job_id).transpose() {
                     all.push((job_id, read));
@@ -187,9 +186,9 @@ mod tests {
             let of_job = folder.path().join("jobs").join(id);
             std::fs::create_dir_all(&of_job).unwrap();
             std::fs::write(of_job.join("job.json"), text).unwrap();
-            let error = jobs.load(id).await.unwrap_err();
+            let error = jobs.load(&JobId::stored(id.to_owned())).await.unwrap_err();
             assert!(
-                matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id == id),
+                matches!(&error, JobStoreError::Unreadable { job_id, .. } if job_id.as_str() == id),
                 "{error}"
             );
         }
@@ -206,7 +205,11 @@ mod tests {
         std::fs::write(folder.path().join("x/job.json"), "{}").unwrap();
         let jobs = LocalJobs::new(folder.path().join("state"));
         for id in ["../../x", "..", ".", "a/b", "", "\u{1b}[2J"] {
-            let error = jobs.load(id).await.unwrap_err().to_string();
+            let error = jobs
+                .load(&JobId::stored(id.to_owned()))
+                .await
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("is no name of a job"), "{id:?}: {error}");
         }
     }

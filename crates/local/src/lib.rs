@@ -17,7 +17,6 @@ pub mod parked;
 pub mod plans;
 pub mod state;
 
-use bridge_history::id::{Epoch, JobId};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -25,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError};
 
 /// Nobody else continues with a job of this process: it does so itself, when it is run again.
@@ -49,14 +49,20 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let mut file = new_file(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     std::fs::rename(&unfinished, path)
+}
+
+/// Makes a file that nobody else may read; what is there, a link too, is an error.
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Makes a folder, and those above it, that only its owner may look into.

@@ -3,18 +3,21 @@
 //! A file that is there belongs to somebody: a new job is given one only if it does not exist, or if
 //! appending or overwriting was asked for. A resumed job continues in the very file it had, and only if
 //! nobody has touched it since: the job's folder holds a `Claim`, with where the job's part begins,
-//! and a journal of the last write. So a line that a kill cut short is known byte for byte, and
+//! and a `Journal` of the last write. So a line that a kill cut short is known byte for byte, and
 //! nothing else is ever removed.
+
+mod claim;
+mod journal;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use bridge_core::queue::port::MAX_REQUEST_BYTES;
-use serde::{Deserialize, Serialize};
+use claim::Claim;
+use journal::Journal;
 
-use crate::{below, open_own, write_whole};
+use crate::{new_file, open_own};
 
 /// What may become of a file that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,19 +70,6 @@ pub enum OutputError {
         /// The reason.
         error: io::Error,
     },
-}
-
-/// Which file a job writes to, as its folder keeps it (`output.json`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Claim {
-    /// The file itself, however it is called: file system and number there.
-    device: u64,
-    inode: u64,
-    /// Where the job's part begins, bytes.
-    begin: u64,
-    /// What was there is removed when the first line is written; its length, bytes.
-    overwrites: Option<u64>,
 }
 
 /// Refuses what a new job may not write to. It opens nothing, so that it may be asked first.
@@ -138,13 +128,12 @@ pub fn claim(
         begin: if appends { found.len() } else { 0 },
         overwrites: (!appends).then_some(found.len()),
     };
-    write_claim(state, job_id, &claim).map_err(&error)
+    claim.write(state, job_id).map_err(&error)
 }
 
 /// The file of a job, opened to continue behind what the job wrote.
 #[derive(Debug)]
 pub struct Output {
-    path: PathBuf,
     file: File,
     /// Where the next line begins, bytes, and what is noted before it is written; a device keeps
     /// nothing, and needs neither.
@@ -169,9 +158,9 @@ impl Output {
         };
         if is_device(path) {
             let file = OpenOptions::new().write(true).open(path).map_err(&error)?;
-            return Ok(Self::new(path, file, None));
+            return Ok(Self::new(file, None));
         }
-        let claim = read_claim(state, job_id).map_err(&error)?;
+        let claim = Claim::read(state, job_id).map_err(&error)?;
         let mut file = match open_own(path, OpenOptions::new().read(true).write(true)) {
             Ok(file) => file,
             Err(found) if found.kind() == io::ErrorKind::NotFound => {
@@ -201,7 +190,7 @@ impl Output {
             };
             return Ok(Self {
                 replaces: Some(replaces),
-                ..Self::new(path, file, Some((0, journal)))
+                ..Self::new(file, Some((0, journal)))
             });
         }
         let last = journal.last().map_err(&error)?;
@@ -224,23 +213,16 @@ impl Output {
         } else {
             return Err(changed(format!("it has {length} bytes, it had {whole}")));
         };
-        Ok(Self::new(path, file, Some((end, journal))))
+        Ok(Self::new(file, Some((end, journal))))
     }
 
-    fn new(path: &Path, file: File, own: Option<(u64, Journal)>) -> Self {
+    fn new(file: File, own: Option<(u64, Journal)>) -> Self {
         Self {
-            path: path.to_owned(),
             file,
             own,
             replaces: None,
             failed: None,
         }
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -249,7 +231,7 @@ impl Output {
         };
         if let Some(replaces) = &self.replaces {
             self.file.set_len(0)?;
-            write_claim(&replaces.state, &replaces.job_id, &replaces.claim)?;
+            replaces.claim.write(&replaces.state, &replaces.job_id)?;
             self.replaces = None;
         }
         journal.note(*end, lines)?;
@@ -284,84 +266,6 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The last write: where it begins, and its bytes. It is noted before it is done, the bytes before
-/// the place, so that whatever a kill cut short, journal and file tell each other.
-#[derive(Debug)]
-struct Journal(File);
-
-/// Bytes of a journal, at most: a request of 1 MiB, each byte of which may be an escape of six.
-const MOST_JOURNAL: u64 = 8 * MAX_REQUEST_BYTES as u64;
-
-/// Where, and how many bytes: eight bytes each, then the bytes.
-const HEAD: usize = 16;
-
-impl Journal {
-    fn open(state: &Path, job_id: &str) -> io::Result<Self> {
-        let path = below(state, ["jobs", job_id, "output.journal"])?;
-        match new_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                open_own(&path, OpenOptions::new().read(true).write(true)).map(Self)
-            }
-            made => made.map(Self),
-        }
-    }
-
-    fn note(&self, begin: u64, lines: &[u8]) -> io::Result<()> {
-        let mut head = [0; HEAD];
-        head[..8].copy_from_slice(&begin.to_le_bytes());
-        head[8..].copy_from_slice(&(lines.len() as u64).to_le_bytes());
-        self.0.write_all_at(lines, HEAD as u64)?;
-        self.0.write_all_at(&head, 0)
-    }
-
-    fn last(&self) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let mut bytes = Vec::new();
-        (&self.0).seek(SeekFrom::Start(0))?;
-        (&self.0).take(MOST_JOURNAL).read_to_end(&mut bytes)?;
-        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let (Some(begin), Some(length)) = (number(0), number(8)) else {
-            return Ok(None); // killed before the first write
-        };
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let lines = bytes
-            .get(HEAD..HEAD.saturating_add(length))
-            .ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "the job's output.journal is damaged",
-                )
-            })?;
-        Ok(Some((begin, lines.to_vec())))
-    }
-}
-
-/// Bytes of a claim, at most: a path and numbers.
-const MOST_CLAIM: usize = 64 * 1024;
-
-fn write_claim(state: &Path, job_id: &str, claim: &Claim) -> io::Result<()> {
-    let path = below(state, ["jobs", job_id, "output.json"])?;
-    write_whole(&path, &serde_json::to_vec(claim)?)
-}
-
-fn read_claim(state: &Path, job_id: &str) -> io::Result<Option<Claim>> {
-    let path = below(state, ["jobs", job_id, "output.json"])?;
-    match super::read_own(&path, MOST_CLAIM) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a file that nobody else may read; what is there, a link too, is an error.
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
 }
 
 fn is_device(path: &Path) -> bool {

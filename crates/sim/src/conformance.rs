@@ -3,7 +3,6 @@
 //!
 //! The functions panic with what is wrong, as tests do.
 
-use bridge_history::id::{Epoch, JobId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::options::Options;
 use bridge_history::job::phase::Phase;
@@ -74,13 +74,7 @@ fn job(id: &JobId) -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Park,
     };
-    Job::new(
-        id.clone(),
-        "ledger",
-        options,
-        "d1".to_owned(),
-        Timestamp(5),
-    )
+    Job::new(id.clone(), "ledger", options, "d1".to_owned(), Timestamp(5))
 }
 
 fn numbered(prefix: &str, number: u32) -> JobId {
@@ -161,9 +155,8 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
 
 /// `other` is the newer of two jobs at work. What the index shows may be behind by a moment.
 async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
-    let ids = |numbers: &[u32]| -> Vec<JobId> {
-        numbers.iter().map(|n| numbered(prefix, *n)).collect()
-    };
+    let ids =
+        |numbers: &[u32]| -> Vec<JobId> { numbers.iter().map(|n| numbered(prefix, *n)).collect() };
     let ours = |id: &JobId| id.as_str().starts_with(prefix);
     let active = async || {
         let mut active = store.active().await.unwrap();

@@ -7,16 +7,18 @@
 //! - [`asleep`]: a machine that stands still for a time
 //! - [`faults`]: what goes wrong, and when: one seed, one trace
 //! - [`conformance`]: what every adapter of a port must do
-//! - [`told`]: what messages tell, read as a consumer reads them
-//! - [`scenario`]: one job in a world where anything fails, and the judgement of what came of it;
-//!   [`parked`]: of what was parked;
-//!   [`operator`]: somebody who changes their mind while it runs
+//! - [`consumer`]: what messages hold, read as a consumer reads them
+//! - [`scenario`]: one job in a world where anything fails, drawn from a seed;
+//!   [`operator`]: somebody who changes their mind while it runs;
+//!   [`delivered`]: the check of what arrived; [`parked`]: of what was parked
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod asleep;
 pub mod bucket;
 pub mod conformance;
+pub mod consumer;
+pub mod delivered;
 pub mod faults;
 pub mod load;
 pub mod operator;
@@ -26,5 +28,4 @@ pub mod queue;
 pub mod queues;
 pub mod scenario;
 pub mod store;
-pub mod told;
 pub mod world;

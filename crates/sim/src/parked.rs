@@ -1,4 +1,4 @@
-//! Judges what jobs parked.
+//! Checks what jobs parked.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use bridge_history::job::state::Job;
 use crate::bucket::Bucket;
 use crate::world::World;
 
-/// Judges what a finished job parked: these sequences of the history, each at least once and by its
+/// Checks what a finished job parked: these sequences of the history, each at least once and by its
 /// right name, and no other.
 ///
 /// # Errors
 /// What is wrong.
-pub fn judge(
+pub fn check(
     world: &World,
     bucket: &Bucket,
     job: &Job,
@@ -28,8 +28,8 @@ pub fn judge(
         let (position, version) = of_history
             .and_then(|index| history.get(index))
             .ok_or_else(|| format!("parked, but not of the history: {record}"))?;
-        let told = [&record["kind"], &record["jobId"], &record["keyDigest"]];
-        if told != ["parked", job.job_id.as_str(), &key_group(&position.key)] {
+        let name = [&record["kind"], &record["jobId"], &record["keyDigest"]];
+        if name != ["parked", job.job_id.as_str(), &key_group(&position.key)] {
             return Err(format!("parked under a wrong name: {record}"));
         }
         if record["form"] == "whole" {
@@ -56,17 +56,17 @@ pub fn judge(
     Ok(())
 }
 
-/// Judges a job that is to stop at what the queue refuses: it has failed, names an event that is refused,
+/// Checks a job that is to stop at what the queue refuses: it has failed, names an event that is refused,
 /// of its order the first, and parked nothing. `is_one_order`: there is no other order beside it.
 ///
 /// # Errors
 /// What is wrong.
-pub fn judge_stop(world: &World, bucket: &Bucket, is_one_order: bool) -> Result<(), String> {
+pub fn check_stop(world: &World, bucket: &Bucket, is_one_order: bool) -> Result<(), String> {
     let job = world.jobs.jobs().values().next().cloned();
     let job = job.ok_or("there is no job")?;
-    let told = job.last_error.as_deref().unwrap_or_default();
-    let wrong = |why: &str| Err(format!("the job is {}: {why}: {told}", job.phase));
-    if job.phase != Phase::Failed || !told.contains(r#""onUndeliverable":"park""#) {
+    let reason = job.last_error.as_deref().unwrap_or_default();
+    let wrong = |why: &str| Err(format!("the job is {}: {why}: {reason}", job.phase));
+    if job.phase != Phase::Failed || !reason.contains(r#""onUndeliverable":"park""#) {
         return wrong("it should have failed at an undeliverable event");
     }
     let history = bucket.history();
@@ -75,7 +75,7 @@ pub fn judge_stop(world: &World, bucket: &Bucket, is_one_order: bool) -> Result<
         history.get(index).map(|(position, _)| &position.key)
     };
     let arrived = world.queue.arrived();
-    let named = told.split_once("event ").and_then(|(_, rest)| {
+    let named = reason.split_once("event ").and_then(|(_, rest)| {
         let number = rest.split(' ').next()?;
         number.parse::<u64>().ok()
     });

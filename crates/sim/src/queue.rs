@@ -16,8 +16,8 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
 
+use crate::consumer::sequences_of;
 use crate::faults::{Faults, Strike};
-use crate::told::sequences_of;
 
 /// SQS forgets deduplication ids after five minutes.
 const DEDUPLICATION: Duration = Duration::from_mins(5);

@@ -1,6 +1,5 @@
 //! Plans and jobs in memory, with conditional writes.
 
-use bridge_history::id::JobId;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
@@ -211,7 +211,10 @@ impl SimJobs {
             .map(|(_, id, phase, created_at)| (id.clone(), (*phase, *created_at)))
             .collect();
         if self.has_unreadable {
-            shown.insert(JobId::stored(UNREADABLE.to_owned()), (Phase::Sending, Timestamp(0)));
+            shown.insert(
+                JobId::stored(UNREADABLE.to_owned()),
+                (Phase::Sending, Timestamp(0)),
+            );
         }
         Ok(shown)
     }

@@ -13,7 +13,9 @@ use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::state::StopRequest;
 use bridge_sim::bucket::{Bucket, STYLE, Style};
-use bridge_sim::scenario::{bucket, config, judge, on_simulated_time, start};
+use bridge_sim::delivered;
+use bridge_sim::scenario::draw::bucket;
+use bridge_sim::scenario::{config, on_simulated_time, start};
 use bridge_sim::store::{INDEX_LAG, Outages};
 use bridge_sim::world::{BEGIN, CALM, FaultProfile, World};
 
@@ -40,7 +42,7 @@ fn segments_shorter_than_the_job_hand_it_on() {
         assert!(world.turn(Duration::from_hours(1)).await);
         let segments = world.jobs.jobs().values().next().unwrap().counts.segments;
         assert!(segments > 16, "only {segments} segments");
-        judge(&world, &bucket, true).unwrap();
+        delivered::check(&world, &bucket, true).unwrap();
     });
 }
 
@@ -68,7 +70,7 @@ fn a_doubled_start_is_one_job_and_another_request_is_another() {
         let dry = actions::start(&world.ports, &config, &dry).await.unwrap();
         assert_ne!(dry.job_id, one.job_id);
         assert!(world.turn(Duration::from_hours(1)).await);
-        judge(&world, &bucket, true).unwrap();
+        delivered::check(&world, &bucket, true).unwrap();
         // Once it is done, the same request is a new replay.
         let again = actions::start(&world.ports, &config, &request)
             .await
@@ -133,7 +135,7 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
             .unwrap();
         assert!(world.turn(Duration::from_mins(10)).await);
         assert_eq!(world.phase(), Phase::Done);
-        judge(&world, &bucket, true).unwrap();
+        delivered::check(&world, &bucket, true).unwrap();
     });
 }
 
@@ -239,7 +241,7 @@ fn a_rate_holds_over_segments_and_for_packed_messages() {
             let due = i64::try_from(600_000 / rate).unwrap();
             assert!((due - 50..due * 5 / 4).contains(&took), "{case}: {took} ms");
             drop(arrived);
-            judge(&world, &bucket, false).unwrap();
+            delivered::check(&world, &bucket, false).unwrap();
         });
     }
 }
@@ -314,7 +316,7 @@ fn a_scan_that_gets_further_in_every_segment_does_not_fail() {
             .filter(|end| matches!(end, SegmentEnd::RetryLater(_)));
         assert!(faults.count() > 10, "{ends:?}");
         assert_eq!(world.phase(), Phase::Done);
-        judge(&world, &bucket, false).unwrap();
+        delivered::check(&world, &bucket, false).unwrap();
     });
 }
 
@@ -362,6 +364,6 @@ fn a_deep_queue_makes_a_job_wait_for_its_consumer() {
         }
         assert!(rounds > 1, "it never waited");
         assert_eq!(world.phase(), Phase::Done);
-        judge(&world, &bucket, false).unwrap();
+        delivered::check(&world, &bucket, false).unwrap();
     });
 }

@@ -13,7 +13,8 @@ use bridge_core::queue::port::{EntryResult, Queue};
 use bridge_history::api::request::StartRequest;
 use bridge_history::job::ports::Queues;
 use bridge_sim::bucket::STYLE;
-use bridge_sim::scenario::{bucket, on_simulated_time, start};
+use bridge_sim::scenario::draw::bucket;
+use bridge_sim::scenario::{on_simulated_time, start};
 use bridge_sim::world::{CALM, FaultProfile, World};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 

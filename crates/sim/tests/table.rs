@@ -1,6 +1,5 @@
 //! What is read of the job table, however many jobs it holds, and how many may be at work.
 
-use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use bridge_core::queue::ordering::Mode;
 use bridge_history::api::list::list;
 use bridge_history::api::request::StartRequest;
 use bridge_history::api::{actions, list};
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place::Place;
@@ -89,7 +89,13 @@ fn ended(number: usize) -> Job {
     let options = of_prefix(number).resolve(&config().common, BEGIN).unwrap();
     let at = BEGIN + Duration::from_millis(u64::try_from(number).unwrap());
     let id = format!("20240101-{number:08x}-1");
-    let mut job = Job::new(JobId::stored(id), "ledger", options, format!("{number:08x}"), at);
+    let mut job = Job::new(
+        JobId::stored(id),
+        "ledger",
+        options,
+        format!("{number:08x}"),
+        at,
+    );
     job.end_as(Phase::Done, at);
     job
 }

@@ -1,6 +1,5 @@
 //! What the interface's actions do to jobs.
 
-use crate::id::JobId;
 use bridge_core::config::ReseedConfig;
 use bridge_core::failure::FailureKind;
 use bridge_core::queue::error::SendError;
@@ -10,6 +9,7 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
 use crate::api::request::StartRequest;
+use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::options::Options;
 use crate::job::ports::{Ports, Queues};

@@ -1,6 +1,5 @@
 //! The reseed function's input (docs/OPERATIONS.md).
 
-use crate::id::{Epoch, JobId};
 use bridge_core::config;
 use bridge_core::config::Config;
 use bridge_core::format::Format;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::list;
+use crate::id::{Epoch, JobId};
 use crate::job::error::JobError;
 use crate::job::options::Options;
 use crate::job::place::Place;

@@ -1,6 +1,5 @@
 //! One segment: takes a job, works until it is done or time is up, and hands it on.
 
-use crate::id::Epoch;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::id::Epoch;
 use crate::job::error::JobError;
 use crate::job::invocation::Invocation;
 use crate::job::lease::{JobLease, LeaseError};

@@ -1,12 +1,12 @@
 //! A job, and what may become of it. No I/O: each change is a value to be written conditionally.
 
-use crate::id::{Epoch, JobId};
 use std::time::Duration;
 
 use bridge_core::event::short_digest;
 use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::id::{Epoch, JobId};
 use crate::job::error::JobError;
 use crate::job::options::Options;
 use crate::job::phase::Phase;

@@ -1,6 +1,5 @@
 //! The second half of a job: the merged plan through the lanes into the queue.
 
-use crate::id::{Epoch, JobId};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::id::{Epoch, JobId};
 use crate::plan::merge::Merge;
 use crate::plan::position::Position;
 use crate::plan::store::PlanError;

@@ -1,5 +1,5 @@
 //! `SendMessage` and `SendMessageBatch` in SQS's JSON protocol, with the MD5s that clients check,
-//! and a judgement of what arrives.
+//! and a check of what arrives.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,8 +9,8 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::consumer::ranges;
 use crate::queue::is_allowed;
-use crate::told::ranges;
 
 /// A message as it is sent. Texts are parts of the request where they hold no escapes.
 #[derive(Debug, Deserialize)]

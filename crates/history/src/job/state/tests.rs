@@ -23,7 +23,13 @@ fn job() -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Stop,
     };
-    Job::new("j-1".parse().unwrap(), "ledger", options, "d".to_owned(), BEGIN)
+    Job::new(
+        "j-1".parse().unwrap(),
+        "ledger",
+        options,
+        "d".to_owned(),
+        BEGIN,
+    )
 }
 
 /// A job that a segment has just taken.

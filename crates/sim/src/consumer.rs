@@ -1,4 +1,4 @@
-//! What messages tell, read as a consumer reads them.
+//! What messages hold, read as a consumer reads them.
 
 use std::ops::RangeInclusive;
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bridge_aws::queues::SqsQueues;
 use bridge_core::queue::port::Queue;
+use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 use bridge_history::job::state::Job;
 use bridge_history::send::target::Target;
@@ -34,7 +35,7 @@ impl Opening<'_> {
         if self.job.options.on_undeliverable.is_stop() || target.queue_url().is_none() {
             return Ok(None);
         }
-        let (path, file) = parked::open(self.state.path(), &self.job.job_id)
+        let (path, file) = parked::open(self.state.path(), self.job.job_id.as_str())
             .map_err(|e| Usage(format!("the file for events that are parked: {e}")))?;
         let lines = Lines::new(path.display().to_string(), file);
         let lines = lines.map_err(|e| Usage(format!("a thread for what is parked: {e}")))?;
@@ -46,7 +47,7 @@ impl Opening<'_> {
         let lines = match target {
             Target::Queue(url) => return Ok(sqs.open(url)),
             Target::File(path) if !self.job.options.dry_run => {
-                let file = Output::open(self.state.path(), &self.job.job_id, path)
+                let file = Output::open(self.state.path(), self.job.job_id.as_str(), path)
                     .map_err(|e| Usage(e.to_string()))?;
                 Lines::new(path.display().to_string(), file)
             }
@@ -71,7 +72,7 @@ impl Queues for OneQueue {
         Arc::clone(&self.queue)
     }
 
-    fn parking(&self, _job_id: &str) -> Option<Arc<dyn Queue>> {
+    fn parking(&self, _job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {
         self.parking.clone()
     }
 }

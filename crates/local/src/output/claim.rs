@@ -1,0 +1,42 @@
+//! Which file a job writes to, kept in `output.json` of the job's folder.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{below, read_own, write_whole};
+
+/// Bytes of it, at most.
+const MOST_CLAIM: usize = 64 * 1024;
+
+/// Which file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Claim {
+    /// Its file system: with the inode, the file itself, however it is called.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// Where the job's part begins, bytes.
+    pub begin: u64,
+    /// What was there is removed when the first line is written; its length, bytes.
+    pub overwrites: Option<u64>,
+}
+
+impl Claim {
+    pub(super) fn write(&self, state: &Path, job_id: &str) -> io::Result<()> {
+        let path = below(state, ["jobs", job_id, "output.json"])?;
+        write_whole(&path, &serde_json::to_vec(self)?)
+    }
+
+    /// The claim of a job; none if it has no file.
+    pub(super) fn read(state: &Path, job_id: &str) -> io::Result<Option<Self>> {
+        let path = below(state, ["jobs", job_id, "output.json"])?;
+        match read_own(&path, MOST_CLAIM) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Broken copies that the rules of alarms catch.
+
+use crate::Broken;
+
+pub(super) const BROKEN: &[Broken] = &[
+    (
+        "Resources/OnFailureAlarm",
+        "-",
+        "ApproximateNumberOfMessagesVisible of OnFailureQueue has no alarm",
+    ),
+    (
+        "Resources/DeadLetterAlarm",
+        "-",
+        "ApproximateNumberOfMessagesVisible of DeadLetterQueue has no alarm",
+    ),
+    (
+        "Resources/BufferAlarm",
+        "-",
+        "ApproximateAgeOfOldestMessage of BufferQueue has no alarm",
+    ),
+    (
+        "Resources/ReseedStalledAlarm/Properties/AlarmActions/0",
+        "-",
+        "ReseedStalledAlarm tells nobody",
+    ),
+    (
+        "Resources/ReseedThrottlesAlarm/Properties/TreatMissingData",
+        "breaching",
+        "ReseedThrottlesAlarm without data",
+    ),
+    (
+        "Resources/RealtimeErrorsAlarm/Condition",
+        "-",
+        "RealtimeErrorsAlarm tells nobody",
+    ),
+];

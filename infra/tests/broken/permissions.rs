@@ -1,0 +1,92 @@
+//! Broken copies that the rules of roles and policies catch.
+
+use crate::Broken;
+
+pub(super) const BROKEN: &[Broken] = &[
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition",
+        "-",
+        "RealtimeRole may use the key by itself",
+    ),
+    ("Resources/BucketPolicy", "-", "Bucket has no policy"),
+    (
+        "Resources/PlanBucketPolicy/Properties/PolicyDocument/Statement/0/Effect",
+        "Allow",
+        "PlanBucket has no policy",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/Queues/0",
+        "-",
+        "OnFailureQueue has no policy",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/Queues/3",
+        "-",
+        "BufferQueue has no policy",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/0/Condition",
+        "-",
+        "Queue has no policy",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/3/Action",
+        "\"s3:*\"",
+        "ReseedRole is allowed s3:*",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
+        "\"*\"",
+        "ReseedRole is allowed dynamodb:GetItem dynamodb:PutItem on *",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/4/1/Resource",
+        "\"*\"",
+        "RealtimeRole is allowed sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes on *",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/4",
+        "{Sid: All, Effect: Allow, NotAction: a, Resource: b}",
+        "unknown field `NotAction`",
+    ),
+    (
+        "Resources/RealtimeNotificationPermission/Properties/SourceAccount",
+        "-",
+        "lets any s3.amazonaws.com in",
+    ),
+    (
+        "Resources/RealtimeRulePermission/Properties/SourceArn",
+        "-",
+        "lets any events.amazonaws.com in",
+    ),
+    (
+        "Resources/RealtimeRulePermission/Properties/Action",
+        "\"lambda:*\"",
+        "RealtimeRulePermission action",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/1/1/Condition",
+        "-",
+        "QueuePolicy BucketFillsBuffer lets any",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/2/1/Action",
+        "\"sqs:*\"",
+        "RuleFillsQueues allows sqs:*",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
+        "[\"xray:PutTraceSegments\", \"s3:GetObject\"]",
+        "RealtimeRole is allowed xray:PutTraceSegments s3:GetObject on *",
+    ),
+    (
+        "Resources/ReseedSweepRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition",
+        "-",
+        "ReseedSweepRole lets any",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal",
+        "\"*\"",
+        "RealtimeRole may be taken by *",
+    ),
+];

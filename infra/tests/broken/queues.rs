@@ -1,0 +1,46 @@
+//! Broken copies that the rules of the queues catch.
+
+use crate::Broken;
+
+pub(super) const BROKEN: &[Broken] = &[
+    (
+        "Resources/Queue/Properties/SqsManagedSseEnabled",
+        "-",
+        "Queue encryption",
+    ),
+    (
+        "Resources/OnFailureQueue/Properties/MessageRetentionPeriod",
+        "-",
+        "OnFailureQueue retention",
+    ),
+    (
+        "Resources/BufferQueue/Properties/MessageRetentionPeriod",
+        "345600",
+        "BufferQueue retention is 345600",
+    ),
+    (
+        "Resources/Queue/Properties/FifoQueue",
+        "-",
+        "Queue FifoQueue",
+    ),
+    (
+        "Resources/Queue/Properties/FifoThroughputLimit",
+        "perQueue",
+        "FifoThroughputLimit is perQueue",
+    ),
+    (
+        "Resources/Queue/Properties/DeduplicationScope",
+        "queue",
+        "DeduplicationScope is queue",
+    ),
+    (
+        "Resources/Queue/Properties/RedrivePolicy",
+        "-",
+        "Queue has no dead-letter queue",
+    ),
+    (
+        "Resources/DeadLetterQueue/Properties/FifoQueue",
+        "-",
+        "dead-letter queue's FifoQueue",
+    ),
+];

@@ -1,0 +1,96 @@
+//! Broken copies that the rules of buckets, the checkpoint table and the key catch.
+
+use crate::Broken;
+
+pub(super) const BROKEN: &[Broken] = &[
+    (
+        "Resources/Bucket/Properties/VersioningConfiguration/Status",
+        "Suspended",
+        "Bucket versioning is Suspended",
+    ),
+    (
+        "Resources/Bucket/Properties/BucketEncryption",
+        "-",
+        "Bucket is not encrypted",
+    ),
+    (
+        "Resources/PlanBucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls",
+        "-",
+        "PlanBucket BlockPublicAcls",
+    ),
+    (
+        "Resources/PlanBucket/Properties/PublicAccessBlockConfiguration/RestrictPublicBuckets",
+        "false",
+        "PlanBucket RestrictPublicBuckets",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/TimeToLiveSpecification/AttributeName",
+        "ttl",
+        "CheckpointTable TTL attribute",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/TimeToLiveSpecification",
+        "-",
+        "CheckpointTable TTL",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/PointInTimeRecoverySpecification",
+        "-",
+        "CheckpointTable recovery",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/GlobalSecondaryIndexes",
+        "-",
+        "CheckpointTable has no index phase-createdAt",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/GlobalSecondaryIndexes/0/KeySchema/1/AttributeName",
+        "updatedAt",
+        "CheckpointTable index is phase HASH, updatedAt RANGE",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/GlobalSecondaryIndexes/0/Projection/ProjectionType",
+        "ALL",
+        "CheckpointTable index projection is ALL",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/6/Action",
+        "\"dynamodb:Scan\"",
+        "Reseed may not ask ${CheckpointTable.Arn}/index/phase-createdAt",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/BillingMode",
+        "PROVISIONED",
+        "CheckpointTable billing",
+    ),
+    (
+        "Resources/CheckpointTable/Properties/SSESpecification/SSEEnabled",
+        "false",
+        "CheckpointTable encryption",
+    ),
+    (
+        "Resources/PlanBucket/Properties/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID",
+        "-",
+        "PlanBucket is not encrypted by arn:aws:kms",
+    ),
+    (
+        "Resources/Bucket/Properties/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/SSEAlgorithm",
+        "AES256",
+        "Bucket algorithm is AES256",
+    ),
+    (
+        "Resources/RealtimeLogs/Properties/KmsKeyId",
+        "-",
+        "RealtimeLogs is not encrypted by arn:aws:kms",
+    ),
+    (
+        "Resources/BufferQueue/Properties/KmsMasterKeyId",
+        "alias/aws/sqs",
+        "there are several keys",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/9/1/Action",
+        "[\"kms:Decrypt\"]",
+        "Reseed may not use the key",
+    ),
+];
