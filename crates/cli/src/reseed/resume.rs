@@ -21,11 +21,13 @@ pub(super) async fn find(
     plans: &LocalPlans,
     job_id: &JobId,
 ) -> anyhow::Result<Job> {
-    let unusable = |e: &dyn std::fmt::Display| Usage(format!("--resume {job_id}: {e}"));
+    let unusable =
+        |e: &dyn std::fmt::Display| Usage(format!("--resume {:?}: {e}", job_id.as_str()));
     let job = store.load(job_id).await.map_err(|e| unusable(&e))?;
     let job = job.ok_or_else(|| {
         Usage(format!(
-            "--resume: there is no job {job_id} in this state directory (--state)"
+            "--resume: there is no job {:?} in this state directory (--state)",
+            job_id.as_str()
         ))
     })?;
     let own = format!("jobs/{job_id}/");
