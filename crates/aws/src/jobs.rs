@@ -1,7 +1,6 @@
 //! Port `JobStore`: one `DynamoDB` item a job, every write conditional on epoch and revision; an index of
 //! the jobs' keys by phase, the newest first (docs/decisions/0020).
 
-use bridge_history::id::JobId;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -12,12 +11,14 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
+use bridge_history::job::stored::StoredJob;
 
 use crate::sdk::RequestError;
 
@@ -64,7 +65,7 @@ impl DynamoJobs {
     }
 
     fn item(&self, job: &Job) -> Result<Item, JobStoreError> {
-        serde_dynamo::to_item(job).map_err(|e| JobStoreError::Store {
+        serde_dynamo::to_item(StoredJob::from(job)).map_err(|e| JobStoreError::Store {
             reason: format!("writing to table {}: {e}", self.table),
             kind: FailureKind::Permanent,
         })
@@ -76,10 +77,12 @@ fn read(item: Item) -> Result<Job, JobStoreError> {
         Some(AttributeValue::S(job_id)) => JobId::stored(job_id.clone()),
         _ => JobId::stored(String::new()), // a table's key is never missing
     };
-    serde_dynamo::from_item(item).map_err(|e| JobStoreError::Unreadable {
-        job_id,
-        reason: e.to_string(),
-    })
+    let stored: StoredJob =
+        serde_dynamo::from_item(item).map_err(|e| JobStoreError::Unreadable {
+            job_id,
+            reason: e.to_string(),
+        })?;
+    Ok(stored.into())
 }
 
 #[async_trait]

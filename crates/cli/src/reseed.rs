@@ -20,7 +20,7 @@ use bridge_aws::queues::SqsQueues;
 use bridge_aws::sdk;
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::job::ports::{Ports, Queues as _};
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::Manifest;

@@ -1,8 +1,11 @@
 //! The interface of jobs.
 //!
-//! - [`request`]: its input; [`actions`]: what start, status, pause … do; [`list`]: the jobs there are,
-//!   in pages
+//! - [`request`]: its input; [`start`]: the options of a reseed, checked
+//! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
+//! - [`answer`]: a job as it is shown
 
 pub mod actions;
+pub mod answer;
 pub mod list;
 pub mod request;
+pub mod start;

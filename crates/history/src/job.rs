@@ -1,6 +1,7 @@
 //! Jobs: one replay of history each, a chain of segments that hand over to each other.
 //!
-//! - [`state`]: the job and what may become of it (pure); [`options`]: what it was asked to do; [`phase`]:
+//! - [`state`]: the job and what may become of it (pure); [`stored`]: how it is kept; [`options`]:
+//!   what it was asked to do; [`phase`]:
 //!   where it is in its life; [`place`]: where it stands in the list of jobs
 //! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
 //!   how it works; `segment_error`: why it stopped early; `settle`: what
@@ -22,5 +23,6 @@ pub mod settings;
 mod settle;
 pub mod state;
 pub mod store;
+pub mod stored;
 pub mod sweep;
 mod takeover;

@@ -12,6 +12,7 @@ use bridge_history::job::place;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
+use bridge_history::job::stored::StoredJob;
 
 use crate::{below, is_plain, read_own, write_whole};
 
@@ -55,14 +56,12 @@ impl LocalJobs {
     fn read(&self, job_id: &JobId) -> Result<Option<Job>, JobStoreError> {
         let path = self.path(job_id)?;
         match read_own(&path, MOST_JOB) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes)
-                    .map(Some)
-                    .map_err(|e| JobStoreError::Unreadable {
-                        job_id: job_id.clone(),
-                        reason: format!("{}: {e}", path.display()),
-                    })
-            }
+            Ok(bytes) => serde_json::from_slice::<StoredJob>(&bytes)
+                .map(|stored| Some(stored.into()))
+                .map_err(|e| JobStoreError::Unreadable {
+                    job_id: job_id.clone(),
+                    reason: format!("{}: {e}", path.display()),
+                }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 Err(JobStoreError::Unreadable {
@@ -88,7 +87,8 @@ impl LocalJobs {
         let failed = |reason: String| {
             JobStoreError::transient(format!("writing {}: {reason}", path.display()))
         };
-        let json = serde_json::to_vec_pretty(job).map_err(|e| failed(e.to_string()))?;
+        let json =
+            serde_json::to_vec_pretty(&StoredJob::from(job)).map_err(|e| failed(e.to_string()))?;
         write_whole(&path, &json).map_err(|e| failed(e.to_string()))
     }
 

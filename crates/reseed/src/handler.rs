@@ -6,6 +6,7 @@ use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
 use bridge_core::watched::{Finding, WatchedBucket, check_notifications, check_versioning};
 use bridge_history::api::actions;
+use bridge_history::api::answer::JobAnswer;
 use bridge_history::api::list::list;
 use bridge_history::api::request::{ContinueRequest, Request};
 use bridge_history::job::error::JobError;
@@ -223,5 +224,5 @@ fn budget(deadline: SystemTime) -> Duration {
 
 /// A job as the interface shows it.
 fn shown(job: &Job) -> Value {
-    json!(job)
+    json!(JobAnswer::from(job))
 }

@@ -12,7 +12,7 @@ use bridge_core::config::{Config, ReseedConfig};
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::state::Job;

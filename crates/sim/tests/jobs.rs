@@ -8,7 +8,7 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::list::list;
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::state::StopRequest;

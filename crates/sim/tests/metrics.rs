@@ -10,7 +10,7 @@ use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::queue::port::{EntryResult, Queue};
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::job::ports::Queues;
 use bridge_sim::bucket::STYLE;
 use bridge_sim::scenario::draw::bucket;

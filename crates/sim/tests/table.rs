@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::queue::ordering::Mode;
 use bridge_history::api::list::list;
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::api::{actions, list};
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobStoreError;

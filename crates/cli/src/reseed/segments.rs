@@ -96,7 +96,7 @@ mod tests {
     use bridge_core::queue::message::Message;
     use bridge_core::queue::port::{EntryResult, Queue};
     use bridge_core::timestamp::Timestamp;
-    use bridge_history::api::request::StartRequest;
+    use bridge_history::api::start::StartRequest;
     use bridge_history::job::phase::Phase;
     use bridge_history::job::state::Lease;
     use bridge_local::NoContinuation;

@@ -3,7 +3,7 @@
 use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::config::{Config, DEFAULT_LEASE, ReseedConfig};
 use bridge_history::api::actions;
-use bridge_history::api::request::{StartRequest, check_records};
+use bridge_history::api::start::{StartRequest, check_records};
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
 use bridge_history::job::state::{Job, StopRequest};

@@ -8,7 +8,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
-use crate::api::request::StartRequest;
+use crate::api::start::StartRequest;
 use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::options::Options;
@@ -160,7 +160,7 @@ pub async fn ask_queue(queues: &dyn Queues, url: &str) -> Result<(), JobError> {
              this function may send to (the stack's, or ReplayQueueArn)",
             refusal.code, refusal.message
         );
-        JobError::BadRequest(shown(&text, MOST_SHOWN))
+        JobError::bad_request(text)
     };
     let queue = queues.open(url);
     match queue.max_message_bytes().await {

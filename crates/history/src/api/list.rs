@@ -1,5 +1,6 @@
 //! The jobs there are, a page at a time, the newest first.
 
+use crate::api::answer::JobAnswer;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::place::Place;
 use crate::job::ports::Ports;
@@ -42,7 +43,7 @@ pub async fn list(ports: &Ports, after: Option<&Place>, most: usize) -> Result<L
         match ports.jobs.load(&place.job_id).await {
             Ok(None) => {} // forgotten meanwhile
             Ok(Some(job)) => {
-                bytes += serde_json::to_vec(&job).map_or(0, |json| json.len());
+                bytes += serde_json::to_vec(&JobAnswer::from(&job)).map_or(0, |json| json.len());
                 listed.jobs.push(job);
             }
             Err(error @ JobStoreError::Unreadable { .. }) => {

@@ -1,39 +1,16 @@
 //! The reseed function's input (docs/OPERATIONS.md).
 
-use bridge_core::config;
-use bridge_core::config::Config;
-use bridge_core::format::Format;
-use bridge_core::queue::ordering::Mode;
-use bridge_core::text::{MOST_SHOWN, shown};
-use bridge_core::timestamp::Timestamp;
+use bridge_core::text::shown;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::api::list;
+use crate::api::start::StartRequest;
 use crate::id::{Epoch, JobId};
 use crate::job::error::JobError;
-use crate::job::options::Options;
 use crate::job::place::Place;
-use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
-use crate::send::target::Target;
-
-/// The most records of a message: about 1 MiB has room for half of it.
-const MAX_RECORDS: usize = 5_000;
-
-/// The longest key, bytes, and so the longest prefix that any key can have.
-/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
-const MAX_PREFIX: usize = 1024;
-
-/// The most events a second that may be asked for: more than any queue takes.
-const MAX_RATE: u64 = 1_000_000;
-
-/// The deepest queue that may be asked for: more than any consumer leaves.
-const MAX_DEPTH: u64 = 1_000_000_000_000;
-
-/// The longest queue URL, bytes: a queue's name has 80 at most, a host's 253.
-const MAX_URL: usize = 512;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +64,7 @@ impl ListRequest {
         if (1..=list::MOST_OF_PAGE).contains(&limit) {
             return Ok(limit);
         }
-        Err(bad(format!(
+        Err(JobError::bad_request(format!(
             "limit: found {limit}, allowed is 1 to {}",
             list::MOST_OF_PAGE
         )))
@@ -134,43 +111,6 @@ impl ContinueRequest {
     }
 }
 
-/// The options of a reseed; absent ones are the stack's defaults.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct StartRequest {
-    /// Keys that begin so.
-    pub prefix: Option<String>,
-    /// Effective time not before.
-    pub from: Option<Timestamp>,
-    /// Effective time before; default the job's start.
-    pub until: Option<Timestamp>,
-    /// `key`, `bucket` or `none`.
-    pub order: Option<String>,
-    /// `bridge` or `s3`.
-    pub format: Option<Format>,
-    /// Records a message holds at most, 1 to 5,000; more than one only with `format` `s3`.
-    pub records_per_message: Option<usize>,
-    /// `strict` or `batched`.
-    pub delivery: Mode,
-    /// Only latest versions that are not deleted.
-    pub current_only: bool,
-    /// `all`, `created` or `removed`.
-    pub events: Events,
-    /// Another queue than the stack's.
-    pub queue_url: Option<String>,
-    /// Events a second, at most.
-    pub max_rate: Option<u64>,
-    /// Wait while more messages than this are in the queue.
-    pub pause_above_depth: Option<u64>,
-    /// Plan only.
-    pub dry_run: bool,
-    /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it.
-    pub refuse_ambiguous: bool,
-    /// `stop` (default): fail at an event that the queue refuses for good; `park`: keep it in the
-    /// failure queue and continue.
-    pub on_undeliverable: OnUndeliverable,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -182,14 +122,18 @@ impl Request {
     /// [`JobError::BadRequest`], naming the unknown action or field.
     pub fn parse(input: Value) -> Result<Self, JobError> {
         let Value::Object(mut fields) = input else {
-            return Err(bad(format!(
+            return Err(JobError::bad_request(format!(
                 "the input must be a JSON object such as {{\"action\":\"start\"}}, found {input}"
             )));
         };
         let action = match fields.remove("action") {
             None => "start".to_owned(),
             Some(Value::String(action)) => action,
-            Some(other) => return Err(bad(format!("action: found {other}, allowed is a text"))),
+            Some(other) => {
+                return Err(JobError::bad_request(format!(
+                    "action: found {other}, allowed is a text"
+                )));
+            }
         };
         check_job_id(fields.get("jobId"))?;
         let rest = Value::Object(fields);
@@ -204,7 +148,7 @@ impl Request {
             "sweep" => read(rest, &action).map(|Nothing {}| Self::Sweep)?,
             "health" => read(rest, &action).map(|Nothing {}| Self::Health)?,
             other => {
-                return Err(bad(format!(
+                return Err(JobError::bad_request(format!(
                     "action: found {other:?}, allowed is start, status, list, pause, resume, \
                      cancel or health"
                 )));
@@ -213,126 +157,32 @@ impl Request {
     }
 }
 
-impl StartRequest {
-    /// Fills in the stack's defaults and checks what was asked.
-    ///
-    /// # Errors
-    /// [`JobError::BadRequest`], naming the field.
-    pub fn resolve(&self, config: &Config, now: Timestamp) -> Result<Options, JobError> {
-        for (name, text, most) in [
-            ("prefix", &self.prefix, MAX_PREFIX),
-            ("queueUrl", &self.queue_url, MAX_URL),
-            ("order", &self.order, MAX_URL),
-        ] {
-            let bytes = text.as_ref().map_or(0, String::len);
-            if bytes > most {
-                return Err(bad(format!(
-                    "{name}: found {bytes} bytes, allowed are {most}"
-                )));
-            }
-        }
-        let target = match &self.queue_url {
-            None => Target::parse(&config.queue_url),
-            Some(url) => {
-                config::check_queue_url("queueUrl", url).map_err(|e| bad(e.to_string()))?;
-                Target::Queue(url.clone())
-            }
-        };
-        let order = match (&self.order, &self.queue_url) {
-            (None, None) => config.order,
-            (None, Some(_)) => target.default_order(),
-            (Some(word), _) => target
-                .parse_order(word)
-                .map_err(|allowed| bad(format!("order: found {word:?}, allowed is {allowed}")))?,
-        };
-        for (name, number, least, most) in [
-            ("maxRate", self.max_rate, 1, MAX_RATE),
-            ("pauseAboveDepth", self.pause_above_depth, 0, MAX_DEPTH),
-        ] {
-            if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
-                return Err(bad(format!(
-                    "{name}: found {number}, allowed is {least} to {most}"
-                )));
-            }
-        }
-        let format = self.format.unwrap_or(config.format);
-        let records_per_message = self.records_per_message.unwrap_or(1);
-        check_records("recordsPerMessage", records_per_message, format).map_err(bad)?;
-        let until = self.until.unwrap_or(now);
-        if let Some(from) = self.from.filter(|from| *from >= until) {
-            return Err(bad(format!(
-                "from: found {from}, allowed is a time before until ({until})"
-            )));
-        }
-        Ok(Options {
-            filter: Filter {
-                prefix: self
-                    .prefix
-                    .clone()
-                    .unwrap_or_else(|| config.key_prefix.clone()),
-                suffix: config.key_suffix.clone(),
-                from: self.from,
-                until: Some(until),
-                events: self.events,
-                current_only: self.current_only,
-            },
-            order,
-            format,
-            delivery: self.delivery,
-            records_per_message,
-            target,
-            max_rate: self.max_rate,
-            pause_above_depth: self.pause_above_depth,
-            dry_run: self.dry_run,
-            refuse_ambiguous: self.refuse_ambiguous,
-            on_undeliverable: self.on_undeliverable,
-        })
-    }
-}
-
-/// Checks how many records a message may hold; `name` is how the user calls it.
-///
-/// # Errors
-/// What was found and what is allowed.
-pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), String> {
-    match (records, format) {
-        (1, _) | (2..=MAX_RECORDS, Format::S3) => Ok(()),
-        (2.., Format::Bridge) => Err(format!(
-            "{name}: found {records}, allowed is 1: a message in the bridge format is one event; \
-             choose the s3 format"
-        )),
-        _ => Err(format!(
-            "{name}: found {records}, allowed is 1 to {MAX_RECORDS}"
-        )),
-    }
-}
-
 /// Whatever action it is for: an id is a key of the table and part of names in the plan bucket.
 fn check_job_id(found: Option<&Value>) -> Result<(), JobError> {
     match found {
         Some(Value::String(id)) => {
             let parsed = id.parse::<JobId>();
-            parsed.map(drop).map_err(|e| bad(format!("jobId: {e}")))
+            parsed
+                .map(drop)
+                .map_err(|e| JobError::bad_request(format!("jobId: {e}")))
         }
         _ => Ok(()), // told by what reads the fields
     }
 }
 
 fn read<T: serde::de::DeserializeOwned>(rest: Value, action: &str) -> Result<T, JobError> {
-    serde_json::from_value(rest).map_err(|e| bad(format!("action {action:?}: {e}")))
+    serde_json::from_value(rest)
+        .map_err(|e| JobError::bad_request(format!("action {action:?}: {e}")))
 }
 
 /// Bytes of a text that an error repeats and says more behind.
 const MOST_ECHOED: usize = 200;
 
-/// It quotes what was found, which may be long.
-fn bad(text: String) -> JobError {
-    JobError::BadRequest(shown(&text, MOST_SHOWN))
-}
-
 #[cfg(test)]
 mod tests {
+    use bridge_core::config::Config;
     use bridge_core::queue::ordering::Order;
+    use bridge_core::timestamp::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
@@ -481,50 +331,6 @@ mod tests {
             assert!(error.len() < 1_100, "{} bytes", error.len());
             assert!(!error.contains(['\u{1b}', '\n']), "{error}");
         }
-    }
-
-    /// Every field at its longest: how long an item of the table whoever may start jobs can make.
-    #[test]
-    fn the_longest_request_makes_a_short_job() {
-        let long = json!({
-            "prefix": "p".repeat(1024),
-            "from": "-009998-01-02T00:00:00.000000000+00:00",
-            "until": "9999-12-30T00:00:00.000000000+00:00",
-            "order": "bucket",
-            "format": "s3",
-            "recordsPerMessage": 5_000,
-            "delivery": "batched",
-            "currentOnly": true,
-            "events": "created",
-            "queueUrl": format!("https://sqs.x/1/{}.fifo", "q".repeat(490)),
-            "maxRate": 1_000_000,
-            "onUndeliverable": "park",
-            "pauseAboveDepth": MAX_DEPTH,
-            "dryRun": true,
-            "refuseAmbiguous": true,
-        });
-        let Request::Start(start) = Request::parse(long.clone()).unwrap() else {
-            panic!("not a start");
-        };
-        let options = start.resolve(&config(), Timestamp(0)).unwrap();
-        let bytes = json!(options).to_string().len();
-        assert!(bytes < 2_500, "{bytes} bytes");
-        // A field that is new is to be given its bound here.
-        let fields = json!(StartRequest::default());
-        let fields: Vec<_> = fields.as_object().unwrap().keys().collect();
-        assert_eq!(fields, long.as_object().unwrap().keys().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn another_queue_brings_its_own_default_order() {
-        let start = StartRequest {
-            queue_url: Some("https://sqs.x/1/standard".to_owned()),
-            ..StartRequest::default()
-        };
-        assert_eq!(
-            start.resolve(&config(), Timestamp(5)).unwrap().order,
-            Order::None
-        );
     }
 
     proptest! {

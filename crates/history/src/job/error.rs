@@ -1,8 +1,9 @@
 //! Why a job, or an action on one, fails.
 
-use crate::id::JobId;
 use bridge_core::failure::{Failure, FailureKind};
+use bridge_core::text::{MOST_SHOWN, shown};
 
+use crate::id::JobId;
 use crate::job::phase::Phase;
 
 /// Why a job could not be read or written.
@@ -88,6 +89,12 @@ pub enum JobError {
 }
 
 impl JobError {
+    /// A wrong input; what was found in it, and is quoted, may be long.
+    #[must_use]
+    pub fn bad_request(text: String) -> Self {
+        Self::BadRequest(shown(&text, MOST_SHOWN))
+    }
+
     /// The error type that Lambda reports.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -75,9 +75,9 @@ pub struct Revision {
     pub revision: u64,
 }
 
-/// One replay of history: one item of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// One replay of history, as segments and actions work on it. [`StoredJob`](super::stored::StoredJob) is
+/// what is kept of it, [`JobAnswer`](crate::api::answer::JobAnswer) what is told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// `20240501-1a2b3c4d-1`: day, digest of what was asked, count.
     pub job_id: JobId,
@@ -88,10 +88,8 @@ pub struct Job {
     /// One higher at every write.
     pub revision: u64,
     /// Who works on it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// What the operator wants.
-    #[serde(default, rename = "wish", skip_serializing_if = "Option::is_none")]
     pub stop_request: Option<StopRequest>,
     /// The bucket.
     pub bucket: String,
@@ -102,15 +100,12 @@ pub struct Job {
     /// How far it is.
     pub checkpoint: Checkpoint,
     /// The plan's current manifest, in the plan store.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
     /// What the plan holds, once it is complete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<Summary>,
     /// What has been counted.
     pub counts: Counts,
     /// What went wrong last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// When it was started.
     pub created_at: Timestamp,
@@ -118,13 +113,10 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// When it got further last (a later checkpoint, more versions in runs), was told to continue, or
     /// waited because the consumer was slow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
     /// When the table may forget it, seconds since 1970 (`DynamoDB` TTL).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
-use bridge_history::api::request::StartRequest;
+use bridge_history::api::start::StartRequest;
 use bridge_history::scan::filter::Events;
 use bridge_history::send::parking::OnUndeliverable;
 

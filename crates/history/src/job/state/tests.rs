@@ -7,7 +7,8 @@ use crate::scan::filter::Filter;
 const LEASE: Duration = Duration::from_mins(1);
 const BEGIN: Timestamp = Timestamp(1_714_564_800_000);
 
-fn job() -> Job {
+/// A job that has not begun.
+pub(in crate::job) fn job() -> Job {
     let options = Options {
         filter: Filter::default(),
         order: Order::Key,
@@ -199,35 +200,6 @@ fn progress_is_a_later_checkpoint_more_versions_or_another_phase() {
     assert_eq!(stalled(|job| job.checkpoint.sequence = 1), 0);
     assert_eq!(stalled(|job| job.counts.listed = 1), 0);
     assert_eq!(stalled(|job| job.phase = Phase::Sending), 0);
-}
-
-#[test]
-fn a_job_stored_by_an_earlier_version_is_read() {
-    let mut stored = serde_json::to_value(job()).unwrap();
-    for newer in ["progressAt", "lease"] {
-        stored.as_object_mut().unwrap().remove(newer);
-    }
-    let options = stored["options"].as_object_mut().unwrap();
-    options.remove("delivery");
-    options.remove("recordsPerMessage");
-    let read: Job = serde_json::from_value(stored).unwrap();
-    assert_eq!(read.options, job().options);
-    assert_eq!(
-        read.stalled(BEGIN + Duration::from_millis(7)),
-        Duration::from_millis(7),
-        "since its start"
-    );
-}
-
-#[test]
-fn what_was_stored_before_events_could_be_parked_reads_and_is_written_as_before() {
-    let before = serde_json::to_value(&job().options).unwrap();
-    assert_eq!(before.get("onUndeliverable"), None);
-    let mut stored = serde_json::to_value(job()).unwrap();
-    let counts = stored["counts"].as_object_mut().unwrap();
-    assert_eq!(counts.remove("parked"), Some(0.into()));
-    let read: Job = serde_json::from_value(stored).unwrap();
-    assert_eq!(read, job());
 }
 
 #[test]

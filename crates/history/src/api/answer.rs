@@ -1,0 +1,79 @@
+//! A job as the interface shows it (docs/OPERATIONS.md). What a store keeps besides is its own affair.
+
+use bridge_core::timestamp::Timestamp;
+use serde::Serialize;
+
+use crate::id::{Epoch, JobId};
+use crate::job::options::Options;
+use crate::job::phase::Phase;
+use crate::job::state::{Counts, Job, Lease, StopRequest};
+use crate::plan::manifest::Summary;
+use crate::send::checkpoint::Checkpoint;
+
+/// What `status` and the other actions answer about a job; what is not set is absent.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobAnswer<'a> {
+    /// Its id.
+    pub job_id: &'a JobId,
+    /// Where it is.
+    pub phase: Phase,
+    /// One higher each time that another segment took it, or an operator ended or resumed it.
+    pub epoch: Epoch,
+    /// Which segment works on it, and until when unless renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<&'a Lease>,
+    /// `pause` or `cancel`, asked for and not yet carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_request: Option<StopRequest>,
+    /// The bucket.
+    pub bucket: &'a str,
+    /// What was asked for, defaults filled in.
+    pub options: &'a Options,
+    /// How far it is: `sequence` events are acknowledged.
+    pub checkpoint: &'a Checkpoint,
+    /// The plan's manifest, in the plan store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<&'a str>,
+    /// What the plan holds, once it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<&'a Summary>,
+    /// What has been counted.
+    pub counts: &'a Counts,
+    /// What went wrong last, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<&'a str>,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When it was written last.
+    pub updated_at: Timestamp,
+    /// When it got further last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_at: Option<Timestamp>,
+    /// When it was done or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Job> for JobAnswer<'a> {
+    fn from(job: &'a Job) -> Self {
+        Self {
+            job_id: &job.job_id,
+            phase: job.phase,
+            epoch: job.epoch,
+            lease: job.lease.as_ref(),
+            stop_request: job.stop_request,
+            bucket: &job.bucket,
+            options: &job.options,
+            checkpoint: &job.checkpoint,
+            manifest: job.manifest.as_deref(),
+            planned: job.planned.as_ref(),
+            counts: &job.counts,
+            last_error: job.last_error.as_deref(),
+            created_at: job.created_at,
+            updated_at: job.updated_at,
+            progress_at: job.progress_at,
+            finished_at: job.finished_at,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The options of a reseed as they are asked for, checked and filled in.
+
+use bridge_core::config;
+use bridge_core::config::Config;
+use bridge_core::format::Format;
+use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::job::error::JobError;
+use crate::job::options::Options;
+use crate::scan::filter::{Events, Filter};
+use crate::send::parking::OnUndeliverable;
+use crate::send::target::Target;
+
+/// The most records of a message: about 1 MiB has room for half of it.
+const MAX_RECORDS: usize = 5_000;
+
+/// The longest key, bytes, and so the longest prefix that any key can have.
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
+const MAX_PREFIX: usize = 1024;
+
+/// The most events a second that may be asked for: more than any queue takes.
+const MAX_RATE: u64 = 1_000_000;
+
+/// The deepest queue that may be asked for: more than any consumer leaves.
+const MAX_DEPTH: u64 = 1_000_000_000_000;
+
+/// The longest queue URL, bytes: a queue's name has 80 at most, a host's 253.
+const MAX_URL: usize = 512;
+
+/// The options of a reseed; absent ones are the stack's defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct StartRequest {
+    /// Keys that begin so.
+    pub prefix: Option<String>,
+    /// Effective time not before.
+    pub from: Option<Timestamp>,
+    /// Effective time before; default the job's start.
+    pub until: Option<Timestamp>,
+    /// `key`, `bucket` or `none`.
+    pub order: Option<String>,
+    /// `bridge` or `s3`.
+    pub format: Option<Format>,
+    /// Records a message holds at most, 1 to 5,000; more than one only with `format` `s3`.
+    pub records_per_message: Option<usize>,
+    /// `strict` or `batched`.
+    pub delivery: Mode,
+    /// Only latest versions that are not deleted.
+    pub current_only: bool,
+    /// `all`, `created` or `removed`.
+    pub events: Events,
+    /// Another queue than the stack's.
+    pub queue_url: Option<String>,
+    /// Events a second, at most.
+    pub max_rate: Option<u64>,
+    /// Wait while more messages than this are in the queue.
+    pub pause_above_depth: Option<u64>,
+    /// Plan only.
+    pub dry_run: bool,
+    /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it.
+    pub refuse_ambiguous: bool,
+    /// `stop` (default): fail at an event that the queue refuses for good; `park`: keep it in the
+    /// failure queue and continue.
+    pub on_undeliverable: OnUndeliverable,
+}
+
+impl StartRequest {
+    /// Fills in the stack's defaults and checks what was asked.
+    ///
+    /// # Errors
+    /// [`JobError::BadRequest`], naming the field.
+    pub fn resolve(&self, config: &Config, now: Timestamp) -> Result<Options, JobError> {
+        for (name, text, most) in [
+            ("prefix", &self.prefix, MAX_PREFIX),
+            ("queueUrl", &self.queue_url, MAX_URL),
+            ("order", &self.order, MAX_URL),
+        ] {
+            let bytes = text.as_ref().map_or(0, String::len);
+            if bytes > most {
+                return Err(JobError::bad_request(format!(
+                    "{name}: found {bytes} bytes, allowed are {most}"
+                )));
+            }
+        }
+        let target = match &self.queue_url {
+            None => Target::parse(&config.queue_url),
+            Some(url) => {
+                config::check_queue_url("queueUrl", url)
+                    .map_err(|e| JobError::bad_request(e.to_string()))?;
+                Target::Queue(url.clone())
+            }
+        };
+        let order = match (&self.order, &self.queue_url) {
+            (None, None) => config.order,
+            (None, Some(_)) => target.default_order(),
+            (Some(word), _) => target.parse_order(word).map_err(|allowed| {
+                JobError::bad_request(format!("order: found {word:?}, allowed is {allowed}"))
+            })?,
+        };
+        for (name, number, least, most) in [
+            ("maxRate", self.max_rate, 1, MAX_RATE),
+            ("pauseAboveDepth", self.pause_above_depth, 0, MAX_DEPTH),
+        ] {
+            if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+                return Err(JobError::bad_request(format!(
+                    "{name}: found {number}, allowed is {least} to {most}"
+                )));
+            }
+        }
+        let format = self.format.unwrap_or(config.format);
+        let records_per_message = self.records_per_message.unwrap_or(1);
+        check_records("recordsPerMessage", records_per_message, format)
+            .map_err(JobError::bad_request)?;
+        let until = self.until.unwrap_or(now);
+        if let Some(from) = self.from.filter(|from| *from >= until) {
+            return Err(JobError::bad_request(format!(
+                "from: found {from}, allowed is a time before until ({until})"
+            )));
+        }
+        Ok(Options {
+            filter: Filter {
+                prefix: self
+                    .prefix
+                    .clone()
+                    .unwrap_or_else(|| config.key_prefix.clone()),
+                suffix: config.key_suffix.clone(),
+                from: self.from,
+                until: Some(until),
+                events: self.events,
+                current_only: self.current_only,
+            },
+            order,
+            format,
+            delivery: self.delivery,
+            records_per_message,
+            target,
+            max_rate: self.max_rate,
+            pause_above_depth: self.pause_above_depth,
+            dry_run: self.dry_run,
+            refuse_ambiguous: self.refuse_ambiguous,
+            on_undeliverable: self.on_undeliverable,
+        })
+    }
+}
+
+/// Checks how many records a message may hold; `name` is how the user calls it.
+///
+/// # Errors
+/// What was found and what is allowed.
+pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), String> {
+    match (records, format) {
+        (1, _) | (2..=MAX_RECORDS, Format::S3) => Ok(()),
+        (2.., Format::Bridge) => Err(format!(
+            "{name}: found {records}, allowed is 1: a message in the bridge format is one event; \
+             choose the s3 format"
+        )),
+        _ => Err(format!(
+            "{name}: found {records}, allowed is 1 to {MAX_RECORDS}"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::queue::ordering::Order;
+    use serde_json::json;
+
+    use super::*;
+
+    fn config() -> Config {
+        Config::read(&|name| {
+            (name == "QUEUE_URL").then(|| "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned())
+        })
+        .unwrap()
+    }
+
+    /// Every field at its longest: how long an item of the table whoever may start jobs can make.
+    #[test]
+    fn the_longest_request_makes_a_short_job() {
+        let long = json!({
+            "prefix": "p".repeat(1024),
+            "from": "-009998-01-02T00:00:00.000000000+00:00",
+            "until": "9999-12-30T00:00:00.000000000+00:00",
+            "order": "bucket",
+            "format": "s3",
+            "recordsPerMessage": 5_000,
+            "delivery": "batched",
+            "currentOnly": true,
+            "events": "created",
+            "queueUrl": format!("https://sqs.x/1/{}.fifo", "q".repeat(490)),
+            "maxRate": 1_000_000,
+            "onUndeliverable": "park",
+            "pauseAboveDepth": MAX_DEPTH,
+            "dryRun": true,
+            "refuseAmbiguous": true,
+        });
+        let start: StartRequest = serde_json::from_value(long.clone()).unwrap();
+        let options = start.resolve(&config(), Timestamp(0)).unwrap();
+        let bytes = json!(options).to_string().len();
+        assert!(bytes < 2_500, "{bytes} bytes");
+        // A field that is new is to be given its bound here.
+        let fields = json!(StartRequest::default());
+        let fields: Vec<_> = fields.as_object().unwrap().keys().collect();
+        assert_eq!(fields, long.as_object().unwrap().keys().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn another_queue_brings_its_own_default_order() {
+        let start = StartRequest {
+            queue_url: Some("https://sqs.x/1/standard".to_owned()),
+            ..StartRequest::default()
+        };
+        assert_eq!(
+            start.resolve(&config(), Timestamp(5)).unwrap().order,
+            Order::None
+        );
+    }
+}
