@@ -208,15 +208,15 @@ async fn insist<F: Future<Output = Result<(), Refused>>>(
             pause *= 2;
             continue;
         }
-        let mut told = format!("{tried}: {}: {}", refused.code, refused.message);
+        let mut text = format!("{tried}: {}: {}", refused.code, refused.message);
         let hint = hint(&refused.code);
         if !hint.is_empty() {
-            told = format!("{told}: {hint}");
+            text = format!("{text}: {hint}");
         }
         return Err(if refused.may_pass {
-            anyhow::anyhow!(told)
+            anyhow::anyhow!(text)
         } else {
-            Usage(told).into()
+            Usage(text).into()
         });
     }
 }

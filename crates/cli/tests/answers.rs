@@ -47,16 +47,19 @@ fn an_answer_that_a_full_disk_does_not_take_is_a_failure() {
             .stderr(Stdio::piped())
             .output()
             .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {stderr}");
         for part in ["standard output", "No space left on device"] {
             assert!(
-                told.contains(part),
-                "{command:?}: {part:?} is not in: {told}"
+                stderr.contains(part),
+                "{command:?}: {part:?} is not in: {stderr}"
             );
         }
         if command.get_args().any(|argument| argument == "--json") {
-            assert!(told.contains("\"phase\":\"done\""), "it is lost: {told}");
+            assert!(
+                stderr.contains("\"phase\":\"done\""),
+                "it is lost: {stderr}"
+            );
         }
     }
 }
@@ -71,9 +74,9 @@ fn an_answer_that_nobody_waits_for_is_no_failure() {
             .stderr(Stdio::piped())
             .output()
             .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{command:?}: {told}");
-        assert!(!told.contains("error"), "{command:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {stderr}");
+        assert!(!stderr.contains("error"), "{command:?}: {stderr}");
     }
 }
 
@@ -87,10 +90,10 @@ fn what_cannot_be_a_bucket_is_refused_at_the_door() {
             folder.path(),
             &["--bucket", name, "--dry-run"],
         );
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
         for part in [&format!("--bucket: found \"{name}\""), "own name"] {
-            assert!(told.contains(part), "{part:?} is not in: {told}");
+            assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
         }
     }
     let made = std::fs::read_dir(folder.path()).unwrap().count();
@@ -104,10 +107,10 @@ fn standard_output_is_not_this_programs_to_append_to_or_to_overwrite() {
         for option in ["--append", "--overwrite"] {
             let arguments = ["--bucket", "b", "--out", out, option];
             let output = run("http://127.0.0.1:1", folder.path(), &arguments);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{told}");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{stderr}");
             for part in [option, "standard output", "name a file"] {
-                assert!(told.contains(part), "{part:?} is not in: {told}");
+                assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
             }
         }
     }
@@ -133,23 +136,23 @@ fn a_job_behind_a_closed_pipe_goes_on_as_it_says() {
         "{first}"
     );
     let output = child.wait_with_output().unwrap();
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    let line = told.lines().last().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    let line = stderr.lines().last().unwrap();
     let words: Vec<&str> = line
         .split("s3-sqs-bridge ")
         .last()
         .unwrap()
         .split(' ')
         .collect();
-    assert!(line.contains("closed by its reader"), "{told}");
-    assert!(line.contains(&job_of(folder.path()).unwrap()), "{told}");
+    assert!(line.contains("closed by its reader"), "{stderr}");
+    assert!(line.contains(&job_of(folder.path()).unwrap()), "{stderr}");
     let output = command(&endpoint, folder.path(), &words).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let rest = text(&output.stdout);
     assert!(rest.lines().count() < 20_000, "it does not begin again");
     assert!(
         rest.lines().last().unwrap().contains("\"sequence\":20000"),
-        "{told}"
+        "{stderr}"
     );
 }

@@ -39,8 +39,8 @@ fn list(url: &str, more: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn every_page_is_asked_for_and_each_job_told_once() {
     let url = play();
-    let (code, told, error) = list(&url, &[]);
-    let ids: Vec<_> = told
+    let (code, stdout, error) = list(&url, &[]);
+    let ids: Vec<_> = stdout
         .lines()
         .filter_map(|line| line.split(' ').next())
         .collect();
@@ -48,8 +48,8 @@ fn every_page_is_asked_for_and_each_job_told_once() {
     // What could not be read is told, and is no success.
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains("job \\u{1b}x cannot be read"), "{error}");
-    let (_, told, _) = list(&url, &["--json"]);
-    let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    let (_, stdout, _) = list(&url, &["--json"]);
+    let first: Value = serde_json::from_str(stdout.lines().next().unwrap()).unwrap();
     assert_eq!(first["jobId"], "9");
 }
 

@@ -65,11 +65,11 @@ fn a_file_of_anothers_is_byte_for_byte_as_it_was() {
             ),
         ] {
             let output = run(&endpoint, folder.path(), &arguments);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
             assert_eq!(read(&path), content, "{arguments:?}");
             if arguments.len() == 4 {
-                assert!(told.contains("--append or --overwrite"), "{told}");
+                assert!(stderr.contains("--append or --overwrite"), "{stderr}");
             }
         }
     }
@@ -121,9 +121,9 @@ fn links_pipes_and_folders_are_refused_and_standard_output_has_a_name() {
     ] {
         let arguments = ["--bucket", "b", "--out", name, "--overwrite"];
         let output = run(&endpoint, folder.path(), &arguments);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
-        assert!(told.contains(what), "{name}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {stderr}");
+        assert!(stderr.contains(what), "{name}: {stderr}");
     }
     assert_eq!(read(&precious), "theirs\n");
     let output = run(
@@ -164,9 +164,9 @@ fn a_resume_refuses_a_file_that_somebody_changed() {
     let ours = read(&path);
     write(folder.path(), "events", &format!("{ours}half a li"));
     let output = run(&endpoint, folder.path(), &["--resume", &job]);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("is not as job"), "{told}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("is not as job"), "{stderr}");
     assert_eq!(read(&path), format!("{ours}half a li"));
     write(folder.path(), "events", &ours);
     let output = run(&endpoint, folder.path(), &["--resume", &job]);
@@ -187,7 +187,7 @@ fn a_job_file_cannot_lead_out_of_its_folder() {
     let good = read(&file);
     let mut state: serde_json::Value = serde_json::from_str(&good).unwrap();
     let manifest = state["manifest"].as_str().unwrap().to_owned();
-    for (field, value, told) in [
+    for (field, value, part) in [
         (
             "/options/queueUrl",
             format!("file:{}", precious.display()),
@@ -207,7 +207,7 @@ fn a_job_file_cannot_lead_out_of_its_folder() {
         let output = run(&endpoint, folder.path(), &["--resume", &job]);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{field}: {error}");
-        assert!(error.contains(told), "{field}: {error}");
+        assert!(error.contains(part), "{field}: {error}");
         *state.pointer_mut(field).unwrap() = before;
     }
     assert_eq!(read(&precious), "theirs\n");
@@ -274,16 +274,16 @@ fn a_reader_that_has_enough_is_no_failure() {
     let mut some = [0; 100];
     child.stdout.take().unwrap().read_exact(&mut some).unwrap(); // and closes it
     let output = child.wait_with_output().unwrap();
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    let words: Vec<_> = told
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    let words: Vec<_> = stderr
         .lines()
         .filter(|line| !line.starts_with("job "))
         .collect();
-    assert_eq!(words.len(), 1, "{told}");
+    assert_eq!(words.len(), 1, "{stderr}");
     assert!(
-        words[0].contains("--resume") && !told.contains("error"),
-        "{told}"
+        words[0].contains("--resume") && !stderr.contains("error"),
+        "{stderr}"
     );
 }
 
@@ -303,11 +303,11 @@ fn a_full_disk_is_told_as_one_and_the_job_goes_on_when_there_is_room() {
             .stderr(Stdio::piped())
             .output()
             .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("No space left on device"), "{told}");
-        assert!(!told.contains("SQS"), "{told}");
-        assert!(told.contains("--resume"), "{told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("No space left on device"), "{stderr}");
+        assert!(!stderr.contains("SQS"), "{stderr}");
+        assert!(stderr.contains("--resume"), "{stderr}");
     }
     let job = job_of(folder.path()).unwrap();
     // Nobody hears it, and nothing panics.

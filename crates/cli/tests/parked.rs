@@ -72,9 +72,9 @@ fn a_job_parks_exactly_what_the_queue_refuses_packed_or_not() {
         ];
         let output = run(&endpoint, folder.path(), &[&asked, more].concat());
         assert!(output.status.success(), "{}", text(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let end: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(
-            (&told["checkpoint"], &told["counts"]["parked"]),
+            (&end["checkpoint"], &end["counts"]["parked"]),
             (&300.into(), &3.into())
         );
         assert_eq!(parked(folder.path()), REFUSED, "{more:?}");
@@ -88,23 +88,23 @@ fn a_job_that_stopped_goes_on_without_the_event() {
     let queue = format!("{endpoint}/1/q.fifo");
     let asked = ["--bucket", "b", "--queue-url", &queue, "--order", "bucket"];
     let output = run(&endpoint, folder.path(), &asked);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     for part in [
         "event 7 (key \"",
         "version id \"",
         "--on-undeliverable park",
     ] {
-        assert!(told.contains(part), "{part:?} is not in: {told}");
+        assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
     }
     let job = job_of(folder.path()).unwrap();
     let resume = ["--resume", &job, "--on-undeliverable", "park"];
     let output = run(&endpoint, folder.path(), &resume);
-    let told = text(&output.stderr);
-    assert!(output.status.success(), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     assert!(
-        told.contains("done: 297 events") && told.contains("3 events were not taken"),
-        "{told}"
+        stderr.contains("done: 297 events") && stderr.contains("3 events were not taken"),
+        "{stderr}"
     );
     assert_eq!(parked(folder.path()), REFUSED);
 }

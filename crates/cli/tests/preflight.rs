@@ -18,22 +18,22 @@ const SOON: Duration = Duration::from_secs(20);
 fn refused(command: &mut Command, codes: &[i32], parts: &[&str]) -> String {
     let begin = Instant::now();
     let output = command.output().unwrap();
-    let told = text(&output.stderr);
+    let stderr = text(&output.stderr);
     assert!(
         begin.elapsed() < SOON,
-        "after {:?}: {told}",
+        "after {:?}: {stderr}",
         begin.elapsed()
     );
-    assert!(codes.contains(&output.status.code().unwrap()), "{told}");
+    assert!(codes.contains(&output.status.code().unwrap()), "{stderr}");
     for part in parts {
-        assert!(told.contains(part), "{part:?} is not in: {told}");
+        assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
     }
-    assert!(!told.contains("scanning"), "{told}");
+    assert!(!stderr.contains("scanning"), "{stderr}");
     assert!(
-        !told.contains(": :") && !told.trim_end().ends_with(':'),
-        "{told}"
+        !stderr.contains(": :") && !stderr.trim_end().ends_with(':'),
+        "{stderr}"
     );
-    told
+    stderr
 }
 
 fn reseed(endpoint: &str, folder: &Path) -> Command {
@@ -112,8 +112,8 @@ fn a_refusal_names_what_was_tried_and_what_to_do() {
         ),
     ] {
         let endpoint = answering(status, move |_, _| body.clone());
-        let told = refused(&mut reseed(&endpoint, folder.path()), &[2], &parts);
-        assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+        let stderr = refused(&mut reseed(&endpoint, folder.path()), &[2], &parts);
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
     }
 }
 
@@ -141,12 +141,12 @@ fn a_queue_that_is_not_there_is_told_before_the_scan() {
             &["--bucket", "b", "--queue-url", &url],
         );
         command.env("AWS_ENDPOINT_URL_SQS", &queue);
-        let told = if code == "QueueDoesNotExist" {
+        let stderr = if code == "QueueDoesNotExist" {
             refused(&mut command, &[2], &["QueueDoesNotExist", parts[1]])
         } else {
             refused(&mut command, &[2], &parts)
         };
-        assert!(told.contains(&url), "{told}");
+        assert!(stderr.contains(&url), "{stderr}");
     }
     assert!(job_of(folder.path()).is_none());
 }
@@ -263,12 +263,12 @@ fn missing_credentials_are_told_with_what_was_tried() {
         "AWS_PROFILE",
         "AWS_ACCESS_KEY_ID",
     ];
-    let told = refused(&mut bare(&endpoint, folder.path(), ""), &[2], &parts);
+    let stderr = refused(&mut bare(&endpoint, folder.path(), ""), &[2], &parts);
     // The SDK's own list has a line for each; it is told on one.
-    assert!(!told.contains("\\n"), "{told}");
+    assert!(!stderr.contains("\\n"), "{stderr}");
     assert!(
-        told.contains("Attempted: Environment:") && told.contains("; Profile:"),
-        "{told}"
+        stderr.contains("Attempted: Environment:") && stderr.contains("; Profile:"),
+        "{stderr}"
     );
     let mut command = bare(&endpoint, folder.path(), "");
     command
@@ -355,9 +355,9 @@ fn a_profile_that_signs_in_says_how() {
     let mut command = bare(&endpoint, folder.path(), profile);
     command.env("AWS_PROFILE", "people");
     let parts = ["no credentials", "aws sso login --profile people"];
-    let told = refused(&mut command, &[2], &parts);
+    let stderr = refused(&mut command, &[2], &parts);
     // Built without it, the SDK says so.
-    assert!(!told.contains("cargo feature"), "{told}");
+    assert!(!stderr.contains("cargo feature"), "{stderr}");
 }
 
 /// Nothing a passing fault does in mid-job is taken for a wrong address.

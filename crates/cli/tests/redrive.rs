@@ -122,9 +122,9 @@ fn of(function: &str, payload: Value) -> Value {
 #[test]
 fn a_function_may_take_its_time() {
     let (url, queue) = play(&[json!({ "good": 1 })], Duration::from_secs(12));
-    let (code, told, error) = redrive(&url);
+    let (code, stdout, error) = redrive(&url);
     assert_eq!(code, Some(0), "{error}");
-    assert!(told.contains("\"redriven\":1"), "{told}");
+    assert!(stdout.contains("\"redriven\":1"), "{stdout}");
     assert!(queue.lock().unwrap()[0].deleted);
 }
 
@@ -135,11 +135,11 @@ fn hidden_messages_are_no_success() {
         Duration::ZERO,
     );
     queue.lock().unwrap()[1].hidden = true; // by a redrive that was killed
-    let (code, told, error) = redrive(&url);
+    let (code, stdout, error) = redrive(&url);
     assert_eq!(code, Some(3), "{error}");
     assert!(
-        told.contains("\"redriven\":1") && told.contains("\"hidden\":1"),
-        "{told}"
+        stdout.contains("\"redriven\":1") && stdout.contains("\"hidden\":1"),
+        "{stdout}"
     );
     assert!(
         error.contains("1 messages") && error.contains("run it again"),
@@ -166,11 +166,11 @@ fn invocations_of_reseed_are_told_apart_and_do_not_end_it() {
     let mut bodies = vec![of("s-reseed", segment); 15];
     bodies.push(of("s-realtime", json!({ "good": 1 })));
     let (url, queue) = play(&bodies, Duration::ZERO);
-    let (code, told, error) = redrive(&url);
+    let (code, stdout, error) = redrive(&url);
     assert_eq!(code, Some(0), "{error}");
     assert!(
-        told.contains("\"redriven\":1") && told.contains("\"left\":15"),
-        "{told}"
+        stdout.contains("\"redriven\":1") && stdout.contains("\"left\":15"),
+        "{stdout}"
     );
     assert!(error.contains("an invocation of s-reseed"), "{error}");
     let queue = queue.lock().unwrap();
@@ -240,12 +240,12 @@ fn parked_events_are_left_told_of_and_no_failure() {
         let from = format!("{url}/1/on-failure");
         let arguments = ["redrive", "--from", &from, target[0], target[1]];
         let output = command(&url, folder.path(), &arguments).output().unwrap();
-        let (told, error) = (text(&output.stdout), text(&output.stderr));
+        let (stdout, error) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{error}");
         let redriven = format!("\"redriven\":{}", u8::from(is_function));
         assert!(
-            told.contains("\"parked\":12") && told.contains(&redriven),
-            "{told}"
+            stdout.contains("\"parked\":12") && stdout.contains(&redriven),
+            "{stdout}"
         );
         assert!(
             error.contains("a parked event, 12 of job j-1 (InvalidMessageContents)"),

@@ -18,9 +18,9 @@ fn events(file: &Path) -> BTreeMap<u64, String> {
         let mut event: Value = serde_json::from_str(line).unwrap();
         event.as_object_mut().unwrap().remove("jobId").unwrap();
         let sequence = event["sequence"].as_u64().unwrap();
-        let told = event.to_string();
-        let before = events.insert(sequence, told.clone());
-        assert!(before.is_none_or(|before| before == told), "{sequence}");
+        let json = event.to_string();
+        let before = events.insert(sequence, json.clone());
+        assert!(before.is_none_or(|before| before == json), "{sequence}");
     }
     events
 }
@@ -130,8 +130,8 @@ fn an_interrupt_checkpoints_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let job = job_of(folder.path()).unwrap();
-    let told = text(&output.stderr);
-    assert!(told.contains(&format!("--resume {job}")), "{told}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(&format!("--resume {job}")), "{stderr}");
     let lines = std::fs::read_to_string(&file).unwrap().lines().count();
     assert!(lines < 3_000);
 
@@ -197,7 +197,7 @@ fn a_dry_run_tells_numbers_months_cost_and_time_and_sends_nothing() {
     let arguments = ["--bucket", "b", "--dry-run", "--max-rate", "100"];
     let output = run(&endpoint, folder.path(), &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let told = text(&output.stdout);
+    let stdout = text(&output.stdout);
     for part in [
         "5000 events:",
         "created",
@@ -208,7 +208,7 @@ fn a_dry_run_tells_numbers_months_cost_and_time_and_sends_nothing() {
         "SQS $",
         "50 s",
     ] {
-        assert!(told.contains(part), "{part:?} is not in: {told}");
+        assert!(stdout.contains(part), "{part:?} is not in: {stdout}");
     }
     let mut arguments = arguments.to_vec();
     arguments.push("--json");
@@ -337,8 +337,8 @@ fn exit_codes_tell_usage_from_failure() {
         ),
     ] {
         let output = run(&endpoint, folder.path(), &arguments);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-        assert!(told.contains(part), "{arguments:?}: {told}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(part), "{arguments:?}: {stderr}");
     }
 }

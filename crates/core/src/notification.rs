@@ -70,7 +70,7 @@ impl Reason {
 }
 
 /// Input that is no notification. What is said of it is escaped and cut, whatever was found: at most
-/// [`MOST_TOLD`] bytes.
+/// [`MOST_ERROR`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
     /// Not JSON at all.
@@ -133,7 +133,7 @@ pub enum NotificationError {
 
 /// The longest text of a [`NotificationError`], bytes: two quotations with how long they were, and the
 /// words around them.
-pub const MOST_TOLD: usize = 2 * MOST_SHOWN + 300;
+pub const MOST_ERROR: usize = 2 * MOST_SHOWN + 300;
 
 /// What is said of a name that is short where it is right, bytes.
 const MOST_NAME: usize = 255;

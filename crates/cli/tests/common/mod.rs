@@ -18,7 +18,7 @@ pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load))
         per_key: 2,
     });
     change(&mut load);
-    let (address, told) = std::sync::mpsc::channel();
+    let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -26,11 +26,11 @@ pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load))
         runtime.unwrap().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
-            address.send(url).unwrap();
+            sender.send(url).unwrap();
             Arc::new(load).serve(listener).await
         })
     });
-    told.recv().unwrap()
+    address.recv().unwrap()
 }
 
 /// `s3-sqs-bridge reseed`.
