@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::timestamp::Timestamp;
 
-/// `MESSAGE_FORMAT`.
+/// The shape of a message's body: the variable `MESSAGE_FORMAT`, the option `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
