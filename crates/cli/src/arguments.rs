@@ -162,11 +162,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "bridge" => Ok(Format::Bridge),
-        "s3" => Ok(Format::S3),
-        _ => Err("allowed is bridge or s3".to_owned()),
-    }
+    text.parse()
+        .map_err(|allowed| format!("allowed is {allowed}"))
 }
 
 fn delivery(text: &str) -> Result<Mode, String> {
