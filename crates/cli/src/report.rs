@@ -57,7 +57,7 @@ pub(crate) struct End<'a> {
 }
 
 impl End<'_> {
-    /// As the exit code tells it.
+    /// What the exit code says.
     pub(crate) fn outcome(&self) -> Outcome {
         match (self.broken, self.job.phase) {
             (_, Phase::Done) => Outcome::Done,
@@ -66,7 +66,7 @@ impl End<'_> {
         }
     }
 
-    /// Tells it where it does not stand between data.
+    /// Writes it where it does not stand between data.
     ///
     /// # Errors
     /// When standard output does not take it.
