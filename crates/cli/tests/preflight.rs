@@ -1,33 +1,27 @@
-//! What is wrong with credentials, addresses and permissions is told within seconds.
+//! What is wrong with credentials, addresses and permissions is reported within seconds.
 
 mod common;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bridge_sim::load::shape::Shape;
-use common::{answering, answering_each, job_of, program, run, serve, text};
+use common::{End, answering, answering_each, job_of, program, run, serve};
 
 /// The longest that a refusal may take, with a busy machine's share.
 const SOON: Duration = Duration::from_secs(20);
 
 fn refused(command: &mut Command, codes: &[i32], parts: &[&str]) -> String {
     let begin = Instant::now();
-    let output = command.output().unwrap();
-    let stderr = text(&output.stderr);
-    assert!(
-        begin.elapsed() < SOON,
-        "after {:?}: {stderr}",
-        begin.elapsed()
-    );
-    assert!(codes.contains(&output.status.code().unwrap()), "{stderr}");
-    for part in parts {
-        assert!(stderr.contains(part), "{part:?} is not in: {stderr}");
-    }
+    let end = End::of(command).says(parts);
+    let took = begin.elapsed();
+    assert!(took < SOON, "after {took:?}: {end:?}");
+    assert!(codes.contains(&end.code.unwrap()), "{end:?}");
+    let stderr = end.stderr;
     assert!(!stderr.contains("scanning"), "{stderr}");
     assert!(
         !stderr.contains(": :") && !stderr.trim_end().ends_with(':'),
@@ -37,7 +31,7 @@ fn refused(command: &mut Command, codes: &[i32], parts: &[&str]) -> String {
 }
 
 fn reseed(endpoint: &str, folder: &Path) -> Command {
-    program(endpoint, folder, &["--bucket", "ledger", "--out", "-"])
+    program(endpoint, folder, "--bucket ledger --out -")
 }
 
 #[test]
@@ -135,11 +129,8 @@ fn a_queue_that_is_not_there_is_told_before_the_scan() {
             format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"no\"}}")
         });
         let url = format!("{queue}/1/missing.fifo");
-        let mut command = program(
-            &bucket,
-            folder.path(),
-            &["--bucket", "b", "--queue-url", &url],
-        );
+        let line = format!("--bucket b --queue-url {url}");
+        let mut command = program(&bucket, folder.path(), &line);
         command.env("AWS_ENDPOINT_URL_SQS", &queue);
         let stderr = if code == "QueueDoesNotExist" {
             refused(&mut command, &[2], &["QueueDoesNotExist", parts[1]])
@@ -177,8 +168,8 @@ fn queue(answer: fn(entries: usize) -> Option<&'static str>) -> (String, Arc<Ato
 }
 
 fn reseed_into(queue: &str, bucket: &str, folder: &Path) -> Command {
-    let url = format!("{queue}/1/q.fifo");
-    let mut command = program(bucket, folder, &["--bucket", "b", "--queue-url", &url]);
+    let line = format!("--bucket b --queue-url {queue}/1/q.fifo");
+    let mut command = program(bucket, folder, &line);
     command.env("AWS_ENDPOINT_URL_SQS", queue);
     command
 }
@@ -264,7 +255,7 @@ fn missing_credentials_are_told_with_what_was_tried() {
         "AWS_ACCESS_KEY_ID",
     ];
     let stderr = refused(&mut bare(&endpoint, folder.path(), ""), &[2], &parts);
-    // The SDK's own list has a line for each; it is told on one.
+    // The SDK's own list has a line for each; here it is one.
     assert!(!stderr.contains("\\n"), "{stderr}");
     assert!(
         stderr.contains("Attempted: Environment:") && stderr.contains("; Profile:"),
@@ -335,9 +326,8 @@ fn a_credential_process_is_asked() {
         script.display()
     );
     let mut command = bare(&endpoint, folder.path(), &profile);
-    let output: Output = command.env("AWS_PROFILE", "work").output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout).lines().count(), 100);
+    let end = End::of(command.env("AWS_PROFILE", "work")).with(0);
+    assert_eq!(end.stdout.lines().count(), 100);
 
     std::fs::write(&script, "echo 'the vault is locked' >&2; exit 1\n").unwrap();
     let mut command = bare(&endpoint, folder.path(), &profile);
@@ -368,10 +358,5 @@ fn a_job_that_has_worked_survives_throttling() {
         load.list_latency = Duration::from_millis(5);
     });
     let folder = tempfile::tempdir().unwrap();
-    let output = run(
-        &endpoint,
-        folder.path(),
-        &["--bucket", "b", "--out", "events"],
-    );
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), "--bucket b --out events").with(0);
 }
