@@ -1,9 +1,15 @@
-//! Who may import whom (docs/ARCHITECTURE.md), told from cargo's own view of the tree.
+//! What the crates link, in cargo's own view of the tree: who may import whom (docs/ARCHITECTURE.md), and
+//! whose logs the functions show.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
-/// The names of all crates that `package` links, as cargo resolves it alone.
-fn linked(package: &str) -> Vec<String> {
+use regex_lite::Regex;
+
+/// All crates that `package` links, as cargo resolves it alone: `name version (folder)`, the last for
+/// those of the workspace.
+fn tree(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{p}", "--package", package])
@@ -18,8 +24,35 @@ fn linked(package: &str) -> Vec<String> {
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
-        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .map(str::to_owned)
         .collect()
+}
+
+/// Their names.
+fn linked(package: &str) -> Vec<String> {
+    let tree = tree(package).into_iter();
+    tree.filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect()
+}
+
+/// The crates of the workspace that `package` links, itself among them, and that log.
+fn logging(package: &str) -> BTreeSet<String> {
+    let parts = Regex::new(r"^(\S+) v\S+ \((/[^)]+)\)").unwrap();
+    let mut found = BTreeSet::new();
+    for line in tree(package) {
+        let Some(parts) = parts.captures(&line) else {
+            continue;
+        };
+        let manifest = std::fs::read_to_string(Path::new(&parts[2]).join("Cargo.toml")).unwrap();
+        let dependencies = manifest
+            .split("\n[")
+            .find(|table| table.starts_with("dependencies]"));
+        let logs = |line: &str| line.split(['.', ' ']).next() == Some("tracing");
+        if dependencies.is_some_and(|table| table.lines().any(logs)) {
+            found.insert(parts[1].replace('-', "_"));
+        }
+    }
+    found
 }
 
 #[test]
@@ -49,4 +82,21 @@ fn realtime_links_neither_parquet_nor_dynamodb() {
             "realtime links {banned}"
         );
     }
+}
+
+/// At `LOG_LEVEL=debug` a crate that the filter does not name would say nothing below a warning.
+#[test]
+fn the_log_filter_names_every_crate_of_ours_that_logs() {
+    let logging: BTreeSet<_> = ["realtime", "reseed"]
+        .iter()
+        .flat_map(|f| logging(f))
+        .collect();
+    assert!(logging.len() > 3, "the tree was read: {logging:?}");
+    let named = Regex::new(r"(\w+)=\{level\}").unwrap();
+    let filter = include_str!("../../crates/aws/src/logging.rs");
+    let named: BTreeSet<_> = named
+        .captures_iter(filter)
+        .map(|found| found[1].to_owned())
+        .collect();
+    assert_eq!(named, logging);
 }

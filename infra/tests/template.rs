@@ -111,9 +111,9 @@ fn a_resource_of_a_new_kind_is_named() {
     let mut template = template();
     template.0["Resources"]["Topic"] = serde_norway::from_str("Type: AWS::SNS::Topic").unwrap();
     let error = Stack::of(&template, &[]).unwrap_err();
-    let told = error.to_string();
+    let text = error.to_string();
     assert!(
-        matches!(error, StackError::Template { .. }) && told.contains("Topic"),
-        "{told}"
+        matches!(error, StackError::Template { .. }) && text.contains("Topic"),
+        "{text}"
     );
 }

@@ -18,7 +18,7 @@ use aws_sdk_s3::types::{
 };
 use life::Step;
 
-/// What a bucket's listing must tell, by key.
+/// What a bucket's listing must show, by key.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// The versions and delete markers that are still there, oldest first.

@@ -1,6 +1,6 @@
 //! Crashes on purpose.
 
-/// Kills -9 all processes of a function, as a crash of their machine would. Tells how many.
+/// Kills -9 all processes of a function, as a crash of their machine would; how many.
 ///
 /// # Panics
 /// When processes cannot be listed or killed.

@@ -6,6 +6,7 @@ pub mod history;
 pub mod kill;
 
 use std::collections::HashMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -15,6 +16,8 @@ use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use bridge_aws::sdk;
 use serde_json::Value;
+
+use crate::history::replayed::program;
 
 /// Deployed with the template's defaults.
 pub const STACK: &str = "e2e";
@@ -121,7 +124,7 @@ impl Stack {
         &self.outputs[name]
     }
 
-    /// Writes an object and tells its version id.
+    /// Writes an object; its version id.
     ///
     /// # Errors
     /// S3's.
@@ -136,7 +139,7 @@ impl Stack {
         Ok(answer.version_id().unwrap_or("null").to_owned())
     }
 
-    /// Deletes an object and tells the delete marker's version id.
+    /// Deletes an object; the delete marker's version id.
     ///
     /// # Errors
     /// S3's.
@@ -147,7 +150,7 @@ impl Stack {
         Ok(answer.version_id().unwrap_or("null").to_owned())
     }
 
-    /// Creates a FIFO queue like the template's and tells its URL.
+    /// Creates a FIFO queue like the template's; its URL.
     ///
     /// # Errors
     /// SQS's.
@@ -183,12 +186,12 @@ impl Stack {
         &self,
         url: &str,
         wanted: usize,
-        patience: Duration,
+        timeout: Duration,
         counts: impl Fn(&Received) -> bool,
     ) -> anyhow::Result<Vec<Received>> {
         let begin = Instant::now();
         let mut received = Vec::new();
-        while received.len() < wanted && begin.elapsed() < patience {
+        while received.len() < wanted && begin.elapsed() < timeout {
             let answer = self
                 .sqs
                 .receive_message()
@@ -211,22 +214,18 @@ impl Stack {
         Ok(received)
     }
 
-    /// Runs `s3-sqs-bridge` as an operator would; tells what it wrote and whether it succeeded.
+    /// Runs `s3-sqs-bridge` as an operator would: whether it succeeded, and what it wrote.
     ///
     /// # Panics
     /// When it has not been built: `cargo xtask test` builds it with the unit tests.
     #[must_use]
     pub fn command_line(&self, arguments: &[&str]) -> (bool, String) {
-        let test = std::env::current_exe().expect("a test knows where it is");
-        let built = test.ancestors().nth(2).expect("it is in target/debug/deps");
-        let output = std::process::Command::new(built.join("s3-sqs-bridge"))
-            .args(arguments)
-            .output()
-            .expect("the program is built: `cargo build -p s3-sqs-bridge`");
-        let told = [output.stdout, output.stderr].concat();
+        let output = program().and_then(|p| Ok(Command::new(p).args(arguments).output()?));
+        let output = output.expect("the program starts");
+        let text = [output.stdout, output.stderr].concat();
         (
             output.status.success(),
-            String::from_utf8_lossy(&told).into_owned(),
+            String::from_utf8_lossy(&text).into_owned(),
         )
     }
 
@@ -306,7 +305,7 @@ impl Stack {
         }
     }
 
-    /// Waits until a job is in a phase, and tells the job.
+    /// Waits until a job is in a phase; the job.
     ///
     /// # Errors
     /// When it is not there in time.
@@ -314,7 +313,7 @@ impl Stack {
         &self,
         job_id: &str,
         phase: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<Value> {
         let begin = Instant::now();
         loop {
@@ -323,8 +322,8 @@ impl Stack {
             if job["phase"] == phase {
                 return Ok(job);
             }
-            if begin.elapsed() > patience {
-                bail!("job {job_id} is not {phase} after {patience:?}: {job:#}");
+            if begin.elapsed() > timeout {
+                bail!("job {job_id} is not {phase} after {timeout:?}: {job:#}");
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

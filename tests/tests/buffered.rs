@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{Received, Stack};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Six minutes in the template; a test will not wait for five times that.
 const VISIBILITY_SECONDS: &str = "2";
@@ -35,16 +35,13 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
     }
     let queue = stack.output("QueueUrl");
     let good = |m: &Received| m.text("key").starts_with("good/");
-    let events = stack.receive(queue, 60, PATIENCE, good).await.unwrap();
+    let events = stack.receive(queue, 60, TIMEOUT, good).await.unwrap();
     let mut keys: Vec<_> = events.iter().map(|e| e.text("key")).collect();
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), 60);
     let failures = stack.output("OnFailureQueueUrl");
-    let given_up = stack
-        .receive(failures, 1, PATIENCE, |_| true)
-        .await
-        .unwrap();
+    let given_up = stack.receive(failures, 1, TIMEOUT, |_| true).await.unwrap();
     assert_eq!(given_up[0].raw, bad);
 
     // Without its queue, a notification ends in the OnFailure queue as it came, and continues from
@@ -59,7 +56,7 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
     };
     let begin = std::time::Instant::now();
     while !waiting().await {
-        assert!(begin.elapsed() < PATIENCE, "the notification was lost");
+        assert!(begin.elapsed() < TIMEOUT, "the notification was lost");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     stack.create_queue("buffered-events").await.unwrap();
@@ -67,7 +64,7 @@ async fn a_buffer_loses_nothing_and_a_bad_message_harms_no_other() {
     let (done, told) = stack.command_line(&["redrive", "--from", failures, "--invoke", function]);
     assert!(done && told.contains("\"redriven\":1"), "{told}");
     let kept = |m: &Received| m.text("key") == "kept/1";
-    let events = stack.receive(queue, 1, PATIENCE, kept).await.unwrap();
+    let events = stack.receive(queue, 1, TIMEOUT, kept).await.unwrap();
     assert_eq!(events[0].text("versionId"), version);
     stack.remove().await.unwrap();
 }

@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{Received, STACK, Stack};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A queue that the stack is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -127,9 +127,9 @@ async fn both_paths_tell(stack: &Stack, queue: Given, told: &str) {
     let names = ["ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"];
     let url = stack.output("QueueUrl");
     let all = |_: &Received| true;
-    let mut live = stack.receive(url, 2, PATIENCE, all).await.unwrap();
+    let mut live = stack.receive(url, 2, TIMEOUT, all).await.unwrap();
     stack.reseed(json!({})).await.expect(told);
-    let mut again = stack.receive(url, 2, PATIENCE, all).await.unwrap();
+    let mut again = stack.receive(url, 2, TIMEOUT, all).await.unwrap();
     // Live events come in any order, and a standard queue keeps none.
     live.sort_by(|a, b| a.text("eventName").cmp(b.text("eventName")));
     if queue == Given::Standard {
@@ -159,7 +159,7 @@ async fn a_stack_may_change_its_mind() {
         stack.put(ingestion, "1").await.unwrap();
         let ours = |m: &Received| m.text("key") == ingestion;
         let url = stack.output("QueueUrl");
-        let events = stack.receive(url, 1, PATIENCE, ours).await.unwrap();
+        let events = stack.receive(url, 1, TIMEOUT, ours).await.unwrap();
         assert_eq!(events.len(), 1, "{ingestion}");
     }
     stack.remove().await.unwrap();

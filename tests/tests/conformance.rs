@@ -39,8 +39,8 @@ async fn queue_on_sqs() {
     let url = stack.create_queue("conformance").await.unwrap();
     let queue = SqsQueue::new(stack.sqs.clone(), url.clone());
     let read = async |wanted| {
-        let patience = Duration::from_secs(30);
-        let received = stack.receive(&url, wanted, patience, |_| true).await;
+        let timeout = Duration::from_secs(30);
+        let received = stack.receive(&url, wanted, timeout, |_| true).await;
         received.unwrap().into_iter().map(|r| r.raw).collect()
     };
     conformance::fifo_queue(&queue, read).await;

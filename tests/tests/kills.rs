@@ -17,13 +17,13 @@ const EVENTS: usize = KEYS * VERSIONS;
 const KILLS: usize = 10;
 /// Events that arrive of each job between two kills, at least.
 const STEP: usize = 60;
-const PATIENCE: Duration = Duration::from_mins(8);
+const TIMEOUT: Duration = Duration::from_mins(8);
 
 /// Reads a queue until it has seen all events; tells the sequences in the order they came.
 async fn consume(stack: Arc<Stack>, queue: String, seen: Arc<AtomicUsize>) -> Vec<(String, u64)> {
     let mut told = Vec::new();
     let begin = std::time::Instant::now();
-    while told.len() < EVENTS && begin.elapsed() < PATIENCE {
+    while told.len() < EVENTS && begin.elapsed() < TIMEOUT {
         let messages = stack
             .receive(&queue, 1, Duration::from_secs(5), |_| true)
             .await;

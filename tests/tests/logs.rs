@@ -6,7 +6,7 @@ use std::time::Duration;
 use e2e::{Received, Stack};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The lines that a function itself wrote. Lambda's own begin with a word.
 fn lines(stack: &Stack, function: &str) -> Vec<Value> {
@@ -62,7 +62,7 @@ async fn logs_and_metrics_tell_what_happened_to_which_object() {
     stack.put("out/1", "a secret body").await.unwrap();
     stack.put("in/1", "a secret body").await.unwrap();
     let all = |_: &Received| true;
-    let live = stack.receive(queue, 1, PATIENCE, all).await.unwrap();
+    let live = stack.receive(queue, 1, TIMEOUT, all).await.unwrap();
     let batch = json!({ "Records": [
         { "messageId": "m-1", "eventSource": "aws:sqs", "body": "no JSON" },
     ]});
@@ -73,12 +73,12 @@ async fn logs_and_metrics_tell_what_happened_to_which_object() {
         .unwrap();
     let job = stack.reseed(json!({})).await.unwrap();
     let job = job["jobId"].as_str().unwrap();
-    stack.wait_for(job, "done", PATIENCE).await.unwrap();
-    stack.receive(queue, 1, PATIENCE, all).await.unwrap();
+    stack.wait_for(job, "done", TIMEOUT).await.unwrap();
+    stack.receive(queue, 1, TIMEOUT, all).await.unwrap();
     stack.delete_queue(queue).await.unwrap();
     let version = stack.put("in/2", "a secret body").await.unwrap();
     let failures = stack.output("OnFailureQueueUrl");
-    let kept = stack.receive(failures, 1, PATIENCE, all).await.unwrap();
+    let kept = stack.receive(failures, 1, TIMEOUT, all).await.unwrap();
     assert_eq!(kept.len(), 1);
 
     let realtime = lines(&stack, "Realtime");

@@ -13,7 +13,7 @@ use bridge_core::watched::{check_notifications, check_versioning};
 use e2e::{BROKEN_STACK, Received, STACK, Stack};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What identifies a change on both paths.
 fn facts(event: &Received) -> (String, String, String, String) {
@@ -53,14 +53,14 @@ async fn realtime_and_reseed_tell_of_the_same_changes_with_the_same_ids() {
     let ours = |m: &Received| m.text("key").starts_with("same/");
     let queue = stack.output("QueueUrl");
     let realtime = stack
-        .receive(queue, expected.len(), PATIENCE, ours)
+        .receive(queue, expected.len(), TIMEOUT, ours)
         .await
         .unwrap();
     let other = stack.create_queue("same-changes").await.unwrap();
     let start = json!({ "action": "start", "prefix": "same/", "queueUrl": other });
     stack.reseed(start).await.unwrap();
     let reseed = stack
-        .receive(&other, expected.len(), PATIENCE, ours)
+        .receive(&other, expected.len(), TIMEOUT, ours)
         .await
         .unwrap();
 
@@ -99,7 +99,7 @@ async fn input_that_is_no_notification_ends_in_the_on_failure_queue() {
         .unwrap();
     let queue = stack.output("OnFailureQueueUrl");
     let ours = |m: &Received| m.body["requestPayload"]["marker"] == "no-notification";
-    let failures = stack.receive(queue, 1, PATIENCE, ours).await.unwrap();
+    let failures = stack.receive(queue, 1, TIMEOUT, ours).await.unwrap();
     assert_eq!(failures.len(), 1, "the event was lost");
     assert_eq!(
         failures[0].body["requestContext"]["approximateInvokeCount"],
@@ -150,7 +150,7 @@ async fn what_cannot_be_delivered_is_kept_and_can_be_sent_again() {
     // While it works, it writes native notification documents.
     stack.put("native/a b.txt", "1").await.unwrap();
     let native = |m: &Received| m.body["Records"].is_array();
-    let before = stack.receive(queue, 1, PATIENCE, native).await.unwrap();
+    let before = stack.receive(queue, 1, TIMEOUT, native).await.unwrap();
     assert_eq!(
         before[0].body["Records"][0]["s3"]["object"]["key"],
         "native/a+b.txt"
@@ -163,7 +163,7 @@ async fn what_cannot_be_delivered_is_kept_and_can_be_sent_again() {
     let failure_queue = stack.output("OnFailureQueueUrl");
     let kept = |m: &Received| m.body["requestPayload"]["Records"].is_array();
     let failures = stack
-        .receive(failure_queue, 1, PATIENCE, kept)
+        .receive(failure_queue, 1, TIMEOUT, kept)
         .await
         .unwrap();
     assert_eq!(failures.len(), 1, "the notification was lost");
@@ -178,7 +178,7 @@ async fn what_cannot_be_delivered_is_kept_and_can_be_sent_again() {
         .unwrap()
         .unwrap();
     assert_eq!(answer["forwarded"], 1);
-    let after = stack.receive(queue, 1, PATIENCE, native).await.unwrap();
+    let after = stack.receive(queue, 1, TIMEOUT, native).await.unwrap();
     assert_eq!(
         after[0].body["Records"][0]["s3"]["object"]["versionId"],
         version

@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{Received, STACK, Stack};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_go_back_in_their_groups_order() {
@@ -25,7 +25,7 @@ async fn dead_letters_go_back_in_their_groups_order() {
     }
     let (done, told) = stack.command_line(&["redrive", "--from", &dead, "--to", &queue]);
     assert!(done && told.contains("\"redriven\":25"), "{told}");
-    let back = stack.receive(&queue, 25, PATIENCE, |_| true).await.unwrap();
+    let back = stack.receive(&queue, 25, TIMEOUT, |_| true).await.unwrap();
     for group in 0..3 {
         let of_group = format!("g{group}");
         let numbers = back.iter().filter(|m| m.group.as_ref() == Some(&of_group));
@@ -104,6 +104,6 @@ async fn given_up_invocations_are_invoked_again_and_stay_if_they_fail() {
     );
     let ours = |m: &Received| m.text("key") == "redriven/1";
     let queue = stack.output("QueueUrl");
-    let events = stack.receive(queue, 1, PATIENCE, ours).await.unwrap();
+    let events = stack.receive(queue, 1, TIMEOUT, ours).await.unwrap();
     assert_eq!(events.len(), 1);
 }

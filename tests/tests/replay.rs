@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{Received, STACK, Stack};
 use serde_json::json;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
@@ -25,7 +25,7 @@ async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
     for number in 0..100 {
         stack.put(&format!("old/{number}"), "1").await.unwrap();
     }
-    let old = stack.receive(live, 100, PATIENCE, all).await.unwrap();
+    let old = stack.receive(live, 100, TIMEOUT, all).await.unwrap();
     assert_eq!(old.len(), 100);
 
     // Ten seconds, in which as much is written.
@@ -42,19 +42,19 @@ async fn a_replay_goes_into_its_own_queue_beside_live_traffic() {
         .await
         .unwrap();
     assert_eq!(status["phase"], "sending", "it continues beside: {status}");
-    let new = stack.receive(live, 100, PATIENCE, all).await.unwrap();
+    let new = stack.receive(live, 100, TIMEOUT, all).await.unwrap();
     let told: HashSet<_> = new.iter().map(|e| e.text("versionId").to_owned()).collect();
     assert_eq!(told, written, "live events, and nothing else");
     assert!(new.iter().all(|e| e.attributes["source"] == "realtime"));
 
-    let again = stack.receive(&replay, 100, PATIENCE, all).await.unwrap();
+    let again = stack.receive(&replay, 100, TIMEOUT, all).await.unwrap();
     let mut sequences: Vec<_> = again.iter().map(Received::sequence).collect();
     sequences.sort_unstable();
     assert_eq!(sequences, (1..=100).collect::<Vec<_>>());
     let replayed: HashSet<_> = again.iter().map(|e| e.text("versionId")).collect();
     let before: HashSet<_> = old.iter().map(|e| e.text("versionId")).collect();
     assert_eq!(replayed, before, "what was there when it started");
-    stack.wait_for(job, "done", PATIENCE).await.unwrap();
+    stack.wait_for(job, "done", TIMEOUT).await.unwrap();
     stack.remove().await.unwrap();
 }
 

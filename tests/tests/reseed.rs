@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{KILLED_STACK, Received, SHORT_STACK, STACK, Stack};
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 fn all(_: &Received) -> bool {
     true
@@ -58,7 +58,7 @@ async fn overwrites_deletes_and_recreations_come_back_in_their_order() {
     let input = json!({ "prefix": "order/", "order": "bucket", "queueUrl": queue });
     let job = start(&stack, input).await;
     let events = stack
-        .receive(&queue, history.len(), PATIENCE, all)
+        .receive(&queue, history.len(), TIMEOUT, all)
         .await
         .unwrap();
     let expected: Vec<_> = (1..)
@@ -67,7 +67,7 @@ async fn overwrites_deletes_and_recreations_come_back_in_their_order() {
         .collect();
     assert_eq!(told(&events), expected);
     assert_eq!(events.last().unwrap().body["isLatest"], true);
-    let job = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    let job = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
     assert_eq!(job["planned"]["events"], expected.len());
     assert_eq!(job["planned"]["removed"], 6);
 }
@@ -98,15 +98,15 @@ async fn the_options_choose_what_is_told() {
         input["prefix"] = json!("choose/");
         input["queueUrl"] = json!(queue);
         let job = start(&stack, input).await;
-        let job = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+        let job = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
         assert_eq!(job["planned"]["events"], expected, "{options}");
         let sent = if options["dryRun"] == true {
             0
         } else {
             expected
         };
-        let patience = Duration::from_secs(3);
-        let events = stack.receive(&queue, 10, patience, all).await.unwrap();
+        let timeout = Duration::from_secs(3);
+        let events = stack.receive(&queue, 10, timeout, all).await.unwrap();
         assert_eq!(events.len(), sent, "{options}");
     }
 }
@@ -129,9 +129,9 @@ async fn a_job_of_more_than_twenty_segments_arrives_complete_and_in_order() {
         json!({ "prefix": "long/", "maxRate": 12, "queueUrl": queue }),
     )
     .await;
-    let events = stack.receive(&queue, 600, PATIENCE, all).await.unwrap();
+    let events = stack.receive(&queue, 600, TIMEOUT, all).await.unwrap();
     check_complete_and_ordered(&events, 600);
-    let job = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    let job = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
     let segments = job["counts"]["segments"].as_u64().unwrap();
     assert!(segments > 20, "only {segments} segments");
 }
@@ -155,10 +155,7 @@ async fn batched_delivery_keeps_one_order_packed_or_not() {
             input["recordsPerMessage"] = json!(records);
         }
         start(&stack, input).await;
-        let received = stack
-            .receive(&queue, messages, PATIENCE, all)
-            .await
-            .unwrap();
+        let received = stack.receive(&queue, messages, TIMEOUT, all).await.unwrap();
         let sequences: Vec<_> = received.iter().flat_map(Received::sequences).collect();
         assert_eq!(sequences, (1..=120).collect::<Vec<_>>(), "{name}");
     }
@@ -177,7 +174,7 @@ async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
         json!({ "prefix": "killed/", "maxRate": 20, "queueUrl": queue }),
     )
     .await;
-    let mut events = stack.receive(&queue, 100, PATIENCE, all).await.unwrap();
+    let mut events = stack.receive(&queue, 100, TIMEOUT, all).await.unwrap();
     assert!(
         (100..250).contains(&events.len()),
         "it is at work: {}",
@@ -188,10 +185,10 @@ async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
         "a process was at work"
     );
     let rest = 300 - events.len();
-    events.extend(stack.receive(&queue, rest, PATIENCE, all).await.unwrap());
+    events.extend(stack.receive(&queue, rest, TIMEOUT, all).await.unwrap());
     // The resume was within five minutes: SQS has dropped what was sent again.
     check_complete_and_ordered(&events, 300);
-    let job = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    let job = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
     assert_eq!(job["counts"]["segments"], 2);
     assert_eq!(job["epoch"], 2);
 }
@@ -207,14 +204,14 @@ async fn a_doubled_start_and_a_doubled_continue_do_no_harm() {
     let (one, two) = tokio::join!(start(&stack, input.clone()), start(&stack, input.clone()));
     assert_eq!(one, two);
     assert_eq!(start(&stack, input).await, one);
-    let working = stack.receive(&queue, 1, PATIENCE, all).await.unwrap();
+    let working = stack.receive(&queue, 1, TIMEOUT, all).await.unwrap();
     // The continuation that is at work, again; and one that nobody ever asked for.
     for epoch in [0, 1, 7] {
         let again = json!({ "action": "continue", "jobId": one, "epoch": epoch });
         let answer = stack.reseed(again).await.unwrap();
         assert_eq!(answer["outcome"], "left alone", "{answer}");
     }
-    let mut events = stack.receive(&queue, 59, PATIENCE, all).await.unwrap();
+    let mut events = stack.receive(&queue, 59, TIMEOUT, all).await.unwrap();
     events.splice(0..0, working);
     check_complete_and_ordered(&events, 60);
     let more = stack
@@ -222,7 +219,7 @@ async fn a_doubled_start_and_a_doubled_continue_do_no_harm() {
         .await
         .unwrap();
     assert_eq!(more.len(), 0, "nothing comes twice");
-    let job = stack.wait_for(&one, "done", PATIENCE).await.unwrap();
+    let job = stack.wait_for(&one, "done", TIMEOUT).await.unwrap();
     assert_eq!(job["counts"]["segments"], 1);
 }
 
@@ -238,15 +235,15 @@ async fn a_job_is_paused_resumed_and_cancelled() {
         json!({ "prefix": "pause/", "maxRate": 10, "queueUrl": queue }),
     )
     .await;
-    stack.wait_for(&job, "sending", PATIENCE).await.unwrap();
+    stack.wait_for(&job, "sending", TIMEOUT).await.unwrap();
     let act = |action: &str| json!({ "action": action, "jobId": job });
     stack.reseed(act("pause")).await.unwrap();
-    let paused = stack.wait_for(&job, "paused", PATIENCE).await.unwrap();
+    let paused = stack.wait_for(&job, "paused", TIMEOUT).await.unwrap();
     assert!(paused["checkpoint"]["sequence"].as_u64().unwrap() < 200);
     stack.reseed(act("resume")).await.unwrap();
-    stack.wait_for(&job, "sending", PATIENCE).await.unwrap();
+    stack.wait_for(&job, "sending", TIMEOUT).await.unwrap();
     stack.reseed(act("cancel")).await.unwrap();
-    stack.wait_for(&job, "cancelled", PATIENCE).await.unwrap();
+    stack.wait_for(&job, "cancelled", TIMEOUT).await.unwrap();
     let error = stack
         .invoke("ReseedFunction", &act("resume"))
         .await
@@ -298,7 +295,7 @@ async fn an_event_that_no_queue_takes_stops_a_job_and_is_kept_aside_once_it_may(
     }
     let input = json!({ "prefix": "narrow/", "order": "bucket", "queueUrl": queue });
     let job = start(&stack, input).await;
-    let failed = stack.wait_for(&job, "failed", PATIENCE).await.unwrap();
+    let failed = stack.wait_for(&job, "failed", TIMEOUT).await.unwrap();
     let told = failed["lastError"].as_str().unwrap();
     for part in [
         "event 2 (key \"narrow/m/",
@@ -309,15 +306,15 @@ async fn an_event_that_no_queue_takes_stops_a_job_and_is_kept_aside_once_it_may(
     }
     let resume = json!({ "action": "resume", "jobId": job, "onUndeliverable": "park" });
     stack.reseed(resume).await.unwrap();
-    let done = stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    let done = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
     assert_eq!(done["counts"]["parked"], 1);
-    let events = stack.receive(&queue, 2, PATIENCE, all).await.unwrap();
+    let events = stack.receive(&queue, 2, TIMEOUT, all).await.unwrap();
     let sequences: Vec<u64> = events.iter().map(Received::sequence).collect();
     assert_eq!(sequences, [1, 3]);
 
     let failures = stack.output("OnFailureQueueUrl");
     let ours = |m: &Received| m.body["kind"] == "parked" && m.body["jobId"] == job.as_str();
-    let records = stack.receive(failures, 1, PATIENCE, ours).await.unwrap();
+    let records = stack.receive(failures, 1, TIMEOUT, ours).await.unwrap();
     let record = &records[0].body;
     assert_eq!(
         (&record["sequence"], &record["code"]),

@@ -10,7 +10,7 @@ use e2e::{Stack, UPGRADED_STACK};
 use serde_json::json;
 
 const EVENTS: usize = 600;
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// `sam deploy` of what is built, with other parameters.
 fn deploy(parameters: &[&str]) {
@@ -40,17 +40,14 @@ async fn an_upgrade_and_a_rollback_lose_no_event_of_a_job_in_flight() {
     let input = json!({ "prefix": "upgrade/", "maxRate": 10, "queueUrl": queue });
     let job = stack.reseed(input).await.unwrap();
     let job = job["jobId"].as_str().unwrap().to_owned();
-    let mut events = stack.receive(&queue, 20, PATIENCE, |_| true).await.unwrap();
+    let mut events = stack.receive(&queue, 20, TIMEOUT, |_| true).await.unwrap();
     deploy(&["LeaseSeconds=15", "LogLevel=debug", "ReseedMemory=1536"]);
     let status = stack
         .reseed(json!({ "action": "status", "jobId": job }))
         .await
         .unwrap();
     assert_eq!(status["phase"], "sending", "it is in flight: {status}");
-    let more = stack
-        .receive(&queue, 100, PATIENCE, |_| true)
-        .await
-        .unwrap();
+    let more = stack.receive(&queue, 100, TIMEOUT, |_| true).await.unwrap();
     events.extend(more);
     deploy(&["LeaseSeconds=15", "LogLevel=info", "ReseedMemory=1024"]);
     let status = stack
@@ -61,12 +58,12 @@ async fn an_upgrade_and_a_rollback_lose_no_event_of_a_job_in_flight() {
     let rest = EVENTS - events.len();
     events.extend(
         stack
-            .receive(&queue, rest, PATIENCE, |_| true)
+            .receive(&queue, rest, TIMEOUT, |_| true)
             .await
             .unwrap(),
     );
     let mut sequences: Vec<u64> = events.iter().map(e2e::Received::sequence).collect();
     sequences.sort_unstable();
     assert_eq!(sequences, (1..=EVENTS as u64).collect::<Vec<_>>());
-    stack.wait_for(&job, "done", PATIENCE).await.unwrap();
+    stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
 }

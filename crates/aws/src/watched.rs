@@ -5,7 +5,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, Event, FilterRule, NotificationConfigurationFilter, S3KeyFilter,
 };
-use bridge_core::watched::{NoAnswer, Notifications, Told, Versioning, WatchedBucket};
+use bridge_core::watched::{Destination, NoAnswer, Notifications, Versioning, WatchedBucket};
 
 use crate::sdk::RequestError;
 
@@ -44,23 +44,28 @@ impl WatchedBucket for S3Watched {
         let answer = ask.bucket(&self.bucket).send().await;
         let answer = answer.map_err(|e| no_answer(&RequestError::of(&e)))?;
         let functions = answer.lambda_function_configurations().iter();
-        let functions = functions.map(|c| told(c.lambda_function_arn(), c.events(), c.filter()));
+        let functions =
+            functions.map(|c| destination(c.lambda_function_arn(), c.events(), c.filter()));
         let queues = answer.queue_configurations().iter();
-        let queues = queues.map(|c| told(c.queue_arn(), c.events(), c.filter()));
+        let queues = queues.map(|c| destination(c.queue_arn(), c.events(), c.filter()));
         let topics = answer.topic_configurations().iter();
-        let topics = topics.map(|c| told(c.topic_arn(), c.events(), c.filter()));
+        let topics = topics.map(|c| destination(c.topic_arn(), c.events(), c.filter()));
         Ok(Notifications {
             event_bridge: answer.event_bridge_configuration().is_some(),
-            told: functions.chain(queues).chain(topics).collect(),
+            destinations: functions.chain(queues).chain(topics).collect(),
         })
     }
 }
 
-fn told(arn: &str, events: &[Event], filter: Option<&NotificationConfigurationFilter>) -> Told {
+fn destination(
+    arn: &str,
+    events: &[Event],
+    filter: Option<&NotificationConfigurationFilter>,
+) -> Destination {
     let key = filter.and_then(NotificationConfigurationFilter::key);
     let rules = key.map(S3KeyFilter::filter_rules).unwrap_or_default();
     let mut values = rules.iter().filter_map(FilterRule::value);
-    Told {
+    Destination {
         arn: arn.to_owned(),
         events: events
             .iter()

@@ -7,11 +7,11 @@ use anyhow::anyhow;
 
 use crate::tell;
 
-/// Tells the result of a command. A reader that is gone (`| head`) has what it wanted.
+/// Writes the result of a command. A reader that is gone (`| head`) has what it wanted.
 ///
 /// # Errors
 /// When it cannot be written for another reason, as on a full disk: whoever reads the file would take
-/// it for the answer. So that it is not lost, it is told on standard error.
+/// it for the answer. So that it is not lost, it is written to standard error.
 pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -35,10 +35,11 @@ pub(crate) enum Command {
     /// Send again what lies in a failure queue
     ///
     /// From the stack's `OnFailure` queue with `--invoke`, from its dead-letter queue with `--to`. A
-    /// message is deleted once that has succeeded. What fails again stays; notifications behind it go
-    /// on, unless ten fail in a row and the function says that it is not well; dead letters do not, as they
-    /// would overtake it. Invocations of another function are left, and so are events that a reseed parked. Exit codes: 0 done, 1 something failed, 2 wrong usage or
-    /// configuration, 3 messages are hidden: run it again later.
+    /// message is deleted once that has succeeded. What fails again stays; notifications behind it
+    /// continue, unless ten fail in a row and the function says that it is not well; dead letters do not, as
+    /// they would overtake it. Invocations of another function are left, and so are events that a reseed
+    /// parked. Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration, 3 messages are hidden:
+    /// run it again later.
     Redrive(RedriveArguments),
     /// Ask a deployed stack about its jobs
     #[command(subcommand)]
@@ -163,11 +164,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "bridge" => Ok(Format::Bridge),
-        "s3" => Ok(Format::S3),
-        _ => Err("allowed is bridge or s3".to_owned()),
-    }
+    text.parse()
+        .map_err(|allowed| format!("allowed is {allowed}"))
 }
 
 fn delivery(text: &str) -> Result<Mode, String> {

@@ -7,8 +7,9 @@
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
 //!   queue
-//! - [`progress`]: what is told on standard error while it works; [`report`]: what at the end;
-//!   [`answer`]: on standard output
+//! - [`progress`]: how far a job is, on standard error; [`report`]: how it ended; [`estimate`]: what a
+//!   plan would cost
+//! - [`answer`]: what a command answers, on standard output
 
 mod answer;
 mod arguments;
@@ -82,11 +83,11 @@ async fn main() -> ExitCode {
     }))
 }
 
-/// The exit code; an error is told before.
+/// The exit code; an error is shown before.
 fn exit_code(end: anyhow::Result<ExitCode>) -> ExitCode {
     end.unwrap_or_else(|error| {
-        let told = format!("{error:#}");
-        tell(&format!("error: {}", shown(&told, 4 * MOST_SHOWN)));
+        let text = format!("{error:#}");
+        tell(&format!("error: {}", shown(&text, 4 * MOST_SHOWN)));
         ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
     })
 }

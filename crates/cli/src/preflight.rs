@@ -1,5 +1,5 @@
 //! Whether bucket and queue answer, asked before a job begins or continues: what is wrong with
-//! credentials, region, address or permissions is told within seconds, not after a scan.
+//! credentials, region, address or permissions is reported within seconds, not after a scan.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::Usage;
 
-/// A fault that may pass is asked about again for so long; after that it is told.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A question that failed for now is asked again for so long; after that the failure is reported.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pause before the first repetition; each is twice as long as the one before.
+/// The pause before the first retry; each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest that one question may take.
@@ -27,7 +27,7 @@ const LISTING: &[u8] = b"ListVersionsResult";
 
 /// What to ask.
 pub(crate) struct Preflight<'a> {
-    /// Where the SDK looks.
+    /// The SDK's configuration: region, credentials, endpoints.
     pub sdk: &'a sdk::SdkConfig,
     /// The bucket.
     pub lister: &'a dyn Lister,
@@ -41,8 +41,9 @@ pub(crate) struct Preflight<'a> {
 
 /// Why a question was not answered well.
 struct Refused {
-    /// It may pass.
+    /// It is worth asking again.
     may_pass: bool,
+    /// The service's error code, or one of the SDK's adapters'.
     code: String,
     message: String,
 }
@@ -192,7 +193,7 @@ async fn insist<F: Future<Output = Result<(), Refused>>>(
     ask: impl Fn() -> F,
     hint: impl Fn(&str) -> String,
 ) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + RETRY_TIMEOUT;
     let mut pause = PAUSE;
     loop {
         let answer = timeout(ANSWER, ask()).await.unwrap_or_else(|_| {
@@ -208,15 +209,15 @@ async fn insist<F: Future<Output = Result<(), Refused>>>(
             pause *= 2;
             continue;
         }
-        let mut told = format!("{tried}: {}: {}", refused.code, refused.message);
+        let mut text = format!("{tried}: {}: {}", refused.code, refused.message);
         let hint = hint(&refused.code);
         if !hint.is_empty() {
-            told = format!("{told}: {hint}");
+            text = format!("{text}: {hint}");
         }
         return Err(if refused.may_pass {
-            anyhow::anyhow!(told)
+            anyhow::anyhow!(text)
         } else {
-            Usage(told).into()
+            Usage(text).into()
         });
     }
 }

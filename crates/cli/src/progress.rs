@@ -1,4 +1,4 @@
-//! What is told on standard error while a job works: a bar on a terminal, lines otherwise.
+//! How far a job is, on standard error while it works: a bar on a terminal, lines otherwise.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Takes the plan's size from the job as it is written, once it is known.
+    /// Takes the plan's size from the job, once it is known.
     fn plan(&self, job: &Job) {
         if let Some(planned) = &job.planned
             && self.planned.load(Ordering::Relaxed) == 0
@@ -98,7 +98,7 @@ impl Queue for Counted<Arc<dyn Queue>> {
     }
 }
 
-/// What is written tells how far the job is.
+/// The plan's size is taken from the job as it is written.
 #[async_trait]
 impl<S: JobStore> JobStore for Counted<S> {
     async fn create(&self, job: &Job) -> Result<(), JobStoreError> {
@@ -142,12 +142,12 @@ async fn show(counts: Arc<Counts>) {
     let mut next_line = Instant::now() + LINE_EVERY;
     loop {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        let told = Told::of(&counts);
+        let progress = Progress::of(&counts);
         match &bar {
-            Some(bar) => told.on(bar),
+            Some(bar) => progress.draw(bar),
             None if Instant::now() >= next_line => {
                 next_line += LINE_EVERY;
-                crate::tell(&told.line());
+                crate::tell(&progress.line());
             }
             None => {}
         }
@@ -155,12 +155,14 @@ async fn show(counts: Arc<Counts>) {
 }
 
 /// One look at the counts.
-enum Told {
+enum Progress {
+    /// Pages that this process has listed.
     Scanning { pages: u64 },
+    /// Events of the plan: those sent, and all.
     Sending { sent: u64, planned: u64 },
 }
 
-impl Told {
+impl Progress {
     fn of(counts: &Counts) -> Self {
         match counts.planned.load(Ordering::Relaxed) {
             0 => Self::Scanning {
@@ -182,7 +184,7 @@ impl Told {
         }
     }
 
-    fn on(&self, bar: &ProgressBar) {
+    fn draw(&self, bar: &ProgressBar) {
         match self {
             Self::Scanning { pages } => bar.set_message(format!("scanning: {pages} pages")),
             Self::Sending { sent, planned } => {
@@ -219,7 +221,7 @@ mod tests {
         for step in 0..8 {
             // A resumed job that has sent a million events before, and sends 500 a second.
             let (sent, planned) = (1_000_000 + step * 50, 2_000_000);
-            Told::Sending { sent, planned }.on(&bar);
+            Progress::Sending { sent, planned }.draw(&bar);
             std::thread::sleep(Duration::from_millis(100));
         }
         assert!(bar.per_sec() < 1_000.0, "{} a second", bar.per_sec());

@@ -143,8 +143,11 @@ impl Redrive {
                     }
                     Err(error) => {
                         let id = id_of(message);
-                        let told = format!("{error:#}");
-                        tell(&format!("message {id} stays: {}", shown(&told, MOST_SHOWN)));
+                        let reason = format!("{error:#}");
+                        tell(&format!(
+                            "message {id} stays: {}",
+                            shown(&reason, MOST_SHOWN)
+                        ));
                         self.failed.push((id, error));
                         in_a_row += 1;
                         if in_a_row >= self.target.most_failures() {
@@ -249,8 +252,8 @@ impl Redrive {
         }
         // What stays and was let go again does not count: it is known.
         let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
-        let told = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
-        answer(&told.to_string())?;
+        let end = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
+        answer(&end.to_string())?;
         if hidden == 0 {
             return Ok(Outcome::Done);
         }

@@ -1,4 +1,4 @@
-//! What is told at the end.
+//! How a job ended, as text or as JSON.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) struct End<'a> {
 }
 
 impl End<'_> {
-    /// As the exit code tells it.
+    /// What the exit code says.
     pub(crate) fn outcome(&self) -> Outcome {
         match (self.broken, self.job.phase) {
             (_, Phase::Done) => Outcome::Done,
@@ -66,20 +66,20 @@ impl End<'_> {
         }
     }
 
-    /// Tells it where it does not stand between data.
+    /// Writes it where it does not stand between data.
     ///
     /// # Errors
-    /// When standard output is where it is told, and does not take it.
+    /// When standard output does not take it.
     pub(crate) fn tell(&self, json: bool, dry_run: bool, target: &Target) -> anyhow::Result<()> {
-        let told = if json {
+        let report = if json {
             self.as_json().to_string()
         } else {
             self.enough().unwrap_or_else(|| self.as_text())
         };
         if *target != Target::Stdout && (json || dry_run) {
-            return answer(&told);
+            return answer(&report);
         }
-        tell(&told);
+        tell(&report);
         Ok(())
     }
 
@@ -108,7 +108,7 @@ impl End<'_> {
     /// One JSON object.
     fn as_json(&self) -> Value {
         let job = self.job;
-        let mut told = json!({
+        let mut report = json!({
             "jobId": job.job_id,
             "phase": job.phase,
             "bucket": job.bucket,
@@ -119,13 +119,13 @@ impl End<'_> {
             "lastError": self.reason(),
         });
         if let Some(estimate) = self.estimate {
-            told["estimate"] = json!({
+            report["estimate"] = json!({
                 "s3Dollars": estimate.s3_dollars,
                 "sqsDollars": estimate.sqs_dollars,
                 "sendingSeconds": estimate.sending.as_secs(),
             });
         }
-        told
+        report
     }
 
     /// In words.

@@ -4,10 +4,10 @@
 mod common;
 
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use bridge_sim::load::shape::Shape;
-use common::{answering, command, job_of, program, run, serve, text};
+use common::{End, answering, command, job_of, program, run, serve};
 
 /// Commands that answer on standard output, each in a folder of its own.
 fn answers() -> Vec<(tempfile::TempDir, Command)> {
@@ -42,21 +42,11 @@ fn answers() -> Vec<(tempfile::TempDir, Command)> {
 fn an_answer_that_a_full_disk_does_not_take_is_a_failure() {
     for (_folder, mut command) in answers() {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = command
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
-        for part in ["standard output", "No space left on device"] {
-            assert!(
-                told.contains(part),
-                "{command:?}: {part:?} is not in: {told}"
-            );
-        }
+        let end = End::of(command.stdout(full))
+            .with(1)
+            .says(&["standard output", "No space left on device"]);
         if command.get_args().any(|argument| argument == "--json") {
-            assert!(told.contains("\"phase\":\"done\""), "it is lost: {told}");
+            end.says(&["\"phase\":\"done\""]); // or it would be lost
         }
     }
 }
@@ -66,14 +56,8 @@ fn an_answer_that_nobody_waits_for_is_no_failure() {
     for (_folder, mut command) in answers() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = command
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{command:?}: {told}");
-        assert!(!told.contains("error"), "{command:?}: {told}");
+        let end = End::of(command.stdout(writer)).with(0);
+        assert!(!end.stderr.contains("error"), "{end:?}");
     }
 }
 
@@ -82,16 +66,14 @@ fn what_cannot_be_a_bucket_is_refused_at_the_door() {
     let folder = tempfile::tempdir().unwrap();
     let long = "a".repeat(256);
     for name in ["s3://b", "a/b", "", "a b", "arn:aws:s3:::b", &long] {
-        let output = run(
+        let arguments = ["reseed", "--bucket", name, "--dry-run"];
+        End::of(&mut command(
             "http://127.0.0.1:1",
             folder.path(),
-            &["--bucket", name, "--dry-run"],
-        );
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
-        for part in [&format!("--bucket: found \"{name}\""), "own name"] {
-            assert!(told.contains(part), "{part:?} is not in: {told}");
-        }
+            &arguments,
+        ))
+        .with(2)
+        .says(&[&format!("--bucket: found \"{name}\""), "own name"]);
     }
     let made = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(made, 0, "not even a state directory");
@@ -102,13 +84,10 @@ fn standard_output_is_not_this_programs_to_append_to_or_to_overwrite() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["-", "/dev/stdout"] {
         for option in ["--append", "--overwrite"] {
-            let arguments = ["--bucket", "b", "--out", out, option];
-            let output = run("http://127.0.0.1:1", folder.path(), &arguments);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(2), "{told}");
-            for part in [option, "standard output", "name a file"] {
-                assert!(told.contains(part), "{part:?} is not in: {told}");
-            }
+            let line = format!("--bucket b --out {out} {option}");
+            run("http://127.0.0.1:1", folder.path(), &line)
+                .with(2)
+                .says(&[option, "standard output", "name a file"]);
         }
     }
     assert!(job_of(folder.path()).is_none());
@@ -119,7 +98,7 @@ fn a_job_behind_a_closed_pipe_goes_on_as_it_says() {
     let endpoint = serve(Shape::Hashed, 20_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
-    let child = program(&endpoint, folder.path(), &["--bucket", "b", "--out", "-"])
+    let child = program(&endpoint, folder.path(), "--bucket b --out -")
         .stdout(writer)
         .spawn()
         .unwrap();
@@ -132,24 +111,19 @@ fn a_job_behind_a_closed_pipe_goes_on_as_it_says() {
         first.contains("\"sequence\":1,") || first.contains("\"sequence\":1}"),
         "{first}"
     );
-    let output = child.wait_with_output().unwrap();
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    let line = told.lines().last().unwrap();
+    let end = End::wait(child).with(3);
+    let line = end.stderr.lines().last().unwrap();
     let words: Vec<&str> = line
         .split("s3-sqs-bridge ")
         .last()
         .unwrap()
         .split(' ')
         .collect();
-    assert!(line.contains("closed by its reader"), "{told}");
-    assert!(line.contains(&job_of(folder.path()).unwrap()), "{told}");
-    let output = command(&endpoint, folder.path(), &words).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let rest = text(&output.stdout);
-    assert!(rest.lines().count() < 20_000, "it does not begin again");
-    assert!(
-        rest.lines().last().unwrap().contains("\"sequence\":20000"),
-        "{told}"
-    );
+    assert!(line.contains("closed by its reader"), "{line}");
+    assert!(line.contains(&job_of(folder.path()).unwrap()), "{line}");
+    let rest = End::of(&mut command(&endpoint, folder.path(), &words)).with(0);
+    let lines = rest.stdout.lines().count();
+    assert!(lines < 20_000, "it does not begin again");
+    let last = rest.stdout.lines().last().unwrap();
+    assert!(last.contains("\"sequence\":20000"), "{last}");
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::{program, serve, text};
+use common::{End, program, serve, signal, start};
 use serde_json::Value;
 
 /// The lease is a minute.
@@ -23,30 +23,13 @@ fn sequences(lines: &str) -> BTreeSet<u64> {
 fn a_process_that_was_suspended_goes_on_to_the_end() {
     let endpoint = serve(Shape::HotPrefix, 2_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--bucket", "b", "--out", "events", "--max-rate", "500"];
-    let child = program(&endpoint, folder.path(), &arguments)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
     let out = folder.path().join("events");
-    while std::fs::metadata(&out).map_or(0, |found| found.len()) == 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let signal = |name: &str| {
-        let pid = child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
-    signal("-STOP");
+    let line = "--bucket b --out events --max-rate 500";
+    let child = start(&mut program(&endpoint, folder.path(), line), &out);
+    signal(&child, "-STOP");
     std::thread::sleep(LONGER_THAN_A_LEASE);
-    signal("-CONT");
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    signal(&child, "-CONT");
+    End::wait(child).with(0);
     let found = sequences(&std::fs::read_to_string(out).unwrap());
     assert!(found.into_iter().eq(1..=2_000));
 }
@@ -55,7 +38,7 @@ fn a_process_that_was_suspended_goes_on_to_the_end() {
 fn a_reader_that_pauses_gets_everything_also_on_one_processor() {
     let endpoint = serve(Shape::HotPrefix, 5_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
-    let whole = program(&endpoint, folder.path(), &["--bucket", "b", "--out", "-"]);
+    let whole = program(&endpoint, folder.path(), "--bucket b --out -");
     let mut command = Command::new("taskset");
     command
         .args(["-c", "0"])
@@ -70,7 +53,6 @@ fn a_reader_that_pauses_gets_everything_also_on_one_processor() {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     std::thread::sleep(LONGER_THAN_A_LEASE);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(sequences(&text(&output.stdout)).into_iter().eq(1..=5_000));
+    let end = End::wait(child).with(0);
+    assert!(sequences(&end.stdout).into_iter().eq(1..=5_000));
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{answering, command, text};
+use common::{End, answering, command};
 use serde_json::{Value, json};
 
 /// Tells jobs 9 to 0, three a page; one cannot be read.
@@ -25,31 +25,27 @@ fn play() -> String {
     })
 }
 
-fn list(url: &str, more: &[&str]) -> (Option<i32>, String, String) {
+fn list(url: &str, more: &[&str]) -> End {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [&["jobs", "list", "--stack", "s"], more].concat();
-    let output = command(url, folder.path(), &arguments).output().unwrap();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    End::of(&mut command(url, folder.path(), &arguments))
 }
 
 #[test]
 fn every_page_is_asked_for_and_each_job_told_once() {
     let url = play();
-    let (code, told, error) = list(&url, &[]);
-    let ids: Vec<_> = told
+    // What could not be read is reported, and is no success.
+    let end = list(&url, &[])
+        .with(1)
+        .says(&["job \\u{1b}x cannot be read"]);
+    let ids: Vec<_> = end
+        .stdout
         .lines()
         .filter_map(|line| line.split(' ').next())
         .collect();
     assert_eq!(ids, ["9", "8", "7", "6", "5", "4", "3", "2", "1", "0"]);
-    // What could not be read is told, and is no success.
-    assert_eq!(code, Some(1), "{error}");
-    assert!(error.contains("job \\u{1b}x cannot be read"), "{error}");
-    let (_, told, _) = list(&url, &["--json"]);
-    let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    let end = list(&url, &["--json"]);
+    let first: Value = serde_json::from_str(end.stdout.lines().next().unwrap()).unwrap();
     assert_eq!(first["jobId"], "9");
 }
 
@@ -58,7 +54,5 @@ fn a_page_that_comes_again_ends_it() {
     let url = answering("200 OK", |_, _| {
         json!({ "jobs": [], "unreadable": [], "next": "5" }).to_string()
     });
-    let (code, _, error) = list(&url, &[]);
-    assert_eq!(code, Some(1), "{error}");
-    assert!(error.contains("the same page twice"), "{error}");
+    list(&url, &[]).with(1).says(&["the same page twice"]);
 }

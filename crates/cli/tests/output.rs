@@ -5,11 +5,10 @@ mod common;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use bridge_sim::load::shape::Shape;
-use common::{job_of, program, run, serve, text};
+use common::{End, command, job_of, program, run, serve, signal, start};
 
 const BEFORE: &str = "theirs\nand half a li";
 
@@ -35,53 +34,27 @@ fn a_file_of_anothers_is_byte_for_byte_as_it_was() {
     let (endpoint, folder) = small();
     for content in [BEFORE, "theirs\n", ""] {
         let path = write(folder.path(), "events", content);
-        for (arguments, code) in [
-            (vec!["--bucket", "b", "--out", "events"], 2),
-            (vec!["--bucket", "b", "--out", "events", "--dry-run"], 0),
+        for (more, code, part) in [
+            ("", 2, "--append or --overwrite"),
+            ("--dry-run", 0, ""),
+            ("--dry-run --overwrite", 0, ""),
             (
-                vec![
-                    "--bucket",
-                    "b",
-                    "--out",
-                    "events",
-                    "--dry-run",
-                    "--overwrite",
-                ],
-                0,
-            ),
-            (
-                vec![
-                    "--bucket",
-                    "b",
-                    "--out",
-                    "events",
-                    "--overwrite",
-                    "--from",
-                    "2025-01-01T00:00:00Z",
-                    "--until",
-                    "2024-01-01T00:00:00Z",
-                ],
+                "--overwrite --from 2025-01-01T00:00:00Z --until 2024-01-01T00:00:00Z",
                 2,
+                "",
             ),
         ] {
-            let output = run(&endpoint, folder.path(), &arguments);
-            let told = text(&output.stderr);
-            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
-            assert_eq!(read(&path), content, "{arguments:?}");
-            if arguments.len() == 4 {
-                assert!(told.contains("--append or --overwrite"), "{told}");
-            }
+            let line = format!("--bucket b --out events {more}");
+            let end = run(&endpoint, folder.path(), &line);
+            end.with(code).says(&[part]);
+            assert_eq!(read(&path), content, "{more}");
         }
     }
     // Refused before anything: no server was needed, and no job was made.
     let fresh = tempfile::tempdir().unwrap();
     write(fresh.path(), "events", BEFORE);
-    let output = run(
-        "http://127.0.0.1:1",
-        fresh.path(),
-        &["--bucket", "b", "--out", "events"],
-    );
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let line = "--bucket b --out events";
+    run("http://127.0.0.1:1", fresh.path(), line).with(2);
     assert!(job_of(fresh.path()).is_none());
 }
 
@@ -89,18 +62,15 @@ fn a_file_of_anothers_is_byte_for_byte_as_it_was() {
 fn appending_and_overwriting_are_done_when_asked_for() {
     let (endpoint, folder) = small();
     let path = write(folder.path(), "events", "theirs\n");
-    let append = ["--bucket", "b", "--out", "events", "--append"];
-    let output = run(&endpoint, folder.path(), &append);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let append = "--bucket b --out events --append";
+    run(&endpoint, folder.path(), append).with(0);
     assert!(read(&path).starts_with("theirs\n{"));
     assert_eq!(read(&path).lines().count(), 501);
-    let overwrite = ["--bucket", "b", "--out", "events", "--overwrite"];
-    let output = run(&endpoint, folder.path(), &overwrite);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let overwrite = "--bucket b --out events --overwrite";
+    run(&endpoint, folder.path(), overwrite).with(0);
     assert_eq!(read(&path).lines().count(), 500);
     write(folder.path(), "events", BEFORE);
-    let output = run(&endpoint, folder.path(), &append);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), append).with(2);
     assert_eq!(read(&path), BEFORE);
 }
 
@@ -119,40 +89,21 @@ fn links_pipes_and_folders_are_refused_and_standard_output_has_a_name() {
         (".", "directory"),
         ("missing/events", "No such file"),
     ] {
-        let arguments = ["--bucket", "b", "--out", name, "--overwrite"];
-        let output = run(&endpoint, folder.path(), &arguments);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{name}: {told}");
-        assert!(told.contains(what), "{name}: {told}");
+        let line = format!("--bucket b --out {name} --overwrite");
+        run(&endpoint, folder.path(), &line).with(2).says(&[what]);
     }
     assert_eq!(read(&precious), "theirs\n");
-    let output = run(
-        &endpoint,
-        folder.path(),
-        &["--bucket", "b", "--out", "/dev/stdout"],
-    );
-    assert_eq!(text(&output.stdout).lines().count(), 500);
-    let output = run(
-        &endpoint,
-        folder.path(),
-        &["--bucket", "b", "--out", "/dev/null"],
-    );
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    let end = run(&endpoint, folder.path(), "--bucket b --out /dev/stdout");
+    assert_eq!(end.stdout.lines().count(), 500);
+    run(&endpoint, folder.path(), "--bucket b --out /dev/null").with(0);
 }
 
 /// A job that has been stopped in the middle, and its id.
 fn stopped(endpoint: &str, folder: &Path) -> String {
-    let arguments = ["--bucket", "b", "--out", "events", "--max-rate", "200"];
-    let child = program(endpoint, folder, &arguments).spawn().unwrap();
-    while std::fs::metadata(folder.join("events")).map_or(0, |m| m.len()) == 0 {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let mut command = program(endpoint, folder, "--bucket b --out events --max-rate 200");
+    let child = start(&mut command, &folder.join("events"));
+    signal(&child, "-INT");
+    End::wait(child).with(3);
     job_of(folder).unwrap()
 }
 
@@ -163,14 +114,13 @@ fn a_resume_refuses_a_file_that_somebody_changed() {
     let path = folder.path().join("events");
     let ours = read(&path);
     write(folder.path(), "events", &format!("{ours}half a li"));
-    let output = run(&endpoint, folder.path(), &["--resume", &job]);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("is not as job"), "{told}");
+    let resume = format!("--resume {job}");
+    run(&endpoint, folder.path(), &resume)
+        .with(2)
+        .says(&["is not as job"]);
     assert_eq!(read(&path), format!("{ours}half a li"));
     write(folder.path(), "events", &ours);
-    let output = run(&endpoint, folder.path(), &["--resume", &job]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), &resume).with(0);
     assert_eq!(read(&path).lines().count(), 500);
 }
 
@@ -187,7 +137,7 @@ fn a_job_file_cannot_lead_out_of_its_folder() {
     let good = read(&file);
     let mut state: serde_json::Value = serde_json::from_str(&good).unwrap();
     let manifest = state["manifest"].as_str().unwrap().to_owned();
-    for (field, value, told) in [
+    for (field, value, part) in [
         (
             "/options/queueUrl",
             format!("file:{}", precious.display()),
@@ -204,21 +154,14 @@ fn a_job_file_cannot_lead_out_of_its_folder() {
         let before = state.pointer(field).unwrap().clone();
         *state.pointer_mut(field).unwrap() = value.into();
         std::fs::write(&file, state.to_string()).unwrap();
-        let output = run(&endpoint, folder.path(), &["--resume", &job]);
-        let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{field}: {error}");
-        assert!(error.contains(told), "{field}: {error}");
+        let line = format!("--resume {job}");
+        run(&endpoint, folder.path(), &line).with(2).says(&[part]);
         *state.pointer_mut(field).unwrap() = before;
     }
     assert_eq!(read(&precious), "theirs\n");
     for id in ["../../x", "../jobs/x", "/etc", ".", ""] {
-        let output = run(&endpoint, folder.path(), &["--resume", id]);
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{id:?}: {}",
-            text(&output.stderr)
-        );
+        let arguments = ["reseed", "--resume", id];
+        End::of(&mut command(&endpoint, folder.path(), &arguments)).with(2);
     }
 }
 
@@ -228,20 +171,14 @@ fn a_lock_that_is_a_link_costs_its_target_nothing() {
     let precious = write(folder.path(), "precious", "theirs\n");
     std::fs::create_dir(folder.path().join(".s3-sqs-bridge")).unwrap();
     std::os::unix::fs::symlink(&precious, folder.path().join(".s3-sqs-bridge/lock")).unwrap();
-    let output = run(&endpoint, folder.path(), &["--bucket", "b", "--dry-run"]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), "--bucket b --dry-run").with(2);
     assert_eq!(read(&precious), "theirs\n");
 }
 
 #[test]
 fn state_and_output_are_for_their_owner_only() {
     let (endpoint, folder) = small();
-    let output = run(
-        &endpoint,
-        folder.path(),
-        &["--bucket", "b", "--out", "events"],
-    );
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), "--bucket b --out events").with(0);
     let mut paths = vec![
         folder.path().join(".s3-sqs-bridge"),
         folder.path().join("events"),
@@ -268,56 +205,39 @@ fn state_and_output_are_for_their_owner_only() {
 fn a_reader_that_has_enough_is_no_failure() {
     let endpoint = serve(Shape::Hashed, 60_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
-    let mut child = program(&endpoint, folder.path(), &["--bucket", "b", "--out", "-"])
+    let mut child = program(&endpoint, folder.path(), "--bucket b --out -")
         .spawn()
         .unwrap();
     let mut some = [0; 100];
     child.stdout.take().unwrap().read_exact(&mut some).unwrap(); // and closes it
-    let output = child.wait_with_output().unwrap();
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    let words: Vec<_> = told
+    let end = End::wait(child).with(3);
+    let words: Vec<_> = end
+        .stderr
         .lines()
         .filter(|line| !line.starts_with("job "))
         .collect();
-    assert_eq!(words.len(), 1, "{told}");
-    assert!(
-        words[0].contains("--resume") && !told.contains("error"),
-        "{told}"
-    );
+    assert_eq!(words.len(), 1, "{end:?}");
+    assert!(words[0].contains("--resume"), "{end:?}");
+    assert!(!end.stderr.contains("error"), "{end:?}");
 }
 
 #[test]
 fn a_full_disk_is_told_as_one_and_the_job_goes_on_when_there_is_room() {
     let (endpoint, folder) = small();
-    for arguments in [
-        vec!["--bucket", "b", "--out", "/dev/full"],
-        vec!["--bucket", "b", "--out", "-"],
-    ] {
-        let full = std::fs::File::options()
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
-        let output = program(&endpoint, folder.path(), &arguments)
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("No space left on device"), "{told}");
-        assert!(!told.contains("SQS"), "{told}");
-        assert!(told.contains("--resume"), "{told}");
+    let full = || {
+        let mut options = std::fs::File::options();
+        options.write(true).open("/dev/full").unwrap()
+    };
+    for line in ["--bucket b --out /dev/full", "--bucket b --out -"] {
+        let mut command = program(&endpoint, folder.path(), line);
+        let end = End::of(command.stdout(full()))
+            .with(1)
+            .says(&["No space left on device", "--resume"]);
+        assert!(!end.stderr.contains("SQS"), "{end:?}");
     }
     let job = job_of(folder.path()).unwrap();
     // Nobody hears it, and nothing panics.
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    let output = program(&endpoint, folder.path(), &["--resume", &job])
-        .stderr(full)
-        .output()
-        .unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let mut command = program(&endpoint, folder.path(), &format!("--resume {job}"));
+    let end = End::of(command.stderr(full()));
+    assert!(matches!(end.code, Some(0 | 1)), "{end:?}");
 }

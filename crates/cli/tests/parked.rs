@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use bridge_sim::load::shape::Shape;
-use common::{job_of, run, serve, text};
+use common::{job_of, run, serve};
 use serde_json::Value;
 
 /// Sequences that the queue refuses.
@@ -39,45 +39,22 @@ fn parked(folder: &Path) -> Vec<u64> {
 #[test]
 fn a_job_parks_exactly_what_the_queue_refuses_packed_or_not() {
     for more in [
-        &[][..],
-        &["--delivery", "batched"],
-        &[
-            "--format",
-            "s3",
-            "--records-per-message",
-            "20",
-            "--order",
-            "bucket",
-        ],
-        &[
-            "--format",
-            "s3",
-            "--records-per-message",
-            "20",
-            "--delivery",
-            "batched",
-        ],
+        "",
+        "--delivery batched",
+        "--format s3 --records-per-message 20 --order bucket",
+        "--format s3 --records-per-message 20 --delivery batched",
     ] {
         let endpoint = endpoint();
         let folder = tempfile::tempdir().unwrap();
-        let queue = format!("{endpoint}/1/q.fifo");
-        let asked = [
-            "--bucket",
-            "b",
-            "--queue-url",
-            &queue,
-            "--on-undeliverable",
-            "park",
-            "--json",
-        ];
-        let output = run(&endpoint, folder.path(), &[&asked, more].concat());
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let line = format!(
+            "--bucket b --queue-url {endpoint}/1/q.fifo --on-undeliverable park --json {more}"
+        );
+        let end = run(&endpoint, folder.path(), &line).with(0).json();
         assert_eq!(
-            (&told["checkpoint"], &told["counts"]["parked"]),
+            (&end["checkpoint"], &end["counts"]["parked"]),
             (&300.into(), &3.into())
         );
-        assert_eq!(parked(folder.path()), REFUSED, "{more:?}");
+        assert_eq!(parked(folder.path()), REFUSED, "{more}");
     }
 }
 
@@ -85,26 +62,16 @@ fn a_job_parks_exactly_what_the_queue_refuses_packed_or_not() {
 fn a_job_that_stopped_goes_on_without_the_event() {
     let endpoint = endpoint();
     let folder = tempfile::tempdir().unwrap();
-    let queue = format!("{endpoint}/1/q.fifo");
-    let asked = ["--bucket", "b", "--queue-url", &queue, "--order", "bucket"];
-    let output = run(&endpoint, folder.path(), &asked);
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    for part in [
+    let line = format!("--bucket b --queue-url {endpoint}/1/q.fifo --order bucket");
+    run(&endpoint, folder.path(), &line).with(1).says(&[
         "event 7 (key \"",
         "version id \"",
         "--on-undeliverable park",
-    ] {
-        assert!(told.contains(part), "{part:?} is not in: {told}");
-    }
+    ]);
     let job = job_of(folder.path()).unwrap();
-    let resume = ["--resume", &job, "--on-undeliverable", "park"];
-    let output = run(&endpoint, folder.path(), &resume);
-    let told = text(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(
-        told.contains("done: 297 events") && told.contains("3 events were not taken"),
-        "{told}"
-    );
+    let line = format!("--resume {job} --on-undeliverable park");
+    run(&endpoint, folder.path(), &line)
+        .with(0)
+        .says(&["done: 297 events", "3 events were not taken"]);
     assert_eq!(parked(folder.path()), REFUSED);
 }

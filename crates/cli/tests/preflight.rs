@@ -1,43 +1,37 @@
-//! What is wrong with credentials, addresses and permissions is told within seconds.
+//! What is wrong with credentials, addresses and permissions is reported within seconds.
 
 mod common;
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bridge_sim::load::shape::Shape;
-use common::{answering, answering_each, job_of, program, run, serve, text};
+use common::{End, answering, answering_each, job_of, program, run, serve};
 
 /// The longest that a refusal may take, with a busy machine's share.
 const SOON: Duration = Duration::from_secs(20);
 
 fn refused(command: &mut Command, codes: &[i32], parts: &[&str]) -> String {
     let begin = Instant::now();
-    let output = command.output().unwrap();
-    let told = text(&output.stderr);
+    let end = End::of(command).says(parts);
+    let took = begin.elapsed();
+    assert!(took < SOON, "after {took:?}: {end:?}");
+    assert!(codes.contains(&end.code.unwrap()), "{end:?}");
+    let stderr = end.stderr;
+    assert!(!stderr.contains("scanning"), "{stderr}");
     assert!(
-        begin.elapsed() < SOON,
-        "after {:?}: {told}",
-        begin.elapsed()
+        !stderr.contains(": :") && !stderr.trim_end().ends_with(':'),
+        "{stderr}"
     );
-    assert!(codes.contains(&output.status.code().unwrap()), "{told}");
-    for part in parts {
-        assert!(told.contains(part), "{part:?} is not in: {told}");
-    }
-    assert!(!told.contains("scanning"), "{told}");
-    assert!(
-        !told.contains(": :") && !told.trim_end().ends_with(':'),
-        "{told}"
-    );
-    told
+    stderr
 }
 
 fn reseed(endpoint: &str, folder: &Path) -> Command {
-    program(endpoint, folder, &["--bucket", "ledger", "--out", "-"])
+    program(endpoint, folder, "--bucket ledger --out -")
 }
 
 #[test]
@@ -112,8 +106,8 @@ fn a_refusal_names_what_was_tried_and_what_to_do() {
         ),
     ] {
         let endpoint = answering(status, move |_, _| body.clone());
-        let told = refused(&mut reseed(&endpoint, folder.path()), &[2], &parts);
-        assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+        let stderr = refused(&mut reseed(&endpoint, folder.path()), &[2], &parts);
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
     }
 }
 
@@ -135,18 +129,15 @@ fn a_queue_that_is_not_there_is_told_before_the_scan() {
             format!("{{\"__type\":\"com.amazonaws.sqs#{code}\",\"message\":\"no\"}}")
         });
         let url = format!("{queue}/1/missing.fifo");
-        let mut command = program(
-            &bucket,
-            folder.path(),
-            &["--bucket", "b", "--queue-url", &url],
-        );
+        let line = format!("--bucket b --queue-url {url}");
+        let mut command = program(&bucket, folder.path(), &line);
         command.env("AWS_ENDPOINT_URL_SQS", &queue);
-        let told = if code == "QueueDoesNotExist" {
+        let stderr = if code == "QueueDoesNotExist" {
             refused(&mut command, &[2], &["QueueDoesNotExist", parts[1]])
         } else {
             refused(&mut command, &[2], &parts)
         };
-        assert!(told.contains(&url), "{told}");
+        assert!(stderr.contains(&url), "{stderr}");
     }
     assert!(job_of(folder.path()).is_none());
 }
@@ -177,8 +168,8 @@ fn queue(answer: fn(entries: usize) -> Option<&'static str>) -> (String, Arc<Ato
 }
 
 fn reseed_into(queue: &str, bucket: &str, folder: &Path) -> Command {
-    let url = format!("{queue}/1/q.fifo");
-    let mut command = program(bucket, folder, &["--bucket", "b", "--queue-url", &url]);
+    let line = format!("--bucket b --queue-url {queue}/1/q.fifo");
+    let mut command = program(bucket, folder, &line);
     command.env("AWS_ENDPOINT_URL_SQS", queue);
     command
 }
@@ -263,12 +254,12 @@ fn missing_credentials_are_told_with_what_was_tried() {
         "AWS_PROFILE",
         "AWS_ACCESS_KEY_ID",
     ];
-    let told = refused(&mut bare(&endpoint, folder.path(), ""), &[2], &parts);
-    // The SDK's own list has a line for each; it is told on one.
-    assert!(!told.contains("\\n"), "{told}");
+    let stderr = refused(&mut bare(&endpoint, folder.path(), ""), &[2], &parts);
+    // The SDK's own list has a line for each; here it is one.
+    assert!(!stderr.contains("\\n"), "{stderr}");
     assert!(
-        told.contains("Attempted: Environment:") && told.contains("; Profile:"),
-        "{told}"
+        stderr.contains("Attempted: Environment:") && stderr.contains("; Profile:"),
+        "{stderr}"
     );
     let mut command = bare(&endpoint, folder.path(), "");
     command
@@ -335,9 +326,8 @@ fn a_credential_process_is_asked() {
         script.display()
     );
     let mut command = bare(&endpoint, folder.path(), &profile);
-    let output: Output = command.env("AWS_PROFILE", "work").output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout).lines().count(), 100);
+    let end = End::of(command.env("AWS_PROFILE", "work")).with(0);
+    assert_eq!(end.stdout.lines().count(), 100);
 
     std::fs::write(&script, "echo 'the vault is locked' >&2; exit 1\n").unwrap();
     let mut command = bare(&endpoint, folder.path(), &profile);
@@ -355,9 +345,9 @@ fn a_profile_that_signs_in_says_how() {
     let mut command = bare(&endpoint, folder.path(), profile);
     command.env("AWS_PROFILE", "people");
     let parts = ["no credentials", "aws sso login --profile people"];
-    let told = refused(&mut command, &[2], &parts);
+    let stderr = refused(&mut command, &[2], &parts);
     // Built without it, the SDK says so.
-    assert!(!told.contains("cargo feature"), "{told}");
+    assert!(!stderr.contains("cargo feature"), "{stderr}");
 }
 
 /// Nothing a passing fault does in mid-job is taken for a wrong address.
@@ -368,10 +358,5 @@ fn a_job_that_has_worked_survives_throttling() {
         load.list_latency = Duration::from_millis(5);
     });
     let folder = tempfile::tempdir().unwrap();
-    let output = run(
-        &endpoint,
-        folder.path(),
-        &["--bucket", "b", "--out", "events"],
-    );
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(&endpoint, folder.path(), "--bucket b --out events").with(0);
 }

@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{answering_with, command, text};
+use common::{End, answering_with, command, text};
 use serde_json::{Value, json};
 
 /// A message of the failure queue.
@@ -102,16 +102,15 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
     (url, queue)
 }
 
-fn redrive(url: &str) -> (Option<i32>, String, String) {
+fn redrive(url: &str) -> End {
+    redrive_to(url, ["--invoke", "s-realtime"])
+}
+
+fn redrive_to(url: &str, target: [&str; 2]) -> End {
     let folder = tempfile::tempdir().unwrap();
     let from = format!("{url}/1/on-failure");
-    let arguments = ["redrive", "--from", &from, "--invoke", "s-realtime"];
-    let output = command(url, folder.path(), &arguments).output().unwrap();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let arguments = ["redrive", "--from", &from, target[0], target[1]];
+    End::of(&mut command(url, folder.path(), &arguments))
 }
 
 fn of(function: &str, payload: Value) -> Value {
@@ -122,9 +121,7 @@ fn of(function: &str, payload: Value) -> Value {
 #[test]
 fn a_function_may_take_its_time() {
     let (url, queue) = play(&[json!({ "good": 1 })], Duration::from_secs(12));
-    let (code, told, error) = redrive(&url);
-    assert_eq!(code, Some(0), "{error}");
-    assert!(told.contains("\"redriven\":1"), "{told}");
+    redrive(&url).with(0).answers(&["\"redriven\":1"]);
     assert!(queue.lock().unwrap()[0].deleted);
 }
 
@@ -135,16 +132,10 @@ fn hidden_messages_are_no_success() {
         Duration::ZERO,
     );
     queue.lock().unwrap()[1].hidden = true; // by a redrive that was killed
-    let (code, told, error) = redrive(&url);
-    assert_eq!(code, Some(3), "{error}");
-    assert!(
-        told.contains("\"redriven\":1") && told.contains("\"hidden\":1"),
-        "{told}"
-    );
-    assert!(
-        error.contains("1 messages") && error.contains("run it again"),
-        "{error}"
-    );
+    redrive(&url)
+        .with(3)
+        .answers(&["\"redriven\":1", "\"hidden\":1"])
+        .says(&["1 messages", "run it again"]);
 }
 
 #[test]
@@ -152,9 +143,7 @@ fn what_stays_can_be_read_again_at_once() {
     let (url, queue) = play(&[json!("no object"), json!({ "good": 1 })], Duration::ZERO);
     queue.lock().unwrap()[0].body = "not JSON".to_owned();
     for _ in 0..2 {
-        let (code, _, error) = redrive(&url);
-        assert_eq!(code, Some(1), "{error}");
-        assert!(error.contains("message 0 stays"), "{error}");
+        redrive(&url).with(1).says(&["message 0 stays"]);
         let queue = queue.lock().unwrap();
         assert!(!queue[0].hidden && !queue[0].deleted && queue[1].deleted);
     }
@@ -166,13 +155,10 @@ fn invocations_of_reseed_are_told_apart_and_do_not_end_it() {
     let mut bodies = vec![of("s-reseed", segment); 15];
     bodies.push(of("s-realtime", json!({ "good": 1 })));
     let (url, queue) = play(&bodies, Duration::ZERO);
-    let (code, told, error) = redrive(&url);
-    assert_eq!(code, Some(0), "{error}");
-    assert!(
-        told.contains("\"redriven\":1") && told.contains("\"left\":15"),
-        "{told}"
-    );
-    assert!(error.contains("an invocation of s-reseed"), "{error}");
+    redrive(&url)
+        .with(0)
+        .answers(&["\"redriven\":1", "\"left\":15"])
+        .says(&["an invocation of s-reseed"]);
     let queue = queue.lock().unwrap();
     assert!(queue[15].deleted && queue[..15].iter().all(|kept| !kept.deleted && !kept.hidden));
 }
@@ -182,9 +168,7 @@ fn what_no_function_gave_up_is_handed_over_as_a_message_and_stays_if_it_fails() 
     // The sender of the second one would have it taken for reseed's, or for an action.
     let bodies = [json!({ "good": 1 }), json!({ "action": "health" })];
     let (url, queue) = play(&bodies, Duration::ZERO);
-    let (code, _, error) = redrive(&url);
-    assert_eq!(code, Some(1), "{error}");
-    assert!(error.contains("s-realtime failed again"), "{error}");
+    redrive(&url).with(1).says(&["s-realtime failed again"]);
     let queue = queue.lock().unwrap();
     assert!(queue[0].deleted && !queue[1].deleted && !queue[1].hidden);
 }
@@ -194,13 +178,10 @@ fn bad_notifications_do_not_keep_good_ones_from_a_function_that_is_well() {
     let mut bodies: Vec<Value> = (0..25).map(|n| json!({ "bad": n })).collect();
     bodies.push(json!({ "good": 1 }));
     let (url, queue) = play(&bodies, Duration::ZERO);
-    let (code, _, error) = redrive(&url);
-    assert_eq!(code, Some(1), "{error}");
-    assert!(
-        error.contains("1 were sent again; 25 failed again"),
-        "{error}"
-    );
-    assert!(error.contains("s-realtime says that it is well"), "{error}");
+    redrive(&url).with(1).says(&[
+        "1 were sent again; 25 failed again",
+        "s-realtime says that it is well",
+    ]);
     assert!(queue.lock().unwrap()[25].deleted);
 }
 
@@ -208,13 +189,10 @@ fn bad_notifications_do_not_keep_good_ones_from_a_function_that_is_well() {
 fn a_function_that_is_not_well_is_tried_ten_times() {
     let bodies: Vec<Value> = (0..25).map(|n| json!({ "bad": n })).collect();
     let (url, _) = play_with(&bodies, Duration::ZERO, false);
-    let (code, _, error) = redrive(&url);
-    assert_eq!(code, Some(1), "{error}");
-    assert!(
-        error.contains("0 were sent again; 10 failed again"),
-        "{error}"
-    );
-    assert!(error.contains("s-realtime is not well"), "{error}");
+    redrive(&url).with(1).says(&[
+        "0 were sent again; 10 failed again",
+        "s-realtime is not well",
+    ]);
 }
 
 #[test]
@@ -236,25 +214,14 @@ fn parked_events_are_left_told_of_and_no_failure() {
             &bodies[..12]
         };
         let (url, queue) = play(of, Duration::ZERO);
-        let folder = tempfile::tempdir().unwrap();
-        let from = format!("{url}/1/on-failure");
-        let arguments = ["redrive", "--from", &from, target[0], target[1]];
-        let output = command(&url, folder.path(), &arguments).output().unwrap();
-        let (told, error) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(0), "{error}");
         let redriven = format!("\"redriven\":{}", u8::from(is_function));
-        assert!(
-            told.contains("\"parked\":12") && told.contains(&redriven),
-            "{told}"
-        );
-        assert!(
-            error.contains("a parked event, 12 of job j-1 (InvalidMessageContents)"),
-            "{error}"
-        );
-        assert!(
-            error.contains("12 events that a reseed parked are left"),
-            "{error}"
-        );
+        redrive_to(&url, target)
+            .with(0)
+            .answers(&["\"parked\":12", &redriven])
+            .says(&[
+                "a parked event, 12 of job j-1 (InvalidMessageContents)",
+                "12 events that a reseed parked are left",
+            ]);
         let queue = queue.lock().unwrap();
         assert!(queue[..12].iter().all(|kept| !kept.deleted && !kept.hidden));
     }

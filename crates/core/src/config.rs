@@ -90,15 +90,12 @@ impl Config {
         Ok(Self {
             order,
             format: match text(lookup, "MESSAGE_FORMAT").as_deref() {
-                None | Some("bridge") => Format::Bridge,
-                Some("s3") => Format::S3,
-                Some(other) => {
-                    return Err(ConfigError {
-                        variable: "MESSAGE_FORMAT",
-                        found: format!("{other:?}"),
-                        allowed: "bridge or s3",
-                    });
-                }
+                None => Format::default(),
+                Some(word) => word.parse().map_err(|allowed| ConfigError {
+                    variable: "MESSAGE_FORMAT",
+                    found: format!("{word:?}"),
+                    allowed,
+                })?,
             },
             key_prefix: text(lookup, "KEY_PREFIX").unwrap_or_default(),
             key_suffix: text(lookup, "KEY_SUFFIX").unwrap_or_default(),

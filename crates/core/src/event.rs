@@ -70,16 +70,57 @@ pub fn by_sequencer(one: &str, other: &str) -> Ordering {
 /// One event, in the shape of `format = bridge`: the JSON of a message.
 ///
 /// Absent facts are absent fields. Unknown fields are ignored when read.
+///
+/// ```
+/// use bridge_core::event::{Change, Event, Source, event_id};
+/// use bridge_core::timestamp::Timestamp;
+///
+/// let event = Event {
+///     event_id: event_id("ledger", "a", "v1", Change::Created),
+///     source: Source::Reseed,
+///     event_name: "ObjectCreated:Put".to_owned(),
+///     bucket: "ledger".to_owned(),
+///     key: "a".to_owned(),
+///     version_id: "v1".to_owned(),
+///     event_time: Timestamp::parse("2024-05-01T12:00:07Z")?,
+///     sequencer: None,
+///     size: Some(10),
+///     e_tag: Some("d41d8cd9".to_owned()),
+///     is_latest: Some(true),
+///     job_id: Some("20240501-1a2b3c4d-1".to_owned()),
+///     sequence: Some(1),
+/// };
+/// let json = serde_json::to_value(&event)?;
+/// assert_eq!(
+///     json,
+///     serde_json::json!({
+///         "eventId": "82815c18a9c47f1bd3ce54888a035d61",
+///         "source": "reseed",
+///         "eventName": "ObjectCreated:Put",
+///         "bucket": "ledger",
+///         "key": "a",
+///         "versionId": "v1",
+///         "eventTime": "2024-05-01T12:00:07.000Z",
+///         "size": 10,
+///         "eTag": "d41d8cd9",
+///         "isLatest": true,
+///         "jobId": "20240501-1a2b3c4d-1",
+///         "sequence": 1,
+///     })
+/// );
+/// assert_eq!(serde_json::from_value::<Event>(json)?, event);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// See [`event_id`]: the same on both paths.
     pub event_id: String,
-    /// Which path.
+    /// Which path it took.
     pub source: Source,
     /// S3's name of the event, without `s3:`.
     pub event_name: String,
-    /// The bucket.
+    /// The bucket's name.
     pub bucket: String,
     /// The object key, decoded.
     pub key: String,
@@ -99,7 +140,7 @@ pub struct Event {
     /// Whether it was the key's latest version when the bucket was listed; reseed only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_latest: Option<bool>,
-    /// The job; reseed only.
+    /// The job's id; reseed only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
     /// The event's number in the job, 1..N; reseed only.
@@ -120,10 +161,10 @@ pub fn event_id(bucket: &str, key: &str, version_id: &str, change: Change) -> St
     half_hex(&hash.finalize())
 }
 
-/// What tells `event`'s change from every other: the event id. Without a version id (`"null"`) that
-/// does not tell overwrites apart: the sequencer does, which S3 repeats when it repeats a
-/// notification; where there is none, eTag and time, as a digest. At most 97 characters, letters,
-/// digits and a colon: it serves as a deduplication id.
+/// What is the same for two events only if they report the same change: the event id. Overwrites of an
+/// object without versions (`"null"`) share that, so the sequencer stands behind it, which S3 repeats
+/// when it repeats a notification; where there is none, a digest of eTag and time. At most 97
+/// characters, letters, digits and a colon: it serves as a deduplication id.
 #[must_use]
 pub fn change_id(event: &Event) -> String {
     if event.version_id != "null" {

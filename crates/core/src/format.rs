@@ -1,13 +1,15 @@
 //! How an event is written into a message: `bridge` (one JSON object) or `s3` (a native S3
 //! notification document, for consumers that read those already).
 
+use std::str::FromStr;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::timestamp::Timestamp;
 
-/// `MESSAGE_FORMAT`.
+/// The shape of a message's body: the variable `MESSAGE_FORMAT`, the option `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -16,6 +18,19 @@ pub enum Format {
     Bridge,
     /// `{"Records":[…]}` as S3 sends it.
     S3,
+}
+
+/// Reads `bridge` or `s3`; the error is what is allowed.
+impl FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "bridge" => Ok(Self::Bridge),
+            "s3" => Ok(Self::S3),
+            _ => Err("bridge or s3"),
+        }
+    }
 }
 
 /// What stays readable in a key of a notification: S3 encodes keys as form data, slashes kept.

@@ -7,8 +7,8 @@
 //! listing ──> bridge_history ──> event ──> queue         (reseed)
 //! ```
 //!
-//! - [`notification`]: what S3 (directly, by `EventBridge`, SNS or SQS) tells about a change
-//! - [`listing`]: what `ListObjectVersions` tells about a bucket
+//! - [`notification`]: what S3 (directly, by `EventBridge`, SNS or SQS) reports of a change
+//! - [`listing`]: what `ListObjectVersions` says of a bucket
 //! - [`event`]: what a consumer reads, and [`mod@format`]: how it is written into a message
 //! - [`queue`]: the port, its order, and what the next request may hold
 //! - [`forward`]: a handful of messages, delivered now or handed back
@@ -27,7 +27,6 @@ pub mod format;
 pub mod forward;
 pub mod limiter;
 pub mod listing;
-#[doc(hidden)]
 pub mod notification;
 pub mod queue;
 pub mod retry;

@@ -3,6 +3,26 @@
 //! A *document* is what one source says at once: an S3 notification, an `EventBridge` event, a
 //! test event, or an SNS envelope around one of them. An *input* is a document handed over
 //! directly, or a batch of SQS messages that hold one each.
+//!
+//! ```
+//! use bridge_core::notification::parse_document;
+//!
+//! let body = serde_json::json!({ "Records": [{
+//!     "eventVersion": "2.1",
+//!     "eventSource": "aws:s3",
+//!     "eventTime": "2024-05-01T12:00:07.123Z",
+//!     "eventName": "ObjectCreated:Put",
+//!     "s3": {
+//!         "bucket": { "name": "ledger" },
+//!         "object": { "key": "red+flower.jpg", "versionId": "v1", "size": 10 },
+//!     },
+//! }]});
+//! let document = parse_document(&body)?;
+//! assert!(document.unreadable.is_empty());
+//! assert_eq!(document.events[0].key, "red flower.jpg");
+//! assert_eq!(document.events[0].event_time.to_string(), "2024-05-01T12:00:07.123Z");
+//! # Ok::<(), bridge_core::notification::NotificationError>(())
+//! ```
 
 pub mod buckets;
 mod dialect;
@@ -20,7 +40,7 @@ use crate::text::{MOST_SHOWN, quoted, shown};
 /// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.
 const MAX_ENVELOPES: usize = 3;
 
-/// What one document says.
+/// What one document reports.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     /// Changes to deliver, in the document's order.
@@ -69,8 +89,8 @@ impl Reason {
     }
 }
 
-/// Input that is no notification. What is said of it is escaped and cut, whatever was found: at most
-/// [`MOST_TOLD`] bytes.
+/// Input that is no notification. Its text is escaped and cut, whatever was found: at most
+/// [`MOST_ERROR`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
     /// Not JSON at all.
@@ -133,9 +153,9 @@ pub enum NotificationError {
 
 /// The longest text of a [`NotificationError`], bytes: two quotations with how long they were, and the
 /// words around them.
-pub const MOST_TOLD: usize = 2 * MOST_SHOWN + 300;
+pub const MOST_ERROR: usize = 2 * MOST_SHOWN + 300;
 
-/// What is said of a name that is short where it is right, bytes.
+/// Bytes of a bucket's or an event's name that an error repeats: real ones are shorter.
 const MOST_NAME: usize = 255;
 
 /// One invocation's input.
@@ -179,7 +199,7 @@ struct SnsMessage {
 ///
 /// # Errors
 /// [`NotificationError`] when it is none of the known shapes. What is wrong inside a batch or
-/// with single records is told by [`BatchMessage::document`] and [`Document::unreadable`].
+/// with single records is in [`BatchMessage::document`] and [`Document::unreadable`].
 pub fn parse_input(input: &Value) -> Result<Input, NotificationError> {
     let Some(records) = input.get("Records").and_then(Value::as_array) else {
         return parse_document(input).map(Input::Direct);
@@ -204,7 +224,8 @@ pub fn parse_input(input: &Value) -> Result<Input, NotificationError> {
 /// Reads one document: S3, `EventBridge`, test event, or SNS around one of them.
 ///
 /// # Errors
-/// [`NotificationError`] when it is none of them.
+/// [`NotificationError`] when it is none of them; single records that cannot be read are in
+/// [`Document::unreadable`].
 pub fn parse_document(value: &Value) -> Result<Document, NotificationError> {
     parse_nested(value, 0)
 }
@@ -290,7 +311,7 @@ impl Document {
         };
         self.events
             .retain(|event| keep(&event.bucket, &event.event_name, &event.key));
-        // Without a name there is nothing to tell it by, and nothing is sent.
+        // One without a bucket's name belongs to no bucket, and asks for no message.
         self.skipped
             .retain(|s| s.bucket.is_empty() || keep(&s.bucket, &s.event_name, &s.key));
         self.unreadable.extend(refused);

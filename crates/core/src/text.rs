@@ -88,9 +88,9 @@ mod tests {
         fn any_text_is_shown_in_bounds_and_on_one_line(
             text in any_text(), most in 1usize..2_000
         ) {
-            for (told, bound) in [(shown(&text, most), most), (quoted(&text), MOST_SHOWN)] {
-                prop_assert!(told.len() <= bound + 60, "{} bytes of {bound}", told.len());
-                prop_assert!(told.chars().all(is_plain), "{told:?}");
+            for (short, bound) in [(shown(&text, most), most), (quoted(&text), MOST_SHOWN)] {
+                prop_assert!(short.len() <= bound + 60, "{} bytes of {bound}", short.len());
+                prop_assert!(short.chars().all(is_plain), "{short:?}");
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Whether a bucket is set up so that its changes arrive: versioned, and telling somebody of them. A
-//! bucket that is neither looks healthy to everything else, and every change of it is lost.
+//! Whether a bucket is set up so that its changes arrive: versioned, and with notifications of them. A
+//! bucket that lacks one looks healthy to everything else, and its changes are lost.
 
 use async_trait::async_trait;
 
@@ -27,13 +27,13 @@ pub enum Versioning {
 pub struct Notifications {
     /// All events go to `EventBridge`.
     pub event_bridge: bool,
-    /// Functions, queues and topics that are told.
-    pub told: Vec<Told>,
+    /// Functions, queues and topics that are notified.
+    pub destinations: Vec<Destination>,
 }
 
-/// Who is told what.
+/// Who is notified, and of what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Destination {
     /// The function's, queue's or topic's ARN.
     pub arn: String,
     /// `s3:ObjectCreated:*` …
@@ -55,9 +55,15 @@ pub struct NoAnswer {
 #[async_trait]
 pub trait WatchedBucket: Send + Sync {
     /// `GetBucketVersioning`.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], also when the caller may not ask.
     async fn versioning(&self) -> Result<Versioning, NoAnswer>;
 
     /// `GetBucketNotificationConfiguration`.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], also when the caller may not ask.
     async fn notifications(&self) -> Result<Notifications, NoAnswer>;
 }
 
@@ -110,7 +116,7 @@ pub async fn check_versioning(bucket: &dyn WatchedBucket) -> Finding {
     }
 }
 
-/// Whether the bucket tells `target` of its changes: an ARN, or `eventbridge`. An empty `target` is
+/// Whether the bucket notifies `target` of its changes: an ARN, or `eventbridge`. An empty `target` is
 /// not known: then anybody will do.
 pub async fn check_notifications(bucket: &dyn WatchedBucket, target: &str) -> Finding {
     let set_up = match bucket.notifications().await {
@@ -128,28 +134,28 @@ pub async fn check_notifications(bucket: &dyn WatchedBucket, target: &str) -> Fi
                 .to_owned(),
         );
     }
-    let told = || {
-        let all = set_up.told.iter();
-        all.filter(|told| target.is_empty() || told.arn == target)
+    let destinations = || {
+        let all = set_up.destinations.iter();
+        all.filter(|destination| target.is_empty() || destination.arn == target)
     };
     let covers = |pattern: &str, event: &str| match pattern.strip_suffix('*') {
         Some(family) => event.starts_with(family),
         None => pattern == event,
     };
     let unheard = EVENTS.into_iter().find(|event| {
-        let mut patterns = told().flat_map(|told| &told.events);
+        let mut patterns = destinations().flat_map(|destination| &destination.events);
         !patterns.any(|pattern| covers(pattern, event))
     });
     let whom = if target.is_empty() { "anybody" } else { target };
     if let Some(event) = unheard {
         return Finding::Wrong(format!(
-            "the bucket does not tell {whom} of {event}, so that such changes do not arrive in \
+            "the bucket does not notify {whom} of {event}, so that such changes do not arrive in \
              realtime; see `aws s3api get-bucket-notification-configuration`"
         ));
     }
-    if told().all(|told| told.has_filter) {
+    if destinations().all(|destination| destination.has_filter) {
         return Finding::Wrong(format!(
-            "the bucket tells {whom} of some keys only: its notifications have a prefix or suffix"
+            "the bucket notifies {whom} of some keys only: its notifications have a prefix or suffix"
         ));
     }
     Finding::Ok
@@ -175,11 +181,11 @@ mod tests {
         }
     }
 
-    fn told(arn: &str, events: &[&str], has_filter: bool) -> Notifications {
+    fn notifies(arn: &str, events: &[&str], has_filter: bool) -> Notifications {
         let events = events.iter().map(ToString::to_string).collect();
         Notifications {
             event_bridge: false,
-            told: vec![Told {
+            destinations: vec![Destination {
                 arn: arn.to_owned(),
                 events,
                 has_filter,
@@ -202,14 +208,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_not_be_asked_is_not_checked_and_what_fails_is_wrong() {
-        for (is_refused, told) in [(true, "not checked: AccessDenied"), (false, "AccessDenied")] {
+        for (is_refused, text) in [(true, "not checked: AccessDenied"), (false, "AccessDenied")] {
             let none = NoAnswer {
                 is_refused,
                 reason: "AccessDenied".to_owned(),
             };
             let bucket = Bucket(Err(none.clone()), Err(none));
-            assert_eq!(check_versioning(&bucket).await.to_string(), told);
-            assert_eq!(check_notifications(&bucket, "x").await.to_string(), told);
+            assert_eq!(check_versioning(&bucket).await.to_string(), text);
+            assert_eq!(check_notifications(&bucket, "x").await.to_string(), text);
         }
     }
 
@@ -226,22 +232,26 @@ mod tests {
                 "eventbridge",
                 "nothing to EventBridge",
             ),
-            (Notifications::default(), "", "does not tell anybody"),
-            (Notifications::default(), "arn:f", "does not tell arn:f"),
+            (Notifications::default(), "", "does not notify anybody"),
+            (Notifications::default(), "arn:f", "does not notify arn:f"),
             (bus.clone(), "eventbridge", "ok"),
             (bus.clone(), "", "ok"),
-            (bus, "arn:f", "does not tell arn:f"),
-            (told("arn:f", &all, false), "arn:f", "ok"),
-            (told("arn:f", &all, false), "", "ok"),
-            (told("arn:g", &all, false), "arn:f", "does not tell arn:f"),
-            (told("arn:f", &all, true), "arn:f", "some keys only"),
+            (bus, "arn:f", "does not notify arn:f"),
+            (notifies("arn:f", &all, false), "arn:f", "ok"),
+            (notifies("arn:f", &all, false), "", "ok"),
             (
-                told("arn:f", &all[..1], false),
+                notifies("arn:g", &all, false),
+                "arn:f",
+                "does not notify arn:f",
+            ),
+            (notifies("arn:f", &all, true), "arn:f", "some keys only"),
+            (
+                notifies("arn:f", &all[..1], false),
                 "arn:f",
                 "of s3:ObjectRemoved",
             ),
             (
-                told("arn:f", &["s3:ObjectCreated:Put"], false),
+                notifies("arn:f", &["s3:ObjectCreated:Put"], false),
                 "arn:f",
                 "CompleteMultipartUpload",
             ),

@@ -12,7 +12,7 @@ use bridge_core::event::Event;
 use bridge_core::forward::{Delivered, deliver};
 use bridge_core::notification;
 use bridge_core::notification::buckets::Buckets;
-use bridge_core::notification::{BatchMessage, Document, Input, MOST_TOLD, NotificationError};
+use bridge_core::notification::{BatchMessage, Document, Input, MOST_ERROR, NotificationError};
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::port::Queue;
 use bridge_core::retry::Backoff;
@@ -43,7 +43,7 @@ pub(crate) enum ForwardError {
     #[error(
         "{undelivered} of {events} events not delivered, {unreadable} records unreadable or of \
          another bucket; first: {}",
-        shown(first, MOST_TOLD)
+        shown(first, MOST_ERROR)
     )]
     Undelivered {
         /// Events in the input.
@@ -56,7 +56,7 @@ pub(crate) enum ForwardError {
         first: String,
     },
     /// The queue does not answer a health check.
-    #[error("queue {queue_url}: {}", shown(reason, MOST_TOLD))]
+    #[error("queue {queue_url}: {}", shown(reason, MOST_ERROR))]
     Unhealthy {
         /// The queue.
         queue_url: String,
@@ -267,7 +267,7 @@ impl<Q: Queue> Forwarder<Q> {
                 .ok()
                 .and_then(|n| events.get(n));
             if let Some(event) = event {
-                let refusal = shown(&leftover.refusal.to_string(), MOST_TOLD);
+                let refusal = shown(&leftover.refusal.to_string(), MOST_ERROR);
                 tracing::error!(
                     bucket = brief(&event.bucket),
                     key = brief(&event.key),

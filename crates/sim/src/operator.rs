@@ -58,9 +58,10 @@ impl<'a> Operator<'a> {
             // What the store refuses is not asked for again: it may or may not have been heard.
             match random.u8(0..5) {
                 0 => {
-                    let told = actions::request_stop(ports, self.job_id, StopRequest::Cancel).await;
-                    accepted |= told.is_ok();
-                    cancelled |= matches!(told, Ok(_) | Err(JobError::Store(_)));
+                    let answer =
+                        actions::request_stop(ports, self.job_id, StopRequest::Cancel).await;
+                    accepted |= answer.is_ok();
+                    cancelled |= matches!(answer, Ok(_) | Err(JobError::Store(_)));
                     // And again, as people do.
                     sleep(Duration::from_millis(random.u64(0..2_000))).await;
                     let request = random

@@ -137,7 +137,10 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<Strin
         let mut doc = cargo_behind();
         doc.args(["doc", "--locked", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "-D warnings");
-        watch("cargo doc", &mut doc)
+        watch("cargo doc", &mut doc)?;
+        let mut examples = cargo_behind();
+        examples.args(["test", "--doc", "--locked", "--workspace"]);
+        watch("examples in it", &mut examples)
     })?;
     steps.step("an eighth of the mutants", mutants::check_part_of_today)?;
     Ok(tests)

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 /// One version or delete marker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
-    /// Its version id, as the server told it when it was made.
+    /// Its version id, as the server gave it when it was made.
     pub version_id: String,
     /// Whether it is a delete marker.
     pub marker: bool,

@@ -12,13 +12,13 @@ use serde_json::Value;
 use super::History;
 use super::life::Step;
 
-/// Whether a listing tells which came first of a version and a delete marker of one second.
+/// Whether the order of a version and a delete marker of one second is known from a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ties {
     /// It lists them in order.
-    Told,
+    Ordered,
     /// It lists markers apart from versions, with whole seconds.
-    Untold,
+    Unordered,
 }
 
 /// A replay into a file.
@@ -26,7 +26,7 @@ pub enum Ties {
 pub struct Replay {
     /// Its events, by sequence.
     pub events: Vec<Event>,
-    /// What `--json` tells at the end.
+    /// What `--json` writes at the end.
     pub report: Value,
 }
 
@@ -95,7 +95,7 @@ impl Replay {
         events
     }
 
-    /// Compares with the truth; tells how many keys could not be told (see [`Ties`]).
+    /// Compares with the truth; returns how many keys have an order that is not known (see [`Ties`]).
     ///
     /// # Errors
     /// The first things that are not as they were done.
@@ -112,7 +112,7 @@ impl Replay {
         for (key, steps) in &truth.keys {
             let events = replayed.remove(key.as_str()).unwrap_or_default();
             match compare_key(steps, &events, ties) {
-                Ok(untold) => ambiguous += usize::from(untold),
+                Ok(is_ambiguous) => ambiguous += usize::from(is_ambiguous),
                 Err(difference) => wrong.push(format!("{key:?}: {difference}")),
             }
         }
@@ -135,7 +135,7 @@ impl Replay {
     }
 }
 
-/// Whether some order within the key could not be told; `Err` says what is wrong.
+/// Whether some order within the key is not known; `Err` says what is wrong.
 fn compare_key(truth: &[Step], events: &[&Event], ties: Ties) -> Result<bool, String> {
     let replayed: Vec<(Step, i64)> = events
         .iter()
@@ -160,14 +160,14 @@ fn compare_key(truth: &[Step], events: &[&Event], ties: Ties) -> Result<bool, St
     if last != newest {
         return Err(format!("the newest is {newest:?}, last came {last:?}"));
     }
-    // The newest of all is told by its mark.
-    let untold = ties == Ties::Untold && has_ties(&written[..written.len() - 1]);
+    // The newest of all is known by its mark.
+    let is_ambiguous = ties == Ties::Unordered && has_ties(&written[..written.len() - 1]);
     let (written, replayed) = match ties {
-        Ties::Told => (written, replayed),
-        Ties::Untold => (without_ties(written), without_ties(replayed)),
+        Ties::Ordered => (written, replayed),
+        Ties::Unordered => (without_ties(written), without_ties(replayed)),
     };
     if written == replayed {
-        return Ok(untold);
+        return Ok(is_ambiguous);
     }
     let place = written
         .iter()

@@ -3,11 +3,13 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_sim::load::server::Load;
 use bridge_sim::load::shape::{Shape, Synthetic};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 /// A load server on a thread of its own; it ends with the test.
@@ -18,7 +20,7 @@ pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load))
         per_key: 2,
     });
     change(&mut load);
-    let (address, told) = std::sync::mpsc::channel();
+    let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -26,16 +28,17 @@ pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load))
         runtime.unwrap().block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
-            address.send(url).unwrap();
+            sender.send(url).unwrap();
             Arc::new(load).serve(listener).await
         })
     });
-    told.recv().unwrap()
+    address.recv().unwrap()
 }
 
-/// `s3-sqs-bridge reseed`.
-pub(crate) fn program(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
-    command(endpoint, folder, &[&["reseed"], arguments].concat())
+/// `s3-sqs-bridge reseed` with the words of a line.
+pub(crate) fn program(endpoint: &str, folder: &Path, line: &str) -> Command {
+    let words = std::iter::once("reseed").chain(line.split_whitespace());
+    command(endpoint, folder, &words.collect::<Vec<_>>())
 }
 
 /// The program, which talks to `endpoint` and works in `folder`.
@@ -55,12 +58,98 @@ pub(crate) fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Comm
     command
 }
 
-pub(crate) fn run(endpoint: &str, folder: &Path, arguments: &[&str]) -> Output {
-    program(endpoint, folder, arguments).output().unwrap()
+/// Runs `reseed` with the words of a line.
+pub(crate) fn run(endpoint: &str, folder: &Path, line: &str) -> End {
+    End::of(&mut program(endpoint, folder, line))
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// What was run, shown when a test fails.
+    pub of: String,
+}
+
+impl End {
+    /// Runs a command.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let line = format!("{command:?}");
+        Self::new(command.output().unwrap(), line)
+    }
+
+    /// Waits for a process.
+    pub(crate) fn wait(child: Child) -> Self {
+        Self::new(child.wait_with_output().unwrap(), String::new())
+    }
+
+    fn new(output: Output, of: String) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            of,
+        }
+    }
+
+    /// It must have ended with this exit code.
+    #[track_caller]
+    pub(crate) fn with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}: {}", self.of, self.stderr);
+        self
+    }
+
+    /// It must have written these parts on standard error.
+    #[track_caller]
+    pub(crate) fn says(self, parts: &[&str]) -> Self {
+        self.holds(&self.stderr, parts);
+        self
+    }
+
+    /// It must have written these parts on standard output.
+    #[track_caller]
+    pub(crate) fn answers(self, parts: &[&str]) -> Self {
+        self.holds(&self.stdout, parts);
+        self
+    }
+
+    #[track_caller]
+    fn holds(&self, text: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(
+                text.contains(part),
+                "{}: {part:?} is not in: {text}",
+                self.of
+            );
+        }
+    }
+
+    /// The JSON that it wrote on standard output.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Starts a command, and waits until there is something in the file that it writes.
+pub(crate) fn start(command: &mut Command, file: &Path) -> Child {
+    let child = command.spawn().unwrap();
+    while std::fs::metadata(file).map_or(0, |found| found.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// Sends a signal: `-INT`, `-STOP`, `-CONT`.
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args([signal, &pid]).status();
+    assert!(status.unwrap().success());
 }
 
 /// The only job of the state directory.

@@ -84,16 +84,16 @@ mod tests {
             "p-k1ok1jex3aqwbfgeps45zdbnzmnyeuw1a--ol-s3",
             &long,
         ] {
-            let told = check_bucket("BUCKET_NAME", name).unwrap_err().to_string();
+            let error = check_bucket("BUCKET_NAME", name).unwrap_err().to_string();
             for part in [
                 "BUCKET_NAME: found \"",
                 &shown(name, MOST_SHOWN),
                 "own name",
                 "255",
             ] {
-                assert!(told.contains(part), "{part:?} is not in: {told}");
+                assert!(error.contains(part), "{part:?} is not in: {error}");
             }
-            assert!(!told.contains('\u{1b}'), "{told}");
+            assert!(!error.contains('\u{1b}'), "{error}");
         }
     }
 }

@@ -3,7 +3,7 @@
 /// Reads variables; in tests, from a map.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What a bad variable is told with: its name, what was found, what is allowed.
+/// A bad variable or option: its name, what was found, what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: found {found}, allowed is {allowed}")]
 pub struct ConfigError {

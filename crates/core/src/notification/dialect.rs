@@ -71,11 +71,11 @@ impl Dialect {
         if let Some(id) = written {
             return Ok(id);
         }
-        let told = matches!(
+        let names_version = matches!(
             name,
             "ObjectCreated:Put" | "ObjectCreated:Post" | "ObjectRemoved:Delete"
         );
-        if self != Self::Ceph || told {
+        if self != Self::Ceph || names_version {
             return Ok("null".to_owned());
         }
         Err(NotificationError::Malformed {

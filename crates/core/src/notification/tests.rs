@@ -106,7 +106,7 @@ fn an_sqs_batch_fails_message_by_message() {
     let Input::Batch(messages) = parse_input(&fixture("sqs-to-lambda")).unwrap() else {
         panic!("not read as a batch");
     };
-    let told: Vec<_> = messages
+    let answers: Vec<_> = messages
         .iter()
         .map(|m| match &m.document {
             Ok(d) => format!(
@@ -119,7 +119,7 @@ fn an_sqs_batch_fails_message_by_message() {
         })
         .collect();
     assert_eq!(
-        told,
+        answers,
         [
             "00000001-d6ee: 1 events, 0 skipped",
             "00000002-d6ee: 1 events, 0 skipped",
@@ -284,9 +284,9 @@ proptest::proptest! {
                     .collect(),
             };
             for error in errors {
-                let told = error.to_string();
-                proptest::prop_assert!(told.len() <= MOST_TOLD, "{} bytes", told.len());
-                proptest::prop_assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
+                let text = error.to_string();
+                proptest::prop_assert!(text.len() <= MOST_ERROR, "{} bytes", text.len());
+                proptest::prop_assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
             }
         }
     }
@@ -301,8 +301,8 @@ fn what_is_of_another_bucket_is_told_in_bounds() {
     spoiled["Records"][0]["s3"]["object"]["key"] = json!(long);
     let mut document = direct(&spoiled);
     document.keep_buckets(&Buckets::parse("ledger").unwrap());
-    let told = document.unreadable[0].to_string();
-    assert!(told.contains("is not this function's"), "{told}");
-    assert!(told.len() <= MOST_TOLD, "{} bytes", told.len());
-    assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
+    let error = document.unreadable[0].to_string();
+    assert!(error.contains("is not this function's"), "{error}");
+    assert!(error.len() <= MOST_ERROR, "{} bytes", error.len());
+    assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
 }

@@ -328,7 +328,7 @@ async fn what_was_found_is_told_in_bounds() {
         unknown,
     ] {
         let error = handle(&Queued::default(), "", input).await.unwrap_err();
-        assert!(error.len() < MOST_TOLD + 200, "{} bytes", error.len());
+        assert!(error.len() < MOST_ERROR + 200, "{} bytes", error.len());
         assert!(!error.contains(|c: char| c.is_control()), "{error}");
     }
     assert!(brief(&long).len() < MOST_SHOWN + 60);

@@ -52,7 +52,7 @@ impl Listener {
         Ok(Self { port, kept })
     }
 
-    /// A topic that sends here; tells its ARN.
+    /// The ARN of a new topic that sends here.
     pub(crate) async fn topic(&self, sns: &aws_sdk_sns::Client) -> anyhow::Result<String> {
         let url = format!("http://127.0.0.1:{}", self.port);
         let create = sns.create_topic().name("outside");
@@ -92,7 +92,7 @@ async fn take(
     Ok(Response::new(Empty::new()))
 }
 
-/// Asks a bucket to tell a topic of everything that comes and goes.
+/// Asks a bucket to notify a topic of everything that comes and goes.
 pub(crate) async fn notify(
     s3: &aws_sdk_s3::Client,
     bucket: &str,
@@ -139,7 +139,7 @@ impl Notified {
             ids.insert((&event.key, &event.version_id), &event.event_id);
         }
         let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let mut told = BTreeSet::new();
+        let mut notified = BTreeSet::new();
         let mut wrong = Vec::new();
         for document in &self.0 {
             let named = names_version(document);
@@ -170,7 +170,7 @@ impl Notified {
                     wrong.push(format!("no version, but id {}: {document}", event.event_id));
                     "without a version, taken"
                 } else if ids.get(&place) == Some(&event.event_id.as_str()) {
-                    told.insert(event.event_id.clone());
+                    notified.insert(event.event_id.clone());
                     "with the replay's id"
                 } else if went(truth, place.0, place.1) {
                     "of what was removed for good"
@@ -182,7 +182,7 @@ impl Notified {
             }
         }
         let refused = counts.get(REFUSED).copied().unwrap_or_default();
-        if told.len() + refused < replay.events.len() || self.0.len() < truth.changes() {
+        if notified.len() + refused < replay.events.len() || self.0.len() < truth.changes() {
             wrong.push("some changes were not notified of".to_owned());
         }
         let counts: Vec<_> = counts
@@ -190,11 +190,11 @@ impl Notified {
             .map(|(what, n)| format!("{n} {what}"))
             .collect();
         let said = format!(
-            "{} documents for {} changes: {}; {} of {} replayed events were told",
+            "{} documents for {} changes: {}; {} of {} replayed events were notified of",
             self.0.len(),
             truth.changes(),
             counts.join(", "),
-            told.len(),
+            notified.len(),
             replay.events.len()
         );
         if !wrong.is_empty() {

@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Tells how many buckets did not come out as written.
+/// How many buckets did not come out as written.
 async fn check() -> anyhow::Result<usize> {
     let folder = std::env::var_os("OUTSIDE_FOLDER").map(PathBuf::from);
     let folder = folder.context("run by `cargo xtask outside`, which sets OUTSIDE_FOLDER")?;
@@ -73,23 +73,23 @@ async fn check() -> anyhow::Result<usize> {
     Ok(faults)
 }
 
-/// Replays a bucket and compares; tells what does not hold.
+/// Replays a bucket and compares; prints what does not hold.
 fn holds(world: &World, truth: &History, notified: &Notified, folder: &std::path::Path) -> bool {
     let mut first: Option<Replay> = None;
     let mut holds = true;
     for listers in LISTERS {
         let begin = Instant::now();
         let compared = reseed(folder, world.bucket, listers, None).and_then(|replay| {
-            replay.compare(truth, Ties::Told)?;
+            replay.compare(truth, Ties::Ordered)?;
             Ok(replay)
         });
         let took = begin.elapsed().as_secs_f64();
         match compared {
             Ok(replay) => {
                 let pages = &replay.report["counts"]["pages"];
-                let told = replay.events.len();
+                let events = replay.events.len();
                 println!(
-                    "  {listers} listers: {told} events as written, {pages} pages, {took:.1} s"
+                    "  {listers} listers: {events} events as written, {pages} pages, {took:.1} s"
                 );
                 let same = first.get_or_insert_with(|| replay.clone()).without_job()
                     == replay.without_job();
@@ -108,7 +108,7 @@ fn holds(world: &World, truth: &History, notified: &Notified, folder: &std::path
         }
     }
     match notified.compare(truth, first.as_ref()) {
-        Ok(told) => println!("  live: {told}"),
+        Ok(found) => println!("  live: {found}"),
         Err(error) => {
             println!("  live: NOT as written: {error:#}");
             holds = false;
