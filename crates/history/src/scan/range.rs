@@ -1,4 +1,4 @@
-//! A range of keys that is read page by page: what is still to come of it, and where to cut it. No I/O.
+//! A range of keys that is read page by page: which keys a page completes, and what is still to come. No I/O.
 
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::Marker;
@@ -10,10 +10,7 @@ use bridge_core::listing::repeats::Chain;
 use bridge_core::listing::rows::Listing;
 
 use crate::plan::manifest::Range;
-use crate::scan::split::{Alphabet, between};
-
-/// Small buckets are not cut at all.
-const PAGES_BEFORE_FIRST_CUT: u32 = 2;
+use crate::scan::split::RangeFacts;
 
 /// A range in work.
 #[derive(Debug)]
@@ -30,12 +27,12 @@ pub struct OpenRange {
     first_telling: Option<Chain>,
     /// Whether a page of it has been asked for.
     pub busy: bool,
-    /// The first key of its last page.
-    page_began: String,
     pages: u32,
-    /// How many characters the keys of its last page began with in common.
-    depth: usize,
-    /// Its last page held one key only.
+    /// The first key of its last page that had any.
+    page_began: String,
+    /// The last key of that page.
+    page_ended: String,
+    /// That page held one key only.
     in_one_key: bool,
 }
 
@@ -50,9 +47,9 @@ impl OpenRange {
             chain: Chain::default(),
             first_telling: None,
             busy: false,
-            page_began: String::new(),
             pages: 0,
-            depth: 0,
+            page_began: String::new(),
+            page_ended: String::new(),
             in_one_key: false,
         }
     }
@@ -73,73 +70,33 @@ impl OpenRange {
     pub fn learn(&mut self, listing: &Listing, repeats_marker_key: bool) {
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
             self.in_one_key = first == last && !repeats_marker_key;
-            self.depth = common_characters(first, last);
             first.clone_into(&mut self.page_began);
+            last.clone_into(&mut self.page_ended);
         }
         self.pages += 1;
     }
 
-    /// How many pages it seems to have left, if its keys are as dense as in its last page.
+    /// What the policy of cutting may know of it.
     #[must_use]
-    pub fn pages_left(&self, alphabet: &Alphabet) -> f64 {
-        let Some(Marker { key: from, .. }) = &self.marker else {
-            return 0.0;
-        };
-        if self.first_telling.is_some() {
-            // It has gone back: the rest can wait until it is where it was.
-            return 0.0;
-        }
-        let Some(until) = &self.range.until else {
-            let begun = self.pages >= PAGES_BEFORE_FIRST_CUT;
-            return if begun { f64::INFINITY } else { 0.0 };
-        };
-        if self.pages == 0 || from >= until {
-            return 0.0;
-        }
-        if self.in_one_key {
-            return f64::INFINITY;
-        }
-        let skip = common_characters(&self.page_began, until);
-        let place = |key: &str| alphabet.fraction(key, skip);
-        let unknown = alphabet.unknown_between(from, until, skip);
-        let (began, from, until) = (place(&self.page_began), place(from), place(until));
-        if from > began {
-            (until - from + unknown) / (from - began)
-        } else {
-            f64::from(self.pages)
+    pub fn facts(&self) -> RangeFacts<'_> {
+        RangeFacts {
+            id: self.id,
+            from: self.marker.as_ref().map(|marker| marker.key.as_str()),
+            until: self.range.until.as_deref(),
+            pages: self.pages,
+            page_began: &self.page_began,
+            page_ended: &self.page_ended,
+            in_one_key: self.in_one_key,
+            listed_again: self.first_telling.is_some(),
         }
     }
 
-    /// Where to cut it, ascending.
-    #[must_use]
-    pub fn split_points(&self, alphabet: &Alphabet, repeats_marker_key: bool) -> Vec<String> {
-        let until = self.range.until.as_deref();
-        let Some(from) = self.marker.as_ref().map(|m| m.key.as_str()) else {
-            return between("", until).into_iter().collect();
-        };
-        if self.in_one_key {
-            // One key can only be paged; what is behind it can be listed beside it, unless the server
-            // would begin with the key again.
-            let behind = !repeats_marker_key && until.is_none_or(|until| from < until);
-            return behind.then(|| from.to_owned()).into_iter().collect();
+    /// Keeps what is before `at`, and gives away the rest. `at` lies in what it has still to read.
+    pub fn cut_off(&mut self, at: String) -> Range {
+        Range {
+            after: Some(at.clone()),
+            until: self.range.until.replace(at),
         }
-        let depth = self.depth;
-        let known = until.and_then(|_| alphabet.split_point(from, until, depth));
-        if let Some(cut) = known {
-            return vec![cut];
-        }
-        let probes = alphabet.probes(from, until, depth);
-        if probes.is_empty() {
-            return between(from, until).into_iter().collect();
-        }
-        probes
-    }
-
-    /// Whether `cut` lies in what it has still to read.
-    #[must_use]
-    pub fn busy_until(&self, cut: &str) -> bool {
-        let from = self.marker.as_ref().map_or("", |m| m.key.as_str());
-        from <= cut && self.range.until.as_deref().is_none_or(|until| cut < until)
     }
 
     /// Drops what is not of this range. Tells whether the page went past its end.
@@ -344,8 +301,4 @@ pub struct Order<'a> {
     pub dialect: &'a mut Dialect,
     /// What is not sure.
     pub arranged: &'a mut Arranged,
-}
-
-fn common_characters(a: &str, b: &str) -> usize {
-    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
 }
