@@ -1,7 +1,8 @@
 //! Listing the bucket into sorted runs, checkpointed.
 //!
 //! - [`lister`]: the bucket; its pages are read by `bridge_core::listing`
-//! - [`keyspace`]: ranges listed at the same time; [`range`]: one of them, page by page
+//! - [`keyspace`]: ranges listed at the same time; `range`: one of them, page by page;
+//!   `assembly`: whole keys out of its pages
 //! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like
 //! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
 //! - [`scanner`]: one scan from its first request to its last run; [`commit`]: who makes them the job's own
@@ -10,12 +11,13 @@
 //! ranges still to be read, beside the runs that hold the rest.
 
 mod alphabet;
+mod assembly;
 pub mod buffer;
 pub mod commit;
 pub mod error;
 pub mod filter;
 pub mod keyspace;
 pub mod lister;
-pub mod range;
+mod range;
 pub mod scanner;
 pub mod split;

@@ -12,7 +12,8 @@ use bridge_core::listing::rows::Listing;
 use bridge_core::listing::ways::Doubt;
 
 use crate::plan::manifest::Range;
-use crate::scan::range::{OpenRange, Order, Taken};
+use crate::scan::assembly::Order;
+use crate::scan::range::{OpenRange, Taken};
 use crate::scan::split::SplitPolicy;
 
 /// A page to ask for.
