@@ -56,6 +56,73 @@ pub struct Split {
 }
 
 /// Decides about cuts by what all pages of a scan have shown.
+///
+/// A new scan has one range, which has no end. After its second page nobody knows how far keys reach. So all
+/// the places at which a key could be larger than those that have come are tried at once, up to the place where
+/// the last page's keys began to differ:
+///
+/// ```
+/// # use bridge_core::listing::rows::{Builder, Listing};
+/// # use bridge_core::listing::version::VersionRef;
+/// # use bridge_core::timestamp::Timestamp;
+/// # fn page(keys: &[&str]) -> Listing {
+/// #     let mut page = Builder::default();
+/// #     for key in keys {
+/// #         page.push(VersionRef {
+/// #             key,
+/// #             version_id: "v",
+/// #             last_modified: Timestamp(0),
+/// #             is_latest: true,
+/// #             is_delete_marker: false,
+/// #             size: None,
+/// #             e_tag: None,
+/// #         });
+/// #     }
+/// #     page.finish()
+/// # }
+/// use bridge_history::scan::split::{RangeFacts, SplitPolicy};
+///
+/// let mut policy = SplitPolicy::default();
+/// policy.learn(&page(&["log/04", "log/17"]));
+/// let whole = RangeFacts {
+///     id: 0,
+///     from: Some("log/17"),
+///     until: None,
+///     pages: 2,
+///     page_began: "log/04",
+///     page_ended: "log/17",
+///     in_one_key: false,
+///     listed_again: false,
+/// };
+/// let split = policy.choose([whole].into_iter(), false).expect("it has no end");
+/// assert_eq!(split.points, ["log/2", "log/7", "log0", "loh", "lp", "m"]);
+///
+/// // By now pages behind "log/2" and "log/7" have shown which digits there are.
+/// for keys in [["log/50", "log/64"], ["log/73", "log/98"]] {
+///     policy.learn(&page(&keys));
+/// }
+/// // A page from 50 to 54, so about ten more up to 98. Between 5 and 9 the keys are known to have 6 and 7: the
+/// // upper of these two is the middle.
+/// let busy = RangeFacts {
+///     id: 5,
+///     from: Some("log/54"),
+///     until: Some("log/98"),
+///     page_began: "log/50",
+///     page_ended: "log/54",
+///     ..whole
+/// };
+/// let split = policy.choose([busy].into_iter(), false).expect("it has much left");
+/// assert_eq!((split.range, split.points), (5, vec!["log/7".to_owned()]));
+///
+/// // Two pages more up to 64 are not worth a cut.
+/// let almost_done = RangeFacts { until: Some("log/64"), ..busy };
+/// assert_eq!(policy.choose([almost_done].into_iter(), false), None);
+///
+/// // A page of one key only: the key can only be paged, and what is behind it can be listed beside it.
+/// let one_key = RangeFacts { page_began: "log/54", in_one_key: true, ..busy };
+/// let split = policy.choose([busy, one_key].into_iter(), false).expect("it may be long");
+/// assert_eq!(split.points, ["log/54"]);
+/// ```
 #[derive(Debug, Default)]
 pub struct SplitPolicy {
     alphabet: Alphabet,
@@ -154,5 +221,71 @@ impl SplitPolicy {
             return between(from, until).into_iter().collect();
         }
         probes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A range that has much left.
+    const BUSY: RangeFacts<'_> = RangeFacts {
+        id: 0,
+        from: Some("b"),
+        until: Some("z"),
+        pages: 3,
+        page_began: "b",
+        page_ended: "b",
+        in_one_key: true,
+        listed_again: false,
+    };
+
+    fn choose(policy: &SplitPolicy, range: RangeFacts<'_>) -> Option<Split> {
+        policy.choose([range].into_iter(), false)
+    }
+
+    #[test]
+    fn what_has_not_begun_or_goes_back_is_left_whole() {
+        let policy = SplitPolicy::default();
+        assert!(choose(&policy, BUSY).is_some());
+        let no_end = RangeFacts {
+            until: None,
+            ..BUSY
+        };
+        assert!(choose(&policy, no_end).is_some());
+        for whole in [
+            RangeFacts { from: None, ..BUSY },
+            RangeFacts { pages: 0, ..BUSY },
+            RangeFacts { pages: 1, ..no_end },
+            RangeFacts {
+                listed_again: true,
+                ..BUSY
+            },
+            RangeFacts {
+                from: Some("z"),
+                ..BUSY
+            },
+        ] {
+            assert_eq!(choose(&policy, whole), None, "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_pages_with_nothing_end_the_cutting_until_others_have_come() {
+        let mut policy = SplitPolicy::default();
+        for _ in 0..EMPTY_PAGES * 2 {
+            policy.count(true);
+        }
+        assert_eq!(choose(&policy, BUSY), None);
+        for _ in 0..EMPTY_PAGES * 7 {
+            policy.count(false);
+        }
+        assert!(choose(&policy, BUSY).is_some());
+    }
+
+    #[test]
+    fn nothing_is_cut_behind_a_key_that_the_server_would_begin_with_again() {
+        let split = SplitPolicy::default().choose([BUSY].into_iter(), true);
+        assert_eq!(split.map(|split| split.points), Some(vec![]));
     }
 }
