@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::failure::Failure as _;
+use crate::listing::page::document::ReadEntry;
 
 fn page(inner: &str) -> String {
     format!("<?xml version=\"1.0\"?><ListVersionsResult>{inner}</ListVersionsResult>")
