@@ -1,20 +1,23 @@
 //! Listing the bucket into sorted runs, checkpointed.
 //!
 //! - [`lister`]: the bucket; its pages are read by `bridge_core::listing`
-//! - [`keyspace`]: ranges listed at the same time; [`range`]: one of them, page by page; [`split`]: where
-//!   to cut it
+//! - [`keyspace`]: ranges listed at the same time; `range`: one of them, page by page;
+//!   `assembly`: whole keys out of its pages
+//! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like
 //! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
 //! - [`scanner`]: one scan from its first request to its last run; [`commit`]: who makes them the job's own
 //!
 //! A key is taken into a run only when all its versions are known, so a checkpoint is the list of
 //! ranges still to be read, beside the runs that hold the rest.
 
+mod alphabet;
+mod assembly;
 pub mod buffer;
 pub mod commit;
 pub mod error;
 pub mod filter;
 pub mod keyspace;
 pub mod lister;
-pub mod range;
+mod range;
 pub mod scanner;
 pub mod split;

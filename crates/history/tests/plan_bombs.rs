@@ -110,10 +110,17 @@ fn read(store: &Arc<One>) -> (Result<usize, PlanError>, usize) {
     let result = runtime.block_on(async {
         let mut reader = RunReader::open(store.clone(), &run, None).await?;
         let mut rows = 0;
-        while let Some(more) = reader.next_rows().await? {
-            rows += more.len();
+        loop {
+            match reader.next_rows().await {
+                Ok(Some(more)) => rows += more.len(),
+                Ok(None) => return Ok(rows),
+                Err(error) => {
+                    let again = reader.next_rows().await;
+                    assert_eq!(again, Err(error.clone()), "a failure stays one");
+                    return Err(error);
+                }
+            }
         }
-        Ok(rows)
     });
     (result, ALLOCATED.peak_usage().saturating_sub(before))
 }

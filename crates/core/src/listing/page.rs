@@ -4,6 +4,7 @@
 //! order (aws/aws-sdk-cpp#1649); this reads the response document itself.
 //! Source: Amazon S3 API Reference, "`ListObjectVersions`".
 
+mod document;
 mod element;
 mod entry;
 pub mod error;
@@ -12,15 +13,10 @@ mod times;
 
 use std::borrow::Cow;
 
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::{BytesRef, Event as Xml};
-
-use crate::listing::page::element::Element;
-use crate::listing::page::entry::{Raw, boolean, decode_key};
+use crate::listing::page::document::{Frame, read};
+use crate::listing::page::entry::{boolean, decode_key};
 use crate::listing::page::error::PageError;
-use crate::listing::page::times::Times;
-use crate::listing::rows::{Builder, Listing, Row};
+use crate::listing::rows::{Listing, Row};
 
 /// Bytes of a page, at most: three times what the largest page of S3 has. That is 1,000 entries of a key of
 /// 1,024 bytes, percent-encoded, a version id of 1,024 and half a kilobyte of the rest: 5 MB. A document
@@ -45,16 +41,6 @@ pub struct Page {
     pub next: Option<Marker>,
 }
 
-/// What a page says about itself.
-#[derive(Debug, Default)]
-struct Frame<'a> {
-    url_encoded: bool,
-    is_truncated: Option<Cow<'a, str>>,
-    next_key: Option<Cow<'a, str>>,
-    next_version: Option<Cow<'a, str>>,
-    common_prefix: Option<Cow<'a, str>>,
-}
-
 /// Reads a page.
 ///
 /// # Errors
@@ -63,7 +49,7 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
     if document.len() > MOST_DOCUMENT {
         return Err(PageError::TooLong(document.len()));
     }
-    let text = std::str::from_utf8(document).map_err(not_xml)?;
+    let text = std::str::from_utf8(document).map_err(PageError::not_xml)?;
     // S3 says how it encodes before the first entry; some servers after the last.
     let announced = announced_encoding(text);
     let (entries, frame) = match read(text, announced, plain::read_entry) {
@@ -73,7 +59,7 @@ pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
         read => read?,
     };
     if let Some(prefix) = frame.common_prefix {
-        let prefix = decode_key(prefix, frame.url_encoded).map_err(not_xml)?;
+        let prefix = decode_key(prefix, frame.url_encoded).map_err(PageError::not_xml)?;
         return Err(PageError::CommonPrefix {
             prefix: prefix.into_owned(),
         });
@@ -138,124 +124,6 @@ fn announced_encoding(text: &str) -> bool {
     head.contains("EncodingType>url<")
 }
 
-/// Reads what it can of an entry from behind its start tag: how many bytes it has read, and its
-/// fields; `None` to leave the entry to the XML reader.
-type ReadEntry<'a> = fn(&'a str, &mut Raw<'a>) -> Option<usize>;
-
-/// One pass over the document, keys decoded as `url_encoded` says.
-fn read<'a>(
-    text: &'a str,
-    url_encoded: bool,
-    read_entry: ReadEntry<'a>,
-) -> Result<(Builder, Frame<'a>), PageError> {
-    let mut reader = Reader::from_str(text);
-    reader.config_mut().expand_empty_elements = true;
-    let mut entries = Builder::with_capacity(1000, text.len() / 3);
-    let mut count = 0;
-    let mut frame = Frame::default();
-    let mut raw = Raw::default();
-    let mut times = Times::default();
-    let mut path: Vec<Element> = Vec::with_capacity(5);
-    let mut leaf: Cow<'_, str> = Cow::Borrowed("");
-    let mut complete = false;
-    loop {
-        match reader.read_event().map_err(not_xml)? {
-            Xml::Start(tag) => {
-                let element = Element::of(tag.local_name().into_inner());
-                match path.len() {
-                    0 if element != Element::Listing => {
-                        let name = tag.local_name().into_inner().to_owned();
-                        return Err(PageError::NotAListing(name));
-                    }
-                    1 if matches!(element, Element::Version | Element::DeleteMarker) => {
-                        let rest = reader.get_mut();
-                        raw = Raw::new(element);
-                        if let Some(bytes) = read_entry(&text[text.len() - rest.len()..], &mut raw)
-                        {
-                            *rest = &rest[bytes..];
-                        } else {
-                            raw = Raw::new(element);
-                        }
-                    }
-                    _ => {}
-                }
-                path.push(element);
-                leaf = Cow::Borrowed("");
-            }
-            Xml::Text(part) => append(&mut leaf, part.into_inner()),
-            Xml::CData(part) => append(&mut leaf, part.into_inner()),
-            Xml::GeneralRef(reference) => {
-                let character = resolve(&reference)?;
-                // Entity tags come in quotes, which are not part of them: without these, the text
-                // is a part of the document as it stands.
-                if character != '"' || path.last() != Some(&Element::ETag) {
-                    leaf.to_mut().push(character);
-                }
-            }
-            Xml::End(_) => {
-                match path.as_slice() {
-                    [_, Element::Version | Element::DeleteMarker, field] => {
-                        raw.set(*field, std::mem::take(&mut leaf));
-                    }
-                    [_, Element::Version | Element::DeleteMarker] => {
-                        count += 1;
-                        std::mem::take(&mut raw).add_to(
-                            &mut entries,
-                            count,
-                            url_encoded,
-                            &mut times,
-                        )?;
-                    }
-                    [_, Element::CommonPrefixes, Element::Prefix] if !leaf.is_empty() => {
-                        frame.common_prefix = Some(std::mem::take(&mut leaf));
-                    }
-                    [_, field] => frame.set(*field, std::mem::take(&mut leaf)),
-                    [_] => complete = true,
-                    _ => {}
-                }
-                path.pop();
-                leaf = Cow::Borrowed("");
-            }
-            Xml::Eof => break,
-            _ => {}
-        }
-    }
-    if complete && path.is_empty() {
-        return Ok((entries, frame));
-    }
-    Err(not_xml("it ends before its root element does"))
-}
-
-/// The text of an element comes in one part, unless it holds entities or CDATA.
-fn append<'a>(leaf: &mut Cow<'a, str>, part: Cow<'a, str>) {
-    if leaf.is_empty() {
-        *leaf = part;
-    } else {
-        leaf.to_mut().push_str(&part);
-    }
-}
-
-fn resolve(reference: &BytesRef<'_>) -> Result<char, PageError> {
-    if let Some(character) = reference.resolve_char_ref().map_err(not_xml)? {
-        return Ok(character);
-    }
-    resolve_predefined_entity(reference)
-        .and_then(|text| text.chars().next())
-        .ok_or_else(|| not_xml(format!("unknown entity &{};", &**reference)))
-}
-
-impl<'a> Frame<'a> {
-    fn set(&mut self, field: Element, text: Cow<'a, str>) {
-        match field {
-            Element::EncodingType => self.url_encoded = text == "url",
-            Element::IsTruncated => self.is_truncated = Some(text),
-            Element::NextKeyMarker => self.next_key = Some(text),
-            Element::NextVersionIdMarker => self.next_version = Some(text),
-            _ => {}
-        }
-    }
-}
-
 /// S3 lists keys in the order of their bytes.
 fn check_ascending(listing: &Listing) -> Result<(), PageError> {
     let mut last: [Option<&Row>; 2] = [None, None];
@@ -270,10 +138,6 @@ fn check_ascending(listing: &Listing) -> Result<(), PageError> {
         }
     }
     Ok(())
-}
-
-fn not_xml(error: impl ToString) -> PageError {
-    PageError::NotXml(error.to_string())
 }
 
 #[cfg(test)]

@@ -12,21 +12,9 @@ use bridge_core::listing::rows::Listing;
 use bridge_core::listing::ways::Doubt;
 
 use crate::plan::manifest::Range;
-use crate::scan::range::{OpenRange, Order, Taken};
-use crate::scan::split::Alphabet;
-
-/// A cut costs about half a page, as the first part's last page runs over its end. So a range
-/// that seems to have less than so many pages left is not cut; the number was tried out with
-/// `crates/sim/tests/effort.rs`, which counts requests (fewer with more) and rounds (more).
-const PAGES_WORTH_A_CUT: f64 = 6.0;
-
-/// Requests that may come back with nothing of their range, at first and then of so many pages:
-/// where keys are not spread as they seem to be, listers rest rather than ask in vain.
-const EMPTY_PAGES: u64 = 64;
-const PAGES_AN_EMPTY_PAGE: u64 = 8;
-
-/// A key in so many of a page's keys is learned from. The first and the last always are.
-const LEARN_EVERY: usize = 100;
+use crate::scan::assembly::Order;
+use crate::scan::range::{OpenRange, Taken};
+use crate::scan::split::SplitPolicy;
 
 /// A page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +30,7 @@ pub struct PageRequest {
 pub struct Keyspace {
     open: Vec<OpenRange>,
     next_id: u64,
-    alphabet: Alphabet,
-    pages: u64,
-    /// Pages with nothing of their range.
-    empty_pages: u64,
+    policy: SplitPolicy,
     /// Bytes of versions that wait for the rest of their key.
     waiting_bytes: usize,
     dialect: Dialect,
@@ -60,9 +45,7 @@ impl Keyspace {
         let mut keyspace = Self {
             open: Vec::new(),
             next_id: 0,
-            alphabet: Alphabet::default(),
-            pages: 0,
-            empty_pages: 0,
+            policy: SplitPolicy::default(),
             waiting_bytes: 0,
             dialect,
             arranged: Arranged::default(),
@@ -97,32 +80,18 @@ impl Keyspace {
         self.waiting_bytes
     }
 
-    /// Cuts the range that seems to have the most left.
+    /// Cuts a range as the policy says, if it does.
     fn cut_one(&mut self) {
-        if self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE {
-            return;
-        }
-        let rests = self.open.iter_mut().map(|open| {
-            let rest = open.pages_left(&self.alphabet);
-            (open, rest)
-        });
-        let Some((open, _)) = rests
-            .filter(|(_, rest)| *rest >= PAGES_WORTH_A_CUT)
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-        else {
+        let ranges = self.open.iter().map(OpenRange::facts);
+        let Some(split) = (self.policy).choose(ranges, self.dialect.repeats_marker_key) else {
             return;
         };
-        let cuts = open.split_points(&self.alphabet, self.dialect.repeats_marker_key);
-        for cut in cuts.into_iter().rev() {
-            // From the last cut to the first: each takes the end of what is left.
-            let Some(open) = self.open.iter_mut().find(|o| o.busy_until(&cut)) else {
-                continue;
-            };
-            let rest = Range {
-                after: Some(cut.clone()),
-                until: open.range.until.replace(cut),
-            };
-            self.add(rest);
+        // From the last place to the first: each takes the end of what is left.
+        for at in split.points.into_iter().rev() {
+            if let Some(open) = self.open.iter_mut().find(|o| o.id == split.range) {
+                let rest = open.cut_off(at);
+                self.add(rest);
+            }
         }
     }
 
@@ -149,17 +118,11 @@ impl Keyspace {
         open.busy = false;
         let repeats_marker_key = open.is_repeated_by(&listing);
         self.dialect.repeats_marker_key |= repeats_marker_key;
-        if let Some(last) = listing.last_key() {
-            self.alphabet.learn(last);
-            for index in (0..listing.len()).step_by(LEARN_EVERY) {
-                self.alphabet.learn(listing.key(index));
-            }
-        }
+        self.policy.learn(&listing);
         open.learn(&listing, repeats_marker_key);
         self.waiting_bytes -= open.bytes();
         let past_the_end = open.trim(&mut listing);
-        self.pages += 1;
-        self.empty_pages += u64::from(listing.is_empty());
+        self.policy.count(listing.is_empty());
         let mut order = Order {
             dialect: &mut self.dialect,
             arranged: &mut self.arranged,
@@ -226,64 +189,5 @@ impl Keyspace {
         let mut ranges: Vec<_> = self.open.iter().map(|o| o.range.clone()).collect();
         ranges.sort_by(|a, b| a.after.cmp(&b.after));
         ranges
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bridge_core::listing::rows::Builder;
-    use bridge_core::listing::version::VersionRef;
-    use bridge_core::timestamp::Timestamp;
-
-    use super::*;
-
-    fn page(keys: &[&str], next: Option<(&str, Option<&str>)>) -> Page {
-        let mut builder = Builder::default();
-        for key in keys {
-            builder.push(VersionRef {
-                key,
-                version_id: "v",
-                last_modified: Timestamp(0),
-                is_latest: true,
-                is_delete_marker: false,
-                size: Some(0),
-                e_tag: None,
-            });
-        }
-        Page {
-            listing: builder.finish(),
-            next: next.map(|(key, version)| Marker {
-                key: key.to_owned(),
-                version_id: version.map(str::to_owned),
-            }),
-        }
-    }
-
-    #[test]
-    fn a_server_that_repeats_a_marker_is_refused() {
-        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
-        let request = keyspace.next_request().unwrap();
-        keyspace
-            .accept(request.range, page(&["a", "b"], Some(("b", Some("v")))))
-            .unwrap();
-        let request = keyspace.next_request().unwrap();
-        let error = keyspace
-            .accept(request.range, page(&["b"], Some(("b", Some("v")))))
-            .unwrap_err();
-        assert!(matches!(error, PageError::NoAdvance { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_page_that_goes_back_behind_its_marker_is_refused() {
-        let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
-        let request = keyspace.next_request().unwrap();
-        keyspace
-            .accept(request.range, page(&["m"], Some(("m", None))))
-            .unwrap();
-        let request = keyspace.next_request().unwrap();
-        let error = keyspace
-            .accept(request.range, page(&["a"], None))
-            .unwrap_err();
-        assert!(error.to_string().contains("backwards"), "{error}");
     }
 }

@@ -1,149 +1,96 @@
-//! A range of keys that is read page by page: what is still to come of it, and where to cut it. No I/O.
+//! A range of keys that is read page by page: which pages continue it, and what is still to come. No I/O.
 
-use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::page::error::PageError;
-use bridge_core::listing::rank::{
-    Arranged, arrange, arrange_chain, depends_on_lists, rank, rank_chain,
-};
-use bridge_core::listing::repeats::Chain;
 use bridge_core::listing::rows::Listing;
 
 use crate::plan::manifest::Range;
-use crate::scan::split::{Alphabet, between};
-
-/// Small buckets are not cut at all.
-const PAGES_BEFORE_FIRST_CUT: u32 = 2;
+use crate::scan::assembly::{Assembled, Assembly, Order};
+use crate::scan::split::RangeFacts;
 
 /// A range in work.
 #[derive(Debug)]
-pub struct OpenRange {
+pub(super) struct OpenRange {
     /// Its number.
-    pub id: u64,
+    pub(super) id: u64,
     /// What is still to come, all of it.
-    pub range: Range,
+    pub(super) range: Range,
     /// Where its next page begins.
-    pub marker: Option<Marker>,
-    /// The versions so far of the key that its last page ended in, as the pages have them.
-    chain: Chain,
-    /// The same key as it was listed before, if it is listed again.
-    first_telling: Option<Chain>,
+    pub(super) marker: Option<Marker>,
+    /// The key that its last page ended in.
+    assembly: Assembly,
     /// Whether a page of it has been asked for.
-    pub busy: bool,
-    /// The first key of its last page.
-    page_began: String,
+    pub(super) busy: bool,
     pages: u32,
-    /// How many characters the keys of its last page began with in common.
-    depth: usize,
-    /// Its last page held one key only.
+    /// The first key of its last page that had any.
+    page_began: String,
+    /// The last key of that page.
+    page_ended: String,
+    /// That page held one key only.
     in_one_key: bool,
 }
 
 impl OpenRange {
     /// Nothing of it has been read yet.
-    #[must_use]
-    pub fn new(id: u64, range: Range) -> Self {
+    pub(super) fn new(id: u64, range: Range) -> Self {
         Self {
             id,
             marker: range.begin(),
             range,
-            chain: Chain::default(),
-            first_telling: None,
+            assembly: Assembly::default(),
             busy: false,
-            page_began: String::new(),
             pages: 0,
-            depth: 0,
+            page_began: String::new(),
+            page_ended: String::new(),
             in_one_key: false,
         }
     }
 
     /// Memory held by versions that wait for the rest of their key, bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.chain.bytes() + self.first_telling.as_ref().map_or(0, Chain::bytes)
+    pub(super) fn bytes(&self) -> usize {
+        self.assembly.bytes()
     }
 
     /// Whether its last page ended amid a key.
-    #[must_use]
-    pub fn is_in_a_key(&self) -> bool {
-        self.chain.key().is_some()
+    pub(super) fn is_in_a_key(&self) -> bool {
+        self.assembly.is_in_a_key()
     }
 
     /// Notes what a page shows of how its keys are spread.
-    pub fn learn(&mut self, listing: &Listing, repeats_marker_key: bool) {
+    pub(super) fn learn(&mut self, listing: &Listing, repeats_marker_key: bool) {
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {
             self.in_one_key = first == last && !repeats_marker_key;
-            self.depth = common_characters(first, last);
             first.clone_into(&mut self.page_began);
+            last.clone_into(&mut self.page_ended);
         }
         self.pages += 1;
     }
 
-    /// How many pages it seems to have left, if its keys are as dense as in its last page.
-    #[must_use]
-    pub fn pages_left(&self, alphabet: &Alphabet) -> f64 {
-        let Some(Marker { key: from, .. }) = &self.marker else {
-            return 0.0;
-        };
-        if self.first_telling.is_some() {
-            // It has gone back: the rest can wait until it is where it was.
-            return 0.0;
-        }
-        let Some(until) = &self.range.until else {
-            let begun = self.pages >= PAGES_BEFORE_FIRST_CUT;
-            return if begun { f64::INFINITY } else { 0.0 };
-        };
-        if self.pages == 0 || from >= until {
-            return 0.0;
-        }
-        if self.in_one_key {
-            return f64::INFINITY;
-        }
-        let skip = common_characters(&self.page_began, until);
-        let place = |key: &str| alphabet.fraction(key, skip);
-        let unknown = alphabet.unknown_between(from, until, skip);
-        let (began, from, until) = (place(&self.page_began), place(from), place(until));
-        if from > began {
-            (until - from + unknown) / (from - began)
-        } else {
-            f64::from(self.pages)
+    /// What the policy of cutting may know of it.
+    pub(super) fn facts(&self) -> RangeFacts<'_> {
+        RangeFacts {
+            id: self.id,
+            from: self.marker.as_ref().map(|marker| marker.key.as_str()),
+            until: self.range.until.as_deref(),
+            pages: self.pages,
+            page_began: &self.page_began,
+            page_ended: &self.page_ended,
+            in_one_key: self.in_one_key,
+            listed_again: self.assembly.is_listed_again(),
         }
     }
 
-    /// Where to cut it, ascending.
-    #[must_use]
-    pub fn split_points(&self, alphabet: &Alphabet, repeats_marker_key: bool) -> Vec<String> {
-        let until = self.range.until.as_deref();
-        let Some(from) = self.marker.as_ref().map(|m| m.key.as_str()) else {
-            return between("", until).into_iter().collect();
-        };
-        if self.in_one_key {
-            // One key can only be paged; what is behind it can be listed beside it, unless the server
-            // would begin with the key again.
-            let behind = !repeats_marker_key && until.is_none_or(|until| from < until);
-            return behind.then(|| from.to_owned()).into_iter().collect();
+    /// Keeps the keys up to and including `at`, which lies in what it has still to read, and gives away the
+    /// rest.
+    pub(super) fn cut_off(&mut self, at: String) -> Range {
+        Range {
+            after: Some(at.clone()),
+            until: self.range.until.replace(at),
         }
-        let depth = self.depth;
-        let known = until.and_then(|_| alphabet.split_point(from, until, depth));
-        if let Some(cut) = known {
-            return vec![cut];
-        }
-        let probes = alphabet.probes(from, until, depth);
-        if probes.is_empty() {
-            return between(from, until).into_iter().collect();
-        }
-        probes
-    }
-
-    /// Whether `cut` lies in what it has still to read.
-    #[must_use]
-    pub fn busy_until(&self, cut: &str) -> bool {
-        let from = self.marker.as_ref().map_or("", |m| m.key.as_str());
-        from <= cut && self.range.until.as_deref().is_none_or(|until| cut < until)
     }
 
     /// Drops what is not of this range. Tells whether the page went past its end.
-    pub fn trim(&self, listing: &mut Listing) -> bool {
+    pub(super) fn trim(&self, listing: &mut Listing) -> bool {
         if let Some(after) = &self.range.after {
             // Some servers begin with the marker's own key.
             let begin = listing
@@ -168,135 +115,37 @@ impl OpenRange {
     ///
     /// # Errors
     /// [`PageError`] when the page does not continue from the one before, or its order makes no sense.
-    pub fn take_in(
+    pub(super) fn take_in(
         &mut self,
         listing: Listing,
         next: Option<Marker>,
         past_the_end: bool,
         order: &mut Order<'_>,
     ) -> Result<Taken, PageError> {
-        let mut taken = Taken {
-            complete: Vec::new(),
-            ends: match (&next, &self.range.until) {
-                (None, _) => true,
-                (Some(next), Some(until)) => past_the_end || next.key > *until,
-                (Some(_), None) => false,
-            },
+        let ends = match (&next, &self.range.until) {
+            (None, _) => true,
+            (Some(next), Some(until)) => past_the_end || next.key > *until,
+            (Some(_), None) => false,
         };
-        let rest = self.extend_chain(listing, next.as_ref())?;
-        let key_ends = taken.ends || !rest.is_empty();
-        if key_ends && self.must_be_told_again(*order.dialect) {
-            self.first_telling = Some(std::mem::take(&mut self.chain));
-            self.marker = self.range.begin();
-            taken.ends = false;
-            return Ok(taken);
-        }
-        if key_ends {
-            self.complete_chain(&mut taken.complete, order)?;
-        }
-        self.begin_chain(rest, &mut taken.complete, order)?;
-        if taken.ends {
-            self.complete_chain(&mut taken.complete, order)?;
+        let complete = match (self.assembly).take_in(listing, next.as_ref(), ends, order)? {
+            Assembled::Keys(complete) => complete,
+            Assembled::ListAgain => {
+                self.marker = self.range.begin();
+                return Ok(Taken {
+                    complete: Vec::new(),
+                    ends: false,
+                });
+            }
+        };
+        if let Some(key) = complete.last().and_then(Listing::last_key) {
+            self.range.after = Some(key.to_owned());
         }
         self.marker = next;
-        Ok(taken)
-    }
-
-    /// Takes in what continues with the chain's key, and gives back the rest.
-    fn extend_chain(
-        &mut self,
-        mut listing: Listing,
-        next: Option<&Marker>,
-    ) -> Result<Listing, PageError> {
-        let begins_again = self
-            .first_telling
-            .as_ref()
-            .and_then(|_| listing.first_key());
-        let Some(key) = self.chain.key().or(begins_again) else {
-            return Ok(listing);
-        };
-        let of_chain = listing
-            .rows()
-            .iter()
-            .take_while(|row| listing.key_of(row) == key)
-            .count();
-        let rest = listing.split_off(of_chain);
-        let is_new = listing.is_empty() || self.chain.push(listing);
-        // A server that repeats what it has listed, and nothing else, would be read for ever.
-        let stays =
-            next.filter(|next| rest.is_empty() && !is_new && self.chain.key() == Some(&next.key));
-        match stays {
-            Some(next) => Err(PageError::NoAdvance {
-                key: next.key.clone(),
-                version_id: next.version_id.clone(),
-            }),
-            None => Ok(rest),
-        }
-    }
-
-    /// Hands out the keys that the rows complete, all but the last, which begins a chain.
-    fn begin_chain(
-        &mut self,
-        mut listing: Listing,
-        complete: &mut Vec<Listing>,
-        order: &mut Order<'_>,
-    ) -> Result<(), PageError> {
-        let Some(last) = listing.rows().last() else {
-            return Ok(());
-        };
-        let of_last = listing
-            .rows()
-            .iter()
-            .rev()
-            .take_while(|row| listing.same_key(row, last))
-            .count();
-        let begun = listing.split_off(listing.len() - of_last);
-        if let Some(key) = listing.last_key() {
-            self.range.after = Some(key.to_owned());
-            arrange(&mut listing, order.dialect, order.arranged)?;
-            rank(&mut listing);
-            complete.push(listing);
-        }
-        self.chain.push(begun);
-        Ok(())
-    }
-
-    /// Whether a key's order depends on where its pages were cut: each may list its markers apart. Listed
-    /// again from its first version on, it is cut where every scan cuts it, and most keys are on one page
-    /// then, which proves it. On S3 hardly any key asks for it, since one with a version, a marker and a
-    /// version on a page proves that they are listed together.
-    fn must_be_told_again(&self, dialect: Dialect) -> bool {
-        self.chain.is_cut()
-            && self.first_telling.is_none()
-            && depends_on_lists(self.chain.rows(), dialect)
-    }
-
-    /// All versions of the chain's key have come.
-    fn complete_chain(
-        &mut self,
-        complete: &mut Vec<Listing>,
-        order: &mut Order<'_>,
-    ) -> Result<(), PageError> {
-        if let Some(key) = self.chain.key().map(str::to_owned) {
-            let first_telling = self.first_telling.take();
-            if first_telling.is_some_and(|first| first.is_reordered(&self.chain))
-                && order.dialect.markers_apart.proven.is_none()
-            {
-                let wrong_before = order.dialect.markers_apart.prove(true);
-                order.arranged.begin_again |= wrong_before.unwrap_or_default();
-            }
-            self.range.after = Some(key);
-            let mut parts = self.chain.take();
-            arrange_chain(&mut parts, order.dialect, order.arranged)?;
-            rank_chain(&mut parts);
-            complete.append(&mut parts);
-        }
-        Ok(())
+        Ok(Taken { complete, ends })
     }
 
     /// Whether a page that was to begin behind a key begins with the key.
-    #[must_use]
-    pub fn is_repeated_by(&self, listing: &Listing) -> bool {
+    pub(super) fn is_repeated_by(&self, listing: &Listing) -> bool {
         self.marker.as_ref().is_some_and(|marker| {
             marker.version_id.is_none()
                 && self.range.after.as_ref() == Some(&marker.key)
@@ -306,7 +155,11 @@ impl OpenRange {
 
     /// Refuses a page that goes back behind its marker, or whose next marker is not ahead of it:
     /// such a server would be read for ever.
-    pub fn check_advance(&self, listing: &Listing, next: Option<&Marker>) -> Result<(), PageError> {
+    pub(super) fn check_advance(
+        &self,
+        listing: &Listing,
+        next: Option<&Marker>,
+    ) -> Result<(), PageError> {
         let Some(marker) = &self.marker else {
             return Ok(());
         };
@@ -331,21 +184,9 @@ impl OpenRange {
 }
 
 /// What a page came to.
-pub struct Taken {
+pub(super) struct Taken {
     /// Whole keys, ranked, each key's versions newest first.
-    pub complete: Vec<Listing>,
+    pub(super) complete: Vec<Listing>,
     /// Nothing more is to come of the range.
-    pub ends: bool,
-}
-
-/// What is known of the server's order, and what came of it.
-pub struct Order<'a> {
-    /// What pages have proven.
-    pub dialect: &'a mut Dialect,
-    /// What is not sure.
-    pub arranged: &'a mut Arranged,
-}
-
-fn common_characters(a: &str, b: &str) -> usize {
-    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
+    pub(super) ends: bool,
 }

@@ -1,259 +1,291 @@
-//! Where to cut a range of keys that nobody has read yet, so that both parts hold about as much.
+//! Which range of keys is cut in two, and where, so that an idle lister gets half of the busiest one's
+//! rest. No I/O.
 //!
-//! Any text is a *correct* place to cut, since a listing may begin after any text. A *good* place
-//! is one with keys on both sides, and keys repeat themselves: what characters they have at each
-//! place is learned from the pages that have come. A cut that leaves nothing behind costs one
-//! request.
+//! Any text is a *correct* place to cut, since a listing may begin after any text: whatever is decided
+//! here, no key is lost or listed twice. A *good* place has keys on both sides, and keys repeat
+//! themselves: what characters they have at each place is learned from the pages that have come.
 
-use std::collections::BTreeSet;
+use bridge_core::listing::rows::Listing;
 
-/// Above the printable characters of ASCII.
-const END: char = '\u{7f}';
+use crate::scan::alphabet::{Alphabet, between, common_characters};
 
-/// Keys that must have had one letter or sign at a place before it is taken to be always there.
-/// Digits are never taken so: numbers grow.
-const KEYS_BEFORE_FIXED: u32 = 64;
+/// A cut costs about half a page, as the first part's last page runs over its end. So a range
+/// that seems to have less than so many pages left is not cut; the number was tried out with
+/// `crates/sim/tests/effort.rs`, which counts requests (fewer with more) and rounds (more).
+const PAGES_WORTH_A_CUT: f64 = 6.0;
 
-/// What characters keys have been seen to have at each place.
-#[derive(Debug, Default)]
-pub struct Alphabet {
-    places: Vec<BTreeSet<char>>,
-    /// How many keys have been seen.
-    keys: u32,
+/// Pages of a range without an end before it is cut: small buckets are not cut at all.
+const PAGES_BEFORE_FIRST_CUT: u32 = 2;
+
+/// Requests that may come back with nothing of their range, at first and then of so many pages:
+/// where keys are not spread as they seem to be, listers rest rather than ask in vain.
+const EMPTY_PAGES: u64 = 64;
+const PAGES_AN_EMPTY_PAGE: u64 = 8;
+
+/// A key in so many of a page's keys is learned from. The first and the last always are.
+const LEARN_EVERY: usize = 100;
+
+/// What is known of a range in work.
+#[derive(Debug, Clone, Copy)]
+pub struct RangeFacts<'a> {
+    /// Its number.
+    pub id: u64,
+    /// The key that its next page begins at or behind; `None` at the beginning of the bucket.
+    pub from: Option<&'a str>,
+    /// Its last key; `None` to the end of the bucket.
+    pub until: Option<&'a str>,
+    /// Pages of it that have come.
+    pub pages: u32,
+    /// The first key of its last page that had any; empty before.
+    pub page_began: &'a str,
+    /// The last key of that page.
+    pub page_ended: &'a str,
+    /// That page held versions of one key only.
+    pub in_one_key: bool,
+    /// It has gone back to the beginning of a key.
+    pub listed_again: bool,
 }
 
-impl Alphabet {
-    /// Takes note of a key.
-    pub fn learn(&mut self, key: &str) {
-        self.keys = self.keys.saturating_add(1);
-        for (place, character) in key.chars().enumerate() {
-            if place == self.places.len() {
-                self.places.push(BTreeSet::new());
-            }
-            self.places[place].insert(character);
+/// A range, and where to cut it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Its number.
+    pub range: u64,
+    /// Texts, ascending: each is the last key that the part before it may have.
+    pub points: Vec<String>,
+}
+
+/// Decides about cuts by what all pages of a scan have shown.
+///
+/// A new scan has one range, which has no end. After its second page nobody knows how far keys reach. So all
+/// the places at which a key could be larger than those that have come are tried at once, up to the place where
+/// the last page's keys began to differ:
+///
+/// ```
+/// # use bridge_core::listing::rows::{Builder, Listing};
+/// # use bridge_core::listing::version::VersionRef;
+/// # use bridge_core::timestamp::Timestamp;
+/// # fn page(keys: &[&str]) -> Listing {
+/// #     let mut page = Builder::default();
+/// #     for key in keys {
+/// #         page.push(VersionRef {
+/// #             key,
+/// #             version_id: "v",
+/// #             last_modified: Timestamp(0),
+/// #             is_latest: true,
+/// #             is_delete_marker: false,
+/// #             size: None,
+/// #             e_tag: None,
+/// #         });
+/// #     }
+/// #     page.finish()
+/// # }
+/// use bridge_history::scan::split::{RangeFacts, SplitPolicy};
+///
+/// let mut policy = SplitPolicy::default();
+/// policy.learn(&page(&["log/04", "log/17"]));
+/// let whole = RangeFacts {
+///     id: 0,
+///     from: Some("log/17"),
+///     until: None,
+///     pages: 2,
+///     page_began: "log/04",
+///     page_ended: "log/17",
+///     in_one_key: false,
+///     listed_again: false,
+/// };
+/// let split = policy.choose([whole].into_iter(), false).expect("it has no end");
+/// assert_eq!(split.points, ["log/2", "log/7", "log0", "loh", "lp", "m"]);
+///
+/// // By now pages behind "log/2" and "log/7" have shown which digits there are.
+/// for keys in [["log/50", "log/64"], ["log/73", "log/98"]] {
+///     policy.learn(&page(&keys));
+/// }
+/// // A page from 50 to 54, so about ten more up to 98. Between 5 and 9 the keys are known to have 6 and 7: the
+/// // upper of these two is the middle.
+/// let busy = RangeFacts {
+///     id: 5,
+///     from: Some("log/54"),
+///     until: Some("log/98"),
+///     page_began: "log/50",
+///     page_ended: "log/54",
+///     ..whole
+/// };
+/// let split = policy.choose([busy].into_iter(), false).expect("it has much left");
+/// assert_eq!((split.range, split.points), (5, vec!["log/7".to_owned()]));
+///
+/// // Two pages more up to 64 are not worth a cut.
+/// let almost_done = RangeFacts { until: Some("log/64"), ..busy };
+/// assert_eq!(policy.choose([almost_done].into_iter(), false), None);
+///
+/// // A page of one key only: the key can only be paged, and what is behind it can be listed beside it.
+/// let one_key = RangeFacts { page_began: "log/54", in_one_key: true, ..busy };
+/// let split = policy.choose([busy, one_key].into_iter(), false).expect("it may be long");
+/// assert_eq!(split.points, ["log/54"]);
+/// ```
+#[derive(Debug, Default)]
+pub struct SplitPolicy {
+    alphabet: Alphabet,
+    pages: u64,
+    /// Pages with nothing of their range.
+    empty_pages: u64,
+}
+
+impl SplitPolicy {
+    /// Learns from a page's keys, also from those that are not of its range.
+    pub fn learn(&mut self, listing: &Listing) {
+        let Some(last) = listing.last_key() else {
+            return;
+        };
+        self.alphabet.learn(last);
+        for index in (0..listing.len()).step_by(LEARN_EVERY) {
+            self.alphabet.learn(listing.key(index));
         }
     }
 
-    /// How far `key` lies in the keyspace behind its first `skip` characters, 0 to 1, if all known
-    /// characters were as frequent as each other at each place.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
-    pub fn fraction(&self, key: &str, skip: usize) -> f64 {
-        let (mut fraction, mut scale) = (0.0, 1.0);
-        let places = self.places.iter().skip(skip);
-        for (character, known) in key.chars().skip(skip).zip(places) {
-            let size = known.len() as f64;
-            fraction += scale * known.range(..character).count() as f64 / size;
-            scale /= size;
-            if scale < f64::EPSILON {
-                break;
-            }
-        }
-        fraction
+    /// Counts a page. `is_empty` if it had nothing of its range.
+    pub fn count(&mut self, is_empty: bool) {
+        self.pages += 1;
+        self.empty_pages += u64::from(is_empty);
     }
 
-    /// What [`Self::fraction`] leaves out between two keys: digits at place `skip` that no key has
-    /// been seen to have, since nobody has looked there yet.
+    /// Cuts the range that seems to have the most left; `None` when no cut is worth a request.
+    /// `repeats_marker_key` of servers that begin a listing behind a key with this key.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
-    pub fn unknown_between(&self, from: &str, until: &str, skip: usize) -> f64 {
-        let at = |key: &str| key.chars().nth(skip).filter(char::is_ascii_hexdigit);
-        let (Some(known), Some(low), Some(high)) = (self.places.get(skip), at(from), at(until))
-        else {
+    pub fn choose<'a>(
+        &self,
+        ranges: impl Iterator<Item = RangeFacts<'a>>,
+        repeats_marker_key: bool,
+    ) -> Option<Split> {
+        if self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE {
+            return None;
+        }
+        let (range, _) = ranges
+            .map(|range| (range, self.pages_left(range)))
+            .filter(|(_, left)| *left >= PAGES_WORTH_A_CUT)
+            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(Split {
+            range: range.id,
+            points: self.points(range.from?, range, repeats_marker_key),
+        })
+    }
+
+    /// How many pages a range seems to have left, if its keys are as dense as in its last page.
+    fn pages_left(&self, range: RangeFacts<'_>) -> f64 {
+        let Some(from) = range.from else {
             return 0.0;
         };
-        let unknown = (next(low)..high)
-            .filter(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase() && !known.contains(c))
-            .count();
-        unknown as f64 / known.len() as f64
+        if range.listed_again {
+            // The rest can wait until it is where it was.
+            return 0.0;
+        }
+        let Some(until) = range.until else {
+            let begun = range.pages >= PAGES_BEFORE_FIRST_CUT;
+            return if begun { f64::INFINITY } else { 0.0 };
+        };
+        if range.pages == 0 || from >= until {
+            return 0.0;
+        }
+        if range.in_one_key {
+            return f64::INFINITY;
+        }
+        let skip = common_characters(range.page_began, until);
+        let place = |key: &str| self.alphabet.fraction(key, skip);
+        let unknown = self.alphabet.unknown_between(from, until, skip);
+        let (began, from, until) = (place(range.page_began), place(from), place(until));
+        if from > began {
+            (until - from + unknown) / (from - began)
+        } else {
+            f64::from(range.pages)
+        }
     }
 
-    /// One text for each place of `from`, at most `depth` characters in, at which keys after it
-    /// could differ: asking for all of them at once tells how far the keyspace reaches at each
-    /// place. Empty when no place is known to vary.
-    #[must_use]
-    pub fn probes(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
-        let is_fixed = |place: usize, character: char| {
-            self.keys >= KEYS_BEFORE_FIXED
-                && !character.is_ascii_digit()
-                && self.places.get(place).is_some_and(|known| known.len() == 1)
-        };
-        let mut probes: Vec<String> = from
-            .char_indices()
-            .enumerate()
-            .take(depth + 1)
-            .filter(|(place, (_, character))| !is_fixed(*place, *character))
-            .flat_map(|(_, (at, character))| {
-                let further = self.half_way_from(character);
-                let ends = std::iter::once(next(character)).chain(further);
-                ends.map(move |end| {
-                    let mut probe = from[..at].to_owned();
-                    probe.push(end);
-                    probe
-                })
-            })
-            .filter(|probe| {
-                probe.as_str() > from && until.is_none_or(|until| probe.as_str() < until)
-            })
-            .collect();
-        probes.sort_unstable();
-        probes.dedup();
+    /// Where to cut a range of which all up to `from` is read: at one place, or at several at once where
+    /// nobody knows how far keys reach.
+    fn points(&self, from: &str, range: RangeFacts<'_>, repeats_marker_key: bool) -> Vec<String> {
+        let until = range.until;
+        if range.in_one_key {
+            // One key can only be paged; what is behind it can be listed beside it, unless the server
+            // would begin with the key again.
+            let behind = !repeats_marker_key && until.is_none_or(|until| from < until);
+            return behind.then(|| from.to_owned()).into_iter().collect();
+        }
+        // Where the last page's keys began to differ, others may.
+        let depth = common_characters(range.page_began, range.page_ended);
+        let known = until.and_then(|_| self.alphabet.split_point(from, until, depth));
+        if let Some(point) = known {
+            return vec![point];
+        }
+        let probes = self.alphabet.probes(from, until, depth);
+        if probes.is_empty() {
+            return between(from, until).into_iter().collect();
+        }
         probes
     }
-
-    /// The middle of the digits above one, as far as keys are known to have them at any place:
-    /// a key that begins with `0` may be a number or a digest, and digests reach up to `f`.
-    fn half_way_from(&self, digit: char) -> Option<char> {
-        let digits: BTreeSet<char> = self
-            .places
-            .iter()
-            .flatten()
-            .copied()
-            .filter(|c| digit.is_ascii_hexdigit() && c.is_ascii_hexdigit() && *c > next(digit))
-            .collect();
-        digits.iter().nth(digits.len() / 2).copied()
-    }
-
-    /// A text after `from` and before `until` (`None`: no end) that begins as known keys do: in
-    /// the middle of what is known to be possible at the first place that leaves a choice, at most
-    /// `depth` characters in.
-    #[must_use]
-    pub fn split_point(&self, from: &str, until: Option<&str>, depth: usize) -> Option<String> {
-        let mut cut = String::new();
-        for (place, known) in self.places.iter().enumerate().take(depth + 1) {
-            let rest = bounds(from, until, &cut);
-            let above = known.range(rest.low.map_or('\0', next)..);
-            let between: Vec<char> = above
-                .copied()
-                .take_while(|c| rest.high.is_none_or(|high| *c < high))
-                .collect();
-            if let Some(middle) = between.get(between.len() / 2) {
-                cut.push(*middle);
-                return Some(cut);
-            }
-            cut.push(from.chars().nth(place)?);
-        }
-        None
-    }
-}
-
-/// A text between `from` and `until` (`None`: no end), about half-way in character codes.
-#[must_use]
-pub fn between(from: &str, until: Option<&str>) -> Option<String> {
-    let mut cut = String::new();
-    loop {
-        let rest = bounds(from, until, &cut);
-        let low = rest.low.unwrap_or('\u{1f}');
-        let high = rest.high.unwrap_or_else(|| END.max(low));
-        let middle = u32::from(low).midpoint(u32::from(high));
-        if let Some(middle) = char::from_u32(middle).filter(|m| *m > low) {
-            cut.push(middle);
-            return Some(cut);
-        }
-        cut.push(rest.low?);
-    }
-}
-
-/// What may stand behind a common beginning.
-struct Bounds {
-    /// It must be above this one; any may when there is none.
-    low: Option<char>,
-    /// And below this one.
-    high: Option<char>,
-}
-
-/// `beginning` is how `from` begins. As long as `until` begins so too, it is a bound.
-fn bounds(from: &str, until: Option<&str>, beginning: &str) -> Bounds {
-    let after = |text: &str| text.strip_prefix(beginning).map(|rest| rest.chars().next());
-    Bounds {
-        low: after(from).flatten(),
-        high: match until.map(after) {
-            // `until` is `beginning` itself: nothing that continues is before it.
-            Some(Some(None)) => Some('\0'),
-            Some(Some(high)) => high,
-            None | Some(None) => None,
-        },
-    }
-}
-
-/// The next character; surrogates are none.
-fn next(character: char) -> char {
-    (u32::from(character) + 1..=u32::from(char::MAX))
-        .find_map(char::from_u32)
-        .unwrap_or(char::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn alphabet(keys: &[&str]) -> Alphabet {
-        let mut alphabet = Alphabet::default();
-        for key in keys {
-            alphabet.learn(key);
+    /// A range that has much left.
+    const BUSY: RangeFacts<'_> = RangeFacts {
+        id: 0,
+        from: Some("b"),
+        until: Some("z"),
+        pages: 3,
+        page_began: "b",
+        page_ended: "b",
+        in_one_key: true,
+        listed_again: false,
+    };
+
+    fn choose(policy: &SplitPolicy, range: RangeFacts<'_>) -> Option<Split> {
+        policy.choose([range].into_iter(), false)
+    }
+
+    #[test]
+    fn what_has_not_begun_or_goes_back_is_left_whole() {
+        let policy = SplitPolicy::default();
+        assert!(choose(&policy, BUSY).is_some());
+        let no_end = RangeFacts {
+            until: None,
+            ..BUSY
+        };
+        assert!(choose(&policy, no_end).is_some());
+        for whole in [
+            RangeFacts { from: None, ..BUSY },
+            RangeFacts { pages: 0, ..BUSY },
+            RangeFacts { pages: 1, ..no_end },
+            RangeFacts {
+                listed_again: true,
+                ..BUSY
+            },
+            RangeFacts {
+                from: Some("z"),
+                ..BUSY
+            },
+        ] {
+            assert_eq!(choose(&policy, whole), None, "{whole:?}");
         }
-        alphabet
     }
 
     #[test]
-    fn a_cut_begins_as_known_keys_do() {
-        let days = alphabet(&["log/2024-01-31", "log/2024-12-05", "log/2025-06-19"]);
-        let cut = |from, until| days.split_point(from, until, 99);
-        assert_eq!(cut("log/2024-01-31", None).as_deref(), Some("log/2025"));
-        let end = Some("log/2025");
-        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-1"));
-        let end = Some("log/2024-1");
-        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-06"));
-        assert_eq!(cut("log/2025-16-39", None), None, "nothing is known above");
-    }
-
-    #[test]
-    fn a_ladder_has_a_rung_for_each_place_that_could_differ() {
-        let new = Alphabet::default();
-        assert_eq!(new.probes("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
-        assert_eq!(new.probes("a/1x", None, 2), ["a/2", "a0", "b"]);
-        assert_eq!(new.probes("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
-        let known = alphabet(&["x/1x"; 64]);
-        assert_eq!(known.probes("x/1x", None, 9), ["x/2"], "numbers grow");
-        let known = alphabet(&["x/01", "x/8f"]);
-        assert_eq!(known.probes("x/0", None, 2), ["x/1", "x/f", "x0", "y"]);
-    }
-
-    #[test]
-    fn half_way_between_two_texts() {
-        let cut = |from, until| between(from, until);
-        assert_eq!(
-            cut("accounts/1", Some("accounts/9")).as_deref(),
-            Some("accounts/5")
-        );
-        assert_eq!(cut("a", Some("a\u{1}")), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_cut_never_leaves_its_range(
-            a in "[\\PC\u{0}-\u{30}]{0,6}", b in "[\\PC\u{0}-\u{30}]{0,6}", end: bool,
-            known in prop::collection::vec("[\\PC\u{0}-\u{30}]{0,6}", 0..5), depth in 0usize..8
-        ) {
-            let (from, until) = if a <= b { (a, b) } else { (b, a) };
-            let until = end.then_some(until.as_str());
-            let mut alphabet = Alphabet::default();
-            for key in &known {
-                alphabet.learn(key);
-            }
-            let cuts = alphabet
-                .split_point(&from, until, depth)
-                .into_iter()
-                .chain(between(&from, until))
-                .chain(alphabet.probes(&from, until, depth));
-            for cut in cuts {
-                prop_assert!(
-                    cut > from && until.is_none_or(|u| cut.as_str() < u),
-                    "{:?} in {:?}..{:?}", cut, from, until
-                );
-            }
+    fn too_many_pages_with_nothing_end_the_cutting_until_others_have_come() {
+        let mut policy = SplitPolicy::default();
+        for _ in 0..EMPTY_PAGES * 2 {
+            policy.count(true);
         }
+        assert_eq!(choose(&policy, BUSY), None);
+        for _ in 0..EMPTY_PAGES * 7 {
+            policy.count(false);
+        }
+        assert!(choose(&policy, BUSY).is_some());
+    }
+
+    #[test]
+    fn nothing_is_cut_behind_a_key_that_the_server_would_begin_with_again() {
+        let split = SplitPolicy::default().choose([BUSY].into_iter(), true);
+        assert_eq!(split.map(|split| split.points), Some(vec![]));
     }
 }

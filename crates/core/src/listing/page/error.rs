@@ -81,6 +81,12 @@ pub enum PageError {
     },
 }
 
+impl PageError {
+    pub(super) fn not_xml(error: impl ToString) -> Self {
+        Self::NotXml(error.to_string())
+    }
+}
+
 impl Failure for PageError {
     /// The same page may come whole the next time if it was cut short, or something else came in its
     /// place. What a whole page says does not change by asking again.
