@@ -137,7 +137,7 @@ async fn a_scan_holds_few_rows_also_while_a_slow_store_takes_a_run() {
         stop: CancellationToken::new(),
         random: fastrand::Rng::with_seed(1),
     };
-    let mut manifest = Manifest::new("job", "bucket");
+    let mut manifest = Manifest::new("job".parse().unwrap(), "bucket");
     scan.run(&mut manifest).await.unwrap();
     assert!(manifest.is_complete());
     let counted = world.0.lock().unwrap();
