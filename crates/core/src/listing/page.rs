@@ -43,6 +43,31 @@ pub struct Page {
 
 /// Reads a page.
 ///
+/// ```
+/// use bridge_core::listing::page::parse_page;
+///
+/// let page = parse_page(
+///     b"<ListVersionsResult>
+///         <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
+///         <DeleteMarker>
+///             <Key>caf%C3%A9</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>
+///             <LastModified>2024-05-01T12:00:00.000Z</LastModified>
+///         </DeleteMarker>
+///         <Version>
+///             <Key>caf%C3%A9</Key><VersionId>v1</VersionId><IsLatest>false</IsLatest>
+///             <LastModified>2024-05-01T12:00:00.000Z</LastModified>
+///             <ETag>&quot;9a0364b9&quot;</ETag><Size>4</Size>
+///         </Version>
+///     </ListVersionsResult>",
+/// )?;
+/// let versions: Vec<_> = page.listing.iter().map(|row| row.version).collect();
+/// assert_eq!((versions[0].key, versions[0].is_delete_marker), ("café", true));
+/// assert_eq!((versions[1].size, versions[1].e_tag), (Some(4), Some("9a0364b9")));
+/// let next = page.next.expect("the page is truncated");
+/// assert_eq!((next.key.as_str(), next.version_id.as_deref()), ("café", Some("v1")));
+/// # Ok::<(), bridge_core::listing::page::error::PageError>(())
+/// ```
+///
 /// # Errors
 /// [`PageError`]: a page that cannot be trusted as a whole is refused as a whole.
 pub fn parse_page(document: &[u8]) -> Result<Page, PageError> {
@@ -101,7 +126,7 @@ fn next_marker(listing: &Listing, frame: Frame<'_>) -> Result<Option<Marker>, Pa
                 .map_or("missing".to_owned(), |text| format!("{text:?}")),
         });
     };
-    // Whether this marker is encoded, an empty page does not tell: the lesser one skips nothing.
+    // Whether this marker is encoded, an empty page does not show: the lesser one skips nothing.
     let decoded = decode_key(key.clone(), frame.url_encoded).unwrap_or_else(|_| key.clone());
     Ok(Some(Marker {
         key: decoded.min(key).into_owned(),
@@ -118,7 +143,7 @@ fn last_entry(listing: &Listing) -> Option<&Row> {
         .max_by(|a, b| listing.key_of(a).cmp(listing.key_of(b)))
 }
 
-/// Whether the encoding is told before the first entry.
+/// Whether the page says before its first entry that keys are encoded.
 fn announced_encoding(text: &str) -> bool {
     let head = &text[..text.floor_char_boundary(4096)];
     head.contains("EncodingType>url<")

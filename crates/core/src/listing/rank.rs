@@ -3,6 +3,43 @@
 //! - [`by_key`]: a page's entries, each key's together; [`super::repeats`]: each once
 //! - [`arrange`], [`arrange_chain`]: each key's newest first ([`super::ways`] finds how)
 //! - [`rank`], [`rank_chain`]: numbers and effective times
+//!
+//! The order of a whole bucket is then by effective time, key (bytes) and rank. Here `a` was overwritten when the
+//! server's clock had been put back, and `c` was written and removed within a second:
+//!
+//! ```
+//! use bridge_core::listing::dialect::Dialect;
+//! use bridge_core::listing::page::parse_page;
+//! use bridge_core::listing::rank::{Arranged, arrange, by_key, rank};
+//!
+//! let entry = |kind: &str, key: &str, id: &str, latest: bool, second: u32| {
+//!     format!(
+//!         "<{kind}><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest>\
+//!          <LastModified>2024-05-01T12:00:{second:02}.000Z</LastModified></{kind}>"
+//!     )
+//! };
+//! let document = [
+//!     "<ListVersionsResult><IsTruncated>false</IsTruncated>",
+//!     &entry("Version", "a", "a2", true, 5),
+//!     &entry("Version", "a", "a1", false, 7),
+//!     &entry("Version", "b", "b1", true, 6),
+//!     &entry("DeleteMarker", "c", "c2", true, 8),
+//!     &entry("Version", "c", "c1", false, 8),
+//!     "</ListVersionsResult>",
+//! ];
+//! let mut listing = parse_page(document.concat().as_bytes())?.listing;
+//! let (mut dialect, mut arranged) = (Dialect::default(), Arranged::default());
+//! by_key(&mut listing, &mut dialect)?;
+//! arrange(&mut listing, &mut dialect, &mut arranged)?;
+//! rank(&mut listing);
+//!
+//! let mut rows: Vec<_> = listing.iter().collect();
+//! rows.sort_by(|a, b| a.order_key().cmp(&b.order_key()));
+//! let order: Vec<_> = rows.iter().map(|row| (row.version.version_id, row.rank)).collect();
+//! assert_eq!(order, [("b1", 0), ("a1", 0), ("a2", 1), ("c1", 0), ("c2", 1)]);
+//! assert_eq!(rows[2].effective_time, rows[1].effective_time, "raised from second 5 to 7");
+//! # Ok::<(), bridge_core::listing::page::error::PageError>(())
+//! ```
 
 use crate::listing::dialect::Dialect;
 use crate::listing::page::error::PageError;
@@ -113,7 +150,7 @@ pub fn arrange(
 /// The same for one key whose entries fill several listings, one behind the other.
 ///
 /// # Errors
-/// See [`arrange`].
+/// [`PageError::NoOrder`] when no way of listing explains them.
 pub fn arrange_chain(
     parts: &mut Vec<Listing>,
     dialect: &mut Dialect,

@@ -30,19 +30,19 @@ pub struct ObjectVersion {
 /// An [`ObjectVersion`] whose texts are elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionRef<'a> {
-    /// See [`ObjectVersion::key`].
+    /// Decoded key.
     pub key: &'a str,
-    /// See [`ObjectVersion::version_id`].
+    /// Version id; `null` for objects from before versioning.
     pub version_id: &'a str,
-    /// See [`ObjectVersion::last_modified`].
+    /// As listed: one-second resolution on S3.
     pub last_modified: Timestamp,
-    /// See [`ObjectVersion::is_latest`].
+    /// Whether this entry hides all others of its key.
     pub is_latest: bool,
-    /// See [`ObjectVersion::is_delete_marker`].
+    /// Delete markers have no size and no entity tag.
     pub is_delete_marker: bool,
-    /// See [`ObjectVersion::size`].
+    /// Bytes.
     pub size: Option<u64>,
-    /// See [`ObjectVersion::e_tag`].
+    /// Without quotes.
     pub e_tag: Option<&'a str>,
 }
 

@@ -38,7 +38,7 @@ impl Entry {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Doubt {
-    /// A version and a marker of one moment: told only where markers are listed together with versions.
+    /// A version and a marker of one moment: only a list of both kinds together shows their order.
     pub tie: bool,
     /// Whether markers are listed apart.
     pub lists: bool,
@@ -85,7 +85,7 @@ struct Way {
 struct Reading {
     way: Way,
     order: Vec<usize>,
-    /// A version and a marker of one moment, whose order nothing tells.
+    /// A version and a marker of one moment, whose order nothing shows.
     has_tie: bool,
 }
 

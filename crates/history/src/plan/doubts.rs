@@ -1,4 +1,4 @@
-//! Keys whose order rests on what no page has proven yet, counted until the scan's end tells.
+//! Keys whose order rests on what no page has proven yet, counted until the scan ends.
 
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::ways::Doubt;

@@ -55,7 +55,7 @@ pub struct Run {
     pub name: String,
     /// Rows.
     pub rows: u64,
-    /// Size of the file.
+    /// Bytes of the file.
     pub bytes: u64,
     /// The first row's place.
     pub first: Position,
@@ -96,7 +96,7 @@ pub struct Summary {
     pub created: u64,
     /// Of these, delete markers.
     pub removed: u64,
-    /// Sum of the object versions' sizes.
+    /// Sum of the object versions' sizes, bytes.
     pub bytes: u64,
     /// Events by month of effective time, `2024-05`.
     pub by_month: BTreeMap<String, u64>,
@@ -106,7 +106,7 @@ pub struct Summary {
     /// The latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Timestamp>,
-    /// Keys whose order the server's listing does not tell for sure.
+    /// Keys whose order the server's listing does not prove.
     #[serde(default, skip_serializing_if = "Ambiguous::is_none")]
     pub ambiguous: Ambiguous,
 }
@@ -131,9 +131,7 @@ impl Summary {
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
     }
-}
 
-impl Summary {
     /// Counts in what another part of the plan holds.
     pub fn add(&mut self, other: Self) {
         self.events += other.events;
@@ -193,7 +191,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes the manifest as a new object and tells its name. `epoch` keeps a fenced segment
+    /// Writes the manifest as a new object and returns its name. `epoch` keeps a fenced segment
     /// from writing over its successor's.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::plan::store::{PlanError, PlanStore};
 
-/// Tries again what the store inside says may pass. Objects are written once and whole, so writing one
+/// Tries again what the store inside says may pass. Writing replaces a whole object, so writing the same bytes
 /// again is right also when only the answer was lost.
 pub struct Retried {
     inner: Arc<dyn PlanStore>,

@@ -20,7 +20,8 @@ use crate::plan::manifest::{Run, Summary};
 use crate::plan::position::Position;
 use crate::plan::store::{PlanError, PlanStore};
 
-/// The public schema of plans (docs/ARCHITECTURE.md, "Plan"). Times are milliseconds since 1970 in UTC; keys and ids are UTF-8.
+/// The public schema of plans (docs/ARCHITECTURE.md, "Plan"). Times are milliseconds since 1970 in UTC; keys
+/// and ids are UTF-8.
 const SCHEMA: &str = "message object_versions {
     required int64 effective_time (timestamp(millis, true));
     required binary key (utf8);
@@ -50,7 +51,7 @@ pub(super) const COLUMNS: [(&str, PhysicalType); 9] = [
 const ROWS_A_GROUP: usize = 2048;
 
 /// Rows of a run, about, at most, however much memory a scan may use: their footer has 7 MB, and a
-/// reader takes 16 MiB.
+/// reader accepts 16 MiB.
 pub(crate) const MOST_ROWS: usize = 16 * 1024 * 1024;
 
 /// Rows a page, the unit that is unpacked.

@@ -13,14 +13,24 @@ pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
 /// default; the million rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
 pub const MOST_PART: usize = 256 * 1024 * 1024;
 
-/// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`); an object is written once.
+/// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`). A reader finds an object whole or not at
+/// all.
 #[async_trait]
 pub trait PlanStore: Send + Sync {
-    /// Writes a whole object.
+    /// Writes an object, or replaces the one of this name.
+    ///
+    /// # Errors
+    /// [`PlanError::Store`], whose kind says whether to try again. The object may have been written all the
+    /// same.
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError>;
 
-    /// Reads the bytes of `range`, or all if they are no more than [`MOST_WHOLE`]. It holds no more than
-    /// that, whatever the store sends, and stops trying after a time.
+    /// Reads the bytes of `range`, which begins within the object: those that there are, none for an empty
+    /// range. Without a range, all of an object of up to [`MOST_WHOLE`] bytes. It holds no more than was
+    /// asked for, whatever the store sends, and does not wait for ever.
+    ///
+    /// # Errors
+    /// [`PlanError::Store`], whose kind says whether to try again: [`FailureKind::Permanent`] when there is
+    /// no such object.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
 }
 

@@ -62,7 +62,7 @@ impl Alphabet {
     }
 
     /// One text for each place of `from`, at most `depth` characters in, at which keys after it
-    /// could differ: asking for all of them at once tells how far the keyspace reaches at each
+    /// could differ: asking for all of them at once shows how far the keyspace reaches at each
     /// place. Empty when no place is known to vary.
     pub(super) fn probes(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
         let is_fixed = |place: usize, character: char| {

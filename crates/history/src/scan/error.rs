@@ -29,7 +29,7 @@ pub enum ScanError {
         /// The reason.
         error: PageError,
     },
-    /// The order of a key is not told, and a guess was not wanted.
+    /// Nothing proves the order of a key, and a guess was not wanted.
     #[error(
         "listing bucket {bucket}: the order of key {key:?} cannot be told, since this server lists delete \
          markers apart from versions and one of each has the same time; without --refuse-ambiguous \

@@ -8,8 +8,12 @@ use bytes::Bytes;
 /// Port: a versioned bucket.
 #[async_trait]
 pub trait Lister: Send + Sync {
-    /// One page of `ListObjectVersions` as the response document, with `encoding-type=url` asked
-    /// for. It retries nothing.
+    /// One page of `ListObjectVersions` as the response document, with `encoding-type=url` asked for: of the
+    /// keys that begin with `prefix` (not encoded; empty for all), from behind `marker` on, or from the
+    /// first. One request: the scan asks again.
+    ///
+    /// # Errors
+    /// [`ListError`], whose kind says whether to ask again, and whether to slow down first.
     async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError>;
 }
 

@@ -65,7 +65,7 @@ pub struct Scan<'a> {
     pub commit: &'a dyn Commit,
     /// Which versions.
     pub filter: &'a Filter,
-    /// Whether a key whose order cannot be told ends the scan.
+    /// Whether a key whose order nothing proves ends the scan.
     pub refuse_ambiguous: bool,
     /// How.
     pub settings: &'a ScanSettings,

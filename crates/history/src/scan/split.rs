@@ -18,7 +18,7 @@ const PAGES_WORTH_A_CUT: f64 = 6.0;
 const PAGES_BEFORE_FIRST_CUT: u32 = 2;
 
 /// Requests that may come back with nothing of their range, at first and then of so many pages:
-/// where keys are not spread as they seem to be, listers rest rather than ask in vain.
+/// where keys are not spread as they seem to be, listers rest rather than send requests for nothing.
 const EMPTY_PAGES: u64 = 64;
 const PAGES_AN_EMPTY_PAGE: u64 = 8;
 

@@ -44,7 +44,7 @@ pub enum PageError {
         /// What the hidden keys begin with.
         prefix: String,
     },
-    /// One version id for different versions: they could not be told apart, nor put in order.
+    /// One version id for different versions: nothing tells them apart, nor puts them in order.
     #[error(
         "key {key:?} has two different entries with version id {version_id:?}: \
          this server's version ids do not tell versions apart"

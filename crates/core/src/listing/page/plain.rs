@@ -3,7 +3,7 @@
 //! S3 and most servers write an entry as a row of `<Name>text</Name>`, without attributes, spaces,
 //! comments or entities but those of an entity tag's quotes. Reading these directly takes a third
 //! of the CPU that thirty XML events take. Whatever looks otherwise is left to the XML reader, as
-//! a whole entry, so that both always tell the same.
+//! a whole entry, so that both always read the same.
 
 use std::borrow::Cow;
 
