@@ -75,7 +75,8 @@ pub enum OutputError {
 /// Refuses what a new job may not write to. It opens nothing, so that it may be asked first.
 ///
 /// # Errors
-/// [`OutputError`]
+/// [`OutputError::Exists`], unless `existing` allows it; [`OutputError::NoFile`]; [`OutputError::Io`] when
+/// it cannot be looked at.
 pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -95,7 +96,8 @@ pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
 /// content is not touched yet.
 ///
 /// # Errors
-/// [`OutputError`]
+/// As [`check`]; [`OutputError::CutShort`] when its end is half a line that would be appended to;
+/// [`OutputError::Io`] when it cannot be opened, or the claim cannot be written.
 pub fn claim(
     state: &Path,
     job_id: &str,
@@ -148,7 +150,8 @@ impl Output {
     /// Opens the file that `job_id` has claimed, and removes what a kill left of a line.
     ///
     /// # Errors
-    /// [`OutputError`]
+    /// [`OutputError::Changed`] when it is not as the job left it; [`OutputError::Io`] when it cannot be
+    /// opened.
     pub fn open(state: &Path, job_id: &str, path: &Path) -> Result<Self, OutputError> {
         let error = failed(path);
         let changed = |what: String| OutputError::Changed {

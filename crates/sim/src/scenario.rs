@@ -126,57 +126,12 @@ impl Scenario {
     }
 
     async fn run_and_check(&self) -> Result<Trace, String> {
-        let bucket = Arc::clone(&self.bucket);
-        let mut world = World::new(
-            bucket,
-            self.style,
-            self.profile,
-            self.request.delivery,
-            self.seed,
-        );
-        if matches!(self.kind, Kind::LongOutages | Kind::ShortOutages) {
-            world.settings.scan.commit_every = Duration::from_secs(5);
-        }
-        if self.kind == Kind::LongOutages {
-            world.settings.retry_timeout = Duration::from_secs(2);
-        }
-        world
-            .queue
-            .arrived()
-            .refused
-            .clone_from(&self.undeliverable);
+        let world = self.world();
         let started = start(&world, &self.request).await;
         let begin = Instant::now();
-        let limit = Duration::from_hours(24);
-        let mut is_cancelled = false;
-        let rested = if self.kind == Kind::Operator {
-            let operator = Operator::new(&world, &started.job_id, self.seed);
-            let (rested, cancelled) = tokio::join!(
-                world.turn_while(limit, || operator.is_busy()),
-                operator.work()
-            );
-            is_cancelled = cancelled?;
-            rested
-        } else {
-            world.turn(limit).await
-        };
-        let stops = self.request.on_undeliverable.is_stop() && !self.undeliverable.is_empty();
-        if rested && stops {
-            let is_one_order = self.request.order.as_deref() == Some("bucket");
-            parked::check_stop(&world, &self.bucket, is_one_order)?;
-            while actions::resume(&world.ports, &started.job_id, Some(OnUndeliverable::Park))
-                .await
-                .is_err()
-            {}
-            if !world.turn(limit).await {
-                return Err("the resumed job never ended".to_owned());
-            }
-        }
+        let is_cancelled = self.turn(&world, &started.job_id).await?;
         let job = world.jobs.jobs().values().next().cloned();
         let job = job.ok_or("there is no job")?;
-        if !rested {
-            return Err(format!("the job never ended: {job:?}"));
-        }
         self.check_end(&world, &job, is_cancelled)?;
         if job.phase != Phase::Done || self.expected() == 0 {
             return Ok(trace(&world, &job));
@@ -193,6 +148,58 @@ impl Scenario {
         delivered::check(&world, &self.bucket, strictly_once)?;
         parked::check(&world, &self.bucket, &job, &self.undeliverable)?;
         Ok(trace(&world, &job))
+    }
+
+    fn world(&self) -> World {
+        let mut world = World::new(
+            Arc::clone(&self.bucket),
+            self.style,
+            self.profile,
+            self.request.delivery,
+            self.seed,
+        );
+        if matches!(self.kind, Kind::LongOutages | Kind::ShortOutages) {
+            world.settings.scan.commit_every = Duration::from_secs(5);
+        }
+        if self.kind == Kind::LongOutages {
+            world.settings.retry_timeout = Duration::from_secs(2);
+        }
+        world
+            .queue
+            .arrived()
+            .refused
+            .clone_from(&self.undeliverable);
+        world
+    }
+
+    /// Lets the job run to its end, resumed where it must stop in between; whether it was cancelled.
+    async fn turn(&self, world: &World, job_id: &str) -> Result<bool, String> {
+        let limit = Duration::from_hours(24);
+        let (rested, is_cancelled) = if self.kind == Kind::Operator {
+            let operator = Operator::new(world, job_id, self.seed);
+            let (rested, cancelled) = tokio::join!(
+                world.turn_while(limit, || operator.is_busy()),
+                operator.work()
+            );
+            (rested, cancelled?)
+        } else {
+            (world.turn(limit).await, false)
+        };
+        if !rested {
+            return Err(format!("the job never ended: {:?}", world.jobs.jobs()));
+        }
+        if self.request.on_undeliverable.is_stop() && !self.undeliverable.is_empty() {
+            let is_one_order = self.request.order.as_deref() == Some("bucket");
+            parked::check_stop(world, &self.bucket, is_one_order)?;
+            while actions::resume(&world.ports, job_id, Some(OnUndeliverable::Park))
+                .await
+                .is_err()
+            {}
+            if !world.turn(limit).await {
+                return Err("the resumed job never ended".to_owned());
+            }
+        }
+        Ok(is_cancelled)
     }
 
     /// The phase in which the job must end.
