@@ -4,20 +4,20 @@ mod bounds;
 mod compact;
 mod footer;
 mod group;
+mod panic;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
 use bytes::Bytes;
-use parquet::errors::ParquetError;
 use tokio::task::JoinHandle;
 
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::footer::{Footer, GroupPlace, groups_behind};
 use crate::plan::reader::group::{Group, Window};
+use crate::plan::reader::panic::catch_panic;
 use crate::plan::store::{PlanError, PlanStore};
 
 /// When so many rows are left of a row group, the next one is asked for.
@@ -179,15 +179,5 @@ fn damaged(name: &str, reason: String) -> PlanError {
     PlanError::Damaged {
         name: name.to_owned(),
         reason,
-    }
-}
-
-/// The Parquet library panics on some damaged pages (found by the test that damages runs). A job
-/// must end with an error that names the file instead, so the panic is caught here; nothing that
-/// it could have left half done is used again (docs/decisions/0003).
-fn catch_panic<T>(decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(decoded) => decoded.map_err(|e| e.to_string()),
-        Err(_) => Err("the Parquet reader panicked on it".to_owned()),
     }
 }

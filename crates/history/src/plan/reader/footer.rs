@@ -13,7 +13,8 @@ use parquet::file::statistics::Statistics;
 
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
-use crate::plan::reader::{bounds, catch_panic};
+use crate::plan::reader::bounds;
+use crate::plan::reader::panic::catch_panic;
 use crate::plan::run::COLUMNS;
 use crate::plan::store::{PlanError, PlanStore};
 
