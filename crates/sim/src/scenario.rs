@@ -13,6 +13,7 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::start::StartRequest;
+use bridge_history::id::JobId;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::state::Job;
@@ -173,7 +174,7 @@ impl Scenario {
     }
 
     /// Lets the job run to its end, resumed where it must stop in between; whether it was cancelled.
-    async fn turn(&self, world: &World, job_id: &str) -> Result<bool, String> {
+    async fn turn(&self, world: &World, job_id: &JobId) -> Result<bool, String> {
         let limit = Duration::from_hours(24);
         let (rested, is_cancelled) = if self.kind == Kind::Operator {
             let operator = Operator::new(world, job_id, self.seed);
