@@ -1,7 +1,7 @@
 //! The keyspace cut into ranges that are listed at the same time, each with its cursor. No I/O.
 //!
 //! A range is cut in two while it is read: the first part keeps its lister, the rest gets another
-//! ([`super::split`] finds the place). So idle listers take over half of the busiest one's rest, and
+//! ([`super::split`] decides which, and where). So idle listers take over half of the busiest one's rest, and
 //! nobody needs to know beforehand how keys are spread.
 
 use bridge_core::listing::dialect::Dialect;
@@ -28,6 +28,7 @@ pub struct PageRequest {
 /// All ranges of a scan.
 #[derive(Debug)]
 pub struct Keyspace {
+    /// Those of which something is still to be listed.
     open: Vec<OpenRange>,
     next_id: u64,
     policy: SplitPolicy,

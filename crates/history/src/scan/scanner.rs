@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::limiter::{ConcurrencyLimiter, Permit};
-use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::error::PageError;
 use bridge_core::listing::page::{Marker, Page, parse_page};
 use bridge_core::retry::{Attempts, Backoff};
@@ -15,16 +14,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::doubts::Doubts;
-use crate::plan::manifest::{Manifest, Range, Run, Summary};
+use crate::plan::manifest::{Manifest, Run, Summary};
 use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
-use crate::scan::buffer::Buffer;
 use crate::scan::commit::Commit;
 use crate::scan::error::ScanError;
 use crate::scan::filter::Filter;
-use crate::scan::keyspace::{Keyspace, PageRequest};
+use crate::scan::keyspace::PageRequest;
 use crate::scan::lister::{ListError, Lister};
+use crate::scan::progress::{Cursors, Progress};
 
 /// How to scan.
 #[derive(Debug, Clone)]
@@ -85,25 +83,10 @@ struct Answer {
     permit: Permit,
 }
 
-/// What has been listed: what is in memory, and what is still to be listed.
-struct Progress {
-    keyspace: Keyspace,
-    buffer: Buffer,
-    pages: u64,
-    listed: u64,
-    doubts: Doubts,
-    /// Counts runs, for their names.
-    runs: usize,
-}
-
-/// A run, and what was still to be listed when its rows were taken.
+/// A run, if there were rows, and what was still to be listed when they were taken.
 struct Written {
     run: Option<(Run, Summary)>,
-    ranges: Vec<Range>,
-    dialect: Dialect,
-    pages: u64,
-    listed: u64,
-    doubts: Doubts,
+    cursors: Cursors,
 }
 
 type Writing<'a> = Pin<Box<dyn Future<Output = Result<Written, PlanError>> + Send + 'a>>;
@@ -115,14 +98,8 @@ impl<'a> Scan<'a> {
     /// # Errors
     /// [`ScanError`]; what was committed before stays good.
     pub async fn run(mut self, manifest: &mut Manifest) -> Result<(), ScanError> {
-        let mut progress = Progress {
-            keyspace: Keyspace::new(manifest.ranges.clone(), manifest.dialect),
-            buffer: Buffer::default(),
-            pages: manifest.pages,
-            listed: manifest.listed,
-            doubts: manifest.doubts.clone(),
-            runs: manifest.runs.len(),
-        };
+        let mut progress = Progress::new(manifest);
+        let mut runs = manifest.runs.len();
         let mut in_flight: JoinSet<Answer> = JoinSet::new();
         let mut writing: Option<Writing<'a>> = None;
         let limiter = ConcurrencyLimiter::new(self.settings.listers);
@@ -144,9 +121,9 @@ impl<'a> Scan<'a> {
             let due = last_write.elapsed() >= self.settings.commit_every;
             // Also when the filter kept nothing: then the cursors are all there is to keep.
             let is_news = progress.pages > committed;
-            if writing.is_none() && (full && !progress.buffer.is_empty() || due && is_news) {
+            if writing.is_none() && (full && progress.has_rows() || due && is_news) {
                 committed = progress.pages;
-                writing = Some(self.write(&mut progress));
+                writing = Some(self.write(&mut progress, &mut runs));
                 last_write = Instant::now();
                 continue;
             }
@@ -179,7 +156,7 @@ impl<'a> Scan<'a> {
                     if progress.keyspace.must_begin_again() {
                         tracing::warn!("the server lists otherwise than it seemed: listing again");
                         writing = None;
-                        begin_again(&mut progress, manifest);
+                        progress.begin_again(manifest);
                     }
                 }
                 Err(error) if error.may_pass() => {
@@ -199,7 +176,7 @@ impl<'a> Scan<'a> {
                 Err(error) => return Err(list_error(manifest, &request, error)),
             }
         }
-        let written = self.write(&mut progress).await?;
+        let written = self.write(&mut progress, &mut runs).await?;
         self.commit(manifest, written).await
     }
 
@@ -232,35 +209,18 @@ impl<'a> Scan<'a> {
         progress: &mut Progress,
         manifest: &Manifest,
     ) -> Result<(), ScanError> {
-        let complete = page
-            .and_then(|page| progress.keyspace.accept(request.range, page))
+        let listed = page
+            .and_then(|page| progress.take_in(request.range, page, self.filter))
             .map_err(|error| ScanError::Page {
                 bucket: manifest.bucket.clone(),
                 marker: describe(request.marker.as_ref()),
                 error,
             })?;
-        progress.pages += 1;
-        let listed = complete.iter().map(|listing| listing.len() as u64).sum();
-        progress.listed += listed;
         counter!("VersionsScanned").increment(listed);
-        let mut complete = complete;
-        self.filter.choose(&mut complete);
-        for listing in complete {
-            progress.buffer.push(listing);
-        }
-        for (key, doubt) in progress.keyspace.take_doubts() {
-            if self.filter.takes_key(&key) {
-                progress.doubts.add(key, doubt);
-            }
-        }
         if !self.refuse_ambiguous || progress.keyspace.must_begin_again() {
             return Ok(());
         }
-        let Progress {
-            keyspace, doubts, ..
-        } = progress;
-        let ambiguous = doubts.ambiguous(keyspace.dialect(), keyspace.is_done());
-        match ambiguous.first {
+        match progress.ambiguous_key() {
             Some(key) => Err(ScanError::Ambiguous {
                 bucket: manifest.bucket.clone(),
                 key,
@@ -269,30 +229,19 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Makes a run of what is in memory, while listing continues.
-    fn write(&self, progress: &mut Progress) -> Writing<'a> {
+    /// Makes a run of what is in memory, while listing continues. `runs` counts them, for their names.
+    fn write(&self, progress: &mut Progress, runs: &mut usize) -> Writing<'a> {
         let store = self.store;
-        let rows = std::mem::take(&mut progress.buffer);
-        let name = format!("{}-{:06}.parquet", self.run_prefix, progress.runs);
-        progress.runs += usize::from(!rows.is_empty());
-        let ranges = progress.keyspace.remaining();
-        let dialect = progress.keyspace.dialect();
-        let (pages, listed) = (progress.pages, progress.listed);
-        let doubts = progress.doubts.clone();
+        let (rows, cursors) = progress.take();
+        let name = format!("{}-{:06}.parquet", self.run_prefix, *runs);
+        *runs += usize::from(!rows.is_empty());
         Box::pin(async move {
             let run = if rows.is_empty() {
                 None
             } else {
                 Some(run::write(store, name, rows).await?)
             };
-            Ok(Written {
-                run,
-                ranges,
-                dialect,
-                pages,
-                listed,
-                doubts,
-            })
+            Ok(Written { run, cursors })
         })
     }
 
@@ -302,47 +251,9 @@ impl<'a> Scan<'a> {
             manifest.runs.push(run);
             manifest.summary.add(summary);
         }
-        manifest.ranges = written.ranges;
-        manifest.dialect = written.dialect;
-        let ambiguous = (written.doubts).ambiguous(written.dialect, manifest.is_complete());
-        manifest.summary.ambiguous = ambiguous;
-        manifest.doubts = written.doubts;
-        manifest.pages = written.pages;
-        manifest.listed = written.listed;
+        written.cursors.write_to(manifest);
         Ok(self.commit.commit(manifest).await?)
     }
-}
-
-impl Progress {
-    /// Whether it is time for a run.
-    fn is_full(&self, share: usize) -> bool {
-        let Self {
-            buffer, keyspace, ..
-        } = self;
-        makes_a_run(
-            buffer.bytes(),
-            buffer.len(),
-            keyspace.waiting_bytes(),
-            share,
-        )
-    }
-}
-
-/// Whether `rows` of so many bytes are to be written: `share` bytes are taken, by them and by those that wait
-/// for the rest of their key. However many wait, a run is of some size, and of no more rows than a reader
-/// takes.
-fn makes_a_run(bytes: usize, rows: usize, waiting: usize, share: usize) -> bool {
-    bytes >= share.saturating_sub(waiting).max(share / 4) || rows >= run::MOST_ROWS
-}
-
-/// A page has proven that keys were ordered wrongly: what was listed is void, in runs and in memory.
-fn begin_again(progress: &mut Progress, manifest: &mut Manifest) {
-    progress.keyspace.begin_again(vec![Range::default()]);
-    progress.buffer = Buffer::default();
-    progress.listed = 0;
-    progress.doubts = Doubts::default();
-    manifest.runs.clear();
-    manifest.summary = Summary::default();
 }
 
 /// The end of what is being written, which then is no more.
@@ -374,25 +285,5 @@ fn describe(marker: Option<&Marker>) -> String {
             key,
             version_id: Some(version),
         }) => format!("{key:?} version {version}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_of_some_size_and_of_no_more_rows_than_a_reader_takes() {
-        for (bytes, rows, waiting, expected) in [
-            (999, 10, 0, false),
-            (1_000, 10, 0, true),
-            (600, 10, 400, true),
-            (249, 10, 5_000, false),
-            (250, 10, 5_000, true),
-            (1, run::MOST_ROWS - 1, 0, false),
-            (1, run::MOST_ROWS, 0, true),
-        ] {
-            assert_eq!(makes_a_run(bytes, rows, waiting, 1_000), expected);
-        }
     }
 }
