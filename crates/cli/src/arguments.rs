@@ -1,15 +1,17 @@
 //! The command line.
 
-use bridge_history::id::JobId;
 use std::path::PathBuf;
 
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::JobId;
 use bridge_history::scan::filter::Events;
 use bridge_history::send::parking::OnUndeliverable;
 use bridge_local::output::Existing;
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use serde::de::value::Error as WordError;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use crate::jobs::JobsCommand;
 use crate::redrive::RedriveArguments;
@@ -93,19 +95,19 @@ pub(crate) struct ReseedArguments {
     #[arg(long)]
     pub order: Option<String>,
     /// `bridge` (one JSON object an event) or `s3` (a native notification document)
-    #[arg(long, default_value = "bridge", value_parser = format)]
+    #[arg(long, default_value = "bridge", value_parser = word::<Format>)]
     pub format: Format,
     /// Records a message holds at most, 1 to 5000; more than one only with `--format s3`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16))]
     pub records_per_message: u16,
     /// `strict`, or `batched`: several messages of one group a request, a rewind after a failure
-    #[arg(long, default_value = "strict", value_parser = delivery)]
+    #[arg(long, default_value = "strict", value_parser = word::<Mode>)]
     pub delivery: Mode,
     /// Only the present state: latest versions that are not deleted
     #[arg(long)]
     pub current_only: bool,
     /// `all`, `created` or `removed`
-    #[arg(long, default_value = "all", value_parser = events)]
+    #[arg(long, default_value = "all", value_parser = word::<Events>)]
     pub events: Events,
     /// Events a second, at most, spread evenly
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -123,7 +125,7 @@ pub(crate) struct ReseedArguments {
     ///
     /// Parked events are lines of `parked.jsonl` in the job's folder below `--state`: with `--resume`
     /// too, so that a job which has stopped at one can continue.
-    #[arg(long, value_name = "stop|park", value_parser = on_undeliverable)]
+    #[arg(long, value_name = "stop|park", value_parser = word::<OnUndeliverable>)]
     pub on_undeliverable: Option<OnUndeliverable>,
     /// Continue with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
@@ -163,34 +165,9 @@ fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).map_err(|e| e.to_string())
 }
 
-fn format(text: &str) -> Result<Format, String> {
-    text.parse()
-        .map_err(|allowed| format!("allowed is {allowed}"))
-}
-
-fn delivery(text: &str) -> Result<Mode, String> {
-    match text {
-        "strict" => Ok(Mode::Strict),
-        "batched" => Ok(Mode::Batched),
-        _ => Err("allowed is strict or batched".to_owned()),
-    }
-}
-
-fn on_undeliverable(text: &str) -> Result<OnUndeliverable, String> {
-    match text {
-        "stop" => Ok(OnUndeliverable::Stop),
-        "park" => Ok(OnUndeliverable::Park),
-        _ => Err("allowed is stop or park".to_owned()),
-    }
-}
-
-fn events(text: &str) -> Result<Events, String> {
-    match text {
-        "all" => Ok(Events::All),
-        "created" => Ok(Events::Created),
-        "removed" => Ok(Events::Removed),
-        _ => Err("allowed is all, created or removed".to_owned()),
-    }
+/// One of a few words, as requests and stored jobs have them.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    T::deserialize(text.into_deserializer()).map_err(|error: WordError| error.to_string())
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -229,7 +206,7 @@ mod tests {
             ),
             (
                 "reseed --bucket b --out - --format xml",
-                ["--format", "bridge or s3"],
+                ["--format", "expected `bridge` or `s3`"],
             ),
             (
                 "reseed --bucket b --out - --max-rate 0",
