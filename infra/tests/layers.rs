@@ -18,13 +18,15 @@ const FLOORS: [&[&str]; 4] = [
 const ROOMS: [&[&str]; 5] = [&["id"], &["plan"], &["scan", "send"], &["job"], &["api"]];
 
 /// The rooms of core from the bottom up.
-const CORE: [&[&str]; 6] = [
+const CORE: [&[&str]; 8] = [
     &["failure", "text"],
     &["timestamp", "retry", "limiter"],
     &["clock", "event"],
     &["format", "notification", "listing", "watched"],
     &["queue"],
-    &["forward", "config"],
+    &["forward"],
+    &["live"],
+    &["config"],
 ];
 
 fn crates() -> PathBuf {

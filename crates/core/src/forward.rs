@@ -32,6 +32,9 @@ pub struct Delivered {
     pub sent: u64,
     /// How many entries were sent again.
     pub retried: u64,
+    /// Numbers of messages that were not sent, since a newer change of their key was or may have been
+    /// ([`crate::live::newest`]).
+    pub late: Vec<u64>,
     /// What was not delivered within the time budget.
     pub leftover: Vec<Undelivered>,
 }

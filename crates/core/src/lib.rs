@@ -14,6 +14,7 @@
 //! - [`forward`]: a handful of messages, delivered now or handed back
 //! - [`failure`]: whether a call that failed is worth making again; [`limiter`]: how many are in flight
 //! - [`retry`]: trying again what may work the next time
+//! - [`live`]: what realtime sends of changes that come late or swapped
 //! - [`watched`]: whether a bucket is set up so that its changes arrive
 //! - [`config`]: the environment, checked at the door
 //! - [`timestamp`], [`clock`]: milliseconds, and who tells them; [`text`]: foreign texts, made fit to be
@@ -27,6 +28,7 @@ pub mod format;
 pub mod forward;
 pub mod limiter;
 pub mod listing;
+pub mod live;
 pub mod notification;
 pub mod queue;
 pub mod retry;

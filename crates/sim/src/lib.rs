@@ -12,6 +12,7 @@
 //!   [`operator`]: somebody who changes their mind while it runs;
 //!   [`delivered`]: the check of what arrived; [`parked`]: of what was parked
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
+//! - [`live`]: live changes, their notifications and invocations in such a world
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod asleep;
@@ -20,6 +21,7 @@ pub mod conformance;
 pub mod consumer;
 pub mod delivered;
 pub mod faults;
+pub mod live;
 pub mod load;
 pub mod operator;
 pub mod parked;

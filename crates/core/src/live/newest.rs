@@ -1,0 +1,264 @@
+//! `LIVE_ORDER=newest`: a change that is older than one of its key that was sent is not sent, so that a
+//! state built from the stream never goes back.
+//!
+//! S3 keeps no order of notifications, and two invocations may hold two changes of a key at the same
+//! time. So a key is claimed before anything of it is sent, by one conditional update that also tells how
+//! far it was sent; and given back with the newest change that the queue has confirmed. Where that is
+//! not known (the invocation died, or its last request was not answered) the claim is not given back:
+//! it ends by itself, when nothing of it can arrive any more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::event::{Event, by_sequencer};
+use crate::failure::FailureKind;
+use crate::forward::{Delivered, Undelivered, deliver};
+use crate::live::place::{Place, Verdict};
+use crate::live::store::{Claim, LiveStore, LiveStoreError, Return, in_time};
+use crate::queue::error::SendError;
+use crate::queue::message::{Message, Writer};
+use crate::queue::port::Queue;
+use crate::retry::{Backoff, Retry};
+
+/// How long a claim lasts beyond its invocation: clocks differ, and a request that nobody waits for any
+/// more may still arrive.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a place is kept: longer than a notification can be on its way (14 days in a queue, and a
+/// function's own retries before).
+pub const RETENTION: Duration = Duration::from_hours(24 * 16);
+
+/// Claims and returns in flight at the same time.
+const IN_FLIGHT: usize = 16;
+
+/// Of the time for an invocation, what is kept for giving keys back: one part of so many.
+const PART_FOR_RETURN: u32 = 8;
+
+/// Code of the reason why a change was not sent whose key another invocation holds.
+pub const KEY_BUSY: &str = "KeyBusy";
+
+/// What is needed besides the queue.
+#[derive(Clone, Copy)]
+pub struct Newest<'a> {
+    /// How far each key has been sent.
+    pub store: &'a dyn LiveStore,
+    /// For claims.
+    pub clock: &'a dyn Clock,
+    /// The invocation: different for each, also of the same request.
+    pub owner: &'a str,
+    /// Between attempts.
+    pub backoff: Backoff,
+}
+
+/// A change, and where it stands among those of its key.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveChange<'a> {
+    /// What happened.
+    pub event: &'a Event,
+    /// Its sequencer; without one (or of a server whose sequencers tell no order) it is sent as it comes.
+    pub sequencer: Option<&'a str>,
+}
+
+/// A key that this invocation holds.
+struct Held {
+    claim: Claim,
+    revision: u64,
+    place: Place,
+    /// Its changes, by number.
+    numbers: Vec<u64>,
+}
+
+impl Newest<'_> {
+    /// Sends `changes`, of each key in the given order, as [`deliver`] does, but those that are
+    /// [late](Delivered::late). A change whose key another invocation holds, or whose place is unknown,
+    /// is left over: its source must bring it again.
+    pub async fn deliver(
+        &self,
+        queue: &dyn Queue,
+        writer: &Writer,
+        changes: &[LiveChange<'_>],
+        budget: Duration,
+        random: &mut fastrand::Rng,
+    ) -> Delivered {
+        let deadline = Instant::now() + budget - budget / PART_FOR_RETURN;
+        let mut delivered = Delivered::default();
+        let held = self
+            .claim_all(changes, budget, random, &mut delivered)
+            .await;
+        let mut goes: Vec<bool> = changes.iter().map(|c| c.sequencer.is_none()).collect();
+        for key in &held {
+            for number in &key.numbers {
+                let change = at(changes, *number);
+                let verdict = change.map(|(_, sequencer)| key.place.verdict(sequencer));
+                if verdict == Some(Verdict::Send) {
+                    goes[index(*number)] = true;
+                } else {
+                    delivered.late.push(*number);
+                }
+            }
+        }
+        let messages: Vec<Message> = (0..)
+            .zip(changes)
+            .filter(|(number, _)| goes[index(*number)])
+            .map(|(number, change)| writer.message(change.event, number))
+            .collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let sent = deliver(queue, messages, self.backoff, left, random).await;
+        self.give_back_all(held, changes, &goes, &sent.leftover, budget, random)
+            .await;
+        delivered.sent = sent.sent;
+        delivered.retried = sent.retried;
+        delivered.leftover.extend(sent.leftover);
+        delivered
+    }
+
+    /// Claims the keys of all changes that have a place; what cannot be claimed is left over.
+    async fn claim_all(
+        &self,
+        changes: &[LiveChange<'_>],
+        budget: Duration,
+        random: &mut fastrand::Rng,
+        delivered: &mut Delivered,
+    ) -> Vec<Held> {
+        let mut keys: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (number, change) in (0..).zip(changes) {
+            if change.sequencer.is_some() {
+                keys.entry(&change.event.key).or_default().push(number);
+            }
+        }
+        let until = self.clock.now() + budget + GRACE;
+        let claims = keys.into_iter().map(|(key, numbers)| {
+            let claim = Claim {
+                key: key.to_owned(),
+                owner: self.owner.to_owned(),
+                intent: newest(changes, &numbers).unwrap_or_default(),
+                until,
+            };
+            let mut random = random.fork();
+            let retry = self.retry(budget / 4);
+            async move {
+                let call = || in_time(self.store.claim(&claim, self.clock.now()));
+                let found = retry.run(&mut random, call).await;
+                (claim, numbers, found)
+            }
+        });
+        let claims: Vec<_> = claims.collect();
+        let mut claims = stream::iter(claims).buffer_unordered(IN_FLIGHT);
+        let mut held = Vec::new();
+        while let Some((claim, numbers, found)) = claims.next().await {
+            match found {
+                Ok(found) => held.push(Held {
+                    revision: found.revision,
+                    place: found.before(&claim.intent),
+                    claim,
+                    numbers,
+                }),
+                Err(error) => {
+                    let refusal = refusal(&error);
+                    let left = |number| Undelivered {
+                        number,
+                        refusal: refusal.clone(),
+                    };
+                    delivered.leftover.extend(numbers.into_iter().map(left));
+                }
+            }
+        }
+        held
+    }
+
+    /// Gives back each key of which it is known what the queue has.
+    async fn give_back_all(
+        &self,
+        held: Vec<Held>,
+        changes: &[LiveChange<'_>],
+        goes: &[bool],
+        leftover: &[Undelivered],
+        budget: Duration,
+        random: &mut fastrand::Rng,
+    ) {
+        let returns = held.into_iter().filter_map(|key| {
+            let is_left = |number: &u64| leftover.iter().find(|left| left.number == *number);
+            // Only what SQS refuses for what it holds is not in the queue for sure.
+            let may_be_there =
+                |number: &u64| is_left(number).is_some_and(|l| !l.refusal.is_of_the_message());
+            if key.numbers.iter().any(may_be_there) {
+                return None; // it ends by itself
+            }
+            let sent = |number: &u64| goes[index(*number)] && is_left(number).is_none();
+            let sent: Vec<u64> = key.numbers.iter().copied().filter(sent).collect();
+            let place = match newest(changes, &sent) {
+                Some(sequencer) => key.place.confirmed(&sequencer),
+                None => key.place,
+            };
+            let mut random = random.fork();
+            let retry = self.retry(budget / PART_FOR_RETURN);
+            Some(async move {
+                let done = Return {
+                    key: key.claim.key,
+                    owner: key.claim.owner,
+                    revision: key.revision,
+                    place,
+                    expires: self.clock.now() + RETENTION,
+                };
+                let call = || in_time(self.store.give_back(&done));
+                match retry.run(&mut random, call).await {
+                    // An answer that was lost looks like this, too.
+                    Ok(()) | Err(LiveStoreError::Held) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a key was not given back; its claim ends by itself");
+                    }
+                }
+            })
+        });
+        let returns: Vec<_> = returns.collect();
+        stream::iter(returns)
+            .for_each_concurrent(IN_FLIGHT, |done| done)
+            .await;
+    }
+
+    fn retry(&self, retry_timeout: Duration) -> Retry {
+        Retry {
+            backoff: self.backoff,
+            retry_timeout,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A change that has a place.
+fn at<'a>(changes: &[LiveChange<'a>], number: u64) -> Option<(&'a Event, &'a str)> {
+    let change = changes.get(index(number))?;
+    Some((change.event, change.sequencer?))
+}
+
+/// The newest of these changes' sequencers.
+fn newest(changes: &[LiveChange<'_>], numbers: &[u64]) -> Option<String> {
+    let sequencers = numbers.iter().filter_map(|number| at(changes, *number));
+    let newest = sequencers
+        .map(|(_, sequencer)| sequencer)
+        .max_by(|a, b| by_sequencer(a, b));
+    newest.map(str::to_owned)
+}
+
+/// Why a change is left over whose key could not be claimed.
+fn refusal(error: &LiveStoreError) -> SendError {
+    let code = match error {
+        LiveStoreError::Held => KEY_BUSY,
+        LiveStoreError::Store { .. } => "LiveTable",
+    };
+    SendError {
+        kind: FailureKind::Transient,
+        code: code.to_owned(),
+        message: error.to_string(),
+    }
+}
