@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::builders::KeySchemaElementBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
+use bridge_aws::live::DynamoLive;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::sdk;
@@ -31,6 +36,37 @@ async fn job_store_on_dynamodb() {
         let delete = client.delete_item().table_name(&table).key("jobId", id);
         delete.send().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn live_store_on_dynamodb() {
+    Stack::connect(STACK).await.unwrap(); // the endpoint of the local AWS is set
+    let client = aws_sdk_dynamodb::Client::new(&sdk::load().await);
+    let table = "bridge-live-conformance";
+    let key = |builder: KeySchemaElementBuilder| builder.attribute_name("id").build().unwrap();
+    client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest)
+        .key_schema(key(KeySchemaElement::builder().key_type(KeyType::Hash)))
+        .attribute_definitions(
+            AttributeDefinition::builder()
+                .attribute_name("id")
+                .attribute_type(ScalarAttributeType::S)
+                .build()
+                .unwrap(),
+        )
+        .send()
+        .await
+        .unwrap();
+    let store = DynamoLive::new(client.clone(), table.to_owned());
+    conformance::live_store(&store, "ünï/ä").await;
+    client
+        .delete_table()
+        .table_name(table)
+        .send()
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

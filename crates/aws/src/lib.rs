@@ -3,6 +3,7 @@
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
+//! - [`live`]: the live table, `DynamoDB`
 //! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
 //!
 //! With the feature `history`, the ports of the history path:
@@ -21,6 +22,7 @@ pub mod continuation;
 pub mod jobs;
 #[cfg(feature = "history")]
 pub mod lister;
+pub mod live;
 pub mod logging;
 pub mod metrics;
 #[cfg(feature = "history")]

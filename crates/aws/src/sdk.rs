@@ -180,7 +180,6 @@ pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
 }
 
 /// A `DynamoDB` client.
-#[cfg(feature = "history")]
 #[must_use]
 pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let builder = aws_sdk_dynamodb::config::Builder::from(config);

@@ -39,6 +39,20 @@ pub struct RealtimeConfig {
     pub common: Config,
     /// `BUCKET_NAME`: whose changes are taken; default all.
     pub buckets: Buckets,
+    /// `LIVE_ORDER` and `LIVE_TABLE`: which changes are sent.
+    pub live: LiveConfig,
+}
+
+/// Which changes realtime sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiveConfig {
+    /// `LIVE_ORDER=notified` (default).
+    Notified,
+    /// `LIVE_ORDER=newest`.
+    Newest {
+        /// `LIVE_TABLE`: the `DynamoDB` table of places.
+        table: String,
+    },
 }
 
 impl RealtimeConfig {
@@ -47,9 +61,11 @@ impl RealtimeConfig {
     /// # Errors
     /// [`ConfigError`] for the first variable that is missing or wrong.
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        let common = Config::read(lookup)?;
         Ok(Self {
-            common: Config::read(lookup)?,
+            live: LiveConfig::read(lookup, common.order)?,
             buckets: read_buckets(lookup)?,
+            common,
         })
     }
 }
@@ -128,6 +144,27 @@ impl ReseedConfig {
                 Some(seconds) => read_lease(&seconds)?,
             },
         })
+    }
+}
+
+impl LiveConfig {
+    fn read(lookup: Lookup<'_>, order: Order) -> Result<Self, ConfigError> {
+        let word = text(lookup, "LIVE_ORDER").unwrap_or_default();
+        let refused = |allowed| ConfigError {
+            variable: "LIVE_ORDER",
+            found: format!("{word:?}"),
+            allowed,
+        };
+        match word.as_str() {
+            "" | "notified" => Ok(Self::Notified),
+            "newest" if order == Order::None => Err(refused(
+                "notified: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)",
+            )),
+            "newest" => Ok(Self::Newest {
+                table: required(lookup, "LIVE_TABLE", "the name of a DynamoDB table")?,
+            }),
+            _ => Err(refused("notified or newest")),
+        }
     }
 }
 
@@ -224,6 +261,30 @@ mod tests {
             ),
         ] {
             assert_eq!(read(variables).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn newest_needs_a_queue_that_keeps_order_and_a_table() {
+        let read = |queue: &str, order: &str, table: &str| {
+            let found = RealtimeConfig::read(&|name| match name {
+                "QUEUE_URL" => Some(queue.to_owned()),
+                "LIVE_ORDER" => Some(order.to_owned()),
+                "LIVE_TABLE" => Some(table.to_owned()),
+                _ => None,
+            });
+            found.map(|config| config.live).map_err(|e| e.to_string())
+        };
+        assert_eq!(read(STANDARD, "", ""), Ok(LiveConfig::Notified));
+        let table = "t".to_owned();
+        assert_eq!(read(FIFO, "newest", "t"), Ok(LiveConfig::Newest { table }));
+        for (queue, order, parts) in [
+            (STANDARD, "newest", ["LIVE_ORDER", "FIFO queue"]),
+            (FIFO, "newest", ["LIVE_TABLE", "DynamoDB table"]),
+            (FIFO, "latest", ["\"latest\"", "notified or newest"]),
+        ] {
+            let error = read(queue, order, "").unwrap_err();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         }
     }
 

@@ -32,7 +32,13 @@ pub fn shown(text: &str, most: usize) -> String {
     shown
 }
 
-/// The same of [`MOST_SHOWN`] bytes between quotation marks, its own escaped.
+/// A foreign text as logs have it: escaped, and cut at [`MOST_SHOWN`] bytes.
+#[must_use]
+pub fn brief(text: &str) -> String {
+    shown(text, MOST_SHOWN)
+}
+
+/// As [`brief`], between quotation marks, its own escaped.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     // Most texts are short: only the beginning of a long one is quoted.

@@ -2,23 +2,23 @@
 
 mod lag;
 mod order;
+mod send;
 
-use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
-use bridge_core::clock::{Clock as _, SystemClock, time_left};
+use bridge_core::clock::time_left;
 use bridge_core::config::{Config, RealtimeConfig};
-use bridge_core::event::Event;
-use bridge_core::forward::{Delivered, deliver};
+use bridge_core::live::store::LiveStore;
 use bridge_core::notification;
 use bridge_core::notification::buckets::Buckets;
 use bridge_core::notification::{BatchMessage, Document, Input, MOST_ERROR, NotificationError};
-use bridge_core::queue::message::{Message, Writer};
+use bridge_core::queue::message::Writer;
 use bridge_core::queue::port::Queue;
-use bridge_core::retry::Backoff;
-use bridge_core::text::{MOST_SHOWN, quoted, shown};
-use metrics::{counter, histogram};
+use bridge_core::text::{brief, quoted, shown};
+use metrics::counter;
 use order::{Change, sort};
+pub(crate) use send::Invocation;
+use send::Sender;
 use serde_json::{Value, json};
 
 /// Kept back from the invocation's time for the answer.
@@ -81,16 +81,16 @@ impl ForwardError {
 pub(crate) struct Forwarder<Q> {
     config: Config,
     buckets: Buckets,
-    queue: Q,
-    writer: Writer,
+    sender: Sender<Q>,
 }
 
 impl<Q: Queue> Forwarder<Q> {
-    /// Forwards to `queue` as `config` says.
-    pub(crate) fn new(config: RealtimeConfig, queue: Q) -> Self {
+    /// Forwards to `queue` as `config` says; where it says `newest`, by the places in `live`.
+    pub(crate) fn new(config: RealtimeConfig, queue: Q, live: Option<Box<dyn LiveStore>>) -> Self {
         let RealtimeConfig {
             common: config,
             buckets,
+            live: _,
         } = config;
         let writer = Writer {
             format: config.format,
@@ -100,8 +100,11 @@ impl<Q: Queue> Forwarder<Q> {
         Self {
             config,
             buckets,
-            queue,
-            writer,
+            sender: Sender {
+                queue,
+                writer,
+                live,
+            },
         }
     }
 
@@ -113,7 +116,7 @@ impl<Q: Queue> Forwarder<Q> {
     pub(crate) async fn handle(
         &self,
         input: &Value,
-        budget: Duration,
+        invocation: &Invocation<'_>,
     ) -> Result<Value, ForwardError> {
         if let Some(action) = input.get("action") {
             return self.act(action).await;
@@ -123,8 +126,8 @@ impl<Q: Queue> Forwarder<Q> {
             counter!("RecordsUnreadable").increment(1);
         })?;
         match input {
-            Input::Direct(document) => self.forward(document, budget).await,
-            Input::Batch(messages) => Ok(self.forward_batch(messages, budget).await),
+            Input::Direct(document) => self.forward(document, invocation).await,
+            Input::Batch(messages) => Ok(self.forward_batch(messages, invocation).await),
         }
     }
 
@@ -137,7 +140,7 @@ impl<Q: Queue> Forwarder<Q> {
             queue_url: self.config.queue_url.clone(),
             reason: refusal.to_string(),
         };
-        let depth = self.queue.depth().await.map_err(unhealthy)?;
+        let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
         Ok(json!({
             "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
             // It has no right to, and no client for it.
@@ -145,11 +148,22 @@ impl<Q: Queue> Forwarder<Q> {
         }))
     }
 
-    async fn forward(&self, document: Document, budget: Duration) -> Result<Value, ForwardError> {
+    async fn forward(
+        &self,
+        document: Document,
+        invocation: &Invocation<'_>,
+    ) -> Result<Value, ForwardError> {
         let document = self.filtered(document);
         let events = document.events.len();
         let skipped = document.skipped.len();
-        let delivered = self.send(&document.events, budget).await;
+        let has_order = !document.lacks_order;
+        let changes = document.events.into_iter().map(|event| Change {
+            message: 0,
+            event,
+            has_order,
+        });
+        let changes = sort(changes.collect());
+        let delivered = self.sender.send(&changes, invocation).await;
         let undelivered = delivered.leftover.len();
         let unreadable = document.unreadable.len();
         let first = delivered
@@ -165,12 +179,22 @@ impl<Q: Queue> Forwarder<Q> {
                 first,
             });
         }
-        Ok(json!({ "forwarded": delivered.sent, "skipped": skipped, "retried": delivered.retried }))
+        let mut answer = json!({
+            "forwarded": delivered.sent, "skipped": skipped, "retried": delivered.retried
+        });
+        if !delivered.late.is_empty() {
+            answer["late"] = json!(delivered.late.len());
+        }
+        Ok(answer)
     }
 
     /// A message of the batch fails when any of its events does; the others are done with. A buffer
     /// keeps no order: what one batch has of a key is put into S3's.
-    async fn forward_batch(&self, messages: Vec<BatchMessage>, budget: Duration) -> Value {
+    async fn forward_batch(
+        &self,
+        messages: Vec<BatchMessage>,
+        invocation: &Invocation<'_>,
+    ) -> Value {
         let mut changes: Vec<Change> = Vec::new();
         let mut failed = vec![false; messages.len()];
         for (index, message) in messages.iter().enumerate() {
@@ -192,16 +216,11 @@ impl<Q: Queue> Forwarder<Q> {
                 }
             }
         }
-        let (owners, events): (Vec<_>, Vec<_>) = sort(changes)
-            .into_iter()
-            .map(|change| (change.message, change.event))
-            .unzip();
-        for leftover in self.send(&events, budget).await.leftover {
-            if let Some(owner) = usize::try_from(leftover.number)
-                .ok()
-                .and_then(|n| owners.get(n))
-            {
-                failed[*owner] = true;
+        let changes = sort(changes);
+        for leftover in self.sender.send(&changes, invocation).await.leftover {
+            let number = usize::try_from(leftover.number).ok();
+            if let Some(change) = number.and_then(|number| changes.get(number)) {
+                failed[change.message] = true;
             }
         }
         let failures: Vec<Value> = messages
@@ -246,71 +265,6 @@ impl<Q: Queue> Forwarder<Q> {
             }
         }
         document
-    }
-
-    async fn send(&self, events: &[Event], budget: Duration) -> Delivered {
-        let messages: Vec<Message> = (0..)
-            .zip(events)
-            .map(|(number, event)| self.writer.message(event, number))
-            .collect();
-        let mut random = fastrand::Rng::new();
-        let delivered = deliver(
-            &self.queue,
-            messages,
-            Backoff::default(),
-            budget,
-            &mut random,
-        )
-        .await;
-        for leftover in &delivered.leftover {
-            let event = usize::try_from(leftover.number)
-                .ok()
-                .and_then(|n| events.get(n));
-            if let Some(event) = event {
-                let refusal = shown(&leftover.refusal.to_string(), MOST_ERROR);
-                tracing::error!(
-                    bucket = brief(&event.bucket),
-                    key = brief(&event.key),
-                    version_id = brief(&event.version_id),
-                    event_id = event.event_id,
-                    refusal,
-                    "not delivered"
-                );
-            }
-        }
-        measure(events, &delivered);
-        tracing::info!(
-            forwarded = delivered.sent,
-            retried = delivered.retried,
-            failed = delivered.leftover.len(),
-            "done"
-        );
-        delivered
-    }
-}
-
-/// A text of a notification as logs have it.
-fn brief(text: &str) -> String {
-    shown(text, MOST_SHOWN)
-}
-
-/// Counts what was delivered, and how long after the change.
-fn measure(events: &[Event], delivered: &Delivered) {
-    counter!("EventsForwarded").increment(delivered.sent);
-    counter!("EntriesRetried").increment(delivered.retried);
-    counter!("EventsFailed").increment(delivered.leftover.len() as u64);
-    let now = SystemClock.now();
-    let left: HashSet<u64> = delivered.leftover.iter().map(|l| l.number).collect();
-    let arrived = (0..)
-        .zip(events)
-        .filter(|(number, _)| !left.contains(number));
-    let lags = arrived.map(|(_, event)| now.0 - event.event_time.0);
-    for lag in lag::told(lags.collect()) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "milliseconds since 1970 are exact"
-        )]
-        histogram!("LagMs").record(lag as f64);
     }
 }
 

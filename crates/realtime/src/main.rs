@@ -2,10 +2,12 @@
 
 mod handler;
 
+use bridge_aws::live::DynamoLive;
 use bridge_aws::queue::SqsQueue;
 use bridge_aws::{logging, metrics, sdk};
-use bridge_core::config::RealtimeConfig;
-use handler::{Forwarder, budget};
+use bridge_core::config::{LiveConfig, RealtimeConfig};
+use bridge_core::live::store::LiveStore;
+use handler::{Forwarder, Invocation, budget};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -16,9 +18,16 @@ async fn main() -> Result<(), Error> {
     let counts = metrics::init();
     let forwarder = match RealtimeConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
-            let client = sdk::sqs(&sdk::load().await);
-            let queue = SqsQueue::new(client, config.common.queue_url.clone());
-            Ok(Forwarder::new(config, queue))
+            let sdk = sdk::load().await;
+            let queue = SqsQueue::new(sdk::sqs(&sdk), config.common.queue_url.clone());
+            let live: Option<Box<dyn LiveStore>> = match &config.live {
+                LiveConfig::Notified => None,
+                LiveConfig::Newest { table } => {
+                    let store = DynamoLive::new(sdk::dynamodb(&sdk), table.clone());
+                    Some(Box::new(store))
+                }
+            };
+            Ok(Forwarder::new(config, queue, live))
         }
         Err(error) => {
             tracing::error!(%error, "bad configuration");
@@ -33,9 +42,13 @@ async fn main() -> Result<(), Error> {
                 error_type: "BadConfiguration".to_owned(),
                 error_message: error.to_string(),
             })?;
-            let budget = budget(event.context.deadline());
-            let span = tracing::info_span!("invocation", request_id = event.context.request_id);
-            let answer = forwarder.handle(&event.payload, budget).instrument(span);
+            let invocation = Invocation {
+                request_id: &event.context.request_id,
+                budget: budget(event.context.deadline()),
+            };
+            let span = tracing::info_span!("invocation", request_id = invocation.request_id);
+            let answer = forwarder.handle(&event.payload, &invocation);
+            let answer = answer.instrument(span);
             let answer = answer.await;
             metrics::flush(counts);
             answer.map_err(|error| Diagnostic {

@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::faults::Faults;
 pub use crate::live::source::Traffic;
 use crate::live::source::{Notification, Source};
-use crate::live::store::SimLive;
+pub use crate::live::store::SimLive;
 use crate::queue::{OfSegment, Rules, SimQueue};
 use crate::world::SimClock;
 

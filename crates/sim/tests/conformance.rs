@@ -11,6 +11,7 @@ use bridge_local::plans::LocalPlans;
 use bridge_sim::bucket::{Bucket, STYLE, SimLister, Style};
 use bridge_sim::conformance;
 use bridge_sim::faults::Faults;
+use bridge_sim::live::SimLive;
 use bridge_sim::queue::{Rules, SimQueue};
 use bridge_sim::queues::OneQueue;
 use bridge_sim::scenario::on_simulated_time;
@@ -35,6 +36,11 @@ fn job_stores() {
     let folder = tempfile::tempdir().unwrap();
     let local = LocalJobs::new(folder.path().to_owned());
     on_simulated_time(conformance::job_store(Arc::new(local), "a"));
+}
+
+#[test]
+fn live_stores() {
+    on_simulated_time(conformance::live_store(&SimLive::new(calm()), "a"));
 }
 
 #[test]

@@ -3,12 +3,19 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
 use bridge_core::queue::error::SendError;
+use bridge_core::queue::message::Message;
 use bridge_core::queue::port::EntryResult;
+use bridge_core::text::MOST_SHOWN;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
 
 const BUDGET: Duration = Duration::from_secs(2);
+
+const INVOCATION: Invocation<'_> = Invocation {
+    request_id: "r-1",
+    budget: BUDGET,
+};
 
 /// A queue that takes messages, except those whose body holds a text.
 #[derive(Default)]
@@ -72,9 +79,9 @@ async fn handle_of(
         "BUCKET_NAME" => Some(bucket.to_owned()),
         _ => None,
     });
-    let forwarder = Forwarder::new(config.unwrap(), queue);
+    let forwarder = Forwarder::new(config.unwrap(), queue, None);
     forwarder
-        .handle(&input, BUDGET)
+        .handle(&input, &INVOCATION)
         .await
         .map_err(|e| e.to_string())
 }

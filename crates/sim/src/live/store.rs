@@ -28,7 +28,7 @@ struct Items(Mutex<BTreeMap<String, Item>>);
 
 /// A table.
 #[derive(Debug, Clone)]
-pub(super) struct SimLive {
+pub struct SimLive {
     items: Arc<Items>,
     faults: Arc<Faults>,
 }
@@ -73,7 +73,7 @@ impl Items {
 impl SimLive {
     /// An empty table.
     #[must_use]
-    pub(super) fn new(faults: Arc<Faults>) -> Self {
+    pub fn new(faults: Arc<Faults>) -> Self {
         Self {
             items: Arc::default(),
             faults,

@@ -1,0 +1,139 @@
+//! Changes into the queue, as `LIVE_ORDER` says; and what is told of them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bridge_core::clock::{Clock as _, SystemClock};
+use bridge_core::event::Event;
+use bridge_core::forward::{Delivered, deliver};
+use bridge_core::live::newest::{KEY_BUSY, LiveChange, Newest};
+use bridge_core::live::store::LiveStore;
+use bridge_core::notification::MOST_ERROR;
+use bridge_core::queue::message::{Message, Writer};
+use bridge_core::queue::port::Queue;
+use bridge_core::retry::Backoff;
+use bridge_core::text::{brief, shown};
+use metrics::{counter, histogram};
+
+use crate::handler::lag;
+use crate::handler::order::Change;
+
+/// What Lambda says of an invocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    /// Its request id; the same when it is tried again.
+    pub(crate) request_id: &'a str,
+    /// The time to work in.
+    pub(crate) budget: Duration,
+}
+
+/// Sends changes to a queue.
+pub(super) struct Sender<Q> {
+    pub(super) queue: Q,
+    pub(super) writer: Writer,
+    /// `LIVE_ORDER=newest`: how far each key was sent. Without, what comes is sent.
+    pub(super) live: Option<Box<dyn LiveStore>>,
+}
+
+impl<Q: Queue> Sender<Q> {
+    /// Sends what comes, or of each key what is newer than all that was sent; the changes of a key stand in
+    /// their order. A number of what comes of it is an index of `changes`.
+    pub(super) async fn send(&self, changes: &[Change], invocation: &Invocation<'_>) -> Delivered {
+        let (queue, writer, budget) = (&self.queue, &self.writer, invocation.budget);
+        let mut random = fastrand::Rng::new();
+        let backoff = Backoff::default();
+        let delivered = if let Some(live) = &self.live {
+            // Lambda gives an invocation that is tried again the same id.
+            let owner = format!("{}#{:08x}", invocation.request_id, random.u32(..));
+            let newest = Newest {
+                store: &**live,
+                clock: &SystemClock,
+                owner: &owner,
+                backoff,
+            };
+            let changes: Vec<_> = changes.iter().map(live_change).collect();
+            let sent = newest.deliver(queue, writer, &changes, budget, &mut random);
+            sent.await
+        } else {
+            let messages: Vec<Message> = (0..)
+                .zip(changes)
+                .map(|(number, change)| writer.message(&change.event, number))
+                .collect();
+            deliver(queue, messages, backoff, budget, &mut random).await
+        };
+        tell(changes, &delivered);
+        measure(changes, &delivered);
+        delivered
+    }
+}
+
+/// Sequencers that tell no order are none.
+fn live_change(change: &Change) -> LiveChange<'_> {
+    let sequencer = change.event.sequencer.as_deref();
+    LiveChange {
+        event: &change.event,
+        sequencer: sequencer.filter(|_| change.has_order),
+    }
+}
+
+/// Logs what was not sent.
+fn tell(changes: &[Change], delivered: &Delivered) {
+    let event = |number: u64| -> Option<&Event> {
+        let index = usize::try_from(number).ok()?;
+        changes.get(index).map(|change| &change.event)
+    };
+    for event in delivered.late.iter().filter_map(|number| event(*number)) {
+        tracing::info!(
+            bucket = brief(&event.bucket),
+            key = brief(&event.key),
+            version_id = brief(&event.version_id),
+            event_id = event.event_id,
+            "late: a newer change of the key was sent"
+        );
+    }
+    for leftover in &delivered.leftover {
+        if let Some(event) = event(leftover.number) {
+            let refusal = shown(&leftover.refusal.to_string(), MOST_ERROR);
+            tracing::error!(
+                bucket = brief(&event.bucket),
+                key = brief(&event.key),
+                version_id = brief(&event.version_id),
+                event_id = event.event_id,
+                refusal,
+                "not delivered"
+            );
+        }
+    }
+    tracing::info!(
+        forwarded = delivered.sent,
+        late = delivered.late.len(),
+        retried = delivered.retried,
+        failed = delivered.leftover.len(),
+        "done"
+    );
+}
+
+/// Counts what was delivered, and how long after the change.
+fn measure(changes: &[Change], delivered: &Delivered) {
+    let leftover = &delivered.leftover;
+    let busy = leftover.iter().filter(|l| l.refusal.code == KEY_BUSY);
+    counter!("EventsForwarded").increment(delivered.sent);
+    counter!("EntriesRetried").increment(delivered.retried);
+    counter!("EventsFailed").increment(leftover.len() as u64);
+    counter!("EventsLate").increment(delivered.late.len() as u64);
+    counter!("KeysBusy").increment(busy.count() as u64);
+    let now = SystemClock.now();
+    let left = leftover.iter().map(|l| l.number);
+    let left: HashSet<u64> = left.chain(delivered.late.iter().copied()).collect();
+    let arrived = (0..)
+        .zip(changes)
+        .filter(|(number, _)| !left.contains(number));
+    let lags = arrived.map(|(_, change)| now.0 - change.event.event_time.0);
+    for lag in lag::told(lags.collect()) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds since 1970 are exact"
+        )]
+        histogram!("LagMs").record(lag as f64);
+    }
+}
