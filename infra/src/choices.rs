@@ -7,9 +7,10 @@ use crate::template::Template;
 pub type Choice = (&'static str, &'static [&'static str]);
 
 /// One choice a parameter.
-pub const CHOICES: [Choice; 8] = [
+pub const CHOICES: [Choice; 9] = [
     ("ExistingBucket", &["", "ledger"]),
     ("Ingestion", &["direct", "buffered"]),
+    ("LiveOrder", &["notified", "newest"]),
     (
         "ExistingQueueArn",
         &[

@@ -7,6 +7,15 @@ use std::fmt::Write as _;
 
 use crate::prices::Prices;
 
+/// The template's `LiveOrder`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LiveOrder {
+    /// Sent as they come.
+    Notified,
+    /// Each change claims its key in the live table, and gives it back with what was sent.
+    Newest,
+}
+
 /// What is to be priced.
 #[derive(Debug, Clone)]
 pub struct Usage {
@@ -22,6 +31,8 @@ pub struct Usage {
     pub batch: f64,
     /// Changes come by `EventBridge` (`ExistingBucket`).
     pub existing_bucket: bool,
+    /// What is done about live changes that come in the wrong order (`LiveOrder`).
+    pub live_order: LiveOrder,
     /// A FIFO queue, or a standard one.
     pub fifo: bool,
     /// arm64, or `x86_64`.
@@ -40,6 +51,7 @@ impl Default for Usage {
             live: 1e6,
             batch: 0.0,
             existing_bucket: false,
+            live_order: LiveOrder::Notified,
             fifo: true,
             arm64: false,
             memory: 1024.0,
@@ -78,6 +90,12 @@ const MIB_A_CPU: f64 = 1769.0;
 /// A live event is sent within so long at 256 MiB: a round trip to SQS.
 const LIVE_SECONDS: f64 = 0.03;
 const LIVE_GIB: f64 = 0.25;
+/// A claim and its return, each a write of one unit, as items are below 1 KB. Changes of a key that come in one
+/// batch share them: not counted on here.
+/// Source: Amazon `DynamoDB` Developer Guide, "`DynamoDB` on-demand capacity mode".
+const CLAIM_WRITES: f64 = 2.0;
+/// How long both are waited for.
+const CLAIM_SECONDS: f64 = 0.02;
 /// Bytes of an event in a notification document, with its part of the attributes.
 const RECORD_BYTES: f64 = 750.0;
 /// Lambda asks an empty buffer for messages in five places, 20 seconds at a time.
@@ -119,6 +137,10 @@ impl Prices {
         // A request that sends, or an invocation that sends one event.
         let invocations = usage.live / usage.batch.max(1.0);
         let sends = usage.live / usage.batch.clamp(1.0, ENTRIES);
+        let send_seconds = match usage.live_order {
+            LiveOrder::Notified => LIVE_SECONDS,
+            LiveOrder::Newest => LIVE_SECONDS + CLAIM_SECONDS,
+        };
         let million_requests = if usage.fifo {
             self.sqs.million_fifo_requests
         } else {
@@ -136,7 +158,7 @@ impl Prices {
                 what: "Lambda, realtime",
                 idle: 0.0,
                 reseed: 0.0,
-                live: invocations * invocation + sends * LIVE_SECONDS * LIVE_GIB * gib_second,
+                live: invocations * invocation + sends * send_seconds * LIVE_GIB * gib_second,
             },
             Line {
                 what: "SQS, sending (a consumer pays about twice that to receive and delete)",
@@ -173,6 +195,7 @@ impl Prices {
         .into_iter()
         .chain(self.buffer(usage))
         .chain(self.bus(usage))
+        .chain(self.live_table(usage))
         .collect()
     }
 
@@ -197,6 +220,15 @@ impl Prices {
         })
     }
 
+    fn live_table(&self, usage: &Usage) -> Option<Line> {
+        (usage.live_order == LiveOrder::Newest).then(|| Line {
+            what: "DynamoDB, the live table",
+            idle: 0.0,
+            reseed: 0.0,
+            live: usage.live * CLAIM_WRITES / 1e6 * self.dynamodb.million_writes,
+        })
+    }
+
     fn s3_of_reseed(&self, usage: &Usage) -> f64 {
         let runs = (usage.versions / ROWS_OF_RUN).ceil();
         // Each run is followed by a manifest.
@@ -218,7 +250,7 @@ fn requests(usage: &Usage) -> f64 {
     messages * (bytes / 65_536.0).ceil()
 }
 
-/// The table in Markdown, with its sums.
+/// The table in Markdown, with its sums, and what `newest` would add if it was not asked for.
 #[must_use]
 pub fn table(prices: &Prices, usage: &Usage) -> String {
     let lines = prices.lines(usage);
@@ -230,20 +262,38 @@ pub fn table(prices: &Prices, usage: &Usage) -> String {
         millions(usage.events),
         millions(usage.live),
     );
-    let mut sum = Line {
-        what: "**all**",
-        idle: 0.0,
-        reseed: 0.0,
-        live: 0.0,
-    };
-    for line in lines {
-        sum.idle += line.idle;
-        sum.reseed += line.reseed;
-        sum.live += line.live;
-        write_line(&mut text, &line);
+    for line in &lines {
+        write_line(&mut text, line);
     }
-    write_line(&mut text, &sum);
+    let all = sum("**all**", &lines);
+    write_line(&mut text, &all);
+    if usage.live_order == LiveOrder::Notified {
+        let newest = Usage {
+            live_order: LiveOrder::Newest,
+            ..usage.clone()
+        };
+        let what =
+            "`LiveOrder=newest` adds: two writes to DynamoDB a change, and the time they take";
+        let with = sum(what, &prices.lines(&newest));
+        let added = Line {
+            idle: with.idle - all.idle,
+            reseed: with.reseed - all.reseed,
+            live: with.live - all.live,
+            ..with
+        };
+        write_line(&mut text, &added);
+    }
     text
+}
+
+fn sum(what: &'static str, lines: &[Line]) -> Line {
+    let of = |part: fn(&Line) -> f64| lines.iter().map(part).sum();
+    Line {
+        what,
+        idle: of(|line| line.idle),
+        reseed: of(|line| line.reseed),
+        live: of(|line| line.live),
+    }
 }
 
 fn write_line(text: &mut String, line: &Line) {
@@ -262,9 +312,8 @@ mod tests {
     use crate::prices::PRICES;
 
     fn sums(usage: &Usage) -> (f64, f64, f64) {
-        let lines = Prices::read(PRICES).unwrap().lines(usage);
-        let sum = |of: fn(&Line) -> f64| lines.iter().map(of).sum();
-        (sum(|l| l.idle), sum(|l| l.reseed), sum(|l| l.live))
+        let all = sum("all", &Prices::read(PRICES).unwrap().lines(usage));
+        (all.idle, all.reseed, all.live)
     }
 
     #[test]
@@ -311,6 +360,25 @@ mod tests {
             ..Usage::default()
         };
         assert!((sums(&bus).2 - live - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn newest_costs_two_writes_a_change_and_nothing_when_idle() {
+        let notified = sums(&Usage::default());
+        let usage = Usage {
+            live_order: LiveOrder::Newest,
+            ..Usage::default()
+        };
+        let newest = sums(&usage);
+        assert!((newest.0 - notified.0).abs() < f64::EPSILON);
+        let prices = Prices::read(PRICES).unwrap();
+        let writes = 2.0 * prices.dynamodb.million_writes;
+        // And some time of the function.
+        let added = newest.2 - notified.2;
+        assert!((writes..writes + 0.1).contains(&added), "{added}");
+        let told = format!("| {added:.2} |\n");
+        assert!(table(&prices, &Usage::default()).ends_with(&told));
+        assert!(!table(&prices, &usage).contains("adds"));
     }
 
     #[test]

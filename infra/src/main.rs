@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use infra::choices::stacks;
-use infra::cost::{Usage, table};
+use infra::cost::{LiveOrder, Usage, table};
 use infra::policy;
 use infra::prices::{PRICES, Prices};
 use infra::template::Template;
@@ -43,6 +43,9 @@ struct Cost {
     /// Changes come by an event bus (`ExistingBucket`)
     #[arg(long)]
     existing_bucket: bool,
+    /// What is done about live changes in the wrong order (`LiveOrder`)
+    #[arg(long, value_enum, default_value_t = LiveOrder::Notified)]
+    live_order: LiveOrder,
     /// A standard queue instead of a FIFO queue
     #[arg(long)]
     standard: bool,
@@ -75,6 +78,7 @@ fn usage(cost: &Cost) -> Usage {
         live: cost.live.into(),
         batch: cost.buffered.into(),
         existing_bucket: cost.existing_bucket,
+        live_order: cost.live_order,
         fifo: !cost.standard,
         arm64: cost.arm64,
         memory: cost.memory.max(128).into(),

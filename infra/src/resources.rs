@@ -7,6 +7,8 @@
     reason = "names and meanings are CloudFormation's, see its Template Reference"
 )]
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Deserializer};
 use serde_norway::Value;
 
 use crate::template::show;
+
+pub use table::{AttributeDefinition, Index, Table};
 
 /// A resource of a [`crate::stack::Stack`], references in it as `${Queue.Arn}`.
 #[derive(Debug, Deserialize)]
@@ -325,62 +329,6 @@ pub struct DeadLetterConfig {
 pub struct LogGroup {
     pub retention_in_days: Option<String>,
     pub kms_key_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Table {
-    pub billing_mode: String,
-    #[serde(default)]
-    pub global_secondary_indexes: Vec<Index>,
-    #[serde(default)]
-    pub time_to_live_specification: TimeToLive,
-    #[serde(default)]
-    pub point_in_time_recovery_specification: Recovery,
-    #[serde(rename = "SSESpecification", default)]
-    pub encryption: TableEncryption,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Index {
-    pub index_name: String,
-    pub key_schema: Vec<IndexKey>,
-    pub projection: Projection,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct IndexKey {
-    pub attribute_name: String,
-    pub key_type: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Projection {
-    pub projection_type: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct TimeToLive {
-    pub attribute_name: String,
-    pub enabled: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub struct Recovery {
-    #[serde(rename = "PointInTimeRecoveryEnabled")]
-    pub enabled: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub struct TableEncryption {
-    #[serde(rename = "SSEEnabled")]
-    pub enabled: bool,
-    #[serde(rename = "KMSMasterKeyId")]
-    pub key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

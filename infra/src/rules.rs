@@ -3,6 +3,7 @@
 mod alarms;
 mod functions;
 mod ingestion;
+mod live;
 mod permissions;
 mod queues;
 mod storage;
@@ -15,14 +16,18 @@ use crate::stack::Stack;
 pub type Rule = (&'static str, fn(&Stack) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 14] = [
+pub const RULES: [Rule; 16] = [
     (
         "buckets are versioned, encrypted and private",
         storage::buckets,
     ),
     (
-        "the checkpoint table is on demand, forgets and recovers",
-        storage::table,
+        "tables are on demand, encrypted, and forget",
+        storage::tables,
+    ),
+    (
+        "the checkpoint table recovers, and tells jobs by phase",
+        storage::checkpoints,
     ),
     (
         "a key of one's own encrypts everything, or nothing",
@@ -67,6 +72,10 @@ pub const RULES: [Rule; 14] = [
     (
         "a buffer waits for the function and has a dead-letter queue",
         ingestion::buffer,
+    ),
+    (
+        "a live order has a table that realtime may update, and no other order has one",
+        live::order,
     ),
     ("what needs a person has an alarm", alarms::alarms),
 ];

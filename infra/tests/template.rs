@@ -15,7 +15,7 @@ fn template() -> Template {
 #[test]
 fn the_template_keeps_all_rules_for_every_choice_of_parameters() {
     let stacks = stacks(&template()).unwrap();
-    assert_eq!(stacks.len(), 384);
+    assert_eq!(stacks.len(), 768);
     for (chosen, stack) in stacks {
         assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
     }
@@ -62,6 +62,18 @@ fn nonsense_is_refused_with_the_reason() {
             &[("Order", "none")][..],
             "rule OrderNone: Order is none, but",
         ),
+        (
+            &[
+                ("LiveOrder", "newest"),
+                ("Order", "none"),
+                ("ExistingQueueArn", standard),
+            ],
+            "rule LiveOrderNewest: LiveOrder is newest, but",
+        ),
+        (
+            &[("LiveOrder", "exact")],
+            "parameter LiveOrder: \"exact\" is none of",
+        ),
         (&[("BatchWindow", "0")], "rule BatchWithoutWindow"),
         (
             &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],
@@ -99,6 +111,7 @@ fn nonsense_is_refused_with_the_reason() {
     }
     for given in [
         &[("Order", "none"), ("ExistingQueueArn", standard)][..],
+        &[("LiveOrder", "newest"), ("Order", "bucket")],
         &[("BatchWindow", "0"), ("BatchSize", "10")],
         &[("RealtimeConcurrency", "1")],
     ] {

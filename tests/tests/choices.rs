@@ -12,6 +12,7 @@ use e2e::{Received, STACK, Stack};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_mins(1);
+const NEWEST: (&str, &str) = ("LiveOrder", "newest");
 
 /// A queue that the stack is given.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +90,8 @@ async fn each_combination_that_makes_sense_works() {
                     parameters.extend(beside(number, ingestion, queue));
                     let told = format!("{parameters:?}");
                     let stack = Stack::create(&name, &parameters).await.expect(&told);
-                    both_paths_tell(&stack, queue, &told).await;
+                    let newest = parameters.contains(&NEWEST);
+                    both_paths_tell(&stack, queue, newest, &told).await;
                     stack.remove().await.unwrap();
                 }
             }
@@ -107,6 +109,11 @@ fn beside(number: usize, ingestion: &str, queue: Given) -> Vec<(&'static str, &'
         1 => vec![
             ("AlarmTopicArn", "arn:aws:sns:eu-west-1:000000000000:alarms"),
             ("Dashboard", "true"),
+            // A standard queue keeps no order.
+            match queue {
+                Given::Standard => ("LiveOrder", "notified"),
+                _ => NEWEST,
+            },
         ],
         2 if queue != Given::Standard => vec![("Order", "bucket"), ("KeyPrefix", "a")],
         2 => vec![("Order", "none"), ("KeySuffix", "b")],
@@ -119,15 +126,19 @@ fn beside(number: usize, ingestion: &str, queue: Given) -> Vec<(&'static str, &'
 }
 
 /// A change and a delete reach the queue, live and by a reseed.
-async fn both_paths_tell(stack: &Stack, queue: Given, told: &str) {
-    let versions = [
-        stack.put("a b", "1").await.unwrap(),
-        stack.delete("a b").await.unwrap(),
-    ];
-    let names = ["ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"];
+async fn both_paths_tell(stack: &Stack, queue: Given, newest: bool, told: &str) {
     let url = stack.output("QueueUrl");
     let all = |_: &Received| true;
-    let mut live = stack.receive(url, 2, TIMEOUT, all).await.unwrap();
+    let mut live = Vec::new();
+    let put = stack.put("a b", "1").await.unwrap();
+    if newest {
+        // Were the delete told first, the change would not be sent.
+        live = stack.receive(url, 1, TIMEOUT, all).await.unwrap();
+    }
+    let versions = [put, stack.delete("a b").await.unwrap()];
+    let names = ["ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"];
+    let rest = stack.receive(url, 2 - live.len(), TIMEOUT, all).await;
+    live.extend(rest.unwrap());
     stack.reseed(json!({})).await.expect(told);
     let mut again = stack.receive(url, 2, TIMEOUT, all).await.unwrap();
     // Live events come in any order, and a standard queue keeps none.
@@ -154,8 +165,10 @@ async fn both_paths_tell(stack: &Stack, queue: Given, told: &str) {
 #[tokio::test]
 async fn a_stack_may_change_its_mind() {
     let mut stack = Stack::create("changed", &[]).await.unwrap();
-    for ingestion in ["buffered", "direct"] {
-        stack = stack.change(&[("Ingestion", ingestion)]).await.unwrap();
+    // A buffer and a live table come, and go.
+    for (ingestion, order) in [("buffered", "newest"), ("direct", "notified")] {
+        let parameters = [("Ingestion", ingestion), ("LiveOrder", order)];
+        stack = stack.change(&parameters).await.unwrap();
         stack.put(ingestion, "1").await.unwrap();
         let ours = |m: &Received| m.text("key") == ingestion;
         let url = stack.output("QueueUrl");
@@ -169,6 +182,18 @@ async fn a_stack_may_change_its_mind() {
 async fn nonsense_is_refused_before_anything_is_deployed_or_at_start() {
     for (parameters, part) in [
         (&[("Order", "none")][..], "ExistingQueueArn"),
+        (
+            &[
+                NEWEST,
+                ("Order", "none"),
+                (
+                    "ExistingQueueArn",
+                    "arn:aws:sqs:eu-west-1:000000000000:events",
+                ),
+            ],
+            "choose key or bucket on a FIFO queue",
+        ),
+        (&[("LiveOrder", "exact")], "notified"),
         (&[("BatchWindow", "0")], "BatchSize of 10 or less"),
         (
             &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],

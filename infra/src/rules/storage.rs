@@ -1,10 +1,11 @@
-//! Buckets, the table, and the key that encrypts them.
+//! Buckets, tables, and the key that encrypts them.
 
 use std::collections::BTreeSet;
 
 use super::expect;
-use crate::resources::{Index, Resource, Role};
+use crate::resources::{Index, Resource, Role, Statement, Table};
 use crate::stack::Stack;
+use crate::template::show;
 
 pub(super) fn buckets(stack: &Stack) -> Vec<String> {
     let mut found = Vec::new();
@@ -27,13 +28,17 @@ pub(super) fn buckets(stack: &Stack) -> Vec<String> {
     found
 }
 
-pub(super) fn table(stack: &Stack) -> Vec<String> {
-    let mut found = Vec::new();
-    let tables = stack.all(|resource| match resource {
+fn of_stack(stack: &Stack) -> impl Iterator<Item = (&str, &Table)> {
+    stack.all(|resource| match resource {
         Resource::Table(table) => Some(table),
         _ => None,
-    });
-    for (id, table) in tables {
+    })
+}
+
+/// `expiresAt` is the attribute that crates/aws writes, whatever the table.
+pub(super) fn tables(stack: &Stack) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, table) in of_stack(stack) {
         let billing = table.billing_mode.as_str();
         found.extend(expect(&format!("{id} billing"), billing, "PAY_PER_REQUEST"));
         let ttl = &table.time_to_live_specification;
@@ -44,15 +49,25 @@ pub(super) fn table(stack: &Stack) -> Vec<String> {
             "expiresAt",
         ));
         found.extend(expect(&format!("{id} TTL"), ttl.enabled, true));
-        let recovery = table.point_in_time_recovery_specification.enabled;
-        found.extend(expect(&format!("{id} recovery"), recovery, true));
         found.extend(expect(
             &format!("{id} encryption"),
             table.encryption.enabled,
             true,
         ));
-        found.extend(index(stack, id, &table.global_secondary_indexes));
     }
+    found
+}
+
+/// Jobs cannot be made again from anything else, so their table recovers.
+pub(super) fn checkpoints(stack: &Stack) -> Vec<String> {
+    let id = "CheckpointTable";
+    let Some((_, table)) = of_stack(stack).find(|(own, _)| *own == id) else {
+        return vec![format!("there is no {id}")];
+    };
+    let mut found = Vec::new();
+    let recovery = table.point_in_time_recovery_specification.enabled;
+    found.extend(expect(&format!("{id} recovery"), recovery, true));
+    found.extend(index(stack, id, &table.global_secondary_indexes));
     found
 }
 
@@ -136,12 +151,27 @@ pub(super) fn one_key(stack: &Stack) -> Vec<String> {
     }
     for (id, function) in stack.functions() {
         let role = stack.role_of(function);
-        let mut statements = role.into_iter().flat_map(Role::statements);
-        let may = statements
-            .any(|s| s.action.iter().any(|a| a == "kms:GenerateDataKey") && s.resource == [*key]);
-        if !may {
+        let statements = || role.into_iter().flat_map(Role::statements);
+        let of_key = statements()
+            .find(|s| s.action.iter().any(|a| a == "kms:GenerateDataKey") && s.resource == [*key]);
+        let Some(of_key) = of_key else {
             found.push(format!("{id} may not use the key {key}"));
+            continue;
+        };
+        let uses_table = |s: &Statement| s.action.iter().any(|a| a.starts_with("dynamodb:"));
+        if statements().any(uses_table) && !by(of_key, "dynamodb") {
+            found.push(format!("{id} may not use the key for its table"));
         }
     }
     found
+}
+
+/// Whether a statement lets a key be used by that service.
+fn by(statement: &Statement, service: &str) -> bool {
+    let mut conditions = statement.condition.values();
+    let named = format!("{service}.");
+    conditions.any(|c| {
+        c.get("kms:ViaService")
+            .is_some_and(|via| show(via).contains(&named))
+    })
 }

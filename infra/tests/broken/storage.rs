@@ -1,4 +1,4 @@
-//! Broken copies that the rules of buckets, the checkpoint table and the key catch.
+//! Broken copies that the rules of buckets, tables and the key catch.
 
 use crate::Broken;
 
@@ -67,6 +67,31 @@ pub(super) const BROKEN: &[Broken] = &[
         "Resources/CheckpointTable/Properties/SSESpecification/SSEEnabled",
         "false",
         "CheckpointTable encryption",
+    ),
+    (
+        "Resources/LiveTable/Properties/TimeToLiveSpecification/AttributeName",
+        "ttl",
+        "LiveTable TTL attribute",
+    ),
+    (
+        "Resources/LiveTable/Properties/BillingMode",
+        "PROVISIONED",
+        "LiveTable billing",
+    ),
+    (
+        "Resources/LiveTable/Properties/SSESpecification",
+        "-",
+        "LiveTable encryption",
+    ),
+    (
+        "Resources/LiveTable/Properties/SSESpecification/KMSMasterKeyId",
+        "-",
+        "LiveTable is not encrypted by arn:aws:kms",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition/StringEquals/kms:ViaService/1",
+        "-",
+        "Realtime may not use the key for its table",
     ),
     (
         "Resources/PlanBucket/Properties/BucketEncryption/ServerSideEncryptionConfiguration/0/ServerSideEncryptionByDefault/KMSMasterKeyID",
