@@ -1,8 +1,23 @@
 //! What docs/EVENTS.md promises of live order, under faults.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use bridge_sim::live::LiveScenario;
+use async_trait::async_trait;
+use bridge_core::clock::SystemClock;
+use bridge_core::event::{Change, Event, Source, event_id};
+use bridge_core::failure::FailureKind;
+use bridge_core::format::Format;
+use bridge_core::live::newest::{LiveChange, Newest};
+use bridge_core::queue::error::SendError;
+use bridge_core::queue::message::{Message, Writer};
+use bridge_core::queue::ordering::Order as QueueOrder;
+use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_core::retry::Backoff;
+use bridge_core::timestamp::Timestamp;
+use bridge_sim::faults::Faults;
+use bridge_sim::live::{LiveScenario, SimLive};
 
 /// Seeds of the test command; `BRIDGE_SEEDS=100000` runs more, `BRIDGE_SEED=42` one.
 const SEEDS: u64 = 4_000;
@@ -33,4 +48,78 @@ fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
             });
         }
     });
+}
+
+/// A queue that takes nothing, for what the messages hold.
+struct Refusing;
+
+#[async_trait]
+impl Queue for Refusing {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+        let refusal = SendError {
+            kind: FailureKind::Permanent,
+            code: "InvalidMessageContents".to_owned(),
+            message: String::new(),
+        };
+        Ok(vec![Err(refusal); messages.len()])
+    }
+
+    async fn depth(&self) -> Result<u64, SendError> {
+        Ok(0)
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
+        Ok(1024)
+    }
+
+    fn request_timeout(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_does_not_take_is_not_taken_for_sent_when_it_comes_again() {
+    let event = Event {
+        event_id: event_id("ledger", "k", "v", Change::Created),
+        source: Source::Realtime,
+        event_name: "ObjectCreated:Put".to_owned(),
+        bucket: "ledger".to_owned(),
+        key: "k".to_owned(),
+        version_id: "v".to_owned(),
+        event_time: Timestamp(0),
+        sequencer: Some("05".to_owned()),
+        size: None,
+        e_tag: None,
+        is_latest: None,
+        job_id: None,
+        sequence: None,
+    };
+    let change = LiveChange {
+        event: &event,
+        sequencer: event.sequencer.as_deref(),
+    };
+    let writer = Writer {
+        format: Format::Bridge,
+        order: QueueOrder::Key,
+        region: String::new(),
+    };
+    let live = SimLive::new(Arc::new(Faults::new(1, 0)));
+    let mut random = fastrand::Rng::with_seed(1);
+    for owner in ["first", "second"] {
+        let newest = Newest {
+            store: &live,
+            clock: &SystemClock,
+            owner,
+            backoff: Backoff::default(),
+        };
+        let budget = Duration::from_secs(10);
+        let sent = newest
+            .deliver(&Refusing, &writer, &[change], budget, &mut random)
+            .await;
+        assert_eq!(
+            sent.leftover[0].refusal.code, "InvalidMessageContents",
+            "{owner}"
+        );
+        assert!(sent.late.is_empty(), "{owner}");
+    }
 }

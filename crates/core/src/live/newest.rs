@@ -5,7 +5,8 @@
 //! time. So a key is claimed before anything of it is sent, by one conditional update that also tells how
 //! far it was sent; and given back with the newest change that the queue has confirmed. Where that is
 //! not known (the invocation died, or its last request was not answered) the claim is not given back:
-//! it ends by itself, when nothing of it can arrive any more.
+//! it ends by itself, when nothing of it can arrive any more. Whoever finds a key held waits a while: a
+//! holder that lives gives it back within milliseconds.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -193,7 +194,7 @@ impl Newest<'_> {
             let sent = |number: &u64| goes[index(*number)] && is_left(number).is_none();
             let sent: Vec<u64> = key.numbers.iter().copied().filter(sent).collect();
             let place = match newest(changes, &sent) {
-                Some(sequencer) => key.place.confirmed(&sequencer),
+                Some(sequencer) => Place::confirmed(sequencer),
                 None => key.place,
             };
             let mut random = random.fork();
@@ -206,13 +207,15 @@ impl Newest<'_> {
                     place,
                     expires: self.clock.now() + RETENTION,
                 };
-                let call = || in_time(self.store.give_back(&done));
-                match retry.run(&mut random, call).await {
-                    // An answer that was lost looks like this, too.
-                    Ok(()) | Err(LiveStoreError::Held) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "a key was not given back; its claim ends by itself");
+                let call = || async {
+                    match in_time(self.store.give_back(&done)).await {
+                        // So it was given back before, and that answer was lost.
+                        Err(LiveStoreError::Held) => Ok(()),
+                        answer => answer,
                     }
+                };
+                if let Err(error) = retry.run(&mut random, call).await {
+                    tracing::warn!(%error, "a key was not given back; its claim ends by itself");
                 }
             })
         });

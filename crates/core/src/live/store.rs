@@ -59,8 +59,7 @@ pub enum LiveStoreError {
 impl Failure for LiveStoreError {
     fn kind(&self) -> FailureKind {
         match self {
-            // Within an invocation there is no use in waiting for another one's end.
-            Self::Held => FailureKind::Permanent,
+            Self::Held => FailureKind::Transient,
             Self::Store { kind, .. } => *kind,
         }
     }
