@@ -77,3 +77,46 @@ impl<'a> From<&'a Job> for JobAnswer<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::start::StartRequest;
+    use bridge_core::config::Config;
+
+    /// The interface, field by field: nothing else in this crate looks at it.
+    #[test]
+    fn a_job_is_answered_field_by_field() {
+        let config = Config::read(&|name| {
+            (name == "QUEUE_URL").then(|| "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned())
+        });
+        let options = StartRequest::default()
+            .resolve(&config.unwrap(), Timestamp(0))
+            .unwrap();
+        let id = "20240501-1a2b3c4d-1".parse().unwrap();
+        let mut job = Job::new(id, "ledger", options, "1a2b3c4d".to_owned(), Timestamp(1));
+        job.stop_request = Some(StopRequest::Pause);
+        job.last_error = Some("why".to_owned());
+        job.updated_at = Timestamp(2);
+        job.progress_at = Some(Timestamp(3));
+        job.finished_at = Some(Timestamp(4));
+        job.expires_at = Some(5);
+        let answer = json!(JobAnswer::from(&job));
+        for (field, value) in [
+            ("jobId", json!("20240501-1a2b3c4d-1")),
+            ("stopRequest", json!("pause")),
+            ("lastError", json!("why")),
+            ("createdAt", json!(Timestamp(1))),
+            ("updatedAt", json!(Timestamp(2))),
+            ("progressAt", json!(Timestamp(3))),
+            ("finishedAt", json!(Timestamp(4))),
+        ] {
+            assert_eq!(answer[field], value, "{field}");
+        }
+        for hidden in ["revision", "digest", "expiresAt", "wish"] {
+            assert_eq!(answer.get(hidden), None, "{hidden}");
+        }
+    }
+}

@@ -192,3 +192,55 @@ impl Keyspace {
         ranges
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::listing::rows::Builder;
+    use bridge_core::listing::version::VersionRef;
+    use bridge_core::timestamp::Timestamp;
+
+    use super::*;
+
+    fn page(keys: &[&str], next: (&str, &str)) -> Page {
+        let mut builder = Builder::default();
+        for key in keys {
+            builder.push(VersionRef {
+                key,
+                version_id: "v",
+                last_modified: Timestamp(0),
+                is_latest: true,
+                is_delete_marker: false,
+                size: Some(0),
+                e_tag: None,
+            });
+        }
+        Page {
+            listing: builder.finish(),
+            next: Some(Marker {
+                key: next.0.to_owned(),
+                version_id: Some(next.1.to_owned()),
+            }),
+        }
+    }
+
+    /// Each would be read for ever: pages hold something new at first, and lead nowhere.
+    #[test]
+    fn a_server_whose_next_marker_is_not_ahead_is_refused() {
+        for (keys, next) in [
+            (&["m", "n"][..], ("m", "v")),
+            (&["n"], ("m", "v")),
+            (&["m", "n"], ("a", "v")),
+            (&[], ("a", "v")),
+            (&[], ("m", "w")),
+        ] {
+            let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
+            let first = keyspace.next_request().unwrap();
+            keyspace
+                .accept(first.range, page(&["a", "m"], ("m", "v")))
+                .unwrap();
+            let second = keyspace.next_request().unwrap();
+            let refused = keyspace.accept(second.range, page(keys, next));
+            assert!(refused.is_err(), "{keys:?} {next:?}");
+        }
+    }
+}
