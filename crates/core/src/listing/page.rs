@@ -50,21 +50,21 @@ pub struct Page {
 ///     b"<ListVersionsResult>
 ///         <EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
 ///         <DeleteMarker>
-///             <Key>caf%C3%A9</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>
+///             <Key>r%C3%A9sum%C3%A9</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>
 ///             <LastModified>2024-05-01T12:00:00.000Z</LastModified>
 ///         </DeleteMarker>
 ///         <Version>
-///             <Key>caf%C3%A9</Key><VersionId>v1</VersionId><IsLatest>false</IsLatest>
+///             <Key>r%C3%A9sum%C3%A9</Key><VersionId>v1</VersionId><IsLatest>false</IsLatest>
 ///             <LastModified>2024-05-01T12:00:00.000Z</LastModified>
 ///             <ETag>&quot;9a0364b9&quot;</ETag><Size>4</Size>
 ///         </Version>
 ///     </ListVersionsResult>",
 /// )?;
 /// let versions: Vec<_> = page.listing.iter().map(|row| row.version).collect();
-/// assert_eq!((versions[0].key, versions[0].is_delete_marker), ("café", true));
+/// assert_eq!((versions[0].key, versions[0].is_delete_marker), ("résumé", true));
 /// assert_eq!((versions[1].size, versions[1].e_tag), (Some(4), Some("9a0364b9")));
 /// let next = page.next.expect("the page is truncated");
-/// assert_eq!((next.key.as_str(), next.version_id.as_deref()), ("café", Some("v1")));
+/// assert_eq!((next.key.as_str(), next.version_id.as_deref()), ("résumé", Some("v1")));
 /// # Ok::<(), bridge_core::listing::page::error::PageError>(())
 /// ```
 ///
