@@ -35,6 +35,10 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// function's own retries before).
 pub const RETENTION: Duration = Duration::from_hours(24 * 16);
 
+/// How long a key that is held, or a table that fails, is tried: the other keys of the batch, claimed by
+/// then, wait too.
+const MOST_WAIT: Duration = Duration::from_secs(3);
+
 /// Claims and returns in flight at the same time.
 const IN_FLIGHT: usize = 16;
 
@@ -142,7 +146,7 @@ impl Newest<'_> {
                 until,
             };
             let mut random = random.fork();
-            let retry = self.retry(budget / 4);
+            let retry = self.retry(MOST_WAIT.min(budget / 4));
             async move {
                 let call = || in_time(self.store.claim(&claim, self.clock.now()));
                 let found = retry.run(&mut random, call).await;
