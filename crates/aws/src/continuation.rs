@@ -8,7 +8,7 @@ use bridge_history::api::request::ContinueRequest;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError};
 
-use crate::sdk::RequestError;
+use crate::request_error::RequestError;
 
 /// Invokes a function.
 #[derive(Debug, Clone)]

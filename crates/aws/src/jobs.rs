@@ -20,7 +20,7 @@ use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
 use bridge_history::job::stored::StoredJob;
 
-use crate::sdk::RequestError;
+use crate::request_error::RequestError;
 
 /// The table's partition key.
 const KEY: &str = "jobId";

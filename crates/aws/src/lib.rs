@@ -1,6 +1,7 @@
 //! The AWS adapters of the ports.
 //!
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
+//! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
 //! - [`live`]: the live table, `DynamoDB`
@@ -30,6 +31,7 @@ pub mod plans;
 pub mod queue;
 #[cfg(feature = "history")]
 pub mod queues;
+pub mod request_error;
 pub mod sdk;
 #[cfg(feature = "history")]
 pub mod watched;

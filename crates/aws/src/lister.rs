@@ -23,7 +23,8 @@ use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::bounded::bounded;
-use crate::sdk::{self, RequestError};
+use crate::request_error::RequestError;
+use crate::sdk;
 
 /// What the SDK gets to read instead of a listing.
 const EMPTY: &str = "<ListVersionsResult/>";

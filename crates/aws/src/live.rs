@@ -11,7 +11,7 @@ use bridge_core::live::place::{Claimed, Place};
 use bridge_core::live::store::{Claim, LiveStore, LiveStoreError, Return};
 use bridge_core::timestamp::Timestamp;
 
-use crate::sdk::RequestError;
+use crate::request_error::RequestError;
 
 /// A claim is taken from nobody, from who holds it no longer, and from its own owner.
 const MAY_CLAIM: &str =

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
 use crate::bounded::TooLong;
-use crate::sdk::{RequestError, sources};
+use crate::request_error::{RequestError, sources};
 
 /// The longest that writing or reading one object may take: it can be many megabytes. The SDK's own timeouts
 /// end when an object's answer begins, and its stalled-stream protection is content with a byte a second.

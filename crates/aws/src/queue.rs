@@ -20,7 +20,8 @@ use bytes::Bytes;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::sdk::{REQUEST_TIMEOUT, RequestError};
+use crate::request_error::RequestError;
+use crate::sdk::REQUEST_TIMEOUT;
 
 /// One SQS queue.
 #[derive(Debug, Clone)]

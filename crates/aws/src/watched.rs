@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
 };
 use bridge_core::watched::{Destination, NoAnswer, Notifications, Versioning, WatchedBucket};
 
-use crate::sdk::RequestError;
+use crate::request_error::RequestError;
 
 /// One bucket.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_lambda::primitives::Blob;
-use bridge_aws::sdk::{self, RequestError};
+use bridge_aws::request_error::RequestError;
+use bridge_aws::sdk;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

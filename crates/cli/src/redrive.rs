@@ -20,7 +20,8 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
     MessageSystemAttributeName as System, QueueAttributeName,
 };
-use bridge_aws::sdk::{self, RequestError};
+use bridge_aws::request_error::RequestError;
+use bridge_aws::sdk;
 use bridge_core::config::check_queue_url;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{ArgGroup, Args};

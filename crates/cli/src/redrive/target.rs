@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
-use bridge_aws::sdk::RequestError;
+use bridge_aws::request_error::RequestError;
 use bridge_core::queue::ordering::is_fifo;
 use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
