@@ -21,6 +21,8 @@ pub mod segment;
 mod segment_error;
 pub mod settings;
 mod settle;
+#[cfg(test)]
+mod slow;
 pub mod state;
 pub mod store;
 pub mod stored;

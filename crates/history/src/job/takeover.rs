@@ -135,3 +135,31 @@ async fn is_forsaken(
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::slow::{SlowJobs, WRITE, ports};
+    use crate::job::state::tests::job;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_counted_from_before_the_write_that_took_the_job() {
+        // Of a write whose answer was lost, the next attempt finds out only that it went through.
+        for lost_answers in [0, 1] {
+            let job = job();
+            let ports = ports(SlowJobs::new(job.clone(), lost_answers));
+            let invocation = Invocation {
+                job_id: &job.job_id,
+                expected_epoch: Some(job.epoch),
+                owner: "me",
+                budget: Duration::from_mins(10),
+                stop: CancellationToken::new(),
+            };
+            let settings = SegmentSettings::new("eu-west-1".to_owned(), 1);
+            let before = Instant::now();
+            let taken = take(&ports, &settings, &invocation).await.unwrap().unwrap();
+            assert!(before.elapsed() >= WRITE, "{:?}", before.elapsed());
+            assert_eq!(taken.begun, before, "{lost_answers} answers lost");
+        }
+    }
+}
