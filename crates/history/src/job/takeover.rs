@@ -1,6 +1,5 @@
 //! How a segment gets its job.
 
-use crate::id::JobId;
 use std::time::Duration;
 
 use bridge_core::failure::Failure as _;
@@ -8,6 +7,7 @@ use bridge_core::retry::{Backoff, Retry};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::invocation::Invocation;
 use crate::job::ports::Ports;
