@@ -1,5 +1,5 @@
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bridge_core::queue::port::EntryResult;
@@ -349,67 +349,4 @@ async fn an_event_that_cannot_be_kept_aside_is_not_passed_over() {
         "{:?}",
         place.bodies()
     );
-}
-
-/// A gate that can be closed.
-struct Door(AtomicBool);
-
-impl Gate for Door {
-    fn is_open(&self, _: Duration) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Whether `keep` kept an event, and of how many requests, at a place that refuses its text, where the
-/// lane is stopped or its gate closed before, or by the first request.
-async fn kept_aside(stops: bool, closes: bool, before: bool) -> (bool, usize) {
-    let stop = CancellationToken::new();
-    let gate = Arc::new(Door(AtomicBool::new(true)));
-    let end = {
-        let (stop, gate) = (stop.clone(), Arc::clone(&gate));
-        move || {
-            if stops {
-                stop.cancel();
-            }
-            gate.0.store(!closes, Ordering::Relaxed);
-        }
-    };
-    if before {
-        end();
-    }
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&requests);
-    let place = played(move |messages| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        end();
-        if messages[0].body.contains("versionId") {
-            let code = "InvalidMessageContents";
-            return Ok(vec![Err(refusal(FailureKind::Permanent, code))]);
-        }
-        Ok(all_taken(messages))
-    });
-    let parking = Parking {
-        place,
-        clock: Arc::new(bridge_core::clock::SystemClock),
-        gate,
-        retry: Retry {
-            backoff: Backoff::default(),
-            retry_timeout: Duration::from_mins(1),
-            stop,
-        },
-    };
-    let refused = refusal(FailureKind::Permanent, "InvalidMessageContents");
-    let mut random = fastrand::Rng::with_seed(1);
-    let is_kept = parking.keep(&event(1, "a"), &refused, &mut random).await;
-    (is_kept.unwrap(), requests.load(Ordering::Relaxed))
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stopped_lane_and_a_closed_gate_keep_nothing_more() {
-    assert_eq!(kept_aside(false, false, false).await, (true, 3));
-    for (stops, closes) in [(true, false), (false, true)] {
-        assert_eq!(kept_aside(stops, closes, true).await, (false, 0));
-        // Its next, shorter form is another request.
-        assert_eq!(kept_aside(stops, closes, false).await, (false, 1));
-    }
 }
