@@ -24,6 +24,7 @@ pub struct Manifest {
     /// Of this schema: 1.
     pub version: u32,
     /// Whose plan.
+    #[serde(deserialize_with = "JobId::deserialize_stored")]
     pub job_id: JobId,
     /// Which bucket was listed.
     pub bucket: String,
