@@ -140,7 +140,7 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
+fn a_stop_request_is_seen_by_the_segment_at_work_within_seconds() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(5), 600);
     for (request, phase) in [
         (StopRequest::Pause, Phase::Paused),

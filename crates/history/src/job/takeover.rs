@@ -128,7 +128,7 @@ async fn is_forsaken(
         match load(ports, &job.job_id).await {
             Ok(Some(found)) if found.stored_revision() == job.stored_revision() => {}
             Ok(_) => return Ok(false),
-            // What cannot be seen now is seen at the end: a write changes the stamp for good.
+            // What cannot be seen now is seen at the end: a write changes the revision for good.
             Err(error) if error.may_pass() => {}
             Err(error) => return Err(error),
         }
