@@ -1,10 +1,10 @@
 //! Port `Queues`: any queue of SQS by its URL.
 
-use bridge_history::id::JobId;
 use std::sync::Arc;
 
 use aws_sdk_sqs::Client;
 use bridge_core::queue::port::Queue;
+use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 
 use crate::queue::SqsQueue;

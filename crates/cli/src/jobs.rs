@@ -15,7 +15,7 @@ use crate::{Outcome, Usage, tell};
 /// What of the jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
-    /// Tell of all jobs, the newest first
+    /// List all jobs, the newest first
     ///
     /// A line a job: id, phase, when it was started, how far it is of how many events, and its last
     /// error. Jobs that cannot be read are reported on standard error, and end it with exit code 1.
@@ -28,7 +28,7 @@ pub(crate) struct ListArguments {
     /// The stack
     #[arg(long, value_name = "NAME")]
     stack: String,
-    /// Write each job as the reseed function tells it, one JSON object a line
+    /// Write each job as the reseed function answers it, one JSON object a line
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) async fn run(command: JobsCommand) -> anyhow::Result<Outcome> {
     list(&lambda, &arguments).await
 }
 
-/// Page after page, each told before the next one is asked for.
+/// Page after page, each written before the next one is asked for.
 async fn list(
     lambda: &aws_sdk_lambda::Client,
     arguments: &ListArguments,
@@ -59,15 +59,15 @@ async fn list(
     loop {
         let page = ask(lambda, &function, &request).await?;
         let jobs = page["jobs"].as_array();
-        let jobs = jobs.with_context(|| format!("{function} told no jobs: {page}"))?;
+        let jobs = jobs.with_context(|| format!("{function} answered no jobs: {page}"))?;
         for job in jobs {
-            let told = if arguments.json {
+            let text = if arguments.json {
                 job.to_string()
             } else {
                 line(job)
             };
             // Who reads has enough.
-            if writeln!(std::io::stdout(), "{told}").is_err() {
+            if writeln!(std::io::stdout(), "{text}").is_err() {
                 return Ok(outcome);
             }
         }
@@ -78,7 +78,7 @@ async fn list(
         match page.get("next") {
             None => return Ok(outcome),
             Some(next) if *next == request["next"] => {
-                bail!("{function} told the same page twice: {next}");
+                bail!("{function} answered the same page twice: {next}");
             }
             Some(next) => request["next"] = next.clone(),
         }
@@ -97,11 +97,11 @@ async fn ask(
         .await
         .map_err(|e| anyhow!("{}", RequestError::of(&e)))
         .with_context(|| format!("invoking {function}; is --stack the stack's name?"))?;
-    let told = answer.payload().map(Blob::as_ref).unwrap_or_default();
+    let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
     if answer.function_error().is_some() {
-        bail!("{function} failed: {}", String::from_utf8_lossy(told));
+        bail!("{function} failed: {}", String::from_utf8_lossy(payload));
     }
-    serde_json::from_slice(told).with_context(|| format!("{function} answered no JSON"))
+    serde_json::from_slice(payload).with_context(|| format!("{function} answered no JSON"))
 }
 
 /// A job on one line.

@@ -2,10 +2,12 @@
 //!
 //! - [`request`]: its input; [`start`]: the options of a reseed, checked
 //! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
+//! - [`queue`]: whether the queue of a job to start may be used
 //! - [`answer`]: a job as it is shown
 
 pub mod actions;
 pub mod answer;
 pub mod list;
+pub mod queue;
 pub mod request;
 pub mod start;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bridge_core::text::shown;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest job id, bytes; those made here have about 25.
 const MOST_ID: usize = 64;
@@ -15,8 +15,9 @@ const MOST_ECHOED: usize = 200;
 /// The id of a job: `20240501-1a2b3c4d-1`, the day, the digest of what was asked, a count.
 ///
 /// It is a key of the table, part of names in the plan bucket, and a folder's name, so whatever comes
-/// from outside is parsed. What a store holds is taken as it stands ([`JobId::stored`]).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// from outside is parsed. What a store holds is taken as it stands ([`JobId::stored`]). It has no
+/// `Deserialize`, so each field says which of the two it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct JobId(String);
 
@@ -42,6 +43,14 @@ impl JobId {
     #[must_use]
     pub fn stored(name: String) -> Self {
         Self(name)
+    }
+
+    /// Reads a field of a stored form: as it stands, see [`JobId::stored`].
+    ///
+    /// # Errors
+    /// The deserialiser's, when it is no text.
+    pub(crate) fn deserialize_stored<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::stored)
     }
 
     /// As it is written.

@@ -1,8 +1,8 @@
 //! Jobs: one replay of history each, a chain of segments that hand over to each other.
 //!
-//! - [`state`]: the job and what may become of it (pure); [`stored`]: how it is kept; [`options`]:
-//!   what it was asked to do; [`phase`]:
-//!   where it is in its life; [`place`]: where it stands in the list of jobs
+//! - [`state`]: the job and what may become of it (pure), `requested`: by an operator's request;
+//!   [`stored`]: how it is kept; [`options`]: what it was asked to do; [`phase`]: where it is in its life;
+//!   [`place`]: where it stands in the list of jobs
 //! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
 //!   how it works; `segment_error`: why it stopped early; `settle`: what
 //!   is to become of the job then
@@ -17,10 +17,13 @@ pub mod options;
 pub mod phase;
 pub mod place;
 pub mod ports;
+mod requested;
 pub mod segment;
 mod segment_error;
 pub mod settings;
 mod settle;
+#[cfg(test)]
+mod slow;
 pub mod state;
 pub mod store;
 pub mod stored;

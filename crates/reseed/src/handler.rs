@@ -8,6 +8,7 @@ use bridge_core::watched::{Finding, WatchedBucket, check_notifications, check_ve
 use bridge_history::api::actions;
 use bridge_history::api::answer::JobAnswer;
 use bridge_history::api::list::list;
+use bridge_history::api::queue;
 use bridge_history::api::request::{ContinueRequest, Request};
 use bridge_history::job::error::JobError;
 use bridge_history::job::invocation::Invocation;
@@ -75,7 +76,7 @@ impl Reseed {
             Request::Start(start) => {
                 let options = start.resolve(&self.config.common, ports.clock.now())?;
                 if !options.dry_run {
-                    actions::ask_queue(&*ports.queues, &options.target.to_string()).await?;
+                    queue::ask(&*ports.queues, &options.target.to_string()).await?;
                 }
                 let job = actions::start(ports, &self.config, &start).await?;
                 tracing::info!(job = %job.job_id, "started");

@@ -1,6 +1,5 @@
 //! A machine that stands still for a time, as a suspended laptop or a starved container does.
 
-use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use bridge_core::failure::FailureKind;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::{EntryResult, Queue};
+use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 use tokio::time::{Instant, sleep_until};
 

@@ -124,7 +124,7 @@ pub async fn job_store(store: Arc<dyn JobStore>, prefix: &str) {
         .unwrap();
     assert_eq!(store.load(&id).await, Ok(Some(second.clone())));
 
-    // A stale write changes nothing, whichever half of the stamp is stale.
+    // A stale write changes nothing, whichever half of the revision is stale.
     let mut stale = first.next(Timestamp(10));
     stale.phase = Phase::Cancelled;
     assert_eq!(

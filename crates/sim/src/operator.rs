@@ -1,10 +1,10 @@
 //! Somebody who pauses, resumes and cancels a job while a scenario runs.
 
-use bridge_history::id::JobId;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bridge_history::api::actions;
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::StopRequest;

@@ -1,10 +1,10 @@
 //! The queue and its failure queue, as a job opens them.
 
-use bridge_history::id::JobId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bridge_core::queue::port::Queue;
+use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 
 use crate::parking::OfParking;

@@ -1,7 +1,6 @@
 //! A whole stack on simulated time: segments, continuations that are lost or doubled, kills at
 //! any moment, and the sweep that picks up the pieces.
 
-use bridge_history::id::{Epoch, JobId};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use bridge_core::clock::Clock;
 use bridge_core::listing::page::Marker;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::invocation::Invocation;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};

@@ -140,7 +140,7 @@ fn a_paused_job_stops_within_seconds_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_wish_is_seen_by_the_segment_at_work_within_seconds() {
+fn a_stop_request_is_seen_by_the_segment_at_work_within_seconds() {
     let bucket = bucket(&mut fastrand::Rng::with_seed(5), 600);
     for (request, phase) in [
         (StopRequest::Pause, Phase::Paused),
@@ -182,6 +182,30 @@ fn a_scan_that_cannot_advance_fails_with_the_reason_and_not_never() {
         assert!(world.turn(Duration::from_hours(1)).await);
         let job = world.jobs.jobs().values().next().cloned().unwrap();
         assert_eq!((job.phase, job.counts.segments), (Phase::Failed, 10));
+        assert!(job.last_error.unwrap().contains("ReseedTimeout"));
+    });
+}
+
+#[test]
+fn a_scan_that_is_stuck_in_a_later_segment_fails_too() {
+    let mut bucket = Bucket::default();
+    for key in 0..100 {
+        bucket.put(&format!("a/{key:03}"), Timestamp(key * 1000));
+    }
+    for second in 0..20_000 {
+        bucket.put("one key", Timestamp(second * 1000));
+    }
+    on_simulated_time(async {
+        let profile = FaultProfile {
+            segment: Duration::from_secs(1),
+            ..CALM
+        };
+        let world = World::new(Arc::new(bucket), STYLE, profile, Mode::Strict, 14);
+        start(&world, &StartRequest::default()).await;
+        assert!(world.turn(Duration::from_hours(1)).await, "it never ends");
+        let job = world.jobs.jobs().values().next().cloned().unwrap();
+        assert_eq!(job.counts.listed, 100, "the first segment lists these");
+        assert_eq!((job.phase, job.counts.segments), (Phase::Failed, 11));
         assert!(job.last_error.unwrap().contains("ReseedTimeout"));
     });
 }

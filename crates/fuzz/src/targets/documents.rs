@@ -6,6 +6,7 @@ use bridge_core::listing::page::parse_page;
 use bridge_core::notification::parse_input;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::request::Request;
+use bridge_history::job::state::Job;
 use bridge_history::job::stored::StoredJob;
 use bridge_history::plan::manifest::{Manifest, Range};
 use bridge_history::scan::keyspace::Keyspace;
@@ -121,13 +122,16 @@ pub(super) fn manifest(input: &[u8]) -> bool {
     true
 }
 
-/// A job's file; what is written of it reads as the same.
+/// A job's file; what segments see of it, and what is written of that, is the same.
 pub(super) fn job(input: &[u8]) -> bool {
-    let Ok(job) = serde_json::from_slice::<StoredJob>(input) else {
+    let Ok(stored) = serde_json::from_slice::<StoredJob>(input) else {
         return false;
     };
-    let written = serde_json::to_vec(&job).expect("numbers and texts can be written");
+    let job = Job::from(stored.clone());
+    let again = StoredJob::from(&job);
+    assert_eq!(again, stored);
+    let written = serde_json::to_vec(&again).expect("numbers and texts can be written");
     let again: StoredJob = serde_json::from_slice(&written).expect("what was written can be read");
-    assert_eq!(again, job);
+    assert_eq!(Job::from(again), job);
     true
 }

@@ -3,9 +3,9 @@
 //! An input is the files of the job `j`, one behind the other, each behind a line `=== NAME`. Only the names
 //! below are written, so that an input can do no harm.
 
-use bridge_history::id::JobId;
 use std::path::Path;
 
+use bridge_history::id::JobId;
 use bridge_history::job::store::JobStore as _;
 use bridge_history::plan::manifest::Manifest;
 use bridge_local::jobs::LocalJobs;

@@ -17,9 +17,9 @@ use crate::send::parking::OnUndeliverable;
 pub enum Request {
     /// Start a job; `{}` alone starts a full reseed.
     Start(StartRequest),
-    /// Tell about a job.
+    /// Report a job.
     Status(JobRef),
-    /// Tell about all jobs, a page at a time.
+    /// Report all jobs, a page at a time.
     List(ListRequest),
     /// Stop a job; it may continue.
     Pause(JobRef),
@@ -40,6 +40,7 @@ pub enum Request {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobRef {
     /// The job.
+    #[serde(deserialize_with = "job_id")]
     pub job_id: JobId,
 }
 
@@ -47,7 +48,7 @@ pub struct JobRef {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ListRequest {
-    /// What the page before told as its `next`; absent: the first page.
+    /// What the page before gave as its `next`; absent: the first page.
     #[serde(deserialize_with = "token")]
     pub next: Option<Place>,
     /// Jobs of the page, 1 to 100; fewer come where they are long.
@@ -71,12 +72,18 @@ impl ListRequest {
     }
 }
 
+/// An id is a key of the table and part of names in the plan bucket.
+fn job_id<'de, D: Deserializer<'de>>(from: D) -> Result<JobId, D::Error> {
+    let parsed = String::deserialize(from)?.parse();
+    parsed.map_err(|e| D::Error::custom(format!("jobId: {e}")))
+}
+
 fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> {
     let text = String::deserialize(from)?;
     let place = Place::parse(&text).ok_or_else(|| {
         let text = shown(&text, MOST_ECHOED);
         D::Error::custom(format!(
-            "next: found {text:?}, allowed is what a list told as its next"
+            "next: found {text:?}, allowed is what a list answered as its next"
         ))
     })?;
     Ok(Some(place))
@@ -87,6 +94,7 @@ fn token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Place>, D::Error> 
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResumeRequest {
     /// The job.
+    #[serde(deserialize_with = "job_id")]
     pub job_id: JobId,
     /// `stop` or `park`; absent: as before.
     #[serde(default)]
@@ -98,6 +106,7 @@ pub struct ResumeRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContinueRequest {
     /// The job.
+    #[serde(deserialize_with = "job_id")]
     pub job_id: JobId,
     /// The epoch of the segment that asks.
     pub epoch: Epoch,
@@ -135,7 +144,6 @@ impl Request {
                 )));
             }
         };
-        check_job_id(fields.get("jobId"))?;
         let rest = Value::Object(fields);
         Ok(match action.as_str() {
             "start" => Self::Start(read(rest, &action)?),
@@ -154,19 +162,6 @@ impl Request {
                 )));
             }
         })
-    }
-}
-
-/// Whatever action it is for: an id is a key of the table and part of names in the plan bucket.
-fn check_job_id(found: Option<&Value>) -> Result<(), JobError> {
-    match found {
-        Some(Value::String(id)) => {
-            let parsed = id.parse::<JobId>();
-            parsed
-                .map(drop)
-                .map_err(|e| JobError::bad_request(format!("jobId: {e}")))
-        }
-        _ => Ok(()), // told by what reads the fields
     }
 }
 
@@ -266,7 +261,7 @@ mod tests {
             ),
             (
                 json!({"action": "list", "next": "x".repeat(300_000)}),
-                ["list", "next: found \"xxx", "a list told"],
+                ["list", "next: found \"xxx", "a list answered"],
             ),
             (
                 json!({"action": "list", "limit": 101}),
@@ -317,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_told_in_bounds() {
+    fn what_was_found_is_repeated_in_bounds() {
         let long = "x\u{1b}\n".repeat(100_000);
         for input in [
             json!({ "action": long }),

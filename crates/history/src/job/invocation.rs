@@ -1,9 +1,10 @@
 //! What a segment is asked to do.
 
-use crate::id::{Epoch, JobId};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+
+use crate::id::{Epoch, JobId};
 
 /// One invocation of a job.
 #[derive(Debug, Clone)]

@@ -237,7 +237,44 @@ impl Commit for JobLease {
 
 #[cfg(test)]
 mod tests {
+    use bridge_core::retry::Backoff;
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::job::slow::{SlowJobs, WRITE, ports};
+    use crate::job::state::tests::leased;
+
+    const LENGTH: Duration = Duration::from_mins(1);
+
+    /// Whether the lease lasts for `seconds` more, to the millisecond.
+    fn lasts(lease: &JobLease, seconds: u64) -> bool {
+        let (left, moment) = (Duration::from_secs(seconds), Duration::from_millis(1));
+        lease.is_open(left - moment) && !lease.is_open(left)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_counted_from_before_the_write_that_renews_it() {
+        let job = leased();
+        let taken = Taken {
+            job: job.clone(),
+            begun: Instant::now(),
+        };
+        let retry = Retry {
+            backoff: Backoff::default(),
+            retry_timeout: LENGTH,
+            stop: CancellationToken::new(),
+        };
+        let ports = ports(SlowJobs::new(job, 0));
+        let lease = JobLease::new(taken, LENGTH, ports, retry, fastrand::Rng::with_seed(1));
+        sleep(Duration::from_secs(20)).await;
+        assert!(lasts(&lease, 40), "it was taken 20 s ago");
+        for _ in 0..2 {
+            let before = Instant::now();
+            lease.try_update(&|_: &mut Job| {}).await.unwrap();
+            assert_eq!(before.elapsed(), WRITE);
+            assert!(lasts(&lease, 57), "its write began 3 s ago");
+        }
+    }
 
     #[test]
     fn the_earlier_of_two_clocks_ends_a_lease() {

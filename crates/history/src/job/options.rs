@@ -36,7 +36,7 @@ pub struct Options {
     pub pause_above_depth: Option<u64>,
     /// Plan only.
     pub dry_run: bool,
-    /// Whether a key whose order cannot be told ends the scan, instead of being counted.
+    /// Whether a key whose order nothing proves ends the scan, instead of being counted.
     #[serde(default)]
     pub refuse_ambiguous: bool,
     /// What becomes of an event that the queue refuses for good. Not written where it is the default:

@@ -1,10 +1,10 @@
 //! Where a job stands in the list of all jobs.
 
-use crate::id::JobId;
 use std::fmt;
 
 use bridge_core::timestamp::Timestamp;
 
+use crate::id::JobId;
 use crate::job::state::Job;
 
 /// Where a job stands in the list: the newest first, of two of one moment the greater id.

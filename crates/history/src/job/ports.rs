@@ -1,6 +1,5 @@
 //! Everything a job touches.
 
-use crate::id::{Epoch, JobId};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +7,7 @@ use bridge_core::clock::Clock;
 use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::queue::port::Queue;
 
+use crate::id::{Epoch, JobId};
 use crate::job::store::JobStore;
 use crate::plan::store::PlanStore;
 use crate::scan::lister::Lister;

@@ -23,16 +23,16 @@ pub(super) enum SegmentError {
 const MOST_KEPT: usize = 4_000;
 
 /// The text of an error, fit to be kept and shown.
-fn told(error: &dyn std::error::Error) -> String {
+fn kept(error: &dyn std::error::Error) -> String {
     shown(&error.to_string(), MOST_KEPT)
 }
 
 impl SegmentError {
     fn of(error: &impl Failure) -> Self {
         if error.may_pass() {
-            Self::Transient(told(error))
+            Self::Transient(kept(error))
         } else {
-            Self::Permanent(told(error))
+            Self::Permanent(kept(error))
         }
     }
 }
@@ -41,7 +41,7 @@ impl From<LeaseError> for SegmentError {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Fenced => Self::Fenced,
-            LeaseError::Store(_) => Self::Transient(told(&error)),
+            LeaseError::Store(_) => Self::Transient(kept(&error)),
         }
     }
 }

@@ -16,7 +16,7 @@ const STUCK: &str = "a whole segment was too short to list all versions of any k
 ///
 /// - it ended (done, failed, or stopped as the operator asked): the job is not active;
 /// - its time is up: it is active without lease and error, for the next segment;
-/// - it met a fault that may pass: it is active without lease, its error told, for the sweep;
+/// - it met a fault that may pass: it is active without lease, its error kept, for the sweep;
 /// - another segment has it: it is unchanged, its lease too.
 pub(super) fn settle(
     job: &mut Job,

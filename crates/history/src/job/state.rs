@@ -7,12 +7,10 @@ use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, JobId};
-use crate::job::error::JobError;
 use crate::job::options::Options;
 use crate::job::phase::Phase;
 use crate::plan::manifest::Summary;
 use crate::send::checkpoint::Checkpoint;
-use crate::send::parking::OnUndeliverable;
 
 /// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
 /// lapsed before another segment takes the job: the clocks of two machines then differ by less.
@@ -76,7 +74,7 @@ pub struct Revision {
 }
 
 /// One replay of history, as segments and actions work on it. [`StoredJob`](super::stored::StoredJob) is
-/// what is kept of it, [`JobAnswer`](crate::api::answer::JobAnswer) what is told of it.
+/// what is kept of it, [`JobAnswer`](crate::api::answer::JobAnswer) what is answered of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// `20240501-1a2b3c4d-1`: day, digest of what was asked, count.
@@ -111,7 +109,7 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it was written last.
     pub updated_at: Timestamp,
-    /// When it got further last (a later checkpoint, more versions in runs), was told to continue, or
+    /// When it got further last (a later checkpoint, more versions in runs), was resumed, or
     /// waited because the consumer was slow.
     pub progress_at: Option<Timestamp>,
     /// When it ended.
@@ -199,7 +197,7 @@ impl Job {
         self.phase.is_active()
     }
 
-    /// Whether a lease would still last, if all clocks told the same.
+    /// Whether a lease would still last, if all clocks agreed.
     #[must_use]
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.lease
@@ -278,94 +276,6 @@ impl Job {
             owner: owner.to_owned(),
             until: now + lease,
         });
-        Ok(next)
-    }
-
-    /// The job after an operator's request to stop: carried out at once when nobody works on it, else left
-    /// for the segment, which sees it within seconds. One that has died since is followed by another
-    /// that carries it out. What is asked for again changes nothing.
-    ///
-    /// # Errors
-    /// [`JobError::WrongPhase`] when the job has ended; [`JobError::Ending`] when it is to be
-    /// cancelled, and a pause is asked for.
-    pub fn stop_requested(&self, request: StopRequest, now: Timestamp) -> Result<Self, JobError> {
-        let (action, goal) = match request {
-            StopRequest::Pause => ("pause", Phase::Paused),
-            StopRequest::Cancel => ("cancel", Phase::Cancelled),
-        };
-        let may = self.is_active()
-            || self.phase == goal
-            || (request == StopRequest::Cancel
-                && matches!(self.phase, Phase::Paused | Phase::Failed));
-        if !may {
-            return Err(JobError::WrongPhase {
-                job_id: self.job_id.clone(),
-                phase: self.phase,
-                action,
-            });
-        }
-        if self.phase == goal || self.stop_request == Some(request) {
-            return Ok(self.clone());
-        }
-        if self.stop_request == Some(StopRequest::Cancel) {
-            return Err(self.ending(action));
-        }
-        let mut next = self.next(now);
-        if self.lease.is_some() {
-            next.stop_request = Some(request);
-        } else {
-            next.epoch = next.epoch.next();
-            next.end_as(goal, now);
-        }
-        Ok(next)
-    }
-
-    fn ending(&self, action: &'static str) -> JobError {
-        JobError::Ending {
-            job_id: self.job_id.clone(),
-            doing: match self.stop_request {
-                Some(StopRequest::Pause) => "paused",
-                _ => "cancelled",
-            },
-            action,
-        }
-    }
-
-    /// The job ready to continue from its checkpoint, with another way for undeliverable events if one
-    /// is given.
-    ///
-    /// # Errors
-    /// [`JobError::WrongPhase`] when it is done or cancelled; [`JobError::Ending`] when it is about
-    /// to be cancelled or paused.
-    pub fn resumed(
-        &self,
-        on_undeliverable: Option<OnUndeliverable>,
-        now: Timestamp,
-    ) -> Result<Self, JobError> {
-        if self.stop_request.is_some() {
-            return Err(self.ending("resume"));
-        }
-        if !matches!(self.phase, Phase::Paused | Phase::Failed) {
-            return Err(JobError::WrongPhase {
-                job_id: self.job_id.clone(),
-                phase: self.phase,
-                action: "resume",
-            });
-        }
-        let mut next = self.next(now);
-        next.phase = match self.planned {
-            Some(_) => Phase::Sending,
-            None => Phase::Scanning,
-        };
-        next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
-        next.epoch = next.epoch.next();
-        next.lease = None;
-        next.stop_request = None;
-        next.last_error = None;
-        next.finished_at = None;
-        next.expires_at = None;
-        next.counts.failures = 0;
-        next.progress_at = Some(now);
         Ok(next)
     }
 

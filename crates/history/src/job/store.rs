@@ -1,11 +1,11 @@
 //! Port: where jobs are kept.
 
-use crate::id::JobId;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+use crate::id::JobId;
 use crate::job::error::JobStoreError;
 use crate::job::place::Place;
 use crate::job::state::{Job, Revision};

@@ -17,6 +17,7 @@ use crate::send::checkpoint::Checkpoint;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredJob {
+    #[serde(deserialize_with = "JobId::deserialize_stored")]
     job_id: JobId,
     phase: Phase,
     epoch: Epoch,

@@ -1,11 +1,11 @@
 //! Continues jobs whose segment died or whose continuation was lost. Run every minute.
 
-use crate::id::JobId;
 use std::time::Duration;
 
 use bridge_core::timestamp::Timestamp;
 use metrics::counter;
 
+use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::ports::Ports;
 use crate::job::state::Job;

@@ -1,6 +1,5 @@
 //! How a segment gets its job.
 
-use crate::id::JobId;
 use std::time::Duration;
 
 use bridge_core::failure::Failure as _;
@@ -8,6 +7,7 @@ use bridge_core::retry::{Backoff, Retry};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::invocation::Invocation;
 use crate::job::ports::Ports;
@@ -128,10 +128,38 @@ async fn is_forsaken(
         match load(ports, &job.job_id).await {
             Ok(Some(found)) if found.stored_revision() == job.stored_revision() => {}
             Ok(_) => return Ok(false),
-            // What cannot be seen now is seen at the end: a write changes the stamp for good.
+            // What cannot be seen now is seen at the end: a write changes the revision for good.
             Err(error) if error.may_pass() => {}
             Err(error) => return Err(error),
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::slow::{SlowJobs, WRITE, ports};
+    use crate::job::state::tests::job;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_counted_from_before_the_write_that_took_the_job() {
+        // Of a write whose answer was lost, the next attempt finds out only that it went through.
+        for lost_answers in [0, 1] {
+            let job = job();
+            let ports = ports(SlowJobs::new(job.clone(), lost_answers));
+            let invocation = Invocation {
+                job_id: &job.job_id,
+                expected_epoch: Some(job.epoch),
+                owner: "me",
+                budget: Duration::from_mins(10),
+                stop: CancellationToken::new(),
+            };
+            let settings = SegmentSettings::new("eu-west-1".to_owned(), 1);
+            let before = Instant::now();
+            let taken = take(&ports, &settings, &invocation).await.unwrap().unwrap();
+            assert!(before.elapsed() >= WRITE, "{:?}", before.elapsed());
+            assert_eq!(taken.begun, before, "{lost_answers} answers lost");
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! Which runs a plan has, and what is still to be listed.
 
-use crate::id::{Epoch, JobId};
 use std::collections::BTreeMap;
 
 use bridge_core::listing::dialect::Dialect;
@@ -10,6 +9,7 @@ use bridge_core::timestamp::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::id::{Epoch, JobId};
 use crate::plan::doubts::{Ambiguous, Doubts};
 use crate::plan::position::Position;
 use crate::plan::store::{PlanError, PlanStore};
@@ -24,6 +24,7 @@ pub struct Manifest {
     /// Of this schema: 1.
     pub version: u32,
     /// Whose plan.
+    #[serde(deserialize_with = "JobId::deserialize_stored")]
     pub job_id: JobId,
     /// Which bucket was listed.
     pub bucket: String,

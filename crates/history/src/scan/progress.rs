@@ -143,7 +143,99 @@ fn makes_a_run(bytes: usize, rows: usize, waiting: usize, share: usize) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use bridge_core::listing::page::Marker;
+    use bridge_core::listing::rows::Builder;
+    use bridge_core::listing::version::VersionRef;
+    use bridge_core::listing::ways::Doubt;
+    use bridge_core::timestamp::Timestamp;
+
     use super::*;
+    use crate::plan::manifest::Run;
+    use crate::plan::position::Position;
+
+    fn page(keys: &[&str], next: &str) -> Page {
+        let mut builder = Builder::default();
+        for key in keys {
+            builder.push(VersionRef {
+                key,
+                version_id: "v",
+                last_modified: Timestamp(0),
+                is_latest: true,
+                is_delete_marker: false,
+                size: Some(0),
+                e_tag: None,
+            });
+        }
+        Page {
+            listing: builder.finish(),
+            next: Some(Marker {
+                key: next.to_owned(),
+                version_id: None,
+            }),
+        }
+    }
+
+    fn run() -> Run {
+        let position = Position {
+            effective_time: Timestamp(0),
+            key: "a".to_owned(),
+            rank: 0,
+        };
+        Run {
+            name: "run".to_owned(),
+            rows: 5,
+            bytes: 500,
+            first: position.clone(),
+            last: position,
+        }
+    }
+
+    #[test]
+    fn what_was_listed_before_a_scan_begins_again_is_counted_no_more() {
+        let scanned = Manifest {
+            ranges: vec![Range {
+                after: Some("a".to_owned()),
+                until: None,
+            }],
+            runs: vec![run()],
+            pages: 3,
+            listed: 5,
+            summary: Summary {
+                events: 5,
+                created: 5,
+                by_month: [("1970-01".to_owned(), 5)].into(),
+                first: Some(Timestamp(0)),
+                ..Summary::default()
+            },
+            ..Manifest::new("j-1".parse().unwrap(), "ledger")
+        };
+        let mut manifest = scanned.clone();
+        manifest.doubts.add(
+            "a".to_owned(),
+            Doubt {
+                tie: true,
+                lists: false,
+                end: false,
+            },
+        );
+        let mut progress = Progress::new(&manifest);
+        let request = progress.keyspace.next_request().unwrap();
+        let taken = progress.take_in(request.range, page(&["b", "c"], "c"), &Filter::default());
+        assert!(taken.unwrap() > 0);
+        assert!(progress.has_rows());
+
+        progress.begin_again(&mut manifest);
+
+        assert!(!progress.has_rows(), "rows of before are still in memory");
+        let (_, cursors) = progress.take();
+        cursors.write_to(&mut manifest);
+        let anew = Manifest {
+            pages: scanned.pages + 1, // these were paid for
+            dialect: manifest.dialect,
+            ..Manifest::new(scanned.job_id, &scanned.bucket)
+        };
+        assert_eq!(manifest, anew);
+    }
 
     #[test]
     fn a_run_is_of_some_size_and_of_no_more_rows_than_a_reader_takes() {

@@ -4,7 +4,6 @@
 //! share messages. Blocks are counted by sequence, and a resume begins with a block, so the same
 //! rows always share the same message, whatever was interrupted.
 
-use crate::id::{Epoch, JobId};
 use std::collections::HashMap;
 
 use bridge_core::event::Event;
@@ -13,6 +12,8 @@ use bridge_core::listing::version::PlannedVersion;
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::MAX_REQUEST_BYTES;
+
+use crate::id::{Epoch, JobId};
 
 /// Rows of a block for each record of a message, where a block has many groups.
 const BLOCK_FACTOR: usize = 10;

@@ -183,10 +183,18 @@ impl Parking {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use bridge_core::clock::SystemClock;
     use bridge_core::event::{Change, Event, Source, event_id};
     use bridge_core::failure::FailureKind;
     use bridge_core::format::{Format, body};
+    use bridge_core::queue::port::EntryResult;
+    use bridge_core::retry::Backoff;
     use proptest::prelude::*;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
 
@@ -230,6 +238,100 @@ mod tests {
             kind: FailureKind::Permanent,
             code: "InvalidMessageContents".to_owned(),
             message: "why\u{1b}".repeat(10_000),
+        }
+    }
+
+    /// A gate that can be closed.
+    struct Door(AtomicBool);
+
+    impl Gate for Door {
+        fn is_open(&self, _: Duration) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// What ends a lane.
+    #[derive(Clone)]
+    struct Ends {
+        stop: CancellationToken,
+        gate: Arc<Door>,
+        stops: bool,
+        closes: bool,
+    }
+
+    impl Ends {
+        fn end(&self) {
+            if self.stops {
+                self.stop.cancel();
+            }
+            self.gate.0.store(!self.closes, Ordering::Relaxed);
+        }
+    }
+
+    /// A place that takes the least form only, and ends the lane at its first request.
+    struct Place(Ends, AtomicUsize);
+
+    #[async_trait]
+    impl Queue for Place {
+        async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+            let Self(ends, requests) = self;
+            requests.fetch_add(1, Ordering::Relaxed);
+            ends.end();
+            if messages[0].body.contains("versionId") {
+                return Ok(vec![Err(refusal())]);
+            }
+            Ok(vec![Ok(())])
+        }
+
+        async fn depth(&self) -> Result<u64, SendError> {
+            Ok(0)
+        }
+
+        async fn max_message_bytes(&self) -> Result<usize, SendError> {
+            Ok(MAX_RECORD)
+        }
+
+        fn request_timeout(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+    }
+
+    /// Whether an event is kept, and by how many requests, where the lane is stopped or its gate is closed:
+    /// before, or by the first request.
+    async fn kept(stops: bool, closes: bool, before: bool) -> (bool, usize) {
+        let ends = Ends {
+            stop: CancellationToken::new(),
+            gate: Arc::new(Door(AtomicBool::new(true))),
+            stops,
+            closes,
+        };
+        if before {
+            ends.end();
+        }
+        let place = Arc::new(Place(ends.clone(), AtomicUsize::new(0)));
+        let parking = Parking {
+            place: place.clone(),
+            clock: Arc::new(SystemClock),
+            gate: ends.gate,
+            retry: Retry {
+                backoff: Backoff::default(),
+                retry_timeout: Duration::from_mins(1),
+                stop: ends.stop,
+            },
+        };
+        let mut random = fastrand::Rng::with_seed(1);
+        let message = message("a", "v", Format::Bridge);
+        let is_kept = parking.keep(&message, &refusal(), &mut random).await;
+        (is_kept.unwrap(), place.1.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_lane_and_a_closed_gate_keep_nothing_more() {
+        assert_eq!(kept(false, false, false).await, (true, 3));
+        for (stops, closes) in [(true, false), (false, true)] {
+            assert_eq!(kept(stops, closes, true).await, (false, 0));
+            // The next, shorter form is a request of its own.
+            assert_eq!(kept(stops, closes, false).await, (false, 1));
         }
     }
 

@@ -382,3 +382,6 @@ fn lane_of(message: &Message, lanes: usize) -> usize {
     };
     usize::try_from(number % lanes as u64).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

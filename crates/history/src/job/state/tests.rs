@@ -2,7 +2,9 @@ use bridge_core::format::Format;
 use bridge_core::queue::ordering::{Mode, Order};
 
 use super::*;
+use crate::job::error::JobError;
 use crate::scan::filter::Filter;
+use crate::send::parking::OnUndeliverable;
 
 const LEASE: Duration = Duration::from_mins(1);
 const BEGIN: Timestamp = Timestamp(1_714_564_800_000);
@@ -69,7 +71,7 @@ fn one_segment_at_a_time_and_each_has_an_epoch_of_its_own() {
 }
 
 #[test]
-fn a_wish_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
+fn a_stop_request_waits_for_the_segment_at_work_and_is_carried_out_where_none_is() {
     let at_work = taken(&job(), BEGIN);
     let told = at_work.stop_requested(StopRequest::Pause, BEGIN).unwrap();
     assert_eq!(
