@@ -32,7 +32,7 @@ fn list(url: &str, more: &[&str]) -> End {
 }
 
 #[test]
-fn every_page_is_asked_for_and_each_job_told_once() {
+fn every_page_is_asked_for_and_each_job_written_once() {
     let url = play();
     // What could not be read is reported, and is no success.
     let end = list(&url, &[])

@@ -43,7 +43,7 @@ pub async fn start(
     Ok(job)
 }
 
-/// The job at work that was asked for so, if there is one. The jobs at work may be told a moment late,
+/// The job at work that was asked for so, if there is one. The jobs at work may be known a moment late,
 /// and the last one of today with this digest is read as it is: so a start that is doubled finds the
 /// first one's job, but for one of the last moment before midnight.
 async fn at_work(

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_queue_that_is_refused_is_told_and_one_that_is_slow_is_not_waited_for() {
+    async fn a_queue_that_is_refused_is_reported_and_one_that_is_slow_is_not_waited_for() {
         let refusal = |kind| SendError {
             kind,
             code: "QueueDoesNotExist".to_owned(),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_queue_that_may_be_asked_and_not_sent_to_is_told() {
+    async fn a_queue_that_may_be_asked_and_not_sent_to_is_reported() {
         let answers = |code: &str| {
             let refusal = SendError {
                 kind: FailureKind::Permanent,

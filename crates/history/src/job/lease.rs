@@ -248,8 +248,8 @@ mod tests {
 
     /// Whether the lease lasts for `seconds` more, to the millisecond.
     fn lasts(lease: &JobLease, seconds: u64) -> bool {
-        let (left, moment) = (Duration::from_secs(seconds), Duration::from_millis(1));
-        lease.is_open(left - moment) && !lease.is_open(left)
+        let left = |less: u64| Duration::from_millis(seconds * 1000 - less);
+        lease.is_open(left(1)) && !lease.is_open(left(0))
     }
 
     #[tokio::test(start_paused = true)]
