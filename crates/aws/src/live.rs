@@ -17,7 +17,7 @@ use crate::request_error::RequestError;
 const MAY_CLAIM: &str =
     "attribute_not_exists(claimOwner) OR claimUntil < :now OR claimOwner = :owner";
 
-const CLAIM: &str = "SET claimOwner = :owner, claimUntil = :until, \
+const CLAIM: &str = "SET claimOwner = :owner, claimUntil = :until, expiresAt = :expires, \
     intents = list_append(if_not_exists(intents, :none), :intent) ADD revision :one";
 
 const MAY_RETURN: &str = "claimOwner = :owner AND revision = :revision";
@@ -101,6 +101,7 @@ impl LiveStore for DynamoLive {
             .update_expression(CLAIM)
             .expression_attribute_values(":owner", text(&claim.owner))
             .expression_attribute_values(":until", number(claim.until.0))
+            .expression_attribute_values(":expires", number(claim.expires.0 / 1000))
             .expression_attribute_values(":now", number(now.0))
             .expression_attribute_values(":intent", texts(std::slice::from_ref(&claim.intent)))
             .expression_attribute_values(":none", texts(&[]))

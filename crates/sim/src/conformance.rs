@@ -200,6 +200,7 @@ pub async fn live_store(store: &dyn LiveStore, key: &str) {
         owner: owner.to_owned(),
         intent: intent.to_owned(),
         until: Timestamp(until),
+        expires: Timestamp(2_000_000_000_000),
     };
     let found = |sent: Option<&str>, intents: &[&str], is_own, revision| {
         Ok(Claimed {

@@ -137,13 +137,15 @@ impl Newest<'_> {
                 keys.entry(&change.event.key).or_default().push(number);
             }
         }
-        let until = self.clock.now() + budget + GRACE;
+        let now = self.clock.now();
+        let (until, expires) = (now + budget + GRACE, now + RETENTION);
         let claims = keys.into_iter().map(|(key, numbers)| {
             let claim = Claim {
                 key: key.to_owned(),
                 owner: self.owner.to_owned(),
                 intent: newest(changes, &numbers).unwrap_or_default(),
                 until,
+                expires,
             };
             let mut random = random.fork();
             let retry = self.retry(MOST_WAIT.min(budget / 4));

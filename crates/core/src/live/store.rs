@@ -19,6 +19,8 @@ pub struct Claim {
     /// The sequencer of the newest change that the holder is about to send. It is stored with the claim,
     /// before anything is sent: whoever follows a holder that died knows how far it may have got.
     pub intent: String,
+    /// When the item may be forgotten if nothing more becomes of it.
+    pub expires: Timestamp,
     /// Until when nobody else may have the key, unless it is given back. Nothing that the holder sends
     /// may arrive after it.
     pub until: Timestamp,

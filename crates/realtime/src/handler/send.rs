@@ -88,7 +88,7 @@ fn tell(changes: &[Change], delivered: &Delivered) {
             key = brief(&event.key),
             version_id = brief(&event.version_id),
             event_id = event.event_id,
-            "late: a newer change of the key was sent"
+            "late: this or a newer change of the key was sent before"
         );
     }
     for leftover in &delivered.leftover {
