@@ -223,16 +223,22 @@ async fn forward(
         clock: stack.clock,
         off_ms: i64::try_from(off).unwrap_or(0) - i64::try_from(MOST_OFF_MS).unwrap_or(0),
     };
-    let newest = Newest {
-        store: &stack.live,
-        clock: &clock,
-        owner: &owner,
-        backoff: Backoff::default(),
-    };
     let writer = Writer {
         format: Format::Bridge,
         order: Order::Key,
         region: "eu-west-1".to_owned(),
+    };
+    let queue = OfSegment {
+        queue: Arc::clone(&stack.queue),
+        segment: 0,
+    };
+    let newest = Newest {
+        queue: &queue,
+        writer: &writer,
+        store: &stack.live,
+        clock: &clock,
+        owner: &owner,
+        backoff: Backoff::default(),
     };
     let mut order: Vec<usize> = (0..taken.len()).collect();
     let sequencer = |index: usize| taken[index].event.sequencer.as_deref().unwrap_or_default();
@@ -242,11 +248,7 @@ async fn forward(
         sequencer: taken[*index].event.sequencer.as_deref(),
     });
     let changes: Vec<_> = changes.collect();
-    let queue = OfSegment {
-        queue: Arc::clone(&stack.queue),
-        segment: 0,
-    };
-    let delivered = newest.deliver(&queue, &writer, &changes, budget, &mut random);
+    let delivered = newest.deliver(&changes, budget, &mut random);
     let delivered = delivered.await;
     let mut failed = vec![false; taken.len()];
     for left in delivered.leftover {

@@ -107,15 +107,15 @@ async fn what_the_queue_does_not_take_is_not_taken_for_sent_when_it_comes_again(
     let mut random = fastrand::Rng::with_seed(1);
     for owner in ["first", "second"] {
         let newest = Newest {
+            queue: &Refusing,
+            writer: &writer,
             store: &live,
             clock: &SystemClock,
             owner,
             backoff: Backoff::default(),
         };
         let budget = Duration::from_secs(10);
-        let sent = newest
-            .deliver(&Refusing, &writer, &[change], budget, &mut random)
-            .await;
+        let sent = newest.deliver(&[change], budget, &mut random).await;
         assert_eq!(
             sent.leftover[0].refusal.code, "InvalidMessageContents",
             "{owner}"

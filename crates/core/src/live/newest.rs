@@ -5,15 +5,15 @@
 //! time. So a key is claimed before anything of it is sent, by one conditional update that also tells how
 //! far it was sent; and given back with the newest change that the queue has confirmed. Where that is
 //! not known (the invocation died, or its last request was not answered) the claim is not given back:
-//! it ends by itself, when nothing of it can arrive any more. Whoever finds a key held waits a while: a
-//! holder that lives gives it back within milliseconds.
+//! it ends by itself, when nothing of it can arrive any more. Whoever finds a key held sends the
+//! other keys' changes and looks again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -35,22 +35,31 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// function's own retries before).
 pub const RETENTION: Duration = Duration::from_hours(24 * 16);
 
-/// How long a key that is held, or a table that fails, is tried: the other keys of the batch, claimed by
-/// then, wait too.
-const MOST_WAIT: Duration = Duration::from_secs(3);
+/// How long a table that fails is tried.
+const MOST_RETRY: Duration = Duration::from_secs(3);
 
 /// Claims and returns in flight at the same time.
 const IN_FLIGHT: usize = 16;
 
-/// Of the time for an invocation, what is kept for giving keys back: one part of so many.
+/// Of the time that is left, what is kept for giving keys back: one part of so many.
 const PART_FOR_RETURN: u32 = 8;
+
+/// When less than one part of so many of the time is left, nothing is waited for any more.
+const PART_FOR_WAITING: u32 = 4;
+
+/// The longest between two looks at a key that another invocation holds.
+const MOST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Code of the reason why a change was not sent whose key another invocation holds.
 pub const KEY_BUSY: &str = "KeyBusy";
 
-/// What is needed besides the queue.
+/// Sends what is newer than all that was sent of its key.
 #[derive(Clone, Copy)]
 pub struct Newest<'a> {
+    /// Where to: a FIFO queue.
+    pub queue: &'a dyn Queue,
+    /// Makes the messages.
+    pub writer: &'a Writer,
     /// How far each key has been sent.
     pub store: &'a dyn LiveStore,
     /// For claims.
@@ -81,64 +90,71 @@ struct Held {
 
 impl Newest<'_> {
     /// Sends `changes`, of each key in the given order, as [`deliver`] does, but those that are
-    /// [late](Delivered::late). A change whose key another invocation holds, or whose place is unknown,
-    /// is left over: its source must bring it again.
+    /// [late](Delivered::late). A change whose key another invocation holds to the end, or whose place is
+    /// unknown, is left over: its source must bring it again.
     pub async fn deliver(
         &self,
-        queue: &dyn Queue,
-        writer: &Writer,
         changes: &[LiveChange<'_>],
         budget: Duration,
         random: &mut fastrand::Rng,
     ) -> Delivered {
-        let deadline = Instant::now() + budget - budget / PART_FOR_RETURN;
-        let mut delivered = Delivered::default();
-        let held = self
-            .claim_all(changes, budget, random, &mut delivered)
-            .await;
-        let mut goes: Vec<bool> = changes.iter().map(|c| c.sequencer.is_none()).collect();
-        for key in &held {
-            for number in &key.numbers {
-                let change = at(changes, *number);
-                let verdict = change.map(|(_, sequencer)| key.place.verdict(sequencer));
-                if verdict == Some(Verdict::Send) {
-                    goes[index(*number)] = true;
-                } else {
-                    delivered.late.push(*number);
-                }
+        let end = Instant::now() + budget;
+        let mut delivered = self.send_unordered(changes, budget, random).await;
+        let mut waiting: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (number, change) in (0..).zip(changes) {
+            if change.sequencer.is_some() {
+                waiting.entry(&change.event.key).or_default().push(number);
             }
         }
-        let messages: Vec<Message> = (0..)
-            .zip(changes)
-            .filter(|(number, _)| goes[index(*number)])
-            .map(|(number, change)| writer.message(change.event, number))
-            .collect();
-        let left = deadline.saturating_duration_since(Instant::now());
-        let sent = deliver(queue, messages, self.backoff, left, random).await;
-        self.give_back_all(held, changes, &goes, &sent.leftover, budget, random)
-            .await;
-        delivered.sent = sent.sent;
-        delivered.retried = sent.retried;
-        delivered.leftover.extend(sent.leftover);
+        let mut rounds = 0;
+        while !waiting.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            let (held, busy) = self
+                .claim(changes, waiting, left, random, &mut delivered)
+                .await;
+            self.send(changes, held, end, random, &mut delivered).await;
+            // A holder that lives is done within milliseconds; one that died holds its key for longer.
+            rounds += 1;
+            let wait = self.backoff.wait(rounds, random).min(MOST_PAUSE);
+            let left = end.saturating_duration_since(Instant::now());
+            if left < budget / PART_FOR_WAITING {
+                delivered.leave(busy.into_values().flatten(), &LiveStoreError::Held);
+                break;
+            }
+            waiting = busy;
+            if !waiting.is_empty() {
+                sleep(wait).await;
+            }
+        }
         delivered
     }
 
-    /// Claims the keys of all changes that have a place; what cannot be claimed is left over.
-    async fn claim_all(
+    /// Sends what has no place in an order.
+    async fn send_unordered(
         &self,
         changes: &[LiveChange<'_>],
         budget: Duration,
         random: &mut fastrand::Rng,
+    ) -> Delivered {
+        let messages: Vec<Message> = (0..)
+            .zip(changes)
+            .filter(|(_, change)| change.sequencer.is_none())
+            .map(|(number, change)| self.writer.message(change.event, number))
+            .collect();
+        deliver(self.queue, messages, self.backoff, budget, random).await
+    }
+
+    /// Claims the keys, and answers which are held by others; what the table refuses is left over.
+    async fn claim<'k>(
+        &self,
+        changes: &[LiveChange<'_>],
+        keys: BTreeMap<&'k str, Vec<u64>>,
+        left: Duration,
+        random: &mut fastrand::Rng,
         delivered: &mut Delivered,
-    ) -> Vec<Held> {
-        let mut keys: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-        for (number, change) in (0..).zip(changes) {
-            if change.sequencer.is_some() {
-                keys.entry(&change.event.key).or_default().push(number);
-            }
-        }
+    ) -> (Vec<Held>, BTreeMap<&'k str, Vec<u64>>) {
         let now = self.clock.now();
-        let (until, expires) = (now + budget + GRACE, now + RETENTION);
+        let (until, expires) = (now + left + GRACE, now + RETENTION);
         let claims = keys.into_iter().map(|(key, numbers)| {
             let claim = Claim {
                 key: key.to_owned(),
@@ -148,17 +164,17 @@ impl Newest<'_> {
                 expires,
             };
             let mut random = random.fork();
-            let retry = self.retry(MOST_WAIT.min(budget / 4));
+            let retry = self.retry(MOST_RETRY.min(left / 4));
             async move {
                 let call = || in_time(self.store.claim(&claim, self.clock.now()));
                 let found = retry.run(&mut random, call).await;
-                (claim, numbers, found)
+                (key, claim, numbers, found)
             }
         });
         let claims: Vec<_> = claims.collect();
         let mut claims = stream::iter(claims).buffer_unordered(IN_FLIGHT);
-        let mut held = Vec::new();
-        while let Some((claim, numbers, found)) = claims.next().await {
+        let (mut held, mut busy) = (Vec::new(), BTreeMap::new());
+        while let Some((key, claim, numbers, found)) = claims.next().await {
             match found {
                 Ok(found) => held.push(Held {
                     revision: found.revision,
@@ -166,17 +182,54 @@ impl Newest<'_> {
                     claim,
                     numbers,
                 }),
-                Err(error) => {
-                    let refusal = refusal(&error);
-                    let left = |number| Undelivered {
-                        number,
-                        refusal: refusal.clone(),
-                    };
-                    delivered.leftover.extend(numbers.into_iter().map(left));
+                Err(LiveStoreError::Held) => {
+                    busy.insert(key, numbers);
+                }
+                Err(error) => delivered.leave(numbers, &error),
+            }
+        }
+        (held, busy)
+    }
+
+    /// Sends what is not late of the keys that are held, and gives them back.
+    async fn send(
+        &self,
+        changes: &[LiveChange<'_>],
+        held: Vec<Held>,
+        end: Instant,
+        random: &mut fastrand::Rng,
+        delivered: &mut Delivered,
+    ) {
+        let mut goes = vec![false; changes.len()];
+        let mut messages = Vec::new();
+        for key in &held {
+            for number in &key.numbers {
+                let Some((event, sequencer)) = at(changes, *number) else {
+                    continue;
+                };
+                if key.place.verdict(sequencer) == Verdict::Send {
+                    goes[index(*number)] = true;
+                    messages.push(self.writer.message(event, *number));
+                } else {
+                    delivered.late.push(*number);
                 }
             }
         }
-        held
+        let left = end.saturating_duration_since(Instant::now());
+        let for_return = left / PART_FOR_RETURN;
+        let sent = deliver(
+            self.queue,
+            messages,
+            self.backoff,
+            left.saturating_sub(for_return),
+            random,
+        )
+        .await;
+        self.give_back_all(held, changes, &goes, &sent.leftover, for_return, random)
+            .await;
+        delivered.sent += sent.sent;
+        delivered.retried += sent.retried;
+        delivered.leftover.extend(sent.leftover);
     }
 
     /// Gives back each key of which it is known what the queue has.
@@ -186,7 +239,7 @@ impl Newest<'_> {
         changes: &[LiveChange<'_>],
         goes: &[bool],
         leftover: &[Undelivered],
-        budget: Duration,
+        left: Duration,
         random: &mut fastrand::Rng,
     ) {
         let returns = held.into_iter().filter_map(|key| {
@@ -204,7 +257,7 @@ impl Newest<'_> {
                 None => key.place,
             };
             let mut random = random.fork();
-            let retry = self.retry(budget / PART_FOR_RETURN);
+            let retry = self.retry(left);
             Some(async move {
                 let done = Return {
                     key: key.claim.key,
@@ -259,15 +312,22 @@ fn newest(changes: &[LiveChange<'_>], numbers: &[u64]) -> Option<String> {
     newest.map(str::to_owned)
 }
 
-/// Why a change is left over whose key could not be claimed.
-fn refusal(error: &LiveStoreError) -> SendError {
-    let code = match error {
-        LiveStoreError::Held => KEY_BUSY,
-        LiveStoreError::Store { .. } => "LiveTable",
-    };
-    SendError {
-        kind: FailureKind::Transient,
-        code: code.to_owned(),
-        message: error.to_string(),
+impl Delivered {
+    /// These changes are left over, since their key could not be claimed.
+    fn leave(&mut self, numbers: impl IntoIterator<Item = u64>, error: &LiveStoreError) {
+        let code = match error {
+            LiveStoreError::Held => KEY_BUSY,
+            LiveStoreError::Store { .. } => "LiveTable",
+        };
+        let refusal = SendError {
+            kind: FailureKind::Transient,
+            code: code.to_owned(),
+            message: error.to_string(),
+        };
+        let left = |number| Undelivered {
+            number,
+            refusal: refusal.clone(),
+        };
+        self.leftover.extend(numbers.into_iter().map(left));
     }
 }

@@ -61,7 +61,8 @@ pub enum LiveStoreError {
 impl Failure for LiveStoreError {
     fn kind(&self) -> FailureKind {
         match self {
-            Self::Held => FailureKind::Transient,
+            // Looking again at once is no use.
+            Self::Held => FailureKind::Permanent,
             Self::Store { kind, .. } => *kind,
         }
     }

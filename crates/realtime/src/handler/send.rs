@@ -46,13 +46,15 @@ impl<Q: Queue> Sender<Q> {
             // Lambda gives an invocation that is tried again the same id.
             let owner = format!("{}#{:08x}", invocation.request_id, random.u32(..));
             let newest = Newest {
+                queue,
+                writer,
                 store: &**live,
                 clock: &SystemClock,
                 owner: &owner,
                 backoff,
             };
             let changes: Vec<_> = changes.iter().map(live_change).collect();
-            let sent = newest.deliver(queue, writer, &changes, budget, &mut random);
+            let sent = newest.deliver(&changes, budget, &mut random);
             sent.await
         } else {
             let messages: Vec<Message> = (0..)
