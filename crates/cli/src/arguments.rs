@@ -223,7 +223,7 @@ mod tests {
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
             (
                 "reseed --bucket b --queue-url https://x/1/q --on-undeliverable skip",
-                ["--on-undeliverable", "stop or park"],
+                ["--on-undeliverable", "expected `stop` or `park`"],
             ),
             (
                 "reseed --bucket b --out - --on-undeliverable park",
