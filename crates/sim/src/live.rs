@@ -2,8 +2,8 @@
 //! a live table and a queue. What must have come of it: of each key the stream never goes back, and ends
 //! with the key's last change.
 //!
-//! - [`source`]: writers, and notifications on their way
-//! - [`store`]: the live table
+//! - `source`: writers, and notifications on their way
+//! - `store`: the live table
 
 mod source;
 mod store;
