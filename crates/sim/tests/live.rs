@@ -77,32 +77,95 @@ impl Queue for Refusing {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_the_queue_does_not_take_is_not_taken_for_sent_when_it_comes_again() {
-    let event = Event {
-        event_id: event_id("ledger", "k", "v", Change::Created),
+/// A queue that takes everything.
+struct Taking;
+
+#[async_trait]
+impl Queue for Taking {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+        Ok(vec![Ok(()); messages.len()])
+    }
+
+    async fn depth(&self) -> Result<u64, SendError> {
+        Ok(0)
+    }
+
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
+        Ok(1024)
+    }
+
+    fn request_timeout(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+/// A change of the key `k`.
+fn event(bucket: &str, sequencer: &str) -> Event {
+    Event {
+        event_id: event_id(bucket, "k", sequencer, Change::Created),
         source: Source::Realtime,
         event_name: "ObjectCreated:Put".to_owned(),
-        bucket: "ledger".to_owned(),
+        bucket: bucket.to_owned(),
         key: "k".to_owned(),
-        version_id: "v".to_owned(),
+        version_id: sequencer.to_owned(),
         event_time: Timestamp(0),
-        sequencer: Some("05".to_owned()),
+        sequencer: Some(sequencer.to_owned()),
         size: None,
         e_tag: None,
         is_latest: None,
         job_id: None,
         sequence: None,
-    };
+    }
+}
+
+fn writer() -> Writer {
+    Writer {
+        format: Format::Bridge,
+        order: QueueOrder::Key,
+        region: String::new(),
+    }
+}
+
+/// Two buckets may notify one function. Their sequencers say nothing of each other.
+#[tokio::test(start_paused = true)]
+async fn one_key_in_two_buckets_is_two_keys() {
+    let writer = writer();
+    let live = SimLive::new(Arc::new(Faults::new(1, 0)));
+    let mut random = fastrand::Rng::with_seed(1);
+    for (owner, bucket, sequencer) in [("1", "a", "09"), ("2", "b", "05"), ("3", "a", "05")] {
+        let newest = Newest {
+            queue: &Taking,
+            writer: &writer,
+            store: &live,
+            clock: &SystemClock,
+            owner,
+            backoff: Backoff::default(),
+        };
+        let event = event(bucket, sequencer);
+        let change = LiveChange {
+            event: &event,
+            sequencer: event.sequencer.as_deref(),
+        };
+        let sent = newest
+            .deliver(&[change], Duration::from_secs(10), &mut random)
+            .await;
+        let is_late = owner == "3";
+        assert_eq!(
+            (sent.sent, sent.late.is_empty()),
+            (u64::from(!is_late), !is_late),
+            "{owner}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_does_not_take_is_not_taken_for_sent_when_it_comes_again() {
+    let event = event("ledger", "05");
     let change = LiveChange {
         event: &event,
         sequencer: event.sequencer.as_deref(),
     };
-    let writer = Writer {
-        format: Format::Bridge,
-        order: QueueOrder::Key,
-        region: String::new(),
-    };
+    let writer = writer();
     let live = SimLive::new(Arc::new(Faults::new(1, 0)));
     let mut random = fastrand::Rng::with_seed(1);
     for owner in ["first", "second"] {

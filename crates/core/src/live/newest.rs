@@ -44,7 +44,7 @@ const IN_FLIGHT: usize = 16;
 /// Of the time that is left, what is kept for giving keys back: one part of so many.
 const PART_FOR_RETURN: u32 = 8;
 
-/// When less than one part of so many of the time is left, nothing is waited for any more.
+/// When less than one part of so many of the time is left, no key is claimed any more.
 const PART_FOR_WAITING: u32 = 4;
 
 /// The longest between two looks at a key that another invocation holds.
@@ -79,6 +79,9 @@ pub struct LiveChange<'a> {
     pub sequencer: Option<&'a str>,
 }
 
+/// A bucket and a key in it: two buckets may have the same key.
+type Key<'a> = (&'a str, &'a str);
+
 /// A key that this invocation holds.
 struct Held {
     claim: Claim,
@@ -100,30 +103,29 @@ impl Newest<'_> {
     ) -> Delivered {
         let end = Instant::now() + budget;
         let mut delivered = self.send_unordered(changes, budget, random).await;
-        let mut waiting: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        let mut waiting: BTreeMap<Key<'_>, Vec<u64>> = BTreeMap::new();
         for (number, change) in (0..).zip(changes) {
             if change.sequencer.is_some() {
-                waiting.entry(&change.event.key).or_default().push(number);
+                let key = (change.event.bucket.as_str(), change.event.key.as_str());
+                waiting.entry(key).or_default().push(number);
             }
         }
         let mut rounds = 0;
         while !waiting.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
+            if left < budget / PART_FOR_WAITING {
+                delivered.leave(waiting.into_values().flatten(), &LiveStoreError::Held);
+                break;
+            }
             let (held, busy) = self
                 .claim(changes, waiting, left, random, &mut delivered)
                 .await;
             self.send(changes, held, end, random, &mut delivered).await;
             // A holder that lives is done within milliseconds; one that died holds its key for longer.
             rounds += 1;
-            let wait = self.backoff.wait(rounds, random).min(MOST_PAUSE);
-            let left = end.saturating_duration_since(Instant::now());
-            if left < budget / PART_FOR_WAITING {
-                delivered.leave(busy.into_values().flatten(), &LiveStoreError::Held);
-                break;
-            }
             waiting = busy;
             if !waiting.is_empty() {
-                sleep(wait).await;
+                sleep(self.backoff.wait(rounds, random).min(MOST_PAUSE)).await;
             }
         }
         delivered
@@ -148,16 +150,16 @@ impl Newest<'_> {
     async fn claim<'k>(
         &self,
         changes: &[LiveChange<'_>],
-        keys: BTreeMap<&'k str, Vec<u64>>,
+        keys: BTreeMap<Key<'k>, Vec<u64>>,
         left: Duration,
         random: &mut fastrand::Rng,
         delivered: &mut Delivered,
-    ) -> (Vec<Held>, BTreeMap<&'k str, Vec<u64>>) {
+    ) -> (Vec<Held>, BTreeMap<Key<'k>, Vec<u64>>) {
         let now = self.clock.now();
         let (until, expires) = (now + left + GRACE, now + RETENTION);
         let claims = keys.into_iter().map(|(key, numbers)| {
             let claim = Claim {
-                key: key.to_owned(),
+                key: format!("{}/{}", key.0, key.1),
                 owner: self.owner.to_owned(),
                 intent: newest(changes, &numbers).unwrap_or_default(),
                 until,

@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 /// What a claim says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The object key.
+    /// `bucket/key`: no bucket's name holds a slash.
     pub key: String,
     /// Who claims: different for each invocation, also of the same request.
     pub owner: String,
@@ -29,7 +29,7 @@ pub struct Claim {
 /// What ends a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Return {
-    /// The object key.
+    /// As in its [`Claim`].
     pub key: String,
     /// Who holds it.
     pub owner: String,
