@@ -11,6 +11,7 @@
 //! - [`scenario`]: one job in a world where anything fails, drawn from a seed;
 //!   [`operator`]: somebody who changes their mind while it runs;
 //!   [`delivered`]: the check of what arrived; [`parked`]: of what was parked
+//! - [`seeds`]: many of them, up to the first that breaks something
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`live`]: live changes, their notifications and invocations in such a world
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
@@ -29,5 +30,6 @@ pub mod parking;
 pub mod queue;
 pub mod queues;
 pub mod scenario;
+pub mod seeds;
 pub mod store;
 pub mod world;
