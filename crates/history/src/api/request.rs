@@ -175,19 +175,12 @@ const MOST_ECHOED: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use bridge_core::config::Config;
     use bridge_core::queue::ordering::Order;
     use bridge_core::timestamp::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-
-    fn config() -> Config {
-        Config::read(&|name| {
-            (name == "QUEUE_URL").then(|| "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned())
-        })
-        .unwrap()
-    }
+    use crate::api::start::tests::config;
 
     fn refused(input: Value) -> String {
         let now = Timestamp(1_700_000_000_000);

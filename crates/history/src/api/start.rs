@@ -163,13 +163,14 @@ pub fn check_records(name: &str, records: usize, format: Format) -> Result<(), S
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bridge_core::queue::ordering::Order;
     use serde_json::json;
 
     use super::*;
 
-    fn config() -> Config {
+    /// Of a stack with a FIFO queue.
+    pub(in crate::api) fn config() -> Config {
         Config::read(&|name| {
             (name == "QUEUE_URL").then(|| "https://sqs.eu-west-1.amazonaws.com/1/q.fifo".to_owned())
         })
