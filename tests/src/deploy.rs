@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
-use bridge_aws::sdk;
 
-use crate::{STACK, Stack};
+use crate::{STACK, Stack, aws};
 
 impl Stack {
     /// Deploys the template that [`STACK`] was deployed from, with other parameters, by
@@ -16,7 +15,7 @@ impl Stack {
     /// # Errors
     /// Why it was refused, or which resource failed.
     pub async fn create(name: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let config = sdk::load().await;
+        let config = aws::load().await;
         let cloudformation = aws_sdk_cloudformation::Client::new(&config);
         let created = cloudformation
             .create_stack()
@@ -38,7 +37,7 @@ impl Stack {
     /// # Errors
     /// As [`Stack::create`].
     pub async fn change(self, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let config = sdk::load().await;
+        let config = aws::load().await;
         let cloudformation = aws_sdk_cloudformation::Client::new(&config);
         let changed = cloudformation
             .update_stack()
@@ -81,7 +80,7 @@ impl Stack {
     /// # Errors
     /// `CloudFormation`'s.
     pub async fn remove(self) -> anyhow::Result<()> {
-        let client = aws_sdk_cloudformation::Client::new(&sdk::load().await);
+        let client = aws_sdk_cloudformation::Client::new(&aws::load().await);
         client.delete_stack().stack_name(&self.name).send().await?;
         Ok(())
     }

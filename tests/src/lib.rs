@@ -1,5 +1,6 @@
 //! A deployed stack as tests see it: from outside, by AWS's own interfaces.
 
+pub mod aws;
 mod deploy;
 pub mod history;
 #[cfg(target_os = "linux")]
@@ -14,7 +15,6 @@ use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, InvocationType};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use bridge_aws::sdk;
 use serde_json::Value;
 
 use crate::history::replayed::program;
@@ -91,7 +91,7 @@ impl Stack {
         if std::env::var_os("AWS_ENDPOINT_URL").is_none() {
             bail!("these tests need the local AWS: run them with `cargo xtask test`");
         }
-        let config = sdk::load().await;
+        let config = aws::load().await;
         let cloudformation = aws_sdk_cloudformation::Client::new(&config);
         let answer = cloudformation
             .describe_stacks()
@@ -109,7 +109,7 @@ impl Stack {
             name: name.to_owned(),
             status: stack.stack_status().cloned(),
             outputs,
-            s3: sdk::s3(&config),
+            s3: bridge_aws::sdk::s3(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             lambda: aws_sdk_lambda::Client::new(&config),
         })

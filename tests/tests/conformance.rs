@@ -12,9 +12,8 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueue;
-use bridge_aws::sdk;
 use bridge_sim::conformance;
-use e2e::{STACK, Stack};
+use e2e::{STACK, Stack, aws};
 
 #[tokio::test]
 async fn plan_store_on_s3() {
@@ -27,7 +26,7 @@ async fn plan_store_on_s3() {
 #[tokio::test]
 async fn job_store_on_dynamodb() {
     let stack = Stack::connect(STACK).await.unwrap();
-    let client = aws_sdk_dynamodb::Client::new(&sdk::load().await);
+    let client = aws_sdk_dynamodb::Client::new(&aws::load().await);
     let table = stack.output("CheckpointTableName").to_owned();
     let store = DynamoJobs::new(client.clone(), table.clone());
     conformance::job_store(Arc::new(store), "conformance").await;
@@ -41,7 +40,7 @@ async fn job_store_on_dynamodb() {
 #[tokio::test]
 async fn live_store_on_dynamodb() {
     Stack::connect(STACK).await.unwrap(); // the endpoint of the local AWS is set
-    let client = aws_sdk_dynamodb::Client::new(&sdk::load().await);
+    let client = aws_sdk_dynamodb::Client::new(&aws::load().await);
     let table = "bridge-live-conformance";
     let key = |builder: KeySchemaElementBuilder| builder.attribute_name("id").build().unwrap();
     client
@@ -96,6 +95,6 @@ async fn lister_on_s3() {
     }
     expected.reverse();
     expected.sort_by(|a, b| a.0.cmp(&b.0));
-    let lister = S3Lister::new(&sdk::load().await, stack.output("BucketName").to_owned());
+    let lister = S3Lister::new(&aws::load().await, stack.output("BucketName").to_owned());
     conformance::lister(&lister, "conform/", &expected).await;
 }

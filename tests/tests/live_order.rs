@@ -13,6 +13,9 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 /// Nothing came for so long: all has come.
 const QUIET: Duration = Duration::from_secs(4);
 
+/// So many invocations at the same time are enough to swap changes, and not too many processes for two cores.
+const AT_ONCE: (&str, &str) = ("RealtimeConcurrency", "20");
+
 /// The version ids of each key, in the order in which they were written.
 type Written = BTreeMap<String, Vec<String>>;
 
@@ -66,7 +69,7 @@ fn swaps(stream: &[usize]) -> usize {
 
 #[tokio::test]
 async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
-    let mut stack = Stack::create("live-order", &[]).await.unwrap();
+    let mut stack = Stack::create("live-order", &[AT_ONCE]).await.unwrap();
     let written = write(&stack, "notified").await;
     let streams = told(&stack, &written).await;
     let events: usize = streams.values().map(Vec::len).sum();
@@ -78,7 +81,7 @@ async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
     println!("notified: {events} events of {KEYS} keys, {all} times a key went back");
 
     for ingestion in ["direct", "buffered"] {
-        let parameters = [("LiveOrder", "newest"), ("Ingestion", ingestion)];
+        let parameters = [("LiveOrder", "newest"), ("Ingestion", ingestion), AT_ONCE];
         stack = stack.change(&parameters).await.unwrap();
         let written = write(&stack, ingestion).await;
         let streams = told(&stack, &written).await;

@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{
 use bridge_aws::sdk;
 use bridge_aws::watched::S3Watched;
 use bridge_core::watched::{check_notifications, check_versioning};
-use e2e::{BROKEN_STACK, Received, STACK, Stack};
+use e2e::{BROKEN_STACK, Received, STACK, Stack, aws};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -232,7 +232,7 @@ async fn health_checks_tell_what_answers() {
 
 #[tokio::test]
 async fn a_bucket_that_is_not_versioned_or_tells_nobody_is_not_ok() {
-    let s3 = sdk::s3(&sdk::load().await);
+    let s3 = sdk::s3(&aws::load().await);
     let name = "a-bucket-of-ones-own";
     let place = CreateBucketConfiguration::builder()
         .location_constraint("eu-west-1".into())

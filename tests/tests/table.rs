@@ -11,7 +11,6 @@ use aws_sdk_dynamodb::types::{
     PutRequest, ScalarAttributeType, WriteRequest,
 };
 use bridge_aws::jobs::DynamoJobs;
-use bridge_aws::sdk;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::id::JobId;
 use bridge_history::job::options::Options;
@@ -19,6 +18,7 @@ use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 use bridge_history::job::store::JobStore;
 use bridge_sim::conformance;
+use e2e::aws;
 
 const ENDED: usize = 10_000;
 
@@ -27,7 +27,7 @@ async fn client() -> Client {
         std::env::var_os("AWS_ENDPOINT_URL").is_some(),
         "these tests need the local AWS: run them with `cargo xtask test`"
     );
-    Client::new(&sdk::load().await)
+    Client::new(&aws::load().await)
 }
 
 fn attribute(name: &str) -> AttributeDefinition {

@@ -84,6 +84,8 @@ impl Emulator {
                 // Lambda functions find the emulator by it.
                 .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
                 .env("LAMBDA_ASYNC_RETRY_BASE_SECONDS", "1")
+                // As on AWS, and not what fits into this machine's memory.
+                .env("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
                 .env("TMPDIR", scratch)
                 .stdout(log.try_clone()?)
                 .stderr(log),
