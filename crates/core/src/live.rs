@@ -4,7 +4,9 @@
 //! - [`newest`]: a change that is older than one of its key that was sent is not sent
 //! - [`place`]: how far a key has been sent
 //! - [`store`]: the port where the places of all keys are kept
+//! - [`stream`]: the port of what holds for all keys
 
 pub mod newest;
 pub mod place;
 pub mod store;
+pub mod stream;

@@ -1,0 +1,100 @@
+//! Port: what holds for all keys of a stack's stream (docs/ARCHITECTURE.md, "Live order").
+
+use std::str::FromStr;
+
+use async_trait::async_trait;
+
+use crate::live::store::LiveStoreError;
+use crate::timestamp::Timestamp;
+
+/// What realtime does about notifications that come late, swapped or twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveOrder {
+    /// What comes is sent.
+    Notified,
+    /// What is older than a change of its key that was sent is not.
+    Newest,
+    /// What is sent is read from the bucket.
+    Exact,
+}
+
+impl LiveOrder {
+    /// The word in `LIVE_ORDER`, and in the live table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Notified => "notified",
+            Self::Newest => "newest",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+impl FromStr for LiveOrder {
+    type Err = &'static str;
+
+    /// # Errors
+    /// What would have been allowed.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "notified" => Ok(Self::Notified),
+            "newest" => Ok(Self::Newest),
+            "exact" => Ok(Self::Exact),
+            _ => Err("notified, newest or exact"),
+        }
+    }
+}
+
+/// What holds for all keys of a stream. Nothing of it expires.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stream {
+    /// While it stands, nothing live is sent.
+    pub hold: Option<Hold>,
+    /// Changes whose effective time is not before it are this stream's, in order; those before it have been
+    /// sent by a reseed, or before `exact` began.
+    pub boundary: Option<Timestamp>,
+    /// One higher with each boundary. A key's item of an older generation counts as none.
+    pub generation: u64,
+    /// As what the stream was sent last.
+    pub order: Option<LiveOrder>,
+}
+
+/// Why nothing live is sent: the queue gets its history first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Who alone may release it: a job's id.
+    pub owner: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Port: the one item that all keys share. Every write is one conditional update.
+#[async_trait]
+pub trait StreamStore: Send + Sync {
+    /// Reads it, consistently: what was written before is seen.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn read(&self) -> Result<Stream, LiveStoreError>;
+
+    /// From now on the stream is sent as `order`. Where it was sent otherwise before, `exact` begins with
+    /// `boundary` and a new generation. Answers what holds then; repeated, it changes nothing.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn begin(&self, order: LiveOrder, boundary: Timestamp) -> Result<Stream, LiveStoreError>;
+
+    /// Nothing live is sent until `owner` releases it. Repeated by the same owner, it keeps its first `since`.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Held`] when another owner holds it; [`LiveStoreError::Store`].
+    async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError>;
+
+    /// Ends the owner's hold. With a boundary, a new generation begins there in the same write; without one
+    /// the stream goes on from where it was. Where the owner holds nothing (a repeated call), nothing changes.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn release(&self, owner: &str, boundary: Option<Timestamp>)
+    -> Result<(), LiveStoreError>;
+}
