@@ -4,8 +4,8 @@
 use aws_sdk_s3::types::EncodingType;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::sdk;
+use bridge_core::listing::lister::Lister as _;
 use bridge_core::listing::page::parse_page;
-use bridge_history::scan::lister::Lister as _;
 
 const BUCKET: &str = "load";
 

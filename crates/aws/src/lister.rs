@@ -18,8 +18,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use bridge_core::failure::FailureKind;
+use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::{MOST_DOCUMENT, Marker};
-use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::bounded::bounded;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bridge_aws::sdk;
 use bridge_core::failure::Failure as _;
+use bridge_core::listing::lister::Lister;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::permission::may_send;
 use bridge_core::queue::port::Queue;
-use bridge_history::scan::lister::Lister;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Usage;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
@@ -15,7 +16,6 @@ use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
-use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,6 +1,5 @@
-//! Listing the bucket into sorted runs, checkpointed.
+//! Listing the bucket (`bridge_core::listing`) into sorted runs, checkpointed.
 //!
-//! - [`lister`]: the bucket; its pages are read by `bridge_core::listing`
 //! - [`keyspace`]: ranges listed at the same time; `range`: one of them, page by page;
 //!   `assembly`: whole keys out of its pages
 //! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like
@@ -18,7 +17,6 @@ pub mod commit;
 pub mod error;
 pub mod filter;
 pub mod keyspace;
-pub mod lister;
 mod progress;
 mod range;
 pub mod scanner;

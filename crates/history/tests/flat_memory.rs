@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::{Marker, parse_page};
 use bridge_core::listing::version::{PlannedRef, VersionRef};
 use bridge_core::timestamp::Timestamp;
@@ -15,7 +16,6 @@ use bridge_history::plan::store::{PlanError, PlanStore};
 use bridge_history::scan::buffer::Buffer;
 use bridge_history::scan::commit::Commit;
 use bridge_history::scan::filter::Filter;
-use bridge_history::scan::lister::{ListError, Lister};
 use bridge_history::scan::scanner::{Scan, ScanSettings};
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;

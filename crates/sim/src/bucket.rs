@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::version::ObjectVersion;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::position::Position;
-use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 
 use crate::faults::{Faults, Strike};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bridge_core::failure::FailureKind;
 use bridge_core::format::Format;
+use bridge_core::listing::lister::Lister;
 use bridge_core::listing::page::{Marker, parse_page};
 use bridge_core::live::place::{Claimed, Place as LivePlace};
 use bridge_core::live::store::{Claim, LiveStore, LiveStoreError, Return};
@@ -25,7 +26,6 @@ use bridge_history::job::store::JobStore;
 use bridge_history::plan::position::Position;
 use bridge_history::plan::store::{PlanError, PlanStore};
 use bridge_history::scan::filter::Filter;
-use bridge_history::scan::lister::Lister;
 use bridge_history::send::checkpoint::Checkpoint;
 use bridge_history::send::parking::OnUndeliverable;
 use bridge_history::send::target::Target;

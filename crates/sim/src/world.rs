@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock;
+use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
@@ -17,7 +18,6 @@ use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::segment::{SegmentEnd, run};
 use bridge_history::job::settings::SegmentSettings;
 use bridge_history::job::sweep::sweep;
-use bridge_history::scan::lister::{ListError, Lister};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};

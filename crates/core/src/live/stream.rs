@@ -50,13 +50,21 @@ impl FromStr for LiveOrder {
 pub struct Stream {
     /// While it stands, nothing live is sent.
     pub hold: Option<Hold>,
-    /// Changes whose effective time is not before it are this stream's, in order; those before it have been
-    /// sent by a reseed, or before `exact` began.
-    pub boundary: Option<Timestamp>,
+    /// Where the stream begins.
+    pub boundary: Option<Boundary>,
     /// One higher with each boundary. A key's item of an older generation counts as none.
     pub generation: u64,
     /// As what the stream was sent last.
     pub order: Option<LiveOrder>,
+}
+
+/// Changes whose effective time is not before it are this stream's, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boundary {
+    /// A whole second.
+    pub at: Timestamp,
+    /// The job that sent all changes from before. Without one, `exact` began there.
+    pub job: Option<String>,
 }
 
 /// Why nothing live is sent: the queue gets its history first.
@@ -90,8 +98,8 @@ pub trait StreamStore: Send + Sync {
     /// [`LiveStoreError::Held`] when another owner holds it; [`LiveStoreError::Store`].
     async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError>;
 
-    /// Ends the owner's hold. With a boundary, a new generation begins there in the same write; without one
-    /// the stream goes on from where it was. Where the owner holds nothing (a repeated call), nothing changes.
+    /// Ends the owner's hold. With a boundary, a new generation begins there in the same write, and the owner is
+    /// the boundary's job; without one the stream goes on from where it was. Where the owner holds nothing (a repeated call), nothing changes.
     ///
     /// # Errors
     /// [`LiveStoreError::Store`]

@@ -10,7 +10,7 @@ use bridge_core::queue::port::Queue;
 use crate::id::{Epoch, JobId};
 use crate::job::store::JobStore;
 use crate::plan::store::PlanStore;
-use crate::scan::lister::Lister;
+use bridge_core::listing::lister::Lister;
 
 /// Why the next segment could not be asked for. The sweep continues the job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -78,7 +78,7 @@ mod tests {
     use bridge_core::failure::FailureKind;
 
     use super::*;
-    use crate::scan::lister::ListError;
+    use bridge_core::listing::lister::ListError;
 
     #[test]
     fn what_a_server_says_is_kept_in_bounds_and_on_one_line() {

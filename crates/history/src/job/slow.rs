@@ -18,7 +18,7 @@ use crate::job::ports::{Continuation, ContinuationError, Ports, Queues};
 use crate::job::state::{Job, Revision};
 use crate::job::store::JobStore;
 use crate::plan::store::{PlanError, PlanStore};
-use crate::scan::lister::{ListError, Lister};
+use bridge_core::listing::lister::{ListError, Lister};
 
 /// How long a write takes.
 pub(super) const WRITE: Duration = Duration::from_secs(3);

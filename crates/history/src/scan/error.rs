@@ -4,7 +4,7 @@ use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::listing::page::error::PageError;
 
 use crate::plan::store::PlanError;
-use crate::scan::lister::ListError;
+use bridge_core::listing::lister::ListError;
 
 /// Why a scan cannot continue.
 #[derive(Debug, thiserror::Error)]

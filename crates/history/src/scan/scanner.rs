@@ -21,8 +21,8 @@ use crate::scan::commit::Commit;
 use crate::scan::error::ScanError;
 use crate::scan::filter::Filter;
 use crate::scan::keyspace::PageRequest;
-use crate::scan::lister::{ListError, Lister};
 use crate::scan::progress::{Cursors, Progress};
+use bridge_core::listing::lister::{ListError, Lister};
 
 /// How to scan.
 #[derive(Debug, Clone)]

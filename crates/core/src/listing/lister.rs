@@ -1,8 +1,8 @@
 //! Port: a versioned bucket.
 
+use crate::failure::{Failure, FailureKind};
+use crate::listing::page::Marker;
 use async_trait::async_trait;
-use bridge_core::failure::{Failure, FailureKind};
-use bridge_core::listing::page::Marker;
 use bytes::Bytes;
 
 /// Port: a versioned bucket.
