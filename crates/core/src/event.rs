@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::event::name::{Meaning, meaning};
 use crate::timestamp::Timestamp;
 
 /// Which of the two paths an event took.
@@ -148,6 +149,17 @@ pub struct Event {
     pub sequence: Option<u64>,
 }
 
+impl Event {
+    /// What happened, by its name; `None` for a name that no source of this crate gives.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
+        match meaning(&self.event_name) {
+            Meaning::Change { change, .. } => Some(change),
+            Meaning::NoChange | Meaning::Unknown => None,
+        }
+    }
+}
+
 /// The id of a change: 32 hexadecimal digits, the first half of SHA-256 over
 /// `bucket NUL key NUL versionId NUL created|removed|deleted`. Bucket names and version ids hold no
 /// NUL, so two changes of versions never share the text. Overwrites of an object without versions
@@ -202,6 +214,11 @@ pub fn short_digest(text: &str) -> String {
     let mut hex = half_hex(&Sha256::digest(text.as_bytes()));
     hex.truncate(8);
     hex
+}
+
+/// What is the same only for equal texts: 32 hexadecimal digits of its SHA-256.
+pub(crate) fn digest(text: &str) -> String {
+    half_hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn half_hex(digest: &[u8]) -> String {

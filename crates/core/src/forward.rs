@@ -1,5 +1,6 @@
 //! A handful of messages, delivered now or handed back: the realtime path.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -23,6 +24,8 @@ pub struct Undelivered {
     pub number: u64,
     /// Why.
     pub refusal: SendError,
+    /// Whether it may be in the queue, or arrive there, nevertheless: a request with it was not answered.
+    pub may_have_arrived: bool,
 }
 
 /// What became of the messages.
@@ -37,6 +40,14 @@ pub struct Delivered {
     pub late: Vec<u64>,
     /// What was not delivered within the time budget.
     pub leftover: Vec<Undelivered>,
+    /// What was sent though no notification here reported it ([`crate::live::exact`]).
+    pub healed: u64,
+    /// Numbers of changes that whoever holds their key sends ([`crate::live::exact`]).
+    pub handed: Vec<u64>,
+    /// Keys of which nothing is sent until an operator lets them go on, each with the reason.
+    pub stopped: Vec<(String, String)>,
+    /// Requests for listings.
+    pub listings: u64,
 }
 
 /// Sends `messages`, failed entries again with backoff, until all are confirmed or `budget` is
@@ -57,6 +68,7 @@ pub async fn deliver(
     let mut delivered = Delivered::default();
     let mut attempts = Attempts::default();
     let mut last = out_of_time();
+    let mut unanswered: HashSet<u64> = HashSet::new();
     while !pending.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -68,6 +80,7 @@ pub async fn deliver(
         let answers = join_all(answers).await;
         let mut again = None;
         for (request, answer) in round.into_iter().zip(answers) {
+            note_unanswered(&mut unanswered, &request, &answer);
             again = delivered.settle(&mut pending, request, answer).or(again);
         }
         if let Some(refusal) = again {
@@ -86,9 +99,30 @@ pub async fn deliver(
         delivered.leftover.push(Undelivered {
             number: message.number,
             refusal: last.clone(),
+            may_have_arrived: unanswered.contains(&message.number),
         });
     }
     delivered
+}
+
+/// Notes messages of which it is not known whether the queue took them.
+fn note_unanswered(
+    unanswered: &mut HashSet<u64>,
+    request: &[Message],
+    answer: &Result<Vec<EntryResult>, SendError>,
+) {
+    let is_unclear = |refusal: &SendError| refusal.kind == FailureKind::Transient;
+    for (place, message) in request.iter().enumerate() {
+        let unclear = match answer {
+            Err(refusal) => is_unclear(refusal),
+            Ok(entries) => entries
+                .get(place)
+                .is_none_or(|entry| entry.as_ref().is_err_and(is_unclear)),
+        };
+        if unclear {
+            unanswered.insert(message.number);
+        }
+    }
 }
 
 impl Delivered {
@@ -109,6 +143,8 @@ impl Delivered {
                 self.leftover.push(Undelivered {
                     number: message.number,
                     refusal: refusal.clone(),
+                    // The group's first waited for this one's answer, and this one was refused.
+                    may_have_arrived: false,
                 });
             }
         }

@@ -216,7 +216,7 @@ fn write_marker(xml: &mut String, last: &ObjectVersion, style: Style) {
     );
 }
 
-fn write_entry(xml: &mut String, entry: &ObjectVersion, is_latest: bool, style: Style) {
+pub(crate) fn write_entry(xml: &mut String, entry: &ObjectVersion, is_latest: bool, style: Style) {
     let url_encoded = style.url_encoded;
     let element = if entry.is_delete_marker {
         "DeleteMarker"

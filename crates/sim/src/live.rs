@@ -2,40 +2,37 @@
 //! a live table and a queue. What must have come of it: of each key the stream never goes back, and ends
 //! with the key's last change.
 //!
-//! - `source`: writers, and notifications on their way
+//! - `source`: writers, and notifications on their way; `invocations`: who takes them
 //! - `store`: the live table
+//! - [`exact`]: the same of `exact`, with what writers do to the bucket (`history`) and its table (`keys`)
 
+pub mod exact;
+mod history;
+mod invocations;
+mod keys;
 mod source;
 mod store;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_core::clock::Clock;
 use bridge_core::event::{Event, by_sequencer};
 use bridge_core::format::Format;
 use bridge_core::live::newest::{LiveChange, Newest};
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::retry::Backoff;
-use bridge_core::timestamp::Timestamp;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::faults::Faults;
+use crate::live::invocations::{Invocations, MOST_TIME, Shared, Work};
+pub use crate::live::keys::SimKeys;
+use crate::live::source::Source;
 pub use crate::live::source::Traffic;
-use crate::live::source::{Notification, Source};
 pub use crate::live::store::SimLive;
 use crate::queue::{OfSegment, Rules, SimQueue};
 use crate::world::SimClock;
-
-/// All must be done after it, whatever fails.
-const MOST_TIME: Duration = Duration::from_hours(24);
-
-/// How far a machine's clock is off, at most, either way.
-const MOST_OFF_MS: u64 = 2_000;
 
 /// Some traffic and what goes wrong.
 #[derive(Debug)]
@@ -44,38 +41,18 @@ pub struct LiveScenario {
     traffic: Traffic,
     /// Of 1,000 calls, how many fail.
     faults_per_mille: u32,
-    /// Of 10 invocations, how many are killed at some moment.
-    killed_of_ten: u64,
-    /// Invocations at the same time.
-    concurrency: usize,
-    /// Notifications of one invocation, at most.
-    batch: usize,
-    /// How long an invocation may take.
-    timeout: Duration,
+    invocations: Invocations,
 }
 
 /// The queue's stream: the sequencers of each key, in the order of their coming.
 pub type Streams = BTreeMap<String, Vec<String>>;
 
-/// A machine's own clock.
-struct Off {
-    clock: SimClock,
-    off_ms: i64,
-}
-
-impl Clock for Off {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.clock.now().0 + self.off_ms)
-    }
-}
-
-/// What all invocations share.
-struct Stack {
-    source: Mutex<Source>,
-    live: SimLive,
-    queue: Arc<SimQueue>,
-    clock: SimClock,
-}
+/// One message of a group at a time.
+const RULES: Rules = Rules {
+    mode: Mode::Strict,
+    window: u64::MAX / 2,
+    max_message_bytes: 1024 * 1024,
+};
 
 impl LiveScenario {
     /// The scenario of a seed.
@@ -96,10 +73,12 @@ impl LiveScenario {
                 lost_of_ten: some(&mut random, &[0, 1, 3]),
             },
             faults_per_mille: [0, 20, 100, 300][random.usize(0..4)],
-            killed_of_ten: some(&mut random, &[0, 0, 1, 4]),
-            concurrency: random.usize(1..6),
-            batch: if is_direct { 1 } else { random.usize(2..11) },
-            timeout: Duration::from_secs(some(&mut random, &[3, 10, 60])),
+            invocations: Invocations {
+                killed_of_ten: some(&mut random, &[0, 0, 1, 4]),
+                concurrency: random.usize(1..6),
+                batch: if is_direct { 1 } else { random.usize(2..11) },
+                timeout: Duration::from_secs(some(&mut random, &[3, 10, 60])),
+            },
         }
     }
 
@@ -130,112 +109,40 @@ impl LiveScenario {
         let (source, last) = Source::draw(&self.traffic, &mut random);
         let faults = Arc::new(Faults::new(random.u64(..), self.faults_per_mille));
         let clock = SimClock::default();
-        let rules = Rules {
-            mode: Mode::Strict,
-            window: u64::MAX / 2,
-            max_message_bytes: 1024 * 1024,
-        };
-        let stack = Arc::new(Stack {
-            source: Mutex::new(source),
-            live: SimLive::new(Arc::clone(&faults)),
-            queue: Arc::new(SimQueue::new(faults, Arc::new(clock), rules)),
-            clock,
-        });
-        let begin = Instant::now();
-        let mut invocations = JoinSet::new();
-        let mut number = 0u64;
-        while begin.elapsed() < MOST_TIME {
-            while invocations.len() < self.concurrency {
-                let taken = stack
-                    .source()
-                    .take(random.usize(1..=self.batch), &mut random);
-                if taken.is_empty() {
-                    break;
-                }
-                number += 1;
-                invocations.spawn(self.invocation(&stack, taken, number, random.fork()));
-            }
-            if invocations.is_empty() && stack.source().is_empty() {
-                break;
-            }
-            let next = stack.source().next_due();
-            let may_take = invocations.len() < self.concurrency;
-            tokio::select! {
-                Some(_) = invocations.join_next() => {}
-                () = sleep_until(next.unwrap_or(begin)), if may_take && next.is_some() => {}
-            }
-        }
-        sleep(Duration::from_mins(2)).await; // what is still on its way
-        let streams = stack.streams();
-        let is_done = invocations.is_empty() && stack.source().is_empty();
+        let queue = Arc::new(SimQueue::new(Arc::clone(&faults), Arc::new(clock), RULES));
+        let live = SimLive::new(faults);
+        let forward = |work: Work| forward(live.clone(), Arc::clone(&queue), work);
+        let source = Shared::new(source);
+        let invocations = self.invocations;
+        let done = invocations.run(&source, clock, &mut random, forward);
+        let is_done = done.await;
+        let streams = streams(&queue);
         let wrong = if is_done {
-            let violations = stack.queue.arrived().violations.first().cloned();
+            let violations = queue.arrived().violations.first().cloned();
             violations.or_else(|| check(&streams, &last))
         } else {
             Some(format!("not done after {MOST_TIME:?}"))
         };
         (streams, wrong)
     }
-
-    /// One invocation: what it does not get done comes again.
-    fn invocation(
-        &self,
-        stack: &Arc<Stack>,
-        taken: Vec<Notification>,
-        number: u64,
-        mut random: fastrand::Rng,
-    ) -> impl Future<Output = ()> + use<> {
-        let stack = Arc::clone(stack);
-        let is_killed = random.u64(0..10) < self.killed_of_ten;
-        let limit = self.timeout;
-        async move {
-            let lives = if is_killed {
-                limit.mul_f64(random.f64() * random.f64())
-            } else {
-                limit
-            };
-            let again = Duration::from_secs(random.u64(1..120));
-            let budget = limit.saturating_sub(Duration::from_millis(500));
-            let work = forward(&stack, &taken, number, budget, random);
-            match timeout(lives, work).await {
-                Err(_) => stack.source().put_back(taken, again),
-                Ok(failed) => {
-                    let taken = taken.into_iter().zip(failed);
-                    let failed = taken.filter(|(_, failed)| *failed).map(|(one, _)| one);
-                    stack.source().put_back(failed.collect(), again);
-                }
-            }
-        }
-    }
 }
 
 /// What the realtime function does; tells of each notification whether it failed.
-async fn forward(
-    stack: &Stack,
-    taken: &[Notification],
-    number: u64,
-    budget: Duration,
-    mut random: fastrand::Rng,
-) -> Vec<bool> {
+async fn forward(live: SimLive, queue: Arc<SimQueue>, work: Work) -> Vec<bool> {
+    let Work {
+        taken,
+        number,
+        budget,
+        clock,
+        mut random,
+    } = work;
     let owner = format!("invocation-{number}");
-    let off = random.u64(0..=2 * MOST_OFF_MS);
-    let clock = Off {
-        clock: stack.clock,
-        off_ms: i64::try_from(off).unwrap_or(0) - i64::try_from(MOST_OFF_MS).unwrap_or(0),
-    };
-    let writer = Writer {
-        format: Format::Bridge,
-        order: Order::Key,
-        region: "eu-west-1".to_owned(),
-    };
-    let queue = OfSegment {
-        queue: Arc::clone(&stack.queue),
-        segment: 0,
-    };
+    let writer = writer();
+    let queue = OfSegment { queue, segment: 0 };
     let newest = Newest {
         queue: &queue,
         writer: &writer,
-        store: &stack.live,
+        store: &live,
         clock: &clock,
         owner: &owner,
         backoff: Backoff::default(),
@@ -258,21 +165,24 @@ async fn forward(
     failed
 }
 
-impl Stack {
-    fn source(&self) -> std::sync::MutexGuard<'_, Source> {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+/// As the template's queue takes them.
+fn writer() -> Writer {
+    Writer {
+        format: Format::Bridge,
+        order: Order::Key,
+        region: "eu-west-1".to_owned(),
     }
+}
 
-    fn streams(&self) -> Streams {
-        let mut streams = Streams::new();
-        for (_, message) in &self.queue.arrived().messages {
-            if let Ok(event) = serde_json::from_str::<Event>(&message.body) {
-                let sequencer = event.sequencer.unwrap_or_default();
-                streams.entry(event.key).or_default().push(sequencer);
-            }
+fn streams(queue: &SimQueue) -> Streams {
+    let mut streams = Streams::new();
+    for (_, message) in &queue.arrived().messages {
+        if let Ok(event) = serde_json::from_str::<Event>(&message.body) {
+            let sequencer = event.sequencer.unwrap_or_default();
+            streams.entry(event.key).or_default().push(sequencer);
         }
-        streams
     }
+    streams
 }
 
 /// What is wrong with the streams; `last` is of each key the sequencer of its last change.

@@ -16,6 +16,7 @@ use bridge_core::queue::port::{EntryResult, Queue};
 use bridge_core::retry::Backoff;
 use bridge_core::timestamp::Timestamp;
 use bridge_sim::faults::Faults;
+use bridge_sim::live::exact::ExactScenario;
 use bridge_sim::live::{LiveScenario, SimLive};
 use bridge_sim::seeds;
 
@@ -162,4 +163,9 @@ async fn what_the_queue_does_not_take_is_not_taken_for_sent_when_it_comes_again(
         );
         assert!(sent.late.is_empty(), "{owner}");
     }
+}
+
+#[test]
+fn with_exact_each_keys_stream_is_its_history() {
+    seeds::run(SEEDS, |seed| ExactScenario::of_seed(seed).run());
 }

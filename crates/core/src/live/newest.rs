@@ -36,19 +36,19 @@ pub const GRACE: Duration = Duration::from_secs(30);
 pub const RETENTION: Duration = Duration::from_hours(24 * 16);
 
 /// How long a table that fails is tried.
-const MOST_RETRY: Duration = Duration::from_secs(3);
+pub(super) const MOST_RETRY: Duration = Duration::from_secs(3);
 
 /// Claims and returns in flight at the same time.
-const IN_FLIGHT: usize = 16;
+pub(super) const IN_FLIGHT: usize = 16;
 
 /// Of the time that is left, what is kept for giving keys back: one part of so many.
-const PART_FOR_RETURN: u32 = 8;
+pub(super) const PART_FOR_RETURN: u32 = 8;
 
 /// When less than one part of so many of the time is left, no key is claimed any more.
-const PART_FOR_WAITING: u32 = 4;
+pub(super) const PART_FOR_WAITING: u32 = 4;
 
 /// The longest between two looks at a key that another invocation holds.
-const MOST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const MOST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Code of the reason why a change was not sent whose key another invocation holds.
 pub const KEY_BUSY: &str = "KeyBusy";
@@ -316,7 +316,7 @@ fn newest(changes: &[LiveChange<'_>], numbers: &[u64]) -> Option<String> {
 
 impl Delivered {
     /// These changes are left over, since their key could not be claimed.
-    fn leave(&mut self, numbers: impl IntoIterator<Item = u64>, error: &LiveStoreError) {
+    pub(super) fn leave(&mut self, numbers: impl IntoIterator<Item = u64>, error: &LiveStoreError) {
         let code = match error {
             LiveStoreError::Held => KEY_BUSY,
             LiveStoreError::Store { .. } => "LiveTable",
@@ -329,6 +329,7 @@ impl Delivered {
         let left = |number| Undelivered {
             number,
             refusal: refusal.clone(),
+            may_have_arrived: false,
         };
         self.leftover.extend(numbers.into_iter().map(left));
     }

@@ -39,6 +39,11 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Of these.
+    pub(super) fn of(waiting: Vec<Notification>) -> Self {
+        Self { waiting }
+    }
+
     /// All notifications of some traffic, and of each key the sequencer of its last change.
     pub(super) fn draw(traffic: &Traffic, random: &mut fastrand::Rng) -> (Self, Vec<String>) {
         let mut at = Instant::now();

@@ -118,7 +118,7 @@ impl LiveStore for SimLive {
     }
 }
 
-fn unavailable(strike: Strike) -> LiveStoreError {
+pub(super) fn unavailable(strike: Strike) -> LiveStoreError {
     LiveStoreError::Store {
         reason: format!("{strike:?}"),
         kind: strike.kind(),

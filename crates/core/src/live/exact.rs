@@ -1,0 +1,326 @@
+//! `LIVE_ORDER=exact`: a notification is only a hint that a key has changed; what is sent is read from the
+//! bucket, so that a key's stream is its history, whatever notifications did.
+//!
+//! A key is claimed before it is listed, and given back with the last version that the queue has confirmed.
+//! Whoever finds it claimed marks it, and is done: the holder reads it again. A holder that did not give its
+//! key back, or does not know what became of its last request, has its run sent again, whole and in order,
+//! with other deduplication ids (docs/decisions/0028).
+//!
+//! - [`version`]: one version; [`read`]: those of a key, from the bucket
+//! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
+//! - [`store`]: the port where the places of all keys are kept
+
+mod held;
+pub mod read;
+pub mod run;
+pub mod store;
+pub mod version;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::event::{Change, Event};
+use crate::forward::{Delivered, deliver};
+use crate::listing::lister::Lister;
+use crate::live::exact::held::{Held, Hints, Outcome};
+use crate::live::exact::read::{Wanted, read};
+use crate::live::exact::store::{KeyClaim, KeyStore};
+use crate::live::newest::{
+    GRACE, IN_FLIGHT, MOST_PAUSE, MOST_RETRY, PART_FOR_RETURN, PART_FOR_WAITING, RETENTION,
+};
+use crate::live::store::{LiveStoreError, in_time};
+use crate::live::stream::Stream;
+use crate::queue::message::{Message, Writer};
+use crate::queue::port::Queue;
+use crate::retry::{Backoff, Retry};
+use crate::timestamp::Timestamp;
+
+/// How long a key that cannot be read is tried, at most.
+const MOST_READ: Duration = Duration::from_secs(10);
+
+/// Sends the histories of the keys that notifications report.
+#[derive(Clone, Copy)]
+pub struct Exact<'a> {
+    /// Where to: a FIFO queue, in order by key.
+    pub queue: &'a dyn Queue,
+    /// Makes the messages.
+    pub writer: &'a Writer,
+    /// What the keys are read from.
+    pub bucket: &'a dyn Lister,
+    /// How far each key has been sent.
+    pub store: &'a dyn KeyStore,
+    /// What holds for all keys, as it was read in this invocation.
+    pub stream: &'a Stream,
+    /// For claims.
+    pub clock: &'a dyn Clock,
+    /// The invocation: different for each, also of the same request.
+    pub owner: &'a str,
+    /// Between attempts.
+    pub backoff: Backoff,
+}
+
+/// What is left to do of each key. All changes are of one bucket.
+type Waiting<'k> = BTreeMap<&'k str, Hints>;
+
+impl Exact<'_> {
+    /// Sends what is new of the keys of `changes`, which are of one bucket. Numbers of what comes of it are
+    /// indices of `changes`; what is left over, its source must bring again.
+    pub async fn deliver(
+        &self,
+        changes: &[&Event],
+        budget: Duration,
+        random: &mut fastrand::Rng,
+    ) -> Delivered {
+        let end = Instant::now() + budget;
+        let (before, mut waiting) = self.sort(changes);
+        let mut delivered = deliver(self.queue, before, self.backoff, budget, random).await;
+        let mut rounds = 0;
+        while !waiting.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left < budget / PART_FOR_WAITING {
+                for hints in waiting.into_values() {
+                    delivered.leave(hints.numbers(), &LiveStoreError::Held);
+                }
+                break;
+            }
+            let (held, busy) = self
+                .claim(changes, waiting, (rounds, left), random, &mut delivered)
+                .await;
+            waiting = self.work(changes, held, end, random, &mut delivered).await;
+            rounds += 1;
+            if !busy.is_empty() {
+                waiting.extend(busy);
+                sleep(self.backoff.wait(rounds, random).min(MOST_PAUSE)).await;
+            }
+        }
+        delivered
+    }
+
+    /// Messages of changes from before the stream began, which are sent as they come; and the keys of the
+    /// others.
+    fn sort<'k>(&self, changes: &[&'k Event]) -> (Vec<Message>, Waiting<'k>) {
+        let mut before = Vec::new();
+        let mut waiting = Waiting::new();
+        for (number, event) in (0..).zip(changes) {
+            let is_deletion = event.change() == Some(Change::Deleted);
+            if self.is_before(event) && !self.is_planned() && !is_deletion {
+                before.push(self.writer.message(event, number));
+                continue;
+            }
+            let hints: &mut Hints = waiting.entry(event.key.as_str()).or_default();
+            if is_deletion {
+                hints.deletions.push(number);
+            } else {
+                hints.hints.push(number);
+                hints.is_upload |= event.e_tag.as_deref().is_some_and(|tag| tag.contains('-'));
+                hints.is_upload |= event.event_name.contains("CompleteMultipartUpload");
+            }
+        }
+        (before, waiting)
+    }
+
+    /// Whether it happened before the stream began.
+    fn is_before(&self, event: &Event) -> bool {
+        let boundary = self.stream.boundary.as_ref();
+        boundary.is_some_and(|boundary| event.event_time < boundary.at)
+    }
+
+    /// Whether a job has sent what happened before the stream began.
+    fn is_planned(&self) -> bool {
+        let boundary = self.stream.boundary.as_ref();
+        boundary.is_some_and(|boundary| boundary.job.is_some())
+    }
+
+    /// From when on a key of which nothing is known is sent. What is older than an item lasts has been sent,
+    /// or the item would be there.
+    fn boundary(&self) -> Timestamp {
+        let forgotten = self.clock.now() - RETENTION;
+        let boundary = self.stream.boundary.as_ref();
+        boundary.map_or(forgotten, |boundary| boundary.at.max(forgotten))
+    }
+
+    /// Claims the keys, and answers which are held by others and must be waited for.
+    async fn claim<'k>(
+        &self,
+        changes: &[&Event],
+        waiting: Waiting<'k>,
+        (round, left): (u32, Duration),
+        random: &mut fastrand::Rng,
+        delivered: &mut Delivered,
+    ) -> (Vec<Held<'k>>, Waiting<'k>) {
+        let now = self.clock.now();
+        let claims: Vec<_> = waiting
+            .into_iter()
+            .map(|(key, hints)| {
+                let bucket = bucket_of(changes, &hints);
+                let claim = KeyClaim {
+                    key: format!("{bucket}/{key}"),
+                    owner: format!("{}#{round}", self.owner),
+                    until: now + left + GRACE,
+                    expires: now + RETENTION,
+                };
+                let mut random = random.fork();
+                let retry = self.retry(MOST_RETRY.min(left / 4));
+                async move {
+                    let is_unclear = AtomicBool::new(false);
+                    let call = || async {
+                        let answer = in_time(self.store.claim(&claim, self.clock.now())).await;
+                        if matches!(answer, Err(LiveStoreError::Store { .. })) {
+                            is_unclear.store(true, Relaxed);
+                        }
+                        answer
+                    };
+                    let state = retry.run(&mut random, call).await;
+                    let is_marked = match &state {
+                        Err(LiveStoreError::Held) if hints.may_be_handed_over() => {
+                            let call = || in_time(self.store.mark(&claim.key, self.clock.now()));
+                            retry.run(&mut random, call).await.unwrap_or(false)
+                        }
+                        _ => false,
+                    };
+                    (
+                        key,
+                        claim,
+                        hints,
+                        state,
+                        is_unclear.load(Relaxed),
+                        is_marked,
+                    )
+                }
+            })
+            .collect();
+        let mut claims = stream::iter(claims).buffer_unordered(IN_FLIGHT);
+        let (mut held, mut busy) = (Vec::new(), Waiting::new());
+        while let Some((key, claim, hints, state, is_unclear, is_marked)) = claims.next().await {
+            match state {
+                Ok(state) => held.push(Held::new(key, claim, state, is_unclear, hints)),
+                Err(LiveStoreError::Held) if is_marked => delivered.handed.extend(hints.numbers()),
+                Err(LiveStoreError::Held) => {
+                    busy.insert(key, hints);
+                }
+                Err(error) => delivered.leave(hints.numbers(), &error),
+            }
+        }
+        (held, busy)
+    }
+
+    /// Reads and sends the keys that are held, and gives them back. Answers what is left to do.
+    async fn work<'k>(
+        &self,
+        changes: &[&Event],
+        held: Vec<Held<'k>>,
+        end: Instant,
+        random: &mut fastrand::Rng,
+        delivered: &mut Delivered,
+    ) -> Waiting<'k> {
+        let mut held = self.read_all(held, end, random, delivered).await;
+        let mut messages = Vec::new();
+        for key in &mut held {
+            let notified: Vec<&Event> = key
+                .hints
+                .hints
+                .iter()
+                .filter_map(|number| at(changes, *number))
+                .filter(|event| !self.is_before(event))
+                .collect();
+            key.plan(self.boundary(), self.stream.generation, &notified);
+            key.write(changes, self.writer, &mut messages);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        let for_return = left / PART_FOR_RETURN;
+        let for_sending = left.saturating_sub(for_return);
+        let sent = deliver(self.queue, messages, self.backoff, for_sending, random).await;
+        delivered.retried += sent.retried;
+        let returns = held.into_iter().map(|key| {
+            let outcome = key.outcome(&sent.leftover, self.stream.generation);
+            self.give_back(key, outcome, for_return, random.fork())
+        });
+        let returns: Vec<_> = returns.collect();
+        let mut returns = stream::iter(returns).buffer_unordered(IN_FLIGHT);
+        let mut waiting = Waiting::new();
+        while let Some((key, outcome, answer)) = returns.next().await {
+            if let Some(hints) = key.settle(changes, outcome, &answer, delivered) {
+                waiting.insert(key.name, hints);
+            }
+        }
+        waiting
+    }
+
+    /// Reads the keys, but those that are stopped. One that cannot be read goes on without versions.
+    async fn read_all<'k>(
+        &self,
+        held: Vec<Held<'k>>,
+        end: Instant,
+        random: &mut fastrand::Rng,
+        delivered: &mut Delivered,
+    ) -> Vec<Held<'k>> {
+        let left = end.saturating_duration_since(Instant::now());
+        let reads = held.into_iter().map(|mut key| {
+            let mut random = random.fork();
+            let retry = self.retry(MOST_READ.min(left / 4));
+            async move {
+                if key.state.stopped.is_some() {
+                    return (key, 0);
+                }
+                let requests = AtomicU64::new(0);
+                let wanted = Wanted {
+                    sent: key.sent(self.stream.generation),
+                    is_whole: key.hints.is_upload,
+                };
+                let (bucket, name) = (self.bucket, key.name);
+                let call = || read(bucket, name, wanted, &requests);
+                let listed = retry.run(&mut random, call).await;
+                key.listed = Some(listed);
+                (key, requests.into_inner())
+            }
+        });
+        let reads: Vec<_> = reads.collect();
+        let mut reads = stream::iter(reads).buffer_unordered(IN_FLIGHT);
+        let mut read = Vec::new();
+        while let Some((key, requests)) = reads.next().await {
+            delivered.listings += requests;
+            read.push(key);
+        }
+        read
+    }
+
+    /// Stores what is known of a key now, and ends its claim if nothing of it can arrive any more.
+    async fn give_back<'k>(
+        &self,
+        key: Held<'k>,
+        outcome: Outcome,
+        left: Duration,
+        mut random: fastrand::Rng,
+    ) -> (Held<'k>, Outcome, Result<bool, LiveStoreError>) {
+        let done = key.return_of(&outcome, self.clock.now() + RETENTION);
+        let call = || in_time(self.store.give_back(&done));
+        let answer = self.retry(left).run(&mut random, call).await;
+        (key, outcome, answer)
+    }
+
+    fn retry(&self, retry_timeout: Duration) -> Retry {
+        Retry {
+            backoff: self.backoff,
+            retry_timeout,
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+fn at<'a>(changes: &[&'a Event], number: u64) -> Option<&'a Event> {
+    changes.get(usize::try_from(number).ok()?).copied()
+}
+
+fn bucket_of<'a>(changes: &[&'a Event], hints: &Hints) -> &'a str {
+    let first = hints.numbers().next();
+    let event = first.and_then(|number| at(changes, number));
+    event.map_or("", |event| event.bucket.as_str())
+}

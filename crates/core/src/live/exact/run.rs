@@ -1,0 +1,170 @@
+//! Which versions of a key are sent next, and what is known of the key afterwards. No I/O.
+//!
+//! A run is what a holder sends of a key: from some version to the newest that is listed, oldest first.
+
+use std::collections::HashSet;
+
+use crate::event::Event;
+use crate::live::exact::version::{Identity, Version};
+use crate::live::newest::RETENTION;
+use crate::timestamp::Timestamp;
+
+/// Of so many uploads in parts it is known by name that they were sent.
+const MOST_UPLOADS: usize = 200;
+
+/// How far a key has been sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The version that was sent last.
+    pub last: Identity,
+    /// Its effective time.
+    pub effective_time: Timestamp,
+    /// The versions of that effective time that were sent, the last included: if it is gone from the bucket,
+    /// they and the time tell what was sent.
+    pub of_that_time: Vec<Identity>,
+    /// Uploads in parts that were sent, oldest first: one that ends late appears below what was sent.
+    pub uploads: Vec<Identity>,
+    /// Uploads that began before it were sent too, and are not named any more.
+    pub uploads_since: Timestamp,
+}
+
+/// A key as the bucket lists it, at least from its newest version down to what was sent last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Oldest first.
+    pub versions: Vec<Version>,
+    /// Whether older ones than these were not read.
+    pub is_cut: bool,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Places in [`Listed::versions`], oldest first.
+    pub places: Vec<usize>,
+    /// Versions that were sent before are sent again behind one that is older: SQS must not take them for
+    /// repetitions.
+    pub is_again: bool,
+}
+
+impl Sent {
+    /// Whether an upload in parts was sent.
+    fn knows(&self, version: &Version) -> bool {
+        version.last_modified < self.uploads_since || self.uploads.contains(&version.identity())
+    }
+
+    /// Where the version stands that was sent last.
+    fn place(&self, listed: &Listed) -> Option<usize> {
+        let is_last = |version: &Version| version.identity() == self.last;
+        listed.versions.iter().rposition(is_last)
+    }
+}
+
+/// What is to be sent of a key of which something was sent: what stands behind it. If it is gone from the bucket,
+/// its time decides. An upload in parts that ended late is sent where it is listed, and what is newer again
+/// behind it.
+#[must_use]
+pub fn behind(listed: &Listed, sent: &Sent) -> Run {
+    let versions = &listed.versions;
+    let mut places: Vec<usize> = if let Some(place) = sent.place(listed) {
+        (place + 1..versions.len()).collect()
+    } else {
+        let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
+        let is_newer = |place: &usize| {
+            let version = &versions[*place];
+            version.effective_time > sent.effective_time
+                || version.effective_time == sent.effective_time
+                    && !of_that_time.contains(&version.identity())
+        };
+        (0..versions.len()).filter(is_newer).collect()
+    };
+    let came_late = |version: &Version| version.is_upload_in_parts() && !sent.knows(version);
+    let late = versions.iter().position(came_late);
+    let is_again = late.is_some_and(|late| places.first().is_none_or(|first| late < *first));
+    if let Some(late) = late.filter(|_| is_again) {
+        places = (late..versions.len()).collect();
+    }
+    Run { places, is_again }
+}
+
+/// What is to be sent of a key of which nothing is known to be sent: from the oldest of these on, leaving out
+/// none: what is not before `boundary`; what stands directly before it and may have come later than its time
+/// says; what `notified` reports.
+#[must_use]
+pub fn from(listed: &Listed, boundary: Timestamp, notified: &[&Event]) -> Run {
+    let versions = &listed.versions;
+    let of_boundary = versions
+        .iter()
+        .position(|version| version.effective_time >= boundary);
+    let oldest_upload = boundary - RETENTION;
+    let of_boundary = of_boundary.map(|first| {
+        let may_be_later = |version: &&Version| {
+            version.may_have_come_later() && version.last_modified >= oldest_upload
+        };
+        let before = versions[..first].iter().rev().take_while(may_be_later);
+        first - before.count()
+    });
+    let is_notified = |version: &Version| notified.iter().any(|e| version.is_reported_by(e));
+    let of_hint = versions.iter().position(is_notified);
+    let first = of_boundary.into_iter().chain(of_hint).min();
+    Run {
+        places: (first.unwrap_or(versions.len())..versions.len()).collect(),
+        is_again: false,
+    }
+}
+
+/// What is known of a key once the first `count` versions of a run have been confirmed.
+#[must_use]
+pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> Option<Sent> {
+    let versions = &listed.versions;
+    let confirmed = &run.places[..count];
+    let Some(last) = confirmed.last().copied() else {
+        return before;
+    };
+    let effective_time = versions[last].effective_time;
+    let of_that_time = versions[..=last]
+        .iter()
+        .filter(|version| version.effective_time == effective_time)
+        .map(Version::identity)
+        .collect();
+    let mut uploads: Vec<Identity> = Vec::new();
+    let mut uploads_since = before
+        .as_ref()
+        .map_or(Timestamp(i64::MIN), |sent| sent.uploads_since);
+    let is_known = |place: usize, version: &Version| match &before {
+        Some(sent) => sent.knows(version) || confirmed.binary_search(&place).is_ok(),
+        None => place <= last,
+    };
+    let listed_uploads: Vec<&Version> = (0..)
+        .zip(versions)
+        .filter(|(place, version)| version.is_upload_in_parts() && is_known(*place, version))
+        .map(|(_, version)| version)
+        .collect();
+    if listed.is_cut {
+        let here: HashSet<Identity> = listed_uploads.iter().map(|v| v.identity()).collect();
+        let named = before.iter().flat_map(|sent| &sent.uploads);
+        uploads.extend(named.filter(|named| !here.contains(named)).cloned());
+    }
+    let unlisted = uploads.len();
+    uploads.extend(listed_uploads.iter().map(|version| version.identity()));
+    if uploads.len() > MOST_UPLOADS {
+        let dropped = uploads.len() - MOST_UPLOADS;
+        uploads.drain(..dropped);
+        if let Some(oldest) = dropped
+            .checked_sub(unlisted)
+            .and_then(|place| listed_uploads.get(place))
+        {
+            uploads_since = uploads_since.max(oldest.last_modified);
+        }
+    }
+    Some(Sent {
+        last: versions[last].identity(),
+        effective_time,
+        of_that_time,
+        uploads,
+        uploads_since,
+    })
+}
+
+#[cfg(test)]
+mod tests;
