@@ -4,7 +4,8 @@
 //! A key is claimed before it is listed, and given back with the last version that the queue has confirmed.
 //! Whoever finds it claimed marks it, and is done: the holder reads it again. A holder that did not give its
 //! key back, or does not know what became of its last request, has its run sent again, whole and in order,
-//! with other deduplication ids (docs/decisions/0028).
+//! with other deduplication ids. Nobody relies on a holder that may be dead: a notification that comes again
+//! waits for the key (docs/decisions/0028).
 //!
 //! - [`version`]: one version; [`read`]: those of a key, from the bucket
 //! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
@@ -61,10 +62,21 @@ pub struct Exact<'a> {
     pub stream: &'a Stream,
     /// For claims.
     pub clock: &'a dyn Clock,
+    /// The request: the same when it is made again.
+    pub request: &'a str,
     /// The invocation: different for each, also of the same request.
-    pub owner: &'a str,
+    pub owner: u32,
     /// Between attempts.
     pub backoff: Backoff,
+}
+
+/// A notification.
+#[derive(Debug, Clone, Copy)]
+pub struct Reported<'a> {
+    /// What it says.
+    pub event: &'a Event,
+    /// Its source has handed it over before: whoever got it then may hold the key, and be dead.
+    pub is_repeated: bool,
 }
 
 /// What is left to do of each key. All changes are of one bucket.
@@ -75,7 +87,7 @@ impl Exact<'_> {
     /// indices of `changes`; what is left over, its source must bring again.
     pub async fn deliver(
         &self,
-        changes: &[&Event],
+        changes: &[Reported<'_>],
         budget: Duration,
         random: &mut fastrand::Rng,
     ) -> Delivered {
@@ -106,10 +118,11 @@ impl Exact<'_> {
 
     /// Messages of changes from before the stream began, which are sent as they come; and the keys of the
     /// others.
-    fn sort<'k>(&self, changes: &[&'k Event]) -> (Vec<Message>, Waiting<'k>) {
+    fn sort<'k>(&self, changes: &[Reported<'k>]) -> (Vec<Message>, Waiting<'k>) {
         let mut before = Vec::new();
         let mut waiting = Waiting::new();
-        for (number, event) in (0..).zip(changes) {
+        for (number, change) in (0..).zip(changes) {
+            let event = change.event;
             let is_deletion = event.change() == Some(Change::Deleted);
             if self.is_before(event) && !self.is_planned() && !is_deletion {
                 before.push(self.writer.message(event, number));
@@ -120,6 +133,7 @@ impl Exact<'_> {
                 hints.deletions.push(number);
             } else {
                 hints.hints.push(number);
+                hints.is_repeated |= change.is_repeated;
                 hints.is_upload |= event.e_tag.as_deref().is_some_and(|tag| tag.contains('-'));
                 hints.is_upload |= event.event_name.contains("CompleteMultipartUpload");
             }
@@ -150,7 +164,7 @@ impl Exact<'_> {
     /// Claims the keys, and answers which are held by others and must be waited for.
     async fn claim<'k>(
         &self,
-        changes: &[&Event],
+        changes: &[Reported<'_>],
         waiting: Waiting<'k>,
         (round, left): (u32, Duration),
         random: &mut fastrand::Rng,
@@ -163,7 +177,7 @@ impl Exact<'_> {
                 let bucket = bucket_of(changes, &hints);
                 let claim = KeyClaim {
                     key: format!("{bucket}/{key}"),
-                    owner: format!("{}#{round}", self.owner),
+                    owner: format!("{}#{:08x}#{round}", self.request, self.owner),
                     until: now + left + GRACE,
                     expires: now + RETENTION,
                 };
@@ -181,7 +195,9 @@ impl Exact<'_> {
                     let state = retry.run(&mut random, call).await;
                     let is_marked = match &state {
                         Err(LiveStoreError::Held) if hints.may_be_handed_over() => {
-                            let call = || in_time(self.store.mark(&claim.key, self.clock.now()));
+                            let request = format!("{}#", self.request);
+                            let mark = || (self.store).mark(&claim.key, &request, self.clock.now());
+                            let call = || in_time(mark());
                             retry.run(&mut random, call).await.unwrap_or(false)
                         }
                         _ => false,
@@ -215,7 +231,7 @@ impl Exact<'_> {
     /// Reads and sends the keys that are held, and gives them back. Answers what is left to do.
     async fn work<'k>(
         &self,
-        changes: &[&Event],
+        changes: &[Reported<'_>],
         held: Vec<Held<'k>>,
         end: Instant,
         random: &mut fastrand::Rng,
@@ -315,11 +331,12 @@ impl Exact<'_> {
     }
 }
 
-fn at<'a>(changes: &[&'a Event], number: u64) -> Option<&'a Event> {
-    changes.get(usize::try_from(number).ok()?).copied()
+fn at<'a>(changes: &[Reported<'a>], number: u64) -> Option<&'a Event> {
+    let change = changes.get(usize::try_from(number).ok()?)?;
+    Some(change.event)
 }
 
-fn bucket_of<'a>(changes: &[&'a Event], hints: &Hints) -> &'a str {
+fn bucket_of<'a>(changes: &[Reported<'a>], hints: &Hints) -> &'a str {
     let first = hints.numbers().next();
     let event = first.and_then(|number| at(changes, number));
     event.map_or("", |event| event.bucket.as_str())

@@ -113,6 +113,7 @@ pub(super) fn draw(
             notifications.push(Notification {
                 event: event.clone(),
                 due: begin + event.event_time.since(BEGIN) + delay,
+                tries: 0,
             });
         }
     }

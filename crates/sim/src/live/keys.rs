@@ -59,10 +59,12 @@ impl Items {
         })
     }
 
-    fn mark(&self, key: &str, now: Timestamp) -> bool {
+    fn mark(&self, key: &str, request: &str, now: Timestamp) -> bool {
         let mut items = self.lock();
         let item = items.entry(key.to_owned()).or_default();
-        let is_held = item.claim.as_ref().is_some_and(|(_, until)| *until >= now);
+        let is_other =
+            |(owner, until): &(String, Timestamp)| *until >= now && !owner.starts_with(request);
+        let is_held = item.claim.as_ref().is_some_and(is_other);
         item.is_marked |= is_held;
         is_held
     }
@@ -124,9 +126,10 @@ impl KeyStore for SimKeys {
         self.call(move |items| items.claim(&claim, now)).await
     }
 
-    async fn mark(&self, key: &str, now: Timestamp) -> Result<bool, LiveStoreError> {
-        let key = key.to_owned();
-        self.call(move |items| Ok(items.mark(&key, now))).await
+    async fn mark(&self, key: &str, request: &str, now: Timestamp) -> Result<bool, LiveStoreError> {
+        let (key, request) = (key.to_owned(), request.to_owned());
+        self.call(move |items| Ok(items.mark(&key, &request, now)))
+            .await
     }
 
     async fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError> {

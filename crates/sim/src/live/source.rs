@@ -13,6 +13,8 @@ pub(super) struct Notification {
     pub(super) event: Event,
     /// When it may be taken.
     pub(super) due: Instant,
+    /// How often it was taken before.
+    pub(super) tries: u32,
 }
 
 /// How writers and notifications behave.
@@ -70,6 +72,7 @@ impl Source {
                 source.waiting.push(Notification {
                     event: event.clone(),
                     due: at + delay,
+                    tries: 0,
                 });
             }
         }
@@ -94,6 +97,7 @@ impl Source {
         let due = Instant::now() + delay;
         let again = notifications.into_iter().map(|notification| Notification {
             due,
+            tries: notification.tries + 1,
             ..notification
         });
         self.waiting.extend(again);

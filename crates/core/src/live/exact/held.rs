@@ -8,6 +8,7 @@ use crate::forward::{Delivered, Undelivered};
 use crate::live::exact::read::ReadError;
 use crate::live::exact::run::{Listed, Run, Sent, after, behind, from};
 use crate::live::exact::store::{KeyClaim, KeyReturn, KeyState};
+use crate::live::exact::{Reported, at};
 use crate::live::store::LiveStoreError;
 use crate::queue::error::SendError;
 use crate::queue::message::{Message, Writer};
@@ -32,6 +33,8 @@ pub(super) struct Hints {
     pub(super) deletions: Vec<u64>,
     /// An upload in parts is among them.
     pub(super) is_upload: bool,
+    /// One that its source has handed over before is among them.
+    pub(super) is_repeated: bool,
     /// Hints whose version has been sent by this invocation.
     told: Vec<u64>,
 }
@@ -42,9 +45,10 @@ impl Hints {
         self.hints.iter().chain(&self.deletions).copied()
     }
 
-    /// Whether another holder, who reads the key from its newest version on, does all that is to be done.
+    /// Whether another holder does all that is to be done: it reads the key from its newest version on, and will
+    /// come again itself if it dies.
     pub(super) fn may_be_handed_over(&self) -> bool {
-        self.deletions.is_empty() && !self.is_upload
+        self.deletions.is_empty() && !self.is_upload && !self.is_repeated
     }
 }
 
@@ -124,7 +128,7 @@ impl<'k> Held<'k> {
             return;
         };
         let mut run = match self.sent(generation) {
-            Some(sent) => behind(listed, sent),
+            Some(sent) => behind(listed, sent, notified),
             None => from(listed, boundary, notified),
         };
         if run.is_again {
@@ -138,7 +142,7 @@ impl<'k> Held<'k> {
     /// Adds the key's messages: versions, and what was removed for good behind them.
     pub(super) fn write(
         &mut self,
-        changes: &[&Event],
+        changes: &[Reported<'_>],
         writer: &Writer,
         messages: &mut Vec<Message>,
     ) {
@@ -242,7 +246,7 @@ impl<'k> Held<'k> {
     /// Answers what is left to do of it in this invocation.
     pub(super) fn settle(
         &self,
-        changes: &[&Event],
+        changes: &[Reported<'_>],
         outcome: Outcome,
         answer: &Result<bool, LiveStoreError>,
         delivered: &mut Delivered,
@@ -321,10 +325,6 @@ fn key_stopped(reason: &str) -> SendError {
 fn attempt_of(revision: u64, raised: u32) -> u32 {
     let low = u32::try_from(revision % (1 << 30)).unwrap_or(0);
     (low << 1) + raised
-}
-
-fn at<'a>(changes: &[&'a Event], number: u64) -> Option<&'a Event> {
-    changes.get(usize::try_from(number).ok()?).copied()
 }
 
 /// No bucket's name holds a slash.

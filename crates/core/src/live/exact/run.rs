@@ -9,8 +9,8 @@ use crate::live::exact::version::{Identity, Version};
 use crate::live::newest::RETENTION;
 use crate::timestamp::Timestamp;
 
-/// Of so many uploads in parts it is known by name that they were sent.
-const MOST_UPLOADS: usize = 200;
+/// Of so many versions dated back it is known by name that they were sent.
+const MOST_NAMED: usize = 200;
 
 /// How far a key has been sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +22,14 @@ pub struct Sent {
     /// The versions of that effective time that were sent, the last included: if it is gone from the bucket,
     /// they and the time tell what was sent.
     pub of_that_time: Vec<Identity>,
-    /// Uploads in parts that were sent, oldest first: one that ends late appears below what was sent.
-    pub uploads: Vec<Identity>,
-    /// Uploads that began before it were sent too, and are not named any more.
-    pub uploads_since: Timestamp,
+    /// Versions [dated back](Version::is_dated_back) that were sent, oldest first: an upload in parts that
+    /// ends late appears below what was sent.
+    pub dated_back: Vec<Identity>,
+    /// Of these, those that were in the bucket when nothing was known of the key, and were taken to be sent
+    /// long ago. One of them that a notification reports was not.
+    pub assumed: Vec<Identity>,
+    /// Those of before it were sent too, and are not named any more.
+    pub named_since: Timestamp,
 }
 
 /// A key as the bucket lists it, at least from its newest version down to what was sent last.
@@ -48,9 +52,17 @@ pub struct Run {
 }
 
 impl Sent {
-    /// Whether an upload in parts was sent.
+    /// Whether a version dated back was sent, or is taken to be.
     fn knows(&self, version: &Version) -> bool {
-        version.last_modified < self.uploads_since || self.uploads.contains(&version.identity())
+        version.last_modified < self.named_since || self.dated_back.contains(&version.identity())
+    }
+
+    /// Whether a version dated back has come since.
+    fn lacks(&self, version: &Version, notified: &[&Event]) -> bool {
+        version.is_dated_back()
+            && (!self.knows(version)
+                || self.assumed.contains(&version.identity())
+                    && notified.iter().any(|event| version.is_reported_by(event)))
     }
 
     /// Where the version stands that was sent last.
@@ -61,10 +73,10 @@ impl Sent {
 }
 
 /// What is to be sent of a key of which something was sent: what stands behind it. If it is gone from the bucket,
-/// its time decides. An upload in parts that ended late is sent where it is listed, and what is newer again
+/// its time decides. A version dated back that came since is sent where it is listed, and what is newer again
 /// behind it.
 #[must_use]
-pub fn behind(listed: &Listed, sent: &Sent) -> Run {
+pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
     let versions = &listed.versions;
     let mut places: Vec<usize> = if let Some(place) = sent.place(listed) {
         (place + 1..versions.len()).collect()
@@ -78,8 +90,9 @@ pub fn behind(listed: &Listed, sent: &Sent) -> Run {
         };
         (0..versions.len()).filter(is_newer).collect()
     };
-    let came_late = |version: &Version| version.is_upload_in_parts() && !sent.knows(version);
-    let late = versions.iter().position(came_late);
+    let late = versions
+        .iter()
+        .position(|version| sent.lacks(version, notified));
     let is_again = late.is_some_and(|late| places.first().is_none_or(|first| late < *first));
     if let Some(late) = late.filter(|_| is_again) {
         places = (late..versions.len()).collect();
@@ -98,9 +111,8 @@ pub fn from(listed: &Listed, boundary: Timestamp, notified: &[&Event]) -> Run {
         .position(|version| version.effective_time >= boundary);
     let oldest_upload = boundary - RETENTION;
     let of_boundary = of_boundary.map(|first| {
-        let may_be_later = |version: &&Version| {
-            version.may_have_come_later() && version.last_modified >= oldest_upload
-        };
+        let may_be_later =
+            |version: &&Version| version.is_dated_back() && version.last_modified >= oldest_upload;
         let before = versions[..first].iter().rev().take_while(may_be_later);
         first - before.count()
     });
@@ -127,42 +139,51 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
         .filter(|version| version.effective_time == effective_time)
         .map(Version::identity)
         .collect();
-    let mut uploads: Vec<Identity> = Vec::new();
-    let mut uploads_since = before
+    let mut dated_back: Vec<Identity> = Vec::new();
+    let mut named_since = before
         .as_ref()
-        .map_or(Timestamp(i64::MIN), |sent| sent.uploads_since);
+        .map_or(Timestamp(i64::MIN), |sent| sent.named_since);
     let is_known = |place: usize, version: &Version| match &before {
         Some(sent) => sent.knows(version) || confirmed.binary_search(&place).is_ok(),
         None => place <= last,
     };
-    let listed_uploads: Vec<&Version> = (0..)
+    let listed_here: Vec<&Version> = (0..)
         .zip(versions)
-        .filter(|(place, version)| version.is_upload_in_parts() && is_known(*place, version))
+        .filter(|(place, version)| version.is_dated_back() && is_known(*place, version))
         .map(|(_, version)| version)
         .collect();
     if listed.is_cut {
-        let here: HashSet<Identity> = listed_uploads.iter().map(|v| v.identity()).collect();
-        let named = before.iter().flat_map(|sent| &sent.uploads);
-        uploads.extend(named.filter(|named| !here.contains(named)).cloned());
+        let here: HashSet<Identity> = listed_here.iter().map(|v| v.identity()).collect();
+        let named = before.iter().flat_map(|sent| &sent.dated_back);
+        dated_back.extend(named.filter(|named| !here.contains(named)).cloned());
     }
-    let unlisted = uploads.len();
-    uploads.extend(listed_uploads.iter().map(|version| version.identity()));
-    if uploads.len() > MOST_UPLOADS {
-        let dropped = uploads.len() - MOST_UPLOADS;
-        uploads.drain(..dropped);
+    let unlisted = dated_back.len();
+    dated_back.extend(listed_here.iter().map(|version| version.identity()));
+    if dated_back.len() > MOST_NAMED {
+        let dropped = dated_back.len() - MOST_NAMED;
+        dated_back.drain(..dropped);
         if let Some(oldest) = dropped
             .checked_sub(unlisted)
-            .and_then(|place| listed_uploads.get(place))
+            .and_then(|place| listed_here.get(place))
         {
-            uploads_since = uploads_since.max(oldest.last_modified);
+            named_since = named_since.max(oldest.last_modified);
         }
     }
+    let was_sent: HashSet<Identity> = confirmed.iter().map(|p| versions[*p].identity()).collect();
+    let assumed = match &before {
+        Some(sent) => sent.assumed.clone(),
+        None => dated_back.clone(),
+    };
+    let assumed = assumed
+        .into_iter()
+        .filter(|one| !was_sent.contains(one) && dated_back.contains(one));
     Some(Sent {
+        assumed: assumed.collect(),
         last: versions[last].identity(),
         effective_time,
         of_that_time,
-        uploads,
-        uploads_since,
+        dated_back,
+        named_since,
     })
 }
 

@@ -66,11 +66,12 @@ pub trait KeyStore: Send + Sync {
     /// [`LiveStoreError::Held`]; [`LiveStoreError::Store`], after which the claim may stand.
     async fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError>;
 
-    /// Marks a key that somebody holds: the holder lists it again. Answers whether somebody does.
+    /// Marks a key that somebody holds: the holder lists it again. Answers whether somebody does, whose name
+    /// does not begin with `request`: such a one is an earlier attempt of the same request, and dead.
     ///
     /// # Errors
     /// [`LiveStoreError::Store`], after which it may be marked.
-    async fn mark(&self, key: &str, now: Timestamp) -> Result<bool, LiveStoreError>;
+    async fn mark(&self, key: &str, request: &str, now: Timestamp) -> Result<bool, LiveStoreError>;
 
     /// Stores a key's state, and ends the claim. Answers whether the key was marked meanwhile; the mark is
     /// removed.

@@ -64,7 +64,7 @@ impl Version {
     /// Whether its `LastModified` may be older than its coming: an upload in parts has the time when it
     /// began, a marker of a lifecycle rule the midnight before.
     #[must_use]
-    pub fn may_have_come_later(&self) -> bool {
+    pub fn is_dated_back(&self) -> bool {
         self.is_upload_in_parts() || (self.is_delete_marker && self.last_modified.0 % DAY == 0)
     }
 

@@ -57,7 +57,12 @@ pub(super) fn check(
             .map(|one| &one.event)
             .filter(|event| event.change() == Some(Change::Deleted))
             .collect();
-        let found = check_key(history, &told, &removals, expected);
+        let reported: Vec<&Event> = notifications
+            .iter()
+            .filter(notified)
+            .map(|one| &one.event)
+            .collect();
+        let found = check_key(history, &told, (&removals, &reported), expected);
         wrong = wrong.or(found.map(|found| format!("{key}: {found}")));
     }
     (trace, wrong)
@@ -110,7 +115,7 @@ fn show(trace: &mut String, key: &str, history: &History, told: &[Told]) {
 fn check_key(
     history: &History,
     told: &[Told],
-    removals: &[&Event],
+    (removals, reported): (&[&Event], &[&Event]),
     expected: &Expected,
 ) -> Option<String> {
     let is_ours = |life: &Life| life.came >= expected.boundary;
@@ -122,8 +127,13 @@ fn check_key(
             Told::Removal(_) => None,
         })
         .collect();
-    if expected.is_planned {
-        let planned = |life: &Life| !is_ours(life) && !(life.is_upload || life.is_delete_marker);
+    let has_uploads = history.iter().any(|life| life.is_upload);
+    let is_reported = |life: &Life| {
+        let mut reported = reported.iter();
+        reported.any(|event| event.version_id == life.id && event.event_time == life.came)
+    };
+    if expected.is_planned && !has_uploads {
+        let planned = |life: &Life| !is_ours(life) && !life.is_delete_marker;
         if let Some((place, _)) = versions.iter().find(|(place, _)| planned(&history[*place])) {
             return Some(format!("{place} is in the plan, and sent again"));
         }
@@ -134,7 +144,9 @@ fn check_key(
         .collect();
     for (place, life) in history.iter().enumerate() {
         let is_told = stream.iter().any(|(other, _)| *other == place);
-        if is_ours(life) && is_there(life) && !is_told {
+        // Dated before the stream began, and never reported: nobody can know.
+        let can_be_known = life.last_modified >= expected.boundary || is_reported(life);
+        if is_ours(life) && is_there(life) && can_be_known && !is_told {
             return Some(format!("{place} is missing"));
         }
     }
@@ -165,7 +177,6 @@ fn check_key(
         }
         before = Some(*place);
     }
-    let has_uploads = history.iter().any(|life| life.is_upload);
     if !expected.has_faults && !has_uploads {
         if let Some((place, count)) = times.iter().find(|(_, count)| **count > 1) {
             return Some(format!("{place} comes {count} times"));
@@ -185,8 +196,7 @@ fn check_key(
     for removal in removals {
         let id = &removal.version_id;
         let is_of = |one: &Told| matches!(one, Told::Removal(other) if other == id);
-        let is_version =
-            |one: &Told| matches!(one, Told::Version(place, _) if history[*place].id == *id);
+        let is_version = |one: &Told| matches!(one, Told::Version(place, _) if history[*place].id == *id && is_ours(&history[*place]));
         let Some(removed) = told.iter().position(is_of) else {
             return Some(format!("the removal of {id} is missing"));
         };
