@@ -171,10 +171,10 @@ impl Exact<'_> {
         delivered: &mut Delivered,
     ) -> (Vec<Held<'k>>, Waiting<'k>) {
         let now = self.clock.now();
+        let bucket = changes.first().map_or("", |change| &change.event.bucket);
         let claims: Vec<_> = waiting
             .into_iter()
             .map(|(key, hints)| {
-                let bucket = bucket_of(changes, &hints);
                 let claim = KeyClaim {
                     key: format!("{bucket}/{key}"),
                     owner: format!("{}#{:08x}#{round}", self.request, self.owner),
@@ -334,10 +334,4 @@ impl Exact<'_> {
 fn at<'a>(changes: &[Reported<'a>], number: u64) -> Option<&'a Event> {
     let change = changes.get(usize::try_from(number).ok()?)?;
     Some(change.event)
-}
-
-fn bucket_of<'a>(changes: &[Reported<'a>], hints: &Hints) -> &'a str {
-    let first = hints.numbers().next();
-    let event = first.and_then(|number| at(changes, number));
-    event.map_or("", |event| event.bucket.as_str())
 }
