@@ -80,6 +80,21 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// As Amazon S3 lists: versions and markers together, newest first. What a page seems to show against it
+    /// (a marker of a lifecycle rule is dated midnight) is none.
+    #[must_use]
+    pub fn of_s3() -> Self {
+        let no = Question {
+            proven: Some(false),
+            ..Question::default()
+        };
+        Self {
+            markers_apart: no,
+            oldest_first: no,
+            repeats_marker_key: false,
+        }
+    }
+
     /// A scan that begins again keeps what was proven.
     pub fn begin_again(&mut self) {
         self.markers_apart.forget_assumptions();

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::event::{Change, Event};
 use crate::forward::{Delivered, deliver};
+use crate::listing::dialect::Dialect;
 use crate::listing::lister::Lister;
 use crate::live::exact::held::{Held, Hints, Outcome};
 use crate::live::exact::read::{Wanted, read};
@@ -56,6 +57,8 @@ pub struct Exact<'a> {
     pub writer: &'a Writer,
     /// What the keys are read from.
     pub bucket: &'a dyn Lister,
+    /// What is known of the bucket's server.
+    pub dialect: Dialect,
     /// How far each key has been sent.
     pub store: &'a dyn KeyStore,
     /// What holds for all keys, as it was read in this invocation.
@@ -134,8 +137,7 @@ impl Exact<'_> {
             } else {
                 hints.hints.push(number);
                 hints.is_repeated |= change.is_repeated;
-                hints.is_upload |= event.e_tag.as_deref().is_some_and(|tag| tag.contains('-'));
-                hints.is_upload |= event.event_name.contains("CompleteMultipartUpload");
+                hints.is_dated_back |= is_dated_back(event);
             }
         }
         (before, waiting)
@@ -289,7 +291,8 @@ impl Exact<'_> {
                 let requests = AtomicU64::new(0);
                 let wanted = Wanted {
                     sent: key.sent(self.stream.generation),
-                    is_whole: key.hints.is_upload,
+                    is_whole: key.hints.is_dated_back,
+                    dialect: self.dialect,
                 };
                 let (bucket, name) = (self.bucket, key.name);
                 let call = || read(bucket, name, wanted, &requests);
@@ -329,6 +332,16 @@ impl Exact<'_> {
             stop: CancellationToken::new(),
         }
     }
+}
+
+/// Whether the version may be listed with an older time than that of its coming.
+fn is_dated_back(event: &Event) -> bool {
+    let is_of_parts = event.e_tag.as_deref().is_some_and(|tag| tag.contains('-'));
+    let names = [
+        "ObjectCreated:CompleteMultipartUpload",
+        "LifecycleExpiration:DeleteMarkerCreated",
+    ];
+    is_of_parts || names.contains(&event.event_name.as_str())
 }
 
 fn at<'a>(changes: &[Reported<'a>], number: u64) -> Option<&'a Event> {

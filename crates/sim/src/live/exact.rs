@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bridge_core::clock::Clock as _;
 use bridge_core::event::Event;
+use bridge_core::listing::dialect::Dialect;
 use bridge_core::live::exact::{Exact, Reported};
 use bridge_core::live::stream::{Boundary, Stream};
 use bridge_core::retry::Backoff;
@@ -181,6 +182,7 @@ async fn forward(stack: Arc<Stack>, mut work: Work) -> Vec<bool> {
         queue: &queue,
         writer: &writer,
         bucket: &stack.bucket,
+        dialect: Dialect::of_s3(),
         store: &stack.keys,
         stream: &stack.stream,
         clock: &work.clock,
@@ -195,6 +197,7 @@ async fn forward(stack: Arc<Stack>, mut work: Work) -> Vec<bool> {
     let changes: Vec<_> = changes.collect();
     let delivered = exact.deliver(&changes, work.budget, &mut work.random);
     let delivered = delivered.await;
+    if std::env::var("DBG").is_ok() { eprintln!("INV {request} {:?} left {:?} handed {:?} late {:?} sent {}", work.taken.iter().map(|t| (&t.event.key, &t.event.version_id, t.tries)).collect::<Vec<_>>(), delivered.leftover.iter().map(|l| (l.number, &l.refusal.code)).collect::<Vec<_>>(), delivered.handed, delivered.late, delivered.sent); }
     let mut failed = vec![false; work.taken.len()];
     for left in delivered.leftover {
         failed[usize::try_from(left.number).unwrap_or(usize::MAX)] = true;

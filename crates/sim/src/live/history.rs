@@ -267,11 +267,11 @@ impl Histories {
             let behind = match of_marker.and_then(|marker| marker.version_id.as_ref()) {
                 None => 0,
                 Some(id) => {
-                    let places = lives.clone();
-                    let mut seen = places
-                        .enumerate()
-                        .filter(|(_, life)| life.id == *id && life.came <= now);
-                    seen.next().map_or(0, |(place, _)| place + 1)
+                    // Of several `null` versions one after the other, the one that is there.
+                    let is_it = |life: &&Life| life.id == *id && life.came <= now;
+                    let there = lives.clone().position(|l| is_it(&l) && l.is_there(now));
+                    let was = || lives.clone().position(|l| is_it(&l));
+                    there.or_else(was).map_or(0, |place| place + 1)
                 }
             };
             let newest = lives.clone().position(|life| life.is_there(now));

@@ -31,8 +31,11 @@ pub(super) struct Hints {
     pub(super) hints: Vec<u64>,
     /// That one was removed for good: no listing shows it.
     pub(super) deletions: Vec<u64>,
-    /// An upload in parts is among them.
-    pub(super) is_upload: bool,
+    /// Removals that this invocation has sent. Their source must bring them again nevertheless if this holder
+    /// cannot do what others rely on.
+    removed: Vec<u64>,
+    /// A version dated back is among them, which nobody looks for who does not know of it.
+    pub(super) is_dated_back: bool,
     /// One that its source has handed over before is among them.
     pub(super) is_repeated: bool,
     /// Hints whose version has been sent by this invocation.
@@ -42,13 +45,13 @@ pub(super) struct Hints {
 impl Hints {
     /// All numbers.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> + use<'_> {
-        self.hints.iter().chain(&self.deletions).copied()
+        let removals = self.deletions.iter().chain(&self.removed);
+        self.hints.iter().chain(removals).copied()
     }
 
-    /// Whether another holder does all that is to be done: it reads the key from its newest version on, and will
-    /// come again itself if it dies.
+    /// Whether another holder does all that is to be done: it looks for what is new, and will come again itself if it dies.
     pub(super) fn may_be_handed_over(&self) -> bool {
-        self.deletions.is_empty() && !self.is_upload && !self.is_repeated
+        self.deletions.is_empty() && !self.is_dated_back && !self.is_repeated
     }
 }
 
@@ -265,10 +268,11 @@ impl<'k> Held<'k> {
             hints.told.extend(told);
         }
         delivered.sent += (outcome.versions + outcome.deletions) as u64;
-        hints.deletions.drain(..outcome.deletions);
+        let removed = hints.deletions.drain(..outcome.deletions);
+        hints.removed.extend(removed);
         if let Some(reason) = &outcome.state.stopped {
             (delivered.stopped).push((self.claim.key.clone(), reason.clone()));
-            delivered.leave_all(&hints.deletions, &key_stopped(reason));
+            delivered.leave_all(hints.deletions.iter().copied(), &key_stopped(reason));
             return None;
         }
         if let Some(Err(error)) = &self.listed {
@@ -277,11 +281,11 @@ impl<'k> Held<'k> {
                 code: "Listing".to_owned(),
                 message: error.to_string(),
             };
-            delivered.leave_all(hints.hints.iter().chain(&hints.deletions), &refusal);
+            delivered.leave_all(hints.numbers(), &refusal);
             return None;
         }
         if let Some(refusal) = &outcome.refusal {
-            delivered.leave_all(hints.hints.iter().chain(&hints.deletions), refusal);
+            delivered.leave_all(hints.numbers(), refusal);
             return None;
         }
         match answer {
@@ -302,13 +306,13 @@ impl<'k> Held<'k> {
 }
 
 impl Delivered {
-    fn leave_all<'n>(&mut self, numbers: impl IntoIterator<Item = &'n u64>, refusal: &SendError) {
-        self.leftover
-            .extend(numbers.into_iter().map(|number| Undelivered {
-                number: *number,
-                refusal: refusal.clone(),
-                may_have_arrived: false,
-            }));
+    fn leave_all(&mut self, numbers: impl IntoIterator<Item = u64>, refusal: &SendError) {
+        let left = |number| Undelivered {
+            number,
+            refusal: refusal.clone(),
+            may_have_arrived: false,
+        };
+        self.leftover.extend(numbers.into_iter().map(left));
     }
 }
 

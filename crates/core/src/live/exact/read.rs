@@ -40,6 +40,8 @@ pub struct Wanted<'a> {
     pub sent: Option<&'a Sent>,
     /// Read all pages nevertheless: an upload in parts was reported, which may stand anywhere.
     pub is_whole: bool,
+    /// What is known of the server.
+    pub dialect: Dialect,
 }
 
 /// Reads a key, page by page, and counts its requests.
@@ -53,7 +55,7 @@ pub async fn read(
     requests: &AtomicU64,
 ) -> Result<Listed, ReadError> {
     let mut chain = Chain::default();
-    let mut dialect = Dialect::default();
+    let mut dialect = wanted.dialect;
     let mut marker: Option<Marker> = None;
     let mut is_cut = false;
     let mut is_newest_first = false;
