@@ -250,6 +250,9 @@ impl Exact<'_> {
                 .filter(|event| !self.is_before(event))
                 .collect();
             key.plan(self.boundary(), self.stream.generation, &notified);
+        }
+        let mut held = self.note_all(held, end, random).await;
+        for key in &mut held {
             key.write(changes, self.writer, &mut messages);
         }
         let left = end.saturating_duration_since(Instant::now());
@@ -309,6 +312,33 @@ impl Exact<'_> {
             read.push(key);
         }
         read
+    }
+
+    /// Stores where runs begin that nobody else could tell.
+    async fn note_all<'k>(
+        &self,
+        held: Vec<Held<'k>>,
+        end: Instant,
+        random: &mut fastrand::Rng,
+    ) -> Vec<Held<'k>> {
+        let left = end.saturating_duration_since(Instant::now());
+        let notes = held.into_iter().map(|mut key| {
+            let note = key.note(self.stream.generation, self.clock.now() + RETENTION);
+            let mut random = random.fork();
+            let retry = self.retry(MOST_RETRY.min(left / 4));
+            async move {
+                if let Some(note) = note {
+                    let call = || in_time(self.store.give_back(&note));
+                    key.noted(retry.run(&mut random, call).await);
+                }
+                key
+            }
+        });
+        let notes: Vec<_> = notes.collect();
+        stream::iter(notes)
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await
     }
 
     /// Stores what is known of a key now, and ends its claim if nothing of it can arrive any more.

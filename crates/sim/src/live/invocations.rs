@@ -100,7 +100,11 @@ impl Invocations {
             let next = source.source().next_due();
             let may_take = running.len() < self.concurrency;
             tokio::select! {
-                Some(_) = running.join_next() => {}
+                Some(ended) = running.join_next() => {
+                    if let Err(error) = ended {
+                        std::panic::resume_unwind(error.into_panic());
+                    }
+                }
                 () = sleep_until(next.unwrap_or(begin)), if may_take && next.is_some() => {}
             }
         }

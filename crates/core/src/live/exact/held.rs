@@ -72,6 +72,8 @@ pub(super) struct Held<'k> {
     /// More is to be sent than this time.
     has_more: bool,
     attempt: u32,
+    /// It was marked since it was read.
+    was_marked: bool,
     /// The number of its first message; the others follow.
     first_message: u64,
 }
@@ -115,6 +117,7 @@ impl<'k> Held<'k> {
             run: Run::default(),
             has_more: false,
             attempt,
+            was_marked: false,
             first_message: 0,
         }
     }
@@ -134,12 +137,57 @@ impl<'k> Held<'k> {
             Some(sent) => behind(listed, sent, notified),
             None => from(listed, boundary, notified),
         };
+        let begun = self.state.begun.as_ref();
+        run = run.with_begun(
+            listed,
+            begun.filter(|_| self.state.generation >= generation),
+        );
         if run.is_again {
             self.attempt = attempt_of(self.state.revision, 1);
         }
         self.has_more = run.places.len() > MOST_OF_A_RUN;
         run.places.truncate(MOST_OF_A_RUN);
         self.run = run;
+    }
+
+    /// What is stored before the run is sent, if anything.
+    pub(super) fn note(&self, generation: u64, expires: Timestamp) -> Option<KeyReturn> {
+        let (Some(Ok(listed)), Some(first)) = (&self.listed, self.run.places.first()) else {
+            return None;
+        };
+        let state = KeyState {
+            sent: self.sent(generation).cloned(),
+            begun: Some(listed.versions[*first].identity()),
+            generation: generation.max(self.state.generation),
+            attempt: self.attempt,
+            ..self.state.clone()
+        };
+        let note = KeyReturn {
+            key: self.claim.key.clone(),
+            owner: self.claim.owner.clone(),
+            state,
+            ends: false,
+            expires,
+        };
+        Some(note).filter(|_| self.run.is_to_be_noted)
+    }
+
+    /// What came of that: a run that is not noted is not sent.
+    pub(super) fn noted(&mut self, answer: Result<bool, LiveStoreError>) {
+        match answer {
+            Ok(is_marked) => {
+                self.was_marked |= is_marked;
+                let first = self.run.places.first().copied();
+                if let (Some(Ok(listed)), Some(first)) = (&self.listed, first) {
+                    self.state.begun = Some(listed.versions[first].identity());
+                }
+            }
+            Err(error) => {
+                self.listed = Some(Err(error.into()));
+                self.run = Run::default();
+                self.has_more = false;
+            }
+        }
     }
 
     /// Adds the key's messages: versions, and what was removed for good behind them.
@@ -224,6 +272,11 @@ impl<'k> Held<'k> {
             is_unknown: mine.iter().any(|left| left.may_have_arrived),
             state: KeyState {
                 sent,
+                begun: self
+                    .state
+                    .begun
+                    .clone()
+                    .filter(|_| confirmed_versions == 0 && versions > 0),
                 generation: generation.max(self.state.generation),
                 attempt: self.attempt,
                 was_left: false,
@@ -289,7 +342,7 @@ impl<'k> Held<'k> {
             return None;
         }
         match answer {
-            Ok(false) if !self.has_more => {
+            Ok(false) if !self.has_more && !self.was_marked => {
                 let told = hints.told;
                 let late = hints.hints.into_iter().filter(|n| !told.contains(n));
                 delivered.late.extend(late);

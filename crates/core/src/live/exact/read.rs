@@ -12,8 +12,9 @@ use crate::listing::rank::{Arranged, arrange_chain, by_key, rank_chain};
 use crate::listing::repeats::Chain;
 use crate::live::exact::run::{Listed, Sent};
 use crate::live::exact::version::Version;
+use crate::live::store::LiveStoreError;
 
-/// Why a key could not be read.
+/// Why nothing of a key could be sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReadError {
     /// The server does not answer.
@@ -22,6 +23,9 @@ pub enum ReadError {
     /// Its answer makes no sense.
     #[error("listing the key: {0}")]
     Page(#[from] PageError),
+    /// Where the run begins could not be stored.
+    #[error(transparent)]
+    Store(#[from] LiveStoreError),
 }
 
 impl Failure for ReadError {
@@ -29,6 +33,7 @@ impl Failure for ReadError {
         match self {
             Self::List(error) => error.kind(),
             Self::Page(_) => FailureKind::Permanent,
+            Self::Store(error) => error.kind(),
         }
     }
 }

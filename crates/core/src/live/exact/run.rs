@@ -49,6 +49,31 @@ pub struct Run {
     /// Versions that were sent before are sent again behind one that is older: SQS must not take them for
     /// repetitions.
     pub is_again: bool,
+    /// It begins further back than anybody can tell who does not know of this notification: where it begins is
+    /// stored before it is sent, so that it is repeated whole if its holder dies.
+    pub is_to_be_noted: bool,
+}
+
+impl Run {
+    /// From one place to the newest.
+    fn whole(listed: &Listed, first: usize) -> Vec<usize> {
+        (first..listed.versions.len()).collect()
+    }
+
+    /// Begins further back, with a run that was begun and not ended.
+    #[must_use]
+    pub fn with_begun(self, listed: &Listed, begun: Option<&Identity>) -> Self {
+        let is_begun = |version: &Version| Some(&version.identity()) == begun;
+        let begun = listed.versions.iter().position(is_begun);
+        match begun.filter(|begun| self.places.first().is_none_or(|first| begun < first)) {
+            Some(begun) => Self {
+                places: Self::whole(listed, begun),
+                is_again: true,
+                is_to_be_noted: false,
+            },
+            None => self,
+        }
+    }
 }
 
 impl Sent {
@@ -95,9 +120,13 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
         .position(|version| sent.lacks(version, notified));
     let is_again = late.is_some_and(|late| places.first().is_none_or(|first| late < *first));
     if let Some(late) = late.filter(|_| is_again) {
-        places = (late..versions.len()).collect();
+        places = Run::whole(listed, late);
     }
-    Run { places, is_again }
+    Run {
+        places,
+        is_again,
+        is_to_be_noted: is_again,
+    }
 }
 
 /// What is to be sent of a key of which nothing is known to be sent: from the oldest of these on, leaving out
@@ -120,8 +149,9 @@ pub fn from(listed: &Listed, boundary: Timestamp, notified: &[&Event]) -> Run {
     let of_hint = versions.iter().position(is_notified);
     let first = of_boundary.into_iter().chain(of_hint).min();
     Run {
-        places: (first.unwrap_or(versions.len())..versions.len()).collect(),
+        places: Run::whole(listed, first.unwrap_or(versions.len())),
         is_again: false,
+        is_to_be_noted: first < of_boundary || of_boundary.is_none(),
     }
 }
 

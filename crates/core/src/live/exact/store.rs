@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::live::exact::run::Sent;
+use crate::live::exact::version::Identity;
 use crate::live::store::LiveStoreError;
 use crate::timestamp::Timestamp;
 
@@ -25,6 +26,8 @@ pub struct KeyClaim {
 pub struct KeyState {
     /// How far the key was sent; `None` if nothing is known.
     pub sent: Option<Sent>,
+    /// A run from this version on was begun, and may not have been ended.
+    pub begun: Option<Identity>,
     /// The stream's generation when it was sent ([`crate::live::stream::Stream::generation`]).
     pub generation: u64,
     /// Part of the deduplication ids ([`crate::queue::message::Message::attempt`]).
