@@ -81,7 +81,9 @@ async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
     println!("notified: {events} events of {KEYS} keys, {all} times a key went back");
 
     for ingestion in ["direct", "buffered"] {
-        let parameters = [("LiveOrder", "newest"), ("Ingestion", ingestion), AT_ONCE];
+        let mut parameters = vec![("LiveOrder", "newest"), ("Ingestion", ingestion)];
+        // The emulator's poller of buffers fails where a template limits it.
+        parameters.extend((ingestion == "direct").then_some(AT_ONCE));
         stack = stack.change(&parameters).await.unwrap();
         let written = write(&stack, ingestion).await;
         let streams = told(&stack, &written).await;
