@@ -217,9 +217,13 @@ impl Exact<'_> {
             .collect();
         let mut claims = stream::iter(claims).buffer_unordered(IN_FLIGHT);
         let (mut held, mut busy) = (Vec::new(), Waiting::new());
-        while let Some((key, claim, hints, state, is_unclear, is_marked)) = claims.next().await {
+        while let Some((key, claim, mut hints, state, is_unclear, is_marked)) = claims.next().await
+        {
+            hints
+                .unclear
+                .extend(is_unclear.then(|| claim.owner.clone()));
             match state {
-                Ok(state) => held.push(Held::new(key, claim, state, is_unclear, hints)),
+                Ok(state) => held.push(Held::new(key, claim, state, hints)),
                 Err(LiveStoreError::Held) if is_marked => delivered.handed.extend(hints.numbers()),
                 Err(LiveStoreError::Held) => {
                     busy.insert(key, hints);

@@ -38,6 +38,8 @@ pub(super) struct Hints {
     pub(super) is_dated_back: bool,
     /// One that its source has handed over before is among them.
     pub(super) is_repeated: bool,
+    /// Owners of claims that were not answered, and may take effect later.
+    pub(super) unclear: Vec<String>,
     /// Hints whose version has been sent by this invocation.
     told: Vec<u64>,
 }
@@ -63,8 +65,6 @@ pub(super) struct Held<'k> {
     claim: KeyClaim,
     /// As it was claimed.
     pub(super) state: KeyState,
-    /// An attempt to make the claim was not answered, and may take effect later.
-    is_unclear: bool,
     pub(super) hints: Hints,
     /// What the bucket lists; `None` if it was not asked.
     pub(super) listed: Option<Result<Listed, ReadError>>,
@@ -94,13 +94,7 @@ pub(super) struct Outcome {
 }
 
 impl<'k> Held<'k> {
-    pub(super) fn new(
-        name: &'k str,
-        claim: KeyClaim,
-        state: KeyState,
-        is_unclear: bool,
-        hints: Hints,
-    ) -> Self {
+    pub(super) fn new(name: &'k str, claim: KeyClaim, state: KeyState, hints: Hints) -> Self {
         // A number that no claim of this key had before.
         let attempt = if state.was_left {
             attempt_of(state.revision, 0)
@@ -111,7 +105,6 @@ impl<'k> Held<'k> {
             name,
             claim,
             state,
-            is_unclear,
             hints,
             listed: None,
             run: Run::default(),
@@ -260,11 +253,9 @@ impl<'k> Held<'k> {
             _ => before,
         };
         let mut ended = self.state.ended.clone();
-        if self.is_unclear {
-            ended.push(self.claim.owner.clone());
-            let too_many = ended.len().saturating_sub(MOST_ENDED);
-            ended.drain(..too_many);
-        }
+        ended.extend(self.hints.unclear.iter().cloned());
+        let too_many = ended.len().saturating_sub(MOST_ENDED);
+        ended.drain(..too_many);
         Outcome {
             versions: confirmed_versions,
             deletions: confirmed - confirmed_versions,
@@ -308,6 +299,7 @@ impl<'k> Held<'k> {
         delivered: &mut Delivered,
     ) -> Option<Hints> {
         let mut hints = self.hints.clone();
+        hints.unclear.clear();
         let versions = match &self.listed {
             Some(Ok(listed)) => &listed.versions[..],
             _ => &[],

@@ -130,7 +130,10 @@ fn check_key(
     let has_uploads = history.iter().any(|life| life.is_upload);
     let is_reported = |life: &Life| {
         let mut reported = reported.iter();
-        reported.any(|event| event.version_id == life.id && event.event_time == life.came)
+        reported.any(|event| {
+            (&event.version_id, event.event_time, &event.e_tag)
+                == (&life.id, life.came, &life.e_tag)
+        })
     };
     if expected.is_planned && !has_uploads {
         let planned = |life: &Life| !is_ours(life) && !life.is_delete_marker;
