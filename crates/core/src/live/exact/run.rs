@@ -2,7 +2,7 @@
 //!
 //! A run is what a holder sends of a key: from some version to the newest that is listed, oldest first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::event::Event;
 use crate::live::exact::version::{Identity, Version};
@@ -164,11 +164,17 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
         return before;
     };
     let effective_time = versions[last].effective_time;
-    let of_that_time = versions[..=last]
+    let of_that_time: BTreeSet<Identity> = versions[..=last]
         .iter()
         .filter(|version| version.effective_time == effective_time)
         .map(Version::identity)
+        .chain(before.iter().flat_map(|sent| {
+            // Not all that were sent are listed, where older pages were not read.
+            let is_same = sent.effective_time == effective_time;
+            sent.of_that_time.iter().filter(move |_| is_same).cloned()
+        }))
         .collect();
+    let of_that_time = of_that_time.into_iter().collect();
     let mut dated_back: Vec<Identity> = Vec::new();
     let mut named_since = before
         .as_ref()
