@@ -5,9 +5,11 @@
 //! - [`listing`]: `ListObjectVersions` over them
 //! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
 //! - [`server`]: HTTP, latency and throttling
+//! - [`lambda`]: Lambda's Runtime API around a function
 //!
 //! It is for load only: whether the project works is tested on an emulator that others wrote.
 
+pub mod lambda;
 pub mod listing;
 pub mod server;
 pub mod shape;

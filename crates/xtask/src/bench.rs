@@ -3,7 +3,7 @@
 //! - [`measure`]: processor time, memory and time of one program
 //! - [`server`]: the load server of `crates/sim`
 //! - [`cases`]: reading and scanning; [`sending`]: sending, and whole jobs; [`memory`]: large buckets;
-//!   [`continuation`]: how soon a killed job goes on
+//!   [`continuation`]: how soon a killed job goes on; [`realtime`]: the function that follows changes
 //! - [`page`]: how it is written down
 
 mod cases;
@@ -11,6 +11,7 @@ mod continuation;
 mod measure;
 mod memory;
 mod page;
+mod realtime;
 mod sending;
 mod server;
 
@@ -35,6 +36,9 @@ pub(crate) struct BenchArguments {
     /// Only memory and continuation; the other figures stay as they are
     #[arg(long)]
     only_memory: bool,
+    /// Only the realtime function
+    #[arg(long, conflicts_with = "only_memory")]
+    only_realtime: bool,
 }
 
 /// The programs that are measured.
@@ -54,12 +58,13 @@ impl Programs {
             cargo.args(["build", "--locked", "--release"]);
             watch(&format!("building the {what}"), cargo.args(built))?;
         }
+        realtime::build()?;
         let programs = Self {
             target: root().join("target/release"),
             peers: local().join("peers"),
         };
         programs.install_peers()?;
-        for script in ["reseed.py", "reseed.mjs"] {
+        for script in ["reseed.py", "reseed.mjs", "realtime.mjs"] {
             let from = root().join("crates/xtask/peers").join(script);
             std::fs::copy(&from, programs.peers.join(script))
                 .with_context(|| format!("copying {}", from.display()))?;
@@ -94,6 +99,12 @@ impl Programs {
 pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
     let programs = Programs::prepare()?;
     let mut page = page::Page::new();
+    if !arguments.only_memory {
+        realtime::realtime(&programs, &mut page)?;
+    }
+    if arguments.only_realtime {
+        return page.write();
+    }
     if !arguments.only_memory {
         cases::reading(&programs, &mut page)?;
         cases::scanning(&programs, &mut page)?;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -16,11 +16,23 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::listing::{Query, page};
 use super::shape::Synthetic;
 use super::sqs::Arrivals;
+
+/// When a send came, and when it was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// Its head was there.
+    pub came: Instant,
+    /// Its answer was ready.
+    pub answered: Instant,
+    /// Messages that were taken of it.
+    pub messages: usize,
+}
 
 /// A server's bucket, queue and manners.
 #[derive(Debug)]
@@ -38,6 +50,7 @@ pub struct Load {
     versions: AtomicU64,
     throttled: AtomicU64,
     arrivals: Mutex<Arrivals>,
+    moments: Option<Mutex<Vec<Sent>>>,
 }
 
 impl Load {
@@ -60,7 +73,22 @@ impl Load {
             versions: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             arrivals: Mutex::default(),
+            moments: None,
         }
+    }
+
+    /// Keeps the moments of sends, and makes their latency exact: a timer of tokio's rounds up to a millisecond,
+    /// the thread that is slept in instead costs more than a bench of many sends should.
+    pub fn keep_moments(&mut self) {
+        self.moments = Some(Mutex::default());
+    }
+
+    /// The moments of all sends since the last time, in the order of their answers.
+    #[must_use]
+    pub fn take_moments(&self) -> Vec<Sent> {
+        let kept = self.moments.as_ref().map(lock);
+        kept.map(|mut kept| std::mem::take(&mut *kept))
+            .unwrap_or_default()
     }
 
     /// Answers `listener`'s connections for ever.
@@ -118,6 +146,7 @@ impl Load {
     }
 
     async fn send(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let came = Instant::now();
         let target = request.headers().get("x-amz-target");
         let action = target
             .and_then(|target| target.to_str().ok()?.strip_prefix("AmazonSQS."))
@@ -126,17 +155,32 @@ impl Load {
         let Ok(body) = request.into_body().collect().await else {
             return text(StatusCode::BAD_REQUEST, "the body broke off");
         };
-        sleep_exactly(self.send_latency).await;
-        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.moments.is_none() {
+            sleep_exactly(self.send_latency).await;
+        } else if let Some(left) = self.send_latency.checked_sub(came.elapsed()) {
+            // A task that panics sleeps no less.
+            let _ = spawn_blocking(move || std::thread::sleep(left)).await;
+        }
+        let mut arrivals = lock(&self.arrivals);
+        let before = arrivals.messages;
         match arrivals.answer(&action, &body.to_bytes()) {
-            Ok(Some(answer)) => text(StatusCode::OK, answer),
+            Ok(Some(answer)) => {
+                if let Some(kept) = &self.moments {
+                    lock(kept).push(Sent {
+                        came,
+                        answered: Instant::now(),
+                        messages: usize::try_from(arrivals.messages - before).unwrap_or(0),
+                    });
+                }
+                text(StatusCode::OK, answer)
+            }
             Ok(None) => text(StatusCode::NOT_FOUND, "unknown action"),
             Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
         }
     }
 
     fn stats(&self) -> Response<Full<Bytes>> {
-        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrivals = lock(&self.arrivals);
         let stats = json!({
             "lists": self.lists.load(Ordering::Relaxed),
             "versions": self.versions.load(Ordering::Relaxed),
@@ -149,6 +193,10 @@ impl Load {
         });
         text(StatusCode::OK, stats.to_string())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Without latency there is no timer either.
