@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
 
 use crate::failure::FailureKind;
@@ -13,8 +14,9 @@ use crate::queue::message::Message;
 use crate::queue::port::{EntryResult, Queue, send_in_time};
 use crate::retry::{Attempts, Backoff};
 
-/// Requests in flight at the same time: a batch from a buffer may hold hundreds of messages.
-const IN_FLIGHT: usize = 8;
+/// Requests in flight at the same time: a notification or a batch from a buffer may hold a thousand messages,
+/// which are four rounds of 8 ms then, and were thirteen with eight.
+const IN_FLIGHT: usize = 32;
 
 /// A message that did not get through. Nothing of its group that came after it did either, so
 /// handing it back to the caller's own retries keeps the order.
@@ -69,21 +71,32 @@ pub async fn deliver(
     let mut attempts = Attempts::default();
     let mut last = out_of_time();
     let mut unanswered: HashSet<u64> = HashSet::new();
-    while !pending.is_empty() {
+    let mut in_flight = FuturesUnordered::new();
+    let mut busy = HashSet::new();
+    // Why some messages go again, once a request has failed: nothing more is sent until those in flight have
+    // ended and the wait is over.
+    let mut again: Option<SendError> = None;
+    loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
+        while again.is_none() && in_flight.len() < IN_FLIGHT && !left.is_zero() {
+            let request = pending.next_request_beside(&busy);
+            if request.is_empty() {
+                break;
+            }
+            busy.extend(groups_of(&request));
+            in_flight.push(send(queue, request, left.min(queue.request_timeout())));
         }
-        let round = pending.next_round(IN_FLIGHT);
-        let limit = left.min(queue.request_timeout());
-        let answers = round.iter().map(|one| send_in_time(queue, one, limit));
-        let answers = join_all(answers).await;
-        let mut again = None;
-        for (request, answer) in round.into_iter().zip(answers) {
+        if let Some((request, answer)) = in_flight.next().await {
+            for group in groups_of(&request) {
+                busy.remove(&group);
+            }
             note_unanswered(&mut unanswered, &request, &answer);
-            again = delivered.settle(&mut pending, request, answer).or(again);
-        }
-        if let Some(refusal) = again {
+            match delivered.settle(&mut pending, request, answer) {
+                Some(refusal) => again = Some(refusal),
+                None if again.is_none() => attempts.succeeded(),
+                None => {}
+            }
+        } else if let Some(refusal) = again.take() {
             // Half of what is left at most, so that there is time to try again.
             let left = deadline.saturating_duration_since(Instant::now());
             let wait = attempts.failed(refusal.kind, budget, &backoff, random);
@@ -92,7 +105,8 @@ pub async fn deliver(
             last = refusal;
             sleep(wait.unwrap_or(left).min(left / 2)).await;
         } else {
-            attempts.succeeded();
+            // All is sent, or the time is up.
+            break;
         }
     }
     for message in pending.drain() {
@@ -123,6 +137,20 @@ fn note_unanswered(
             unanswered.insert(message.number);
         }
     }
+}
+
+/// A request with its answer.
+async fn send(
+    queue: &dyn Queue,
+    request: Vec<Message>,
+    limit: Duration,
+) -> (Vec<Message>, Result<Vec<EntryResult>, SendError>) {
+    let answer = send_in_time(queue, &request, limit).await;
+    (request, answer)
+}
+
+fn groups_of(request: &[Message]) -> impl Iterator<Item = String> {
+    request.iter().filter_map(|message| message.group.clone())
 }
 
 impl Delivered {

@@ -100,26 +100,12 @@ impl Pending {
     /// Takes the next request: at most 10 entries and 1 MiB, of each group the first that waits,
     /// and in strict mode only that. A suspect goes alone.
     pub fn next_request(&mut self) -> Vec<Message> {
-        self.next_request_beside(HashSet::new())
+        self.next_request_beside(&HashSet::new())
     }
 
-    /// Takes up to `most` requests that may be in flight at the same time: no group is in two of them.
-    pub fn next_round(&mut self, most: usize) -> Vec<Vec<Message>> {
-        let mut in_flight = HashSet::new();
-        let mut round = Vec::new();
-        while round.len() < most {
-            let request = self.next_request_beside(in_flight.clone());
-            if request.is_empty() {
-                break;
-            }
-            in_flight.extend(request.iter().filter_map(|message| message.group.clone()));
-            round.push(request);
-        }
-        round
-    }
-
-    /// The next request without the groups that must not be overtaken.
-    fn next_request_beside(&mut self, mut passed_over: HashSet<String>) -> Vec<Message> {
+    /// The next request, of groups that are not `busy`: those of requests in flight, which must not be overtaken.
+    pub fn next_request_beside(&mut self, busy: &HashSet<String>) -> Vec<Message> {
+        let mut passed_over: HashSet<String> = HashSet::new();
         let mut request: Vec<Message> = Vec::new();
         let mut bytes = 0;
         let mut index = 0;
@@ -127,7 +113,8 @@ impl Pending {
             let message = &self.waiting[index];
             let size = message.bytes();
             let group_is_busy = message.group.as_ref().is_some_and(|group| {
-                passed_over.contains(group)
+                busy.contains(group)
+                    || passed_over.contains(group)
                     || self.mode == Mode::Strict
                         && request.iter().any(|m| m.group.as_ref() == Some(group))
             });

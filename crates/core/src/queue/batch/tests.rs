@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -62,7 +64,16 @@ proptest! {
         }
         let (mut arrived, mut rejected, mut held_back) = (vec![], vec![], vec![]);
         while !pending.is_empty() {
-            for request in pending.next_round(most) {
+            let (mut round, mut busy) = (Vec::new(), HashSet::new());
+            while round.len() < most {
+                let request = pending.next_request_beside(&busy);
+                if request.is_empty() {
+                    break;
+                }
+                busy.extend(request.iter().filter_map(|message| message.group.clone()));
+                round.push(request);
+            }
+            for request in round {
                 let answer = if request.iter().any(|m| bad.contains(&m.number)) {
                     Err(refusal(FailureKind::Permanent))
                 } else {
