@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use bridge_aws::jobs::DynamoJobs;
+use bridge_aws::keys::DynamoKeys;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
 use bridge_aws::plans::S3Plans;
@@ -60,6 +61,8 @@ async fn live_store_on_dynamodb() {
         .unwrap();
     let store = DynamoLive::new(client.clone(), table.to_owned());
     conformance::live_store(&store, "ünï/ä").await;
+    let store = DynamoKeys::new(client.clone(), table.to_owned());
+    conformance::key_store(&store, "ünï/keys").await;
     client
         .delete_table()
         .table_name(table)

@@ -4,7 +4,7 @@
 //! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
-//! - [`live`]: the live table, `DynamoDB`
+//! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it
 //! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
 //!
 //! With the feature `history`, the ports of the history path:
@@ -21,6 +21,7 @@ pub mod bounded;
 pub mod continuation;
 #[cfg(feature = "history")]
 pub mod jobs;
+pub mod keys;
 #[cfg(feature = "history")]
 pub mod lister;
 pub mod live;

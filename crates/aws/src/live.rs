@@ -39,30 +39,35 @@ impl DynamoLive {
     }
 
     fn error(&self, error: &SdkError<UpdateItemError>) -> LiveStoreError {
-        let failed_condition = error
-            .as_service_error()
-            .is_some_and(UpdateItemError::is_conditional_check_failed_exception);
-        if failed_condition {
-            return LiveStoreError::Held;
-        }
-        let fault = RequestError::of(error);
-        LiveStoreError::Store {
-            reason: format!("updating table {}: {fault}", self.table),
-            kind: fault.kind,
-        }
+        live_error(error, &self.table)
+    }
+}
+
+/// Why an item of `table` was not updated.
+pub(crate) fn live_error(error: &SdkError<UpdateItemError>, table: &str) -> LiveStoreError {
+    let failed_condition = error
+        .as_service_error()
+        .is_some_and(UpdateItemError::is_conditional_check_failed_exception);
+    if failed_condition {
+        return LiveStoreError::Held;
+    }
+    let fault = RequestError::of(error);
+    LiveStoreError::Store {
+        reason: format!("updating table {table}: {fault}"),
+        kind: fault.kind,
     }
 }
 
 /// The id of a key's item: other items than keys' may come beside them.
-fn id_of(key: &str) -> AttributeValue {
+pub(crate) fn id_of(key: &str) -> AttributeValue {
     AttributeValue::S(format!("key#{key}"))
 }
 
-fn number(number: impl ToString) -> AttributeValue {
+pub(crate) fn number(number: impl ToString) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn text(text: &str) -> AttributeValue {
+pub(crate) fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 

@@ -3,6 +3,8 @@
 //!
 //! The functions panic with what is wrong, as tests do.
 
+mod keys;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,8 @@ use bridge_history::send::checkpoint::Checkpoint;
 use bridge_history::send::parking::OnUndeliverable;
 use bridge_history::send::target::Target;
 use bytes::Bytes;
+
+pub use keys::key_store;
 
 /// `store` is empty, or holds nothing below `folder`.
 pub async fn plan_store(store: &dyn PlanStore, folder: &str) {

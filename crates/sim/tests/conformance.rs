@@ -11,7 +11,7 @@ use bridge_local::plans::LocalPlans;
 use bridge_sim::bucket::{Bucket, STYLE, SimLister, Style};
 use bridge_sim::conformance;
 use bridge_sim::faults::Faults;
-use bridge_sim::live::SimLive;
+use bridge_sim::live::{SimKeys, SimLive};
 use bridge_sim::queue::{Rules, SimQueue};
 use bridge_sim::queues::OneQueue;
 use bridge_sim::scenario::on_simulated_time;
@@ -41,6 +41,7 @@ fn job_stores() {
 #[test]
 fn live_stores() {
     on_simulated_time(conformance::live_store(&SimLive::new(calm()), "a"));
+    on_simulated_time(conformance::key_store(&SimKeys::new(calm()), "a"));
 }
 
 #[test]

@@ -197,23 +197,6 @@ async fn forward(stack: Arc<Stack>, mut work: Work) -> Vec<bool> {
     let changes: Vec<_> = changes.collect();
     let delivered = exact.deliver(&changes, work.budget, &mut work.random);
     let delivered = delivered.await;
-    if std::env::var("DBG").is_ok() {
-        eprintln!(
-            "INV {request} {:?} left {:?} handed {:?} late {:?} sent {}",
-            work.taken
-                .iter()
-                .map(|t| (&t.event.key, &t.event.version_id, t.tries))
-                .collect::<Vec<_>>(),
-            delivered
-                .leftover
-                .iter()
-                .map(|l| (l.number, &l.refusal.code))
-                .collect::<Vec<_>>(),
-            delivered.handed,
-            delivered.late,
-            delivered.sent
-        );
-    }
     let mut failed = vec![false; work.taken.len()];
     for left in delivered.leftover {
         failed[usize::try_from(left.number).unwrap_or(usize::MAX)] = true;

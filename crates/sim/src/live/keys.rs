@@ -42,7 +42,6 @@ impl Items {
     fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError> {
         let mut items = self.lock();
         let item = items.entry(claim.key.clone()).or_default();
-        if std::env::var("DBG").is_ok() {
             eprintln!(
                 "CLAIM {} {} {:?} now {:?}",
                 claim.key, claim.owner, item.claim, now
@@ -68,9 +67,6 @@ impl Items {
     fn mark(&self, key: &str, request: &str, now: Timestamp) -> bool {
         let mut items = self.lock();
         let item = items.entry(key.to_owned()).or_default();
-        if std::env::var("DBG").is_ok() {
-            eprintln!("MARK {key} {request} {:?} now {:?}", item.claim, now);
-        }
         let is_other =
             |(owner, until): &(String, Timestamp)| *until >= now && !owner.starts_with(request);
         let is_held = item.claim.as_ref().is_some_and(is_other);
@@ -82,7 +78,6 @@ impl Items {
         let mut items = self.lock();
         let item = items.entry(done.key.clone()).or_default();
         let owner = item.claim.as_ref().map(|(owner, _)| owner);
-        if std::env::var("DBG").is_ok() {
             eprintln!(
                 "BACK {} {} {:?} ends {} marked {}",
                 done.key, done.owner, item.claim, done.ends, item.is_marked

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::live::exact::version::{Identity, Version};
 use crate::live::newest::RETENTION;
@@ -13,7 +15,8 @@ use crate::timestamp::Timestamp;
 const MOST_NAMED: usize = 200;
 
 /// How far a key has been sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sent {
     /// The version that was sent last.
     pub last: Identity,

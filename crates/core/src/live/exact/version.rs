@@ -1,5 +1,7 @@
 //! The versions of one key, as the bucket lists them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Change, Event, Source, digest, event_id};
 use crate::listing::version::PlannedRef;
 use crate::timestamp::Timestamp;
@@ -26,7 +28,7 @@ pub struct Version {
 
 /// What tells one version of a key from all others: a digest of id, kind, `LastModified` and eTag. The id
 /// alone does not, since a `null` version is replaced in place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity(pub String);
 
 impl Version {
