@@ -42,11 +42,6 @@ impl Items {
     fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError> {
         let mut items = self.lock();
         let item = items.entry(claim.key.clone()).or_default();
-            eprintln!(
-                "CLAIM {} {} {:?} now {:?}",
-                claim.key, claim.owner, item.claim, now
-            );
-        }
         let is_held = match &item.claim {
             Some((owner, until)) => *owner != claim.owner && *until >= now,
             None => false,
@@ -78,11 +73,6 @@ impl Items {
         let mut items = self.lock();
         let item = items.entry(done.key.clone()).or_default();
         let owner = item.claim.as_ref().map(|(owner, _)| owner);
-            eprintln!(
-                "BACK {} {} {:?} ends {} marked {}",
-                done.key, done.owner, item.claim, done.ends, item.is_marked
-            );
-        }
         if owner != Some(&done.owner) || item.state.revision != done.state.revision {
             return Err(LiveStoreError::Held);
         }
