@@ -106,25 +106,22 @@ impl Sent {
 #[must_use]
 pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
     let versions = &listed.versions;
-    let mut places: Vec<usize> = if let Some(place) = sent.place(listed) {
-        (place + 1..versions.len()).collect()
-    } else {
-        let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
-        let is_newer = |place: &usize| {
-            let version = &versions[*place];
+    let place = sent.place(listed);
+    let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
+    let is_new = |index: usize| match place {
+        Some(place) => index > place,
+        None => {
+            let version = &versions[index];
             version.effective_time > sent.effective_time
                 || version.effective_time == sent.effective_time
                     && !of_that_time.contains(&version.identity())
-        };
-        (0..versions.len()).filter(is_newer).collect()
+        }
     };
-    let late = versions
-        .iter()
-        .position(|version| sent.lacks(version, notified));
-    let is_again = late.is_some_and(|late| places.first().is_none_or(|first| late < *first));
-    if let Some(late) = late.filter(|_| is_again) {
-        places = Run::whole(listed, late);
-    }
+    let first = (0..versions.len())
+        .find(|index| is_new(*index) || sent.lacks(&versions[*index], notified))
+        .unwrap_or(versions.len());
+    let places = Run::whole(listed, first);
+    let is_again = places.iter().any(|index| !is_new(*index));
     Run {
         places,
         is_again,
