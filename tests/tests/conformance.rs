@@ -13,6 +13,7 @@ use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queue::SqsQueue;
+use bridge_aws::stream::DynamoStream;
 use bridge_sim::conformance;
 use e2e::{STACK, Stack, aws};
 
@@ -38,37 +39,55 @@ async fn job_store_on_dynamodb() {
     }
 }
 
+/// A table as the template's live table is.
+struct LiveTable {
+    client: aws_sdk_dynamodb::Client,
+    name: &'static str,
+}
+
+impl LiveTable {
+    async fn create(name: &'static str) -> Self {
+        Stack::connect(STACK).await.unwrap(); // the endpoint of the local AWS is set
+        let client = aws_sdk_dynamodb::Client::new(&aws::load().await);
+        let key = |builder: KeySchemaElementBuilder| builder.attribute_name("id").build().unwrap();
+        let create = client
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .key_schema(key(KeySchemaElement::builder().key_type(KeyType::Hash)))
+            .attribute_definitions(
+                AttributeDefinition::builder()
+                    .attribute_name("id")
+                    .attribute_type(ScalarAttributeType::S)
+                    .build()
+                    .unwrap(),
+            );
+        create.send().await.unwrap();
+        Self { client, name }
+    }
+
+    async fn delete(self) {
+        let delete = self.client.delete_table().table_name(self.name);
+        delete.send().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn live_store_on_dynamodb() {
-    Stack::connect(STACK).await.unwrap(); // the endpoint of the local AWS is set
-    let client = aws_sdk_dynamodb::Client::new(&aws::load().await);
-    let table = "bridge-live-conformance";
-    let key = |builder: KeySchemaElementBuilder| builder.attribute_name("id").build().unwrap();
-    client
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest)
-        .key_schema(key(KeySchemaElement::builder().key_type(KeyType::Hash)))
-        .attribute_definitions(
-            AttributeDefinition::builder()
-                .attribute_name("id")
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap(),
-        )
-        .send()
-        .await
-        .unwrap();
-    let store = DynamoLive::new(client.clone(), table.to_owned());
+    let table = LiveTable::create("bridge-live-conformance").await;
+    let store = DynamoLive::new(table.client.clone(), table.name.to_owned());
     conformance::live_store(&store, "ünï/ä").await;
-    let store = DynamoKeys::new(client.clone(), table.to_owned());
+    let store = DynamoKeys::new(table.client.clone(), table.name.to_owned());
     conformance::key_store(&store, "ünï/keys").await;
-    client
-        .delete_table()
-        .table_name(table)
-        .send()
-        .await
-        .unwrap();
+    table.delete().await;
+}
+
+#[tokio::test]
+async fn stream_store_on_dynamodb() {
+    let table = LiveTable::create("bridge-stream-conformance").await;
+    let store = DynamoStream::new(table.client.clone(), table.name.to_owned());
+    conformance::stream_store(&store).await;
+    table.delete().await;
 }
 
 #[tokio::test]

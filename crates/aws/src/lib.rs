@@ -4,7 +4,8 @@
 //! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
 //! - [`queue`]: the queue, SQS
-//! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it
+//! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it; [`stream`]: its item that all
+//!   keys share
 //! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
 //!
 //! With the feature `history`, the ports of the history path:
@@ -34,5 +35,6 @@ pub mod queue;
 pub mod queues;
 pub mod request_error;
 pub mod sdk;
+pub mod stream;
 #[cfg(feature = "history")]
 pub mod watched;

@@ -75,6 +75,8 @@ pub enum Reason {
     NoChange,
     /// The key is outside `KEY_PREFIX` / `KEY_SUFFIX`.
     Filtered,
+    /// The history that the queue got before live changes held it.
+    Covered,
 }
 
 impl Reason {
@@ -85,6 +87,7 @@ impl Reason {
             Self::TestEvent => "test-event",
             Self::NoChange => "no-change",
             Self::Filtered => "filtered",
+            Self::Covered => "covered",
         }
     }
 }
@@ -319,13 +322,19 @@ impl Document {
 
     /// Moves events whose key is outside the filter to the skipped ones.
     pub fn keep_keys(&mut self, prefix: &str, suffix: &str) {
-        let (kept, dropped) = std::mem::take(&mut self.events)
+        self.keep(Reason::Filtered, |event| {
+            event.key.starts_with(prefix) && event.key.ends_with(suffix)
+        });
+    }
+
+    /// Moves other events to the skipped ones.
+    pub fn keep(&mut self, reason: Reason, keeps: impl Fn(&Event) -> bool) {
+        let (kept, dropped): (Vec<_>, Vec<_>) = std::mem::take(&mut self.events)
             .into_iter()
-            .partition(|e| e.key.starts_with(prefix) && e.key.ends_with(suffix));
+            .partition(keeps);
         self.events = kept;
-        let dropped: Vec<Event> = dropped;
         self.skipped.extend(dropped.into_iter().map(|e| Skipped {
-            reason: Reason::Filtered,
+            reason,
             event_name: e.event_name,
             bucket: e.bucket,
             key: e.key,

@@ -1,5 +1,6 @@
 //! From an invocation's input to messages in the queue.
 
+mod hold;
 mod lag;
 mod order;
 mod send;
@@ -9,12 +10,16 @@ use std::time::{Duration, SystemTime};
 use bridge_core::clock::time_left;
 use bridge_core::config::{Config, RealtimeConfig};
 use bridge_core::live::store::LiveStore;
+use bridge_core::live::stream::Stream;
 use bridge_core::notification;
 use bridge_core::notification::buckets::Buckets;
-use bridge_core::notification::{BatchMessage, Document, Input, MOST_ERROR, NotificationError};
+use bridge_core::notification::{
+    BatchMessage, Document, Input, MOST_ERROR, NotificationError, Reason,
+};
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::port::Queue;
 use bridge_core::text::{brief, quoted, shown};
+pub(crate) use hold::Gate;
 use metrics::counter;
 use order::{Change, sort};
 pub(crate) use send::Invocation;
@@ -55,6 +60,9 @@ pub(crate) enum ForwardError {
         /// The first reason.
         first: String,
     },
+    /// Nothing live is sent now, or it is not known whether it may be.
+    #[error("nothing live is sent: {}", shown(.0, MOST_ERROR))]
+    Held(String),
     /// The queue does not answer a health check.
     #[error("queue {queue_url}: {}", shown(reason, MOST_ERROR))]
     Unhealthy {
@@ -72,6 +80,7 @@ impl ForwardError {
             Self::Input(_) => "NotANotification",
             Self::Action(_) => "BadRequest",
             Self::Undelivered { .. } => "NotDelivered",
+            Self::Held(_) => "Held",
             Self::Unhealthy { .. } => "Unhealthy",
         }
     }
@@ -81,12 +90,19 @@ impl ForwardError {
 pub(crate) struct Forwarder<Q> {
     config: Config,
     buckets: Buckets,
+    gate: Gate,
     sender: Sender<Q>,
 }
 
 impl<Q: Queue> Forwarder<Q> {
-    /// Forwards to `queue` as `config` says; where it says `newest`, by the places in `live`.
-    pub(crate) fn new(config: RealtimeConfig, queue: Q, live: Option<Box<dyn LiveStore>>) -> Self {
+    /// Forwards to `queue` as `config` says, when `gate` lets it; where it says `newest`, by the places in
+    /// `live`.
+    pub(crate) fn new(
+        config: RealtimeConfig,
+        queue: Q,
+        gate: Gate,
+        live: Option<Box<dyn LiveStore>>,
+    ) -> Self {
         let RealtimeConfig {
             common: config,
             buckets,
@@ -100,6 +116,7 @@ impl<Q: Queue> Forwarder<Q> {
         Self {
             config,
             buckets,
+            gate,
             sender: Sender {
                 queue,
                 writer,
@@ -125,9 +142,13 @@ impl<Q: Queue> Forwarder<Q> {
             tracing::error!(%error, "the input is no notification");
             counter!("RecordsUnreadable").increment(1);
         })?;
+        let stream = match self.gate.look(invocation.budget).await {
+            Ok(stream) => stream,
+            Err(reason) => return hold::send_back(input, reason),
+        };
         match input {
-            Input::Direct(document) => self.forward(document, invocation).await,
-            Input::Batch(messages) => Ok(self.forward_batch(messages, invocation).await),
+            Input::Direct(document) => self.forward(document, &stream, invocation).await,
+            Input::Batch(messages) => Ok(self.forward_batch(messages, &stream, invocation).await),
         }
     }
 
@@ -141,6 +162,8 @@ impl<Q: Queue> Forwarder<Q> {
             reason: refusal.to_string(),
         };
         let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
+        let looked = self.gate.look(hold::HEALTH_BUDGET).await;
+        looked.map_err(ForwardError::Held)?;
         Ok(json!({
             "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
             // It has no right to, and no client for it.
@@ -151,9 +174,10 @@ impl<Q: Queue> Forwarder<Q> {
     async fn forward(
         &self,
         document: Document,
+        stream: &Stream,
         invocation: &Invocation<'_>,
     ) -> Result<Value, ForwardError> {
-        let document = self.filtered(document);
+        let document = self.filtered(document, stream);
         let events = document.events.len();
         let skipped = document.skipped.len();
         let has_order = !document.lacks_order;
@@ -193,6 +217,7 @@ impl<Q: Queue> Forwarder<Q> {
     async fn forward_batch(
         &self,
         messages: Vec<BatchMessage>,
+        stream: &Stream,
         invocation: &Invocation<'_>,
     ) -> Value {
         let mut changes: Vec<Change> = Vec::new();
@@ -200,7 +225,7 @@ impl<Q: Queue> Forwarder<Q> {
         for (index, message) in messages.iter().enumerate() {
             match &message.document {
                 Ok(document) => {
-                    let document = self.filtered(document.clone());
+                    let document = self.filtered(document.clone(), stream);
                     failed[index] = !document.unreadable.is_empty();
                     let has_order = !document.lacks_order;
                     changes.extend(document.events.into_iter().map(|event| Change {
@@ -223,27 +248,22 @@ impl<Q: Queue> Forwarder<Q> {
                 failed[change.message] = true;
             }
         }
-        let failures: Vec<Value> = messages
-            .into_iter()
-            .zip(failed)
-            .filter(|(_, failed)| *failed)
-            .map(|(message, _)| {
-                tracing::warn!(
-                    message_id = brief(&message.message_id),
-                    "goes back into its queue"
-                );
-                json!({ "itemIdentifier": message.message_id })
-            })
-            .collect();
-        // Source: AWS Lambda Developer Guide, "Implementing partial batch responses".
-        json!({ "batchItemFailures": failures })
+        let failed = messages.into_iter().zip(failed);
+        failures(failed.filter(|(_, failed)| *failed).map(|(message, _)| {
+            tracing::warn!(
+                message_id = brief(&message.message_id),
+                "goes back into its queue"
+            );
+            message
+        }))
     }
 
-    /// Refuses other buckets, applies the key filter, and reports everything that will not become a
-    /// message.
-    fn filtered(&self, mut document: Document) -> Document {
+    /// Refuses other buckets, applies the key filter, leaves out what the queue's history held, and reports
+    /// everything that will not become a message.
+    fn filtered(&self, mut document: Document, stream: &Stream) -> Document {
         document.keep_buckets(&self.buckets);
         document.keep_keys(&self.config.key_prefix, &self.config.key_suffix);
+        document.keep(Reason::Covered, |event| !stream.covers(event));
         for skipped in &document.skipped {
             let reason = skipped.reason.as_str();
             tracing::info!(
@@ -266,6 +286,13 @@ impl<Q: Queue> Forwarder<Q> {
         }
         document
     }
+}
+
+/// The answer that lets these messages of a batch come again.
+/// Source: AWS Lambda Developer Guide, "Implementing partial batch responses".
+fn failures(messages: impl Iterator<Item = BatchMessage>) -> Value {
+    let failures = messages.map(|message| json!({ "itemIdentifier": message.message_id }));
+    json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
 }
 
 #[cfg(test)]

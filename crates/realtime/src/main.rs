@@ -4,10 +4,12 @@ mod handler;
 
 use bridge_aws::live::DynamoLive;
 use bridge_aws::queue::SqsQueue;
+use bridge_aws::stream::DynamoStream;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::{LiveConfig, RealtimeConfig};
 use bridge_core::live::store::LiveStore;
-use handler::{Forwarder, Invocation, budget};
+use bridge_core::live::stream::LiveOrder;
+use handler::{Forwarder, Gate, Invocation, budget};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -20,14 +22,19 @@ async fn main() -> Result<(), Error> {
         Ok(config) => {
             let sdk = sdk::load().await;
             let queue = SqsQueue::new(sdk::sqs(&sdk), config.common.queue_url.clone());
-            let live: Option<Box<dyn LiveStore>> = match &config.live {
-                LiveConfig::Notified => None,
+            let (live, gate): (Option<Box<dyn LiveStore>>, _) = match &config.live {
+                LiveConfig::Notified => (None, Gate::Open),
                 LiveConfig::Newest { table } => {
-                    let store = DynamoLive::new(sdk::dynamodb(&sdk), table.clone());
-                    Some(Box::new(store))
+                    let client = sdk::dynamodb(&sdk);
+                    let stream = DynamoStream::new(client.clone(), table.clone());
+                    let store = DynamoLive::new(client, table.clone());
+                    (
+                        Some(Box::new(store)),
+                        Gate::by(Box::new(stream), LiveOrder::Newest),
+                    )
                 }
             };
-            Ok(Forwarder::new(config, queue, live))
+            Ok(Forwarder::new(config, queue, gate, live))
         }
         Err(error) => {
             tracing::error!(%error, "bad configuration");

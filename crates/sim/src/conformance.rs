@@ -4,6 +4,7 @@
 //! The functions panic with what is wrong, as tests do.
 
 mod keys;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,8 @@ use bridge_history::send::parking::OnUndeliverable;
 use bridge_history::send::target::Target;
 use bytes::Bytes;
 
-pub use keys::key_store;
+pub use crate::conformance::keys::key_store;
+pub use crate::conformance::stream::stream_store;
 
 /// `store` is empty, or holds nothing below `folder`.
 pub async fn plan_store(store: &dyn PlanStore, folder: &str) {

@@ -14,6 +14,7 @@
 //! - [`seeds`]: many of them, up to the first that breaks something
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`live`]: live changes, their notifications and invocations in such a world
+//! - [`stream`]: the live table's item that all keys share
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod asleep;
@@ -32,4 +33,5 @@ pub mod queues;
 pub mod scenario;
 pub mod seeds;
 pub mod store;
+pub mod stream;
 pub mod world;

@@ -16,6 +16,7 @@ use bridge_sim::queue::{Rules, SimQueue};
 use bridge_sim::queues::OneQueue;
 use bridge_sim::scenario::on_simulated_time;
 use bridge_sim::store::{SimJobs, SimPlans};
+use bridge_sim::stream::SimStream;
 use bridge_sim::world::SimClock;
 
 fn calm() -> Arc<Faults> {
@@ -42,6 +43,11 @@ fn job_stores() {
 fn live_stores() {
     on_simulated_time(conformance::live_store(&SimLive::new(calm()), "a"));
     on_simulated_time(conformance::key_store(&SimKeys::new(calm()), "a"));
+}
+
+#[test]
+fn stream_stores() {
+    on_simulated_time(conformance::stream_store(&SimStream::new(calm())));
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Exact<'_> {
         for (number, change) in (0..).zip(changes) {
             let event = change.event;
             let is_deletion = event.change() == Some(Change::Deleted);
-            if self.is_before(event) && !self.is_planned() && !is_deletion {
+            if self.is_before(event) && !self.is_planned(event) && !is_deletion {
                 before.push(self.writer.message(event, number));
                 continue;
             }
@@ -145,22 +145,19 @@ impl Exact<'_> {
 
     /// Whether it happened before the stream began.
     fn is_before(&self, event: &Event) -> bool {
-        let boundary = self.stream.boundary.as_ref();
-        boundary.is_some_and(|boundary| event.event_time < boundary.at)
+        (self.stream.boundary).is_some_and(|boundary| event.event_time < boundary)
     }
 
-    /// Whether a job has sent what happened before the stream began.
-    fn is_planned(&self) -> bool {
-        let boundary = self.stream.boundary.as_ref();
-        boundary.is_some_and(|boundary| boundary.job.is_some())
+    /// Whether a job has sent it.
+    fn is_planned(&self, event: &Event) -> bool {
+        (self.stream.covered).is_some_and(|until| event.event_time < until)
     }
 
     /// From when on a key of which nothing is known is sent. What is older than an item lasts has been sent,
     /// or the item would be there.
     fn boundary(&self) -> Timestamp {
         let forgotten = self.clock.now() - RETENTION;
-        let boundary = self.stream.boundary.as_ref();
-        boundary.map_or(forgotten, |boundary| boundary.at.max(forgotten))
+        (self.stream.boundary).map_or(forgotten, |boundary| boundary.max(forgotten))
     }
 
     /// Claims the keys, and answers which are held by others and must be waited for.

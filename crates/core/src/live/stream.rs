@@ -50,21 +50,16 @@ impl FromStr for LiveOrder {
 pub struct Stream {
     /// While it stands, nothing live is sent.
     pub hold: Option<Hold>,
-    /// Where the stream begins.
-    pub boundary: Option<Boundary>,
+    /// Changes whose effective time is not before it are this stream's, in order; those before it have been
+    /// sent by a reseed, or before `exact` began.
+    pub boundary: Option<Timestamp>,
+    /// The `until` of the last reseed that was followed by live: changes before it were in its plan. `None`
+    /// where there was none; not where `exact` began.
+    pub covered: Option<Timestamp>,
     /// One higher with each boundary. A key's item of an older generation counts as none.
     pub generation: u64,
     /// As what the stream was sent last.
     pub order: Option<LiveOrder>,
-}
-
-/// Changes whose effective time is not before it are this stream's, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boundary {
-    /// A whole second.
-    pub at: Timestamp,
-    /// The job that sent all changes from before. Without one, `exact` began there.
-    pub job: Option<String>,
 }
 
 /// Why nothing live is sent: the queue gets its history first.
@@ -98,8 +93,9 @@ pub trait StreamStore: Send + Sync {
     /// [`LiveStoreError::Held`] when another owner holds it; [`LiveStoreError::Store`].
     async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError>;
 
-    /// Ends the owner's hold. With a boundary, a new generation begins there in the same write, and the owner is
-    /// the boundary's job; without one the stream goes on from where it was. Where the owner holds nothing (a repeated call), nothing changes.
+    /// Ends the owner's hold. With a boundary, what is before it is [`covered`](Stream::covered) and a new
+    /// generation begins there, in the same write; without one the stream goes on from where it was. Where
+    /// the owner holds nothing (a repeated call), nothing changes.
     ///
     /// # Errors
     /// [`LiveStoreError::Store`]

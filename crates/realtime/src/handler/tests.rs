@@ -1,3 +1,5 @@
+mod hold;
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -79,7 +81,7 @@ async fn handle_of(
         "BUCKET_NAME" => Some(bucket.to_owned()),
         _ => None,
     });
-    let forwarder = Forwarder::new(config.unwrap(), queue, None);
+    let forwarder = Forwarder::new(config.unwrap(), queue, Gate::Open, None);
     forwarder
         .handle(&input, &INVOCATION)
         .await

@@ -9,7 +9,7 @@ use bridge_core::clock::Clock as _;
 use bridge_core::event::Event;
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::live::exact::{Exact, Reported};
-use bridge_core::live::stream::{Boundary, Stream};
+use bridge_core::live::stream::Stream;
 use bridge_core::retry::Backoff;
 use bridge_core::timestamp::Timestamp;
 
@@ -110,7 +110,6 @@ impl ExactScenario {
         let clock = SimClock::default();
         let queue = Arc::new(SimQueue::new(Arc::clone(&faults), Arc::new(clock), RULES));
         let at = BEGIN + Duration::from_secs(self.boundary_s);
-        let job = self.is_planned.then(|| "20260101-00000000-1".to_owned());
         let stack = Arc::new(Stack {
             bucket: LiveBucket {
                 histories: Arc::clone(&histories),
@@ -119,7 +118,8 @@ impl ExactScenario {
             },
             keys: SimKeys::new(faults),
             stream: Stream {
-                boundary: Some(Boundary { at, job }),
+                boundary: Some(at),
+                covered: self.is_planned.then_some(at),
                 generation: 1,
                 ..Stream::default()
             },

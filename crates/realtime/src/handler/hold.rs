@@ -1,0 +1,159 @@
+//! Whether anything live may be sent now: while the queue gets its history, nothing is (docs/OPERATIONS.md,
+//! "History, then live").
+
+use std::time::Duration;
+
+use bridge_core::clock::SystemClock;
+use bridge_core::live::hold::look;
+use bridge_core::live::stream::{LiveOrder, Stream, StreamStore};
+use bridge_core::notification::Input;
+use bridge_core::text::brief;
+use metrics::counter;
+use serde_json::Value;
+
+use crate::handler::{ForwardError, failures};
+
+/// How long a health check may ask the table.
+pub(super) const HEALTH_BUDGET: Duration = Duration::from_secs(4);
+
+/// Asked before anything is sent.
+pub(crate) enum Gate {
+    /// Without a live table nobody can hold anything.
+    Open,
+    /// What the live table says.
+    Of {
+        /// The table.
+        store: Box<dyn StreamStore>,
+        /// As what the stream is sent.
+        order: LiveOrder,
+    },
+}
+
+impl Gate {
+    /// A stream that is sent as `order`.
+    pub(crate) fn by(store: Box<dyn StreamStore>, order: LiveOrder) -> Self {
+        Self::Of { store, order }
+    }
+
+    /// What holds for all keys, within part of `budget`.
+    ///
+    /// # Errors
+    /// Why nothing may be sent.
+    pub(super) async fn look(&self, budget: Duration) -> Result<Stream, String> {
+        let Self::Of { store, order } = self else {
+            return Ok(Stream::default());
+        };
+        let mut random = fastrand::Rng::new();
+        let stream = look(&**store, *order, &SystemClock, budget, &mut random).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        match &stream.hold {
+            None => Ok(stream),
+            Some(hold) => Err(format!(
+                "the queue gets its history first, since {} by job {}",
+                hold.since, hold.owner
+            )),
+        }
+    }
+}
+
+/// All of the input comes again: the messages of a batch stay in their buffer, anything else fails as a
+/// whole, so that Lambda tries it again.
+pub(super) fn send_back(input: Input, reason: String) -> Result<Value, ForwardError> {
+    let count = |events: usize| counter!("EventsHeld").increment(events as u64);
+    match input {
+        Input::Direct(document) => {
+            tracing::warn!(reason, events = document.events.len(), "nothing is sent");
+            count(document.events.len());
+            Err(ForwardError::Held(reason))
+        }
+        Input::Batch(messages) => {
+            tracing::warn!(
+                reason = brief(&reason),
+                messages = messages.len(),
+                "nothing is sent"
+            );
+            let documents = messages.iter().filter_map(|m| m.document.as_ref().ok());
+            count(documents.map(|document| document.events.len()).sum());
+            Ok(failures(messages.into_iter()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bridge_core::failure::FailureKind;
+    use bridge_core::live::store::LiveStoreError;
+    use bridge_core::live::stream::Hold;
+    use bridge_core::timestamp::Timestamp;
+
+    use super::*;
+
+    /// What a table answers, call after call; the last one for ever.
+    struct Answers(Mutex<Vec<Result<Stream, LiveStoreError>>>);
+
+    #[async_trait]
+    impl StreamStore for Answers {
+        async fn read(&self) -> Result<Stream, LiveStoreError> {
+            let mut answers = self.0.lock().unwrap();
+            if answers.len() == 1 {
+                return answers[0].clone();
+            }
+            answers.remove(0)
+        }
+
+        async fn begin(&self, order: LiveOrder, _: Timestamp) -> Result<Stream, LiveStoreError> {
+            let stream = self.0.lock().unwrap()[0].clone()?;
+            Ok(Stream {
+                order: Some(order),
+                ..stream
+            })
+        }
+
+        async fn hold(&self, _: &str, _: Timestamp) -> Result<(), LiveStoreError> {
+            panic!("not of an invocation")
+        }
+
+        async fn release(&self, _: &str, _: Option<Timestamp>) -> Result<(), LiveStoreError> {
+            panic!("not of an invocation")
+        }
+    }
+
+    async fn looked(answers: Vec<Result<Stream, LiveStoreError>>) -> Result<Stream, String> {
+        let gate = Gate::by(Box::new(Answers(Mutex::new(answers))), LiveOrder::Newest);
+        gate.look(Duration::from_secs(10)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_answer_without_a_hold_lets_anything_through() {
+        let fault = || {
+            Err(LiveStoreError::Store {
+                reason: "no network".to_owned(),
+                kind: FailureKind::Transient,
+            })
+        };
+        let free = Stream {
+            order: Some(LiveOrder::Newest),
+            ..Stream::default()
+        };
+        let held = Stream {
+            hold: Some(Hold {
+                owner: "20240501-1a2b3c4d-1".to_owned(),
+                since: Timestamp(0),
+            }),
+            ..free.clone()
+        };
+        assert_eq!(looked(vec![Ok(free.clone())]).await, Ok(free.clone()));
+        let begun = looked(vec![Ok(Stream::default())]).await;
+        assert_eq!(begun, Ok(free.clone()), "its order is written down");
+        assert_eq!(looked(vec![fault(), Ok(free.clone())]).await, Ok(free));
+        let error = looked(vec![fault()]).await.unwrap_err();
+        assert!(error.contains("no network"), "{error}");
+        let error = looked(vec![fault(), Ok(held)]).await.unwrap_err();
+        for part in ["20240501-1a2b3c4d-1", "1970-01-01T00:00:00.000Z"] {
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The live table's item that all keys share, in memory, with faults.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_core::live::store::LiveStoreError;
+use bridge_core::live::stream::{Hold, LiveOrder, Stream, StreamStore};
+use bridge_core::timestamp::Timestamp;
+use tokio::time::sleep;
+
+use crate::faults::{Faults, Strike};
+
+/// The longest that a delayed write is on its way.
+const MOST_DELAY_MS: u64 = 20_000;
+
+/// A stream.
+#[derive(Debug, Clone)]
+pub struct SimStream {
+    stream: Arc<Mutex<Stream>>,
+    faults: Arc<Faults>,
+}
+
+impl SimStream {
+    /// Nothing holds yet.
+    #[must_use]
+    pub fn new(faults: Arc<Faults>) -> Self {
+        Self {
+            stream: Arc::default(),
+            faults,
+        }
+    }
+
+    /// What holds, past all faults.
+    #[must_use]
+    pub fn now(&self) -> Stream {
+        lock(&self.stream).clone()
+    }
+
+    /// One call, which may fail before or after its effect, or take effect later.
+    async fn call<T>(
+        &self,
+        write: impl Fn(&mut Stream) -> Result<T, LiveStoreError> + Send + 'static,
+    ) -> Result<T, LiveStoreError> {
+        let strike = self.faults.strike().await;
+        match strike {
+            Strike::None => return write(&mut lock(&self.stream)),
+            Strike::Before | Strike::Throttled => {}
+            Strike::After => drop(write(&mut lock(&self.stream))),
+            Strike::Late => {
+                let stream = Arc::clone(&self.stream);
+                let delay = Duration::from_millis(self.faults.below(MOST_DELAY_MS));
+                tokio::spawn(async move {
+                    sleep(delay).await;
+                    drop(write(&mut lock(&stream)));
+                });
+            }
+        }
+        Err(LiveStoreError::Store {
+            reason: format!("{strike:?}"),
+            kind: strike.kind(),
+        })
+    }
+}
+
+fn lock(stream: &Mutex<Stream>) -> MutexGuard<'_, Stream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl StreamStore for SimStream {
+    async fn read(&self) -> Result<Stream, LiveStoreError> {
+        self.call(|stream| Ok(stream.clone())).await
+    }
+
+    async fn begin(&self, order: LiveOrder, boundary: Timestamp) -> Result<Stream, LiveStoreError> {
+        let begin = move |stream: &mut Stream| {
+            if stream.order.replace(order) != Some(order) && order == LiveOrder::Exact {
+                stream.boundary = Some(boundary);
+                stream.generation += 1;
+            }
+            Ok(stream.clone())
+        };
+        self.call(begin).await
+    }
+
+    async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError> {
+        let owner = owner.to_owned();
+        let hold = move |stream: &mut Stream| match &stream.hold {
+            Some(hold) if hold.owner != owner => Err(LiveStoreError::Held),
+            Some(_) => Ok(()),
+            None => {
+                let owner = owner.clone();
+                stream.hold = Some(Hold { owner, since });
+                Ok(())
+            }
+        };
+        self.call(hold).await
+    }
+
+    async fn release(
+        &self,
+        owner: &str,
+        boundary: Option<Timestamp>,
+    ) -> Result<(), LiveStoreError> {
+        let owner = owner.to_owned();
+        let release = move |stream: &mut Stream| {
+            if stream.hold.take_if(|hold| hold.owner == owner).is_some()
+                && let Some(boundary) = boundary
+            {
+                stream.boundary = Some(boundary);
+                stream.covered = Some(boundary);
+                stream.generation += 1;
+            }
+            Ok(())
+        };
+        self.call(release).await
+    }
+}
