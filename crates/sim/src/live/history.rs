@@ -70,6 +70,11 @@ pub(super) fn name(key: usize) -> String {
 }
 
 impl Life {
+    /// Whether it may be listed with an older time than that of its coming.
+    pub(super) fn is_dated_back(&self) -> bool {
+        self.is_upload || self.is_delete_marker && self.last_modified.0 % DAY == 0
+    }
+
     pub(super) fn is_there(&self, now: Timestamp) -> bool {
         self.came <= now && self.gone.is_none_or(|gone| now < gone)
     }

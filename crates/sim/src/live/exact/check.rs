@@ -127,7 +127,7 @@ fn check_key(
             Told::Removal(_) => None,
         })
         .collect();
-    let has_uploads = history.iter().any(|life| life.is_upload);
+    let has_dated_back = history.iter().any(Life::is_dated_back);
     let is_reported = |life: &Life| {
         let mut reported = reported.iter();
         reported.any(|event| {
@@ -135,7 +135,7 @@ fn check_key(
                 == (&life.id, life.came, &life.e_tag)
         })
     };
-    if expected.is_planned && !has_uploads {
+    if expected.is_planned && !has_dated_back {
         let planned = |life: &Life| !is_ours(life) && !life.is_delete_marker;
         if let Some((place, _)) = versions.iter().find(|(place, _)| planned(&history[*place])) {
             return Some(format!("{place} is in the plan, and sent again"));
@@ -160,7 +160,7 @@ fn check_key(
         let count = times.entry(*place).or_default();
         *count += 1;
         let goes_back = before.is_some_and(|before| *place <= before);
-        let may_go_back = expected.has_faults || life.is_upload;
+        let may_go_back = expected.has_faults || life.is_dated_back();
         if goes_back && !may_go_back {
             return Some(format!("{place} comes behind {before:?}"));
         }
@@ -180,7 +180,7 @@ fn check_key(
         }
         before = Some(*place);
     }
-    if !expected.has_faults && !has_uploads {
+    if !expected.has_faults && !has_dated_back {
         if let Some((place, count)) = times.iter().find(|(_, count)| **count > 1) {
             return Some(format!("{place} comes {count} times"));
         }
