@@ -23,7 +23,7 @@ pub mod continuation;
 #[cfg(feature = "history")]
 pub mod jobs;
 pub mod keys;
-#[cfg(feature = "history")]
+#[cfg(feature = "listing")]
 pub mod lister;
 pub mod live;
 pub mod logging;
@@ -36,5 +36,5 @@ pub mod queues;
 pub mod request_error;
 pub mod sdk;
 pub mod stream;
-#[cfg(feature = "history")]
+#[cfg(feature = "listing")]
 pub mod watched;

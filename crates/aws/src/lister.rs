@@ -50,6 +50,15 @@ impl S3Lister {
             bucket,
         }
     }
+
+    /// Lists another bucket the same way.
+    #[must_use]
+    pub fn of(&self, bucket: &str) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            ..self.clone()
+        }
+    }
 }
 
 #[async_trait]

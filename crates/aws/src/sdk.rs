@@ -17,6 +17,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bridge_core::listing::dialect::Dialect;
 use bridge_core::text::brief;
 
 use crate::bounded::bounded;
@@ -199,8 +200,18 @@ fn documents(config: &SdkConfig) -> SharedHttpClient {
     bounded(http, MOST_DOCUMENT)
 }
 
+/// What is known beforehand of how the configured S3 lists: Amazon's as S3 does, another endpoint's must prove
+/// it.
+#[must_use]
+pub fn dialect() -> Dialect {
+    match endpoint("AWS_ENDPOINT_URL_S3") {
+        None => Dialect::of_s3(),
+        Some(_) => Dialect::default(),
+    }
+}
+
 /// An S3 client; at an endpoint of the user's own with the bucket in the path, as such servers want it.
-#[cfg(feature = "history")]
+#[cfg(feature = "listing")]
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config)

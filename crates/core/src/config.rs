@@ -53,6 +53,11 @@ pub enum LiveConfig {
         /// `LIVE_TABLE`: the `DynamoDB` table of places.
         table: String,
     },
+    /// `LIVE_ORDER=exact`.
+    Exact {
+        /// `LIVE_TABLE`: the `DynamoDB` table of places.
+        table: String,
+    },
 }
 
 impl RealtimeConfig {
@@ -155,15 +160,18 @@ impl LiveConfig {
             found: format!("{word:?}"),
             allowed,
         };
-        match word.as_str() {
-            "" | "notified" => Ok(Self::Notified),
-            "newest" if order == Order::None => Err(refused(
+        let table = || required(lookup, "LIVE_TABLE", "the name of a DynamoDB table");
+        match (word.as_str(), order) {
+            ("" | "notified", _) => Ok(Self::Notified),
+            ("newest" | "exact", Order::None) => Err(refused(
                 "notified: a standard queue keeps no order; use a FIFO queue (its name ends in .fifo)",
             )),
-            "newest" => Ok(Self::Newest {
-                table: required(lookup, "LIVE_TABLE", "the name of a DynamoDB table")?,
-            }),
-            _ => Err(refused("notified or newest")),
+            ("newest", _) => Ok(Self::Newest { table: table()? }),
+            ("exact", Order::Key) => Ok(Self::Exact { table: table()? }),
+            ("exact", Order::Bucket) => Err(refused(
+                "notified or newest with ORDER=bucket: exact is an order of each key",
+            )),
+            _ => Err(refused("notified, newest or exact")),
         }
     }
 }
@@ -265,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_needs_a_queue_that_keeps_order_and_a_table() {
+    fn newest_and_exact_need_a_queue_that_keeps_order_and_a_table() {
         let read = |queue: &str, order: &str, table: &str| {
             let found = RealtimeConfig::read(&|name| match name {
                 "QUEUE_URL" => Some(queue.to_owned()),
@@ -278,10 +286,14 @@ mod tests {
         assert_eq!(read(STANDARD, "", ""), Ok(LiveConfig::Notified));
         let table = "t".to_owned();
         assert_eq!(read(FIFO, "newest", "t"), Ok(LiveConfig::Newest { table }));
+        let table = "t".to_owned();
+        assert_eq!(read(FIFO, "exact", "t"), Ok(LiveConfig::Exact { table }));
         for (queue, order, parts) in [
             (STANDARD, "newest", ["LIVE_ORDER", "FIFO queue"]),
+            (STANDARD, "exact", ["LIVE_ORDER", "FIFO queue"]),
             (FIFO, "newest", ["LIVE_TABLE", "DynamoDB table"]),
-            (FIFO, "latest", ["\"latest\"", "notified or newest"]),
+            (FIFO, "exact", ["LIVE_TABLE", "DynamoDB table"]),
+            (FIFO, "latest", ["\"latest\"", "notified, newest or exact"]),
         ] {
             let error = read(queue, order, "").unwrap_err();
             assert!(parts.iter().all(|part| error.contains(part)), "{error}");

@@ -154,6 +154,16 @@ fn groups_of(request: &[Message]) -> impl Iterator<Item = String> {
 }
 
 impl Delivered {
+    /// These are left over, for one reason, and were not sent.
+    pub fn leave_all(&mut self, numbers: impl IntoIterator<Item = u64>, refusal: &SendError) {
+        let left = |number| Undelivered {
+            number,
+            refusal: refusal.clone(),
+            may_have_arrived: false,
+        };
+        self.leftover.extend(numbers.into_iter().map(left));
+    }
+
     /// Counts what came of a request. Tells the reason if some of it must go again.
     fn settle(
         &mut self,

@@ -177,6 +177,8 @@ pub struct BatchMessage {
     pub message_id: String,
     /// What it holds.
     pub document: Result<Document, NotificationError>,
+    /// The queue has handed it over before.
+    pub is_repeated: bool,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +186,15 @@ struct SqsRecord {
     #[serde(rename = "messageId")]
     message_id: String,
     body: String,
+    #[serde(default)]
+    attributes: SqsAttributes,
+}
+
+#[derive(Default, Deserialize)]
+struct SqsAttributes {
+    /// A number as text.
+    #[serde(default, rename = "ApproximateReceiveCount")]
+    receives: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -213,11 +224,17 @@ pub fn parse_input(input: &Value) -> Result<Input, NotificationError> {
     records
         .iter()
         .map(|record| {
-            let SqsRecord { message_id, body } = read(record, "SQS record")?;
+            let SqsRecord {
+                message_id,
+                body,
+                attributes,
+            } = read(record, "SQS record")?;
             let document = parse_text(&body, 1);
             Ok(BatchMessage {
                 message_id,
                 document,
+                // Where it is not said, it may have been.
+                is_repeated: attributes.receives.as_deref() != Some("1"),
             })
         })
         .collect::<Result<_, _>>()

@@ -1,5 +1,6 @@
 //! From an invocation's input to messages in the queue.
 
+mod exact;
 mod hold;
 mod lag;
 mod order;
@@ -9,7 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use bridge_core::clock::time_left;
 use bridge_core::config::{Config, RealtimeConfig};
-use bridge_core::live::store::LiveStore;
 use bridge_core::live::stream::Stream;
 use bridge_core::notification;
 use bridge_core::notification::buckets::Buckets;
@@ -19,11 +19,12 @@ use bridge_core::notification::{
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::port::Queue;
 use bridge_core::text::{brief, quoted, shown};
+pub(crate) use exact::ExactPorts;
 pub(crate) use hold::Gate;
 use metrics::counter;
 use order::{Change, sort};
-pub(crate) use send::Invocation;
 use send::Sender;
+pub(crate) use send::{Invocation, Live};
 use serde_json::{Value, json};
 
 /// Kept back from the invocation's time for the answer.
@@ -95,14 +96,8 @@ pub(crate) struct Forwarder<Q> {
 }
 
 impl<Q: Queue> Forwarder<Q> {
-    /// Forwards to `queue` as `config` says, when `gate` lets it; where it says `newest`, by the places in
-    /// `live`.
-    pub(crate) fn new(
-        config: RealtimeConfig,
-        queue: Q,
-        gate: Gate,
-        live: Option<Box<dyn LiveStore>>,
-    ) -> Self {
+    /// Forwards to `queue` as `config` and `live` say, when `gate` lets it.
+    pub(crate) fn new(config: RealtimeConfig, queue: Q, gate: Gate, live: Live) -> Self {
         let RealtimeConfig {
             common: config,
             buckets,
@@ -185,9 +180,11 @@ impl<Q: Queue> Forwarder<Q> {
             message: 0,
             event,
             has_order,
+            // Lambda's own retries have the id of their request.
+            is_repeated: false,
         });
         let changes = sort(changes.collect());
-        let delivered = self.sender.send(&changes, invocation).await;
+        let delivered = self.sender.send(&changes, stream, invocation).await;
         let undelivered = delivered.leftover.len();
         let unreadable = document.unreadable.len();
         let first = delivered
@@ -232,6 +229,7 @@ impl<Q: Queue> Forwarder<Q> {
                         message: index,
                         event,
                         has_order,
+                        is_repeated: message.is_repeated,
                     }));
                 }
                 Err(error) => {
@@ -242,7 +240,12 @@ impl<Q: Queue> Forwarder<Q> {
             }
         }
         let changes = sort(changes);
-        for leftover in self.sender.send(&changes, invocation).await.leftover {
+        for leftover in self
+            .sender
+            .send(&changes, stream, invocation)
+            .await
+            .leftover
+        {
             let number = usize::try_from(leftover.number).ok();
             if let Some(change) = number.and_then(|number| changes.get(number)) {
                 failed[change.message] = true;

@@ -2,14 +2,19 @@
 
 mod handler;
 
+use std::sync::Mutex;
+
+use bridge_aws::keys::DynamoKeys;
+use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
 use bridge_aws::queue::SqsQueue;
+use bridge_aws::sdk::SdkConfig;
 use bridge_aws::stream::DynamoStream;
+use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::{LiveConfig, RealtimeConfig};
-use bridge_core::live::store::LiveStore;
 use bridge_core::live::stream::LiveOrder;
-use handler::{Forwarder, Gate, Invocation, budget};
+use handler::{ExactPorts, Forwarder, Gate, Invocation, Live, budget};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
@@ -22,18 +27,7 @@ async fn main() -> Result<(), Error> {
         Ok(config) => {
             let sdk = sdk::load().await;
             let queue = SqsQueue::new(sdk::sqs(&sdk), config.common.queue_url.clone());
-            let (live, gate): (Option<Box<dyn LiveStore>>, _) = match &config.live {
-                LiveConfig::Notified => (None, Gate::Open),
-                LiveConfig::Newest { table } => {
-                    let client = sdk::dynamodb(&sdk);
-                    let stream = DynamoStream::new(client.clone(), table.clone());
-                    let store = DynamoLive::new(client, table.clone());
-                    (
-                        Some(Box::new(store)),
-                        Gate::by(Box::new(stream), LiveOrder::Newest),
-                    )
-                }
-            };
+            let (live, gate) = live(&config.live, &sdk);
             Ok(Forwarder::new(config, queue, gate, live))
         }
         Err(error) => {
@@ -65,4 +59,34 @@ async fn main() -> Result<(), Error> {
         }
     }))
     .await
+}
+
+/// What is sent of what comes, and whether anything is.
+fn live(config: &LiveConfig, sdk: &SdkConfig) -> (Live, Gate) {
+    let gate = |table: &String, order| {
+        let stream = DynamoStream::new(sdk::dynamodb(sdk), table.clone());
+        Gate::by(Box::new(stream), order)
+    };
+    match config {
+        LiveConfig::Notified => (Live::Notified, Gate::Open),
+        LiveConfig::Newest { table } => {
+            let store = DynamoLive::new(sdk::dynamodb(sdk), table.clone());
+            let live = Live::Newest(Box::new(store));
+            (live, gate(table, LiveOrder::Newest))
+        }
+        LiveConfig::Exact { table } => {
+            let keys = DynamoKeys::new(sdk::dynamodb(sdk), table.clone());
+            let (lister, s3) = (S3Lister::new(sdk, String::new()), sdk::s3(sdk));
+            let live = Live::Exact(ExactPorts {
+                keys: Box::new(keys),
+                lister: Box::new(move |bucket| Box::new(lister.of(bucket))),
+                watched: Box::new(move |bucket| {
+                    Box::new(S3Watched::new(s3.clone(), bucket.to_owned()))
+                }),
+                dialect: sdk::dialect(),
+                versioned: Mutex::default(),
+            });
+            (live, gate(table, LiveOrder::Exact))
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::event::{Change, Event};
 use crate::live::store::{LiveStoreError, in_time};
 use crate::live::stream::{LiveOrder, Stream, StreamStore};
 use crate::retry::{Backoff, Retry};
+use crate::timestamp::Timestamp;
 
 /// How long a table that fails is asked.
 const MOST_RETRY: Duration = Duration::from_secs(3);
@@ -42,7 +43,10 @@ pub async fn look(
     if stream.hold.is_some() || stream.order == Some(order) {
         return Ok(stream);
     }
-    let begin = || in_time(store.begin(order, clock.now()));
+    // Whole seconds are what a bucket says of its versions.
+    let now = clock.now();
+    let second = Timestamp(now.0 - now.0.rem_euclid(1000));
+    let begin = || in_time(store.begin(order, second));
     retry.run(random, begin).await
 }
 

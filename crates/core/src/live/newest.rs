@@ -326,11 +326,6 @@ impl Delivered {
             code: code.to_owned(),
             message: error.to_string(),
         };
-        let left = |number| Undelivered {
-            number,
-            refusal: refusal.clone(),
-            may_have_arrived: false,
-        };
-        self.leftover.extend(numbers.into_iter().map(left));
+        self.leave_all(numbers, &refusal);
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Change {
     pub(super) event: Event,
     /// Whether its server's sequencers tell an order.
     pub(super) has_order: bool,
+    /// Its source has handed it over before.
+    pub(super) is_repeated: bool,
 }
 
 /// Puts the changes of each key into S3's order, in the places that they hold among all. A key of
@@ -55,6 +57,7 @@ mod tests {
         let changes = changes.map(|(message, (key, sequencer, has_order))| Change {
             message,
             has_order: *has_order,
+            is_repeated: false,
             event: Event {
                 event_id: String::new(),
                 source: Source::Realtime,

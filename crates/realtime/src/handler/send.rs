@@ -8,6 +8,7 @@ use bridge_core::event::Event;
 use bridge_core::forward::{Delivered, deliver};
 use bridge_core::live::newest::{KEY_BUSY, LiveChange, Newest};
 use bridge_core::live::store::LiveStore;
+use bridge_core::live::stream::Stream;
 use bridge_core::notification::MOST_ERROR;
 use bridge_core::queue::message::{Message, Writer};
 use bridge_core::queue::port::Queue;
@@ -15,6 +16,7 @@ use bridge_core::retry::Backoff;
 use bridge_core::text::{brief, shown};
 use metrics::{counter, histogram};
 
+use crate::handler::exact::ExactPorts;
 use crate::handler::lag;
 use crate::handler::order::Change;
 
@@ -27,41 +29,62 @@ pub(crate) struct Invocation<'a> {
     pub(crate) budget: Duration,
 }
 
+/// What is sent of what comes.
+pub(crate) enum Live {
+    /// All of it.
+    Notified,
+    /// What is newer than all that was sent of its key.
+    Newest(Box<dyn LiveStore>),
+    /// What the bucket says.
+    Exact(ExactPorts),
+}
+
 /// Sends changes to a queue.
 pub(super) struct Sender<Q> {
     pub(super) queue: Q,
     pub(super) writer: Writer,
-    /// `LIVE_ORDER=newest`: how far each key was sent. Without, what comes is sent.
-    pub(super) live: Option<Box<dyn LiveStore>>,
+    pub(super) live: Live,
 }
 
 impl<Q: Queue> Sender<Q> {
-    /// Sends what comes, or of each key what is newer than all that was sent; the changes of a key stand in
-    /// their order. A number of what comes of it is an index of `changes`.
-    pub(super) async fn send(&self, changes: &[Change], invocation: &Invocation<'_>) -> Delivered {
+    /// Sends what is to be sent of changes; those of a key stand in their order. A number of what comes of it
+    /// is an index of `changes`.
+    pub(super) async fn send(
+        &self,
+        changes: &[Change],
+        stream: &Stream,
+        invocation: &Invocation<'_>,
+    ) -> Delivered {
         let (queue, writer, budget) = (&self.queue, &self.writer, invocation.budget);
         let mut random = fastrand::Rng::new();
         let backoff = Backoff::default();
-        let delivered = if let Some(live) = &self.live {
-            // Lambda gives an invocation that is tried again the same id.
-            let owner = format!("{}#{:08x}", invocation.request_id, random.u32(..));
-            let newest = Newest {
-                queue,
-                writer,
-                store: &**live,
-                clock: &SystemClock,
-                owner: &owner,
-                backoff,
-            };
-            let changes: Vec<_> = changes.iter().map(live_change).collect();
-            let sent = newest.deliver(&changes, budget, &mut random);
-            sent.await
-        } else {
-            let messages: Vec<Message> = (0..)
-                .zip(changes)
-                .map(|(number, change)| writer.message(&change.event, number))
-                .collect();
-            deliver(queue, messages, backoff, budget, &mut random).await
+        let delivered = match &self.live {
+            Live::Notified => {
+                let messages: Vec<Message> = (0..)
+                    .zip(changes)
+                    .map(|(number, change)| writer.message(&change.event, number))
+                    .collect();
+                deliver(queue, messages, backoff, budget, &mut random).await
+            }
+            Live::Newest(store) => {
+                // Lambda gives an invocation that is tried again the same id.
+                let owner = format!("{}#{:08x}", invocation.request_id, random.u32(..));
+                let newest = Newest {
+                    queue,
+                    writer,
+                    store: &**store,
+                    clock: &SystemClock,
+                    owner: &owner,
+                    backoff,
+                };
+                let changes: Vec<_> = changes.iter().map(live_change).collect();
+                let sent = newest.deliver(&changes, budget, &mut random);
+                sent.await
+            }
+            Live::Exact(ports) => {
+                let sent = ports.send(changes, (queue, writer), stream, invocation, &mut random);
+                sent.await
+            }
         };
         tell(changes, &delivered);
         measure(changes, &delivered);
@@ -106,8 +129,19 @@ fn tell(changes: &[Change], delivered: &Delivered) {
             );
         }
     }
+    for (key, reason) in &delivered.stopped {
+        let (key, reason) = (brief(key), shown(reason, MOST_ERROR));
+        tracing::error!(
+            key,
+            reason,
+            "stopped: nothing more of this key is sent until an operator lets it go on"
+        );
+    }
     tracing::info!(
         forwarded = delivered.sent,
+        healed = delivered.healed,
+        handed_over = delivered.handed.len(),
+        listings = delivered.listings,
         late = delivered.late.len(),
         retried = delivered.retried,
         failed = delivered.leftover.len(),
@@ -124,9 +158,13 @@ fn measure(changes: &[Change], delivered: &Delivered) {
     counter!("EventsFailed").increment(leftover.len() as u64);
     counter!("EventsLate").increment(delivered.late.len() as u64);
     counter!("KeysBusy").increment(busy.count() as u64);
+    counter!("EventsHealed").increment(delivered.healed);
+    counter!("KeyListings").increment(delivered.listings);
+    counter!("KeysStopped").increment(delivered.stopped.len() as u64);
     let now = SystemClock.now();
     let left = leftover.iter().map(|l| l.number);
-    let left: HashSet<u64> = left.chain(delivered.late.iter().copied()).collect();
+    let others = delivered.late.iter().chain(&delivered.handed).copied();
+    let left: HashSet<u64> = left.chain(others).collect();
     let arrived = (0..)
         .zip(changes)
         .filter(|(number, _)| !left.contains(number));

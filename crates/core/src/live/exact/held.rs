@@ -350,17 +350,6 @@ impl<'k> Held<'k> {
     }
 }
 
-impl Delivered {
-    fn leave_all(&mut self, numbers: impl IntoIterator<Item = u64>, refusal: &SendError) {
-        let left = |number| Undelivered {
-            number,
-            refusal: refusal.clone(),
-            may_have_arrived: false,
-        };
-        self.leftover.extend(numbers.into_iter().map(left));
-    }
-}
-
 fn key_stopped(reason: &str) -> SendError {
     SendError {
         kind: FailureKind::Transient,

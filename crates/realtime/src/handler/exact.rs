@@ -1,0 +1,156 @@
+//! `LIVE_ORDER=exact`: what is sent is read from the bucket that a change is of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bridge_core::clock::SystemClock;
+use bridge_core::failure::FailureKind;
+use bridge_core::forward::{Delivered, Undelivered};
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::listing::lister::Lister;
+use bridge_core::live::exact::store::KeyStore;
+use bridge_core::live::exact::{Exact, Reported};
+use bridge_core::live::stream::Stream;
+use bridge_core::queue::error::SendError;
+use bridge_core::queue::message::Writer;
+use bridge_core::queue::port::Queue;
+use bridge_core::retry::Backoff;
+use bridge_core::watched::{Versioning, WatchedBucket};
+use tokio::time::Instant;
+
+use crate::handler::order::Change;
+use crate::handler::send::Invocation;
+
+/// Code of the reason why nothing of a bucket is sent that was never versioned.
+const NOT_VERSIONED: &str = "NotVersioned";
+
+/// What `exact` works with.
+pub(crate) struct ExactPorts {
+    /// How far each key has been sent.
+    pub(crate) keys: Box<dyn KeyStore>,
+    /// The bucket of a name, to be listed.
+    pub(crate) lister: Box<dyn Fn(&str) -> Box<dyn Lister> + Send + Sync>,
+    /// The same, to be asked whether it is versioned.
+    pub(crate) watched: Box<dyn Fn(&str) -> Box<dyn WatchedBucket> + Send + Sync>,
+    /// What is known of its server.
+    pub(crate) dialect: Dialect,
+    /// Buckets that were found to be versioned.
+    pub(crate) versioned: Mutex<BTreeSet<String>>,
+}
+
+impl ExactPorts {
+    /// Sends what is new of the keys that changes are of, bucket by bucket. Numbers of what comes of it are
+    /// indices of `changes`.
+    pub(super) async fn send(
+        &self,
+        changes: &[Change],
+        (queue, writer): (&dyn Queue, &Writer),
+        stream: &Stream,
+        invocation: &Invocation<'_>,
+        random: &mut fastrand::Rng,
+    ) -> Delivered {
+        let end = Instant::now() + invocation.budget;
+        let mut of_bucket: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for (number, change) in (0..).zip(changes) {
+            let numbers = of_bucket.entry(&change.event.bucket).or_default();
+            numbers.push(number);
+        }
+        let mut all = Delivered::default();
+        for (bucket, numbers) in of_bucket {
+            if let Err(refusal) = self.check_versioning(bucket).await {
+                all.leave_all(numbers, &refusal);
+                continue;
+            }
+            let lister = (self.lister)(bucket);
+            let exact = Exact {
+                queue,
+                writer,
+                bucket: &*lister,
+                dialect: self.dialect,
+                store: &*self.keys,
+                stream,
+                clock: &SystemClock,
+                request: invocation.request_id,
+                owner: random.u32(..),
+                backoff: Backoff::default(),
+            };
+            let reported = numbers.iter().filter_map(|number| {
+                let change = changes.get(usize::try_from(*number).ok()?)?;
+                Some(Reported {
+                    event: &change.event,
+                    is_repeated: change.is_repeated,
+                })
+            });
+            let reported: Vec<_> = reported.collect();
+            let left: Duration = end.saturating_duration_since(Instant::now());
+            let delivered = exact.deliver(&reported, left, random).await;
+            add(&mut all, delivered, &numbers);
+        }
+        all
+    }
+
+    /// Refuses a bucket that was never versioned: of its keys nothing but the last version is left to be read.
+    /// Where it may not be asked, it is taken to be versioned.
+    async fn check_versioning(&self, bucket: &str) -> Result<(), SendError> {
+        let versioned = || {
+            self.versioned
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if versioned().contains(bucket) {
+            return Ok(());
+        }
+        match (self.watched)(bucket).versioning().await {
+            Ok(Versioning::Never) => {
+                return Err(SendError {
+                    kind: FailureKind::Permanent,
+                    code: NOT_VERSIONED.to_owned(),
+                    message: format!(
+                        "LIVE_ORDER is exact, but bucket {bucket} is not versioned: what was overwritten \
+                         cannot be read; enable versioning, or choose newest"
+                    ),
+                });
+            }
+            Ok(Versioning::Enabled | Versioning::Suspended) => {}
+            Err(none) if none.is_refused => {
+                tracing::warn!(bucket, reason = none.reason, "versioning is not checked");
+            }
+            Err(none) => {
+                return Err(SendError {
+                    kind: FailureKind::Transient,
+                    code: NOT_VERSIONED.to_owned(),
+                    message: format!(
+                        "asking whether bucket {bucket} is versioned: {}",
+                        none.reason
+                    ),
+                });
+            }
+        }
+        versioned().insert(bucket.to_owned());
+        Ok(())
+    }
+}
+
+/// Adds what came of one bucket's changes, whose numbers among all are given.
+fn add(all: &mut Delivered, of_bucket: Delivered, numbers: &[u64]) {
+    let number = |index: u64| {
+        let index = usize::try_from(index).ok()?;
+        numbers.get(index).copied()
+    };
+    let among_all = |indices: Vec<u64>| indices.into_iter().filter_map(number);
+    all.sent += of_bucket.sent;
+    all.retried += of_bucket.retried;
+    all.healed += of_bucket.healed;
+    all.listings += of_bucket.listings;
+    all.stopped.extend(of_bucket.stopped);
+    all.late.extend(among_all(of_bucket.late));
+    all.handed.extend(among_all(of_bucket.handed));
+    let left = of_bucket.leftover.into_iter().filter_map(|left| {
+        Some(Undelivered {
+            number: number(left.number)?,
+            ..left
+        })
+    });
+    all.leftover.extend(left);
+}
