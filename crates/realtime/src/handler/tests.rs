@@ -81,7 +81,7 @@ async fn handle_of(
         "BUCKET_NAME" => Some(bucket.to_owned()),
         _ => None,
     });
-    let forwarder = Forwarder::new(config.unwrap(), queue, Gate::Open, None);
+    let forwarder = Forwarder::new(config.unwrap(), queue, Gate::Open, Live::Notified);
     forwarder
         .handle(&input, &INVOCATION)
         .await

@@ -247,6 +247,7 @@ impl<'k> Held<'k> {
             (stopped, _) => stopped.clone(),
         };
         let confirmed_versions = confirmed.min(versions);
+        let is_unbegun = !is_read || (confirmed_versions == 0 && versions > 0);
         let before = self.sent(generation).cloned();
         let sent = match &self.listed {
             Some(Ok(listed)) => after(listed, before, &self.run, confirmed_versions),
@@ -263,11 +264,7 @@ impl<'k> Held<'k> {
             is_unknown: mine.iter().any(|left| left.may_have_arrived),
             state: KeyState {
                 sent,
-                begun: self
-                    .state
-                    .begun
-                    .clone()
-                    .filter(|_| confirmed_versions == 0 && versions > 0),
+                begun: self.state.begun.clone().filter(|_| is_unbegun),
                 generation: generation.max(self.state.generation),
                 attempt: self.attempt,
                 was_left: false,

@@ -41,7 +41,7 @@ async fn while_the_stream_is_held_nothing_is_sent_and_all_comes_again() {
     });
     let queue = Queued::default();
     let gate = Gate::by(Box::new(Holding), LiveOrder::Newest);
-    let forwarder = Forwarder::new(config.unwrap(), &queue, gate, None);
+    let forwarder = Forwarder::new(config.unwrap(), &queue, gate, Live::Notified);
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _guard = metrics::set_default_local_recorder(&recorder);
