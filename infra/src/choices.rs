@@ -10,7 +10,7 @@ pub type Choice = (&'static str, &'static [&'static str]);
 pub const CHOICES: [Choice; 9] = [
     ("ExistingBucket", &["", "ledger"]),
     ("Ingestion", &["direct", "buffered"]),
-    ("LiveOrder", &["notified", "newest"]),
+    ("LiveOrder", &["notified", "newest", "exact"]),
     (
         "ExistingQueueArn",
         &[

@@ -42,6 +42,15 @@ fn allowances(id: &str, resource: &Resource) -> Vec<String> {
             let allowed = role.statements().flat_map(|s| statement_lines(id, s));
             trusted.chain(allowed).collect()
         }
+        Resource::Policy(policy) => {
+            let statements = &policy.policy_document.statement;
+            let of_role = |role: &String| {
+                let who = role.trim_matches(['$', '{', '}']).to_owned();
+                let lines = statements.iter().flat_map(|s| statement_lines(&who, s));
+                lines.collect::<Vec<_>>()
+            };
+            policy.roles.iter().flat_map(of_role).collect()
+        }
         Resource::QueuePolicy(policy) => policy
             .policy_document
             .statement

@@ -37,6 +37,8 @@ pub enum Resource {
     Function(Box<Function>),
     #[serde(rename = "AWS::IAM::Role")]
     Role(Role),
+    #[serde(rename = "AWS::IAM::Policy")]
+    Policy(AttachedPolicy),
     #[serde(rename = "AWS::Lambda::Permission")]
     Permission(Permission),
     #[serde(rename = "AWS::Lambda::EventSourceMapping")]
@@ -353,6 +355,14 @@ pub struct Dimension {
 pub struct Dashboard {
     /// JSON.
     pub dashboard_body: String,
+}
+
+/// A policy that is attached to roles after these are made.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AttachedPolicy {
+    pub roles: Vec<String>,
+    pub policy_document: PolicyDocument,
 }
 
 impl Role {

@@ -71,8 +71,12 @@ fn nonsense_is_refused_with_the_reason() {
             "rule LiveOrderNewest: LiveOrder is newest, but",
         ),
         (
-            &[("LiveOrder", "exact")],
-            "parameter LiveOrder: \"exact\" is none of",
+            &[("LiveOrder", "exact"), ("Order", "bucket")],
+            "rule LiveOrderExact: LiveOrder is exact, which",
+        ),
+        (
+            &[("LiveOrder", "latest")],
+            "parameter LiveOrder: \"latest\" is none of",
         ),
         (&[("BatchWindow", "0")], "rule BatchWithoutWindow"),
         (
@@ -112,6 +116,7 @@ fn nonsense_is_refused_with_the_reason() {
     for given in [
         &[("Order", "none"), ("ExistingQueueArn", standard)][..],
         &[("LiveOrder", "newest"), ("Order", "bucket")],
+        &[("LiveOrder", "exact"), ("Order", "key")],
         &[("BatchWindow", "0"), ("BatchSize", "10")],
         &[("RealtimeConcurrency", "1")],
     ] {

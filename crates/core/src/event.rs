@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::event::name::{Meaning, meaning};
 use crate::timestamp::Timestamp;
 
 /// Which of the two paths an event took.
@@ -147,17 +146,6 @@ pub struct Event {
     /// The event's number in the job, 1..N; reseed only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-}
-
-impl Event {
-    /// What happened, by its name; `None` for a name that no source of this crate gives.
-    #[must_use]
-    pub fn change(&self) -> Option<Change> {
-        match meaning(&self.event_name) {
-            Meaning::Change { change, .. } => Some(change),
-            Meaning::NoChange | Meaning::Unknown => None,
-        }
-    }
 }
 
 /// The id of a change: 32 hexadecimal digits, the first half of SHA-256 over

@@ -6,6 +6,9 @@ use crate::stack::Stack;
 
 const TABLE: &str = "LiveTable";
 
+/// What lets realtime read the bucket's history.
+const HISTORY: &str = "RealtimeHistoryPolicy";
+
 /// A table, its name, and leave to update its items (a claim and its return are one update each) come
 /// together with an order that needs them, and not without.
 pub(super) fn order(stack: &Stack) -> Vec<String> {
@@ -16,13 +19,14 @@ pub(super) fn order(stack: &Stack) -> Vec<String> {
     let variable = |name| variables.get(name).map_or("", String::as_str);
     let (name, allowed) = match variable("LIVE_ORDER") {
         "notified" => ("", vec![]),
-        "newest" => (
+        "newest" | "exact" => (
             "${LiveTable}",
             vec![format!("dynamodb:UpdateItem on ${{{TABLE}.Arn}}")],
         ),
         other => return vec![format!("Realtime LIVE_ORDER is {other:?}")],
     };
-    let mut found = Vec::new();
+    let is_exact = variable("LIVE_ORDER") == "exact";
+    let mut found = history(stack, variable("BUCKET_NAME"), is_exact);
     found.extend(expect("Realtime LIVE_TABLE", variable("LIVE_TABLE"), name));
     let role = stack.role_of(realtime);
     let mut may = Vec::new();
@@ -41,6 +45,45 @@ pub(super) fn order(stack: &Stack) -> Vec<String> {
         (None, true) => {}
         (Some(_), true) => found.push(format!("{TABLE} is there and nobody uses it")),
         (None, false) => found.push(format!("{TABLE} is missing")),
+    }
+    found
+}
+
+/// What `exact` reads, and nothing else does.
+fn history(stack: &Stack, existing: &str, is_exact: bool) -> Vec<String> {
+    let Some(Resource::Policy(policy)) = stack.resources.get(HISTORY) else {
+        let is_missing = is_exact.then(|| format!("{HISTORY} is missing"));
+        return is_missing.into_iter().collect();
+    };
+    if !is_exact {
+        return vec![format!("{HISTORY} is there and nobody uses it")];
+    }
+    let mut found = Vec::new();
+    let roles = policy.roles.join(", ");
+    found.extend(expect(
+        &format!("{HISTORY} roles"),
+        roles.as_str(),
+        "${RealtimeRole}",
+    ));
+    let statements = policy.policy_document.statement.iter();
+    let may = statements.flat_map(|statement| {
+        let actions = statement.action.iter();
+        actions.flat_map(|action| {
+            statement
+                .resource
+                .iter()
+                .map(move |on| format!("{action} on {on}"))
+        })
+    });
+    let may = may.collect::<Vec<_>>();
+    let bucket = match stack.resources.get("Bucket") {
+        Some(Resource::Bucket(_)) => "${Bucket.Arn}".to_owned(),
+        _ => format!("arn:${{AWS::Partition}}:s3:::{existing}"),
+    };
+    let needs = ["s3:ListBucketVersions", "s3:GetBucketVersioning"];
+    let needs = needs.map(|action| format!("{action} on {bucket}"));
+    if may != needs {
+        found.push(format!("{HISTORY} allows {may:?}, needs {needs:?}"));
     }
     found
 }

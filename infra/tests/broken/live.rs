@@ -59,6 +59,31 @@ pub(super) const BROKEN: &[Broken] = &[
         "Realtime may [\"dynamodb:UpdateItem on ${CheckpointTable.Arn}\"]",
     ),
     (
+        "Resources/RealtimeHistoryPolicy",
+        "-",
+        "RealtimeHistoryPolicy is missing",
+    ),
+    (
+        "Resources/RealtimeHistoryPolicy/Condition",
+        "HasLiveTable",
+        "RealtimeHistoryPolicy is there and nobody uses it",
+    ),
+    (
+        "Resources/RealtimeHistoryPolicy/Properties/Roles/0",
+        "!Ref ReseedRole",
+        "RealtimeHistoryPolicy roles is ${ReseedRole}, must be ${RealtimeRole}",
+    ),
+    (
+        "Resources/RealtimeHistoryPolicy/Properties/PolicyDocument/Statement/0/Action/0",
+        "s3:ListBucket",
+        "RealtimeHistoryPolicy allows [\"s3:ListBucket on",
+    ),
+    (
+        "Resources/RealtimeHistoryPolicy/Properties/PolicyDocument/Statement/0/Resource",
+        "!GetAtt PlanBucket.Arn",
+        "RealtimeHistoryPolicy allows [\"s3:ListBucketVersions on ${PlanBucket.Arn}\"",
+    ),
+    (
         "Resources/LiveTable/Properties/KeySchema/0/AttributeName",
         "jobId",
         "LiveTable key is jobId HASH ",

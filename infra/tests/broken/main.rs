@@ -78,7 +78,8 @@ fn findings(template: &Template) -> BTreeSet<(&'static str, String)> {
         .iter()
         .all(|fixed| chosen.contains(fixed))
         // Alarms and the live table have nothing in common: one comes with the other, to save time.
-        && chosen.contains(&("LiveOrder", "newest")) != chosen.contains(&("AlarmTopicArn", ""))
+        && chosen.contains(&("LiveOrder", "notified")) == chosen.contains(&("AlarmTopicArn", ""))
+        && (!chosen.contains(&("LiveOrder", "exact")) || chosen.contains(&("KmsKeyArn", "")))
     };
     let mut found = BTreeSet::new();
     for chosen in combinations().iter().filter(|chosen| looked_at(chosen)) {

@@ -8,7 +8,7 @@
 //! `src/rgw/rgw_notify_event_type.cc` and "S3 Bucket Notifications Compatibility"; `MinIO`
 //! `internal/event/name.go`.
 
-use crate::event::Change;
+use crate::event::{Change, Event};
 
 /// What an event reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +175,17 @@ pub fn meaning(name: &str) -> Meaning {
         return Meaning::NoChange;
     }
     Meaning::Unknown
+}
+
+impl Event {
+    /// What happened, by its name; `None` for a name that no source of this crate gives.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
+        match meaning(&self.event_name) {
+            Meaning::Change { change, .. } => Some(change),
+            Meaning::NoChange | Meaning::Unknown => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@
 //! with other deduplication ids. Nobody relies on a holder that may be dead: a notification that comes again
 //! waits for the key (docs/decisions/0028).
 //!
-//! - [`version`]: one version; [`read`]: those of a key, from the bucket
+//! - [`reported`]: a notification; [`version`]: one version; [`read`]: those of a key, from the bucket
 //! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
 //! - [`store`]: the port where the places of all keys are kept
 
 mod held;
 pub mod read;
+pub mod reported;
 pub mod run;
 pub mod store;
 pub mod version;
@@ -34,6 +35,7 @@ use crate::listing::dialect::Dialect;
 use crate::listing::lister::Lister;
 use crate::live::exact::held::{Held, Hints, Outcome};
 use crate::live::exact::read::{Wanted, read};
+use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::store::{KeyClaim, KeyStore};
 use crate::live::newest::{
     GRACE, IN_FLIGHT, MOST_PAUSE, MOST_RETRY, PART_FOR_RETURN, PART_FOR_WAITING, RETENTION,
@@ -71,15 +73,6 @@ pub struct Exact<'a> {
     pub owner: u32,
     /// Between attempts.
     pub backoff: Backoff,
-}
-
-/// A notification.
-#[derive(Debug, Clone, Copy)]
-pub struct Reported<'a> {
-    /// What it says.
-    pub event: &'a Event,
-    /// Its source has handed it over before: whoever got it then may hold the key, and be dead.
-    pub is_repeated: bool,
 }
 
 /// What is left to do of each key. All changes are of one bucket.
@@ -137,7 +130,7 @@ impl Exact<'_> {
             } else {
                 hints.hints.push(number);
                 hints.is_repeated |= change.is_repeated;
-                hints.is_dated_back |= is_dated_back(event);
+                hints.is_dated_back |= change.is_dated_back();
             }
         }
         (before, waiting)
@@ -363,19 +356,4 @@ impl Exact<'_> {
             stop: CancellationToken::new(),
         }
     }
-}
-
-/// Whether the version may be listed with an older time than that of its coming.
-fn is_dated_back(event: &Event) -> bool {
-    let is_of_parts = event.e_tag.as_deref().is_some_and(|tag| tag.contains('-'));
-    let names = [
-        "ObjectCreated:CompleteMultipartUpload",
-        "LifecycleExpiration:DeleteMarkerCreated",
-    ];
-    is_of_parts || names.contains(&event.event_name.as_str())
-}
-
-fn at<'a>(changes: &[Reported<'a>], number: u64) -> Option<&'a Event> {
-    let change = changes.get(usize::try_from(number).ok()?)?;
-    Some(change.event)
 }
