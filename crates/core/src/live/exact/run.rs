@@ -111,10 +111,12 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
     let is_new = |index: usize| match place {
         Some(place) => index > place,
         None => {
-            let version = &versions[index];
-            version.effective_time > sent.effective_time
+            let (version, identity) = (&versions[index], versions[index].identity());
+            let is_behind = version.effective_time > sent.effective_time
                 || version.effective_time == sent.effective_time
-                    && !of_that_time.contains(&version.identity())
+                    && !of_that_time.contains(&identity);
+            // An upload that came below it since may have raised its time.
+            is_behind && !sent.dated_back.contains(&identity)
         }
     };
     let first = (0..versions.len())
