@@ -67,12 +67,33 @@ fn swaps(stream: &[usize]) -> usize {
     stream.windows(2).filter(|two| two[0] > two[1]).count()
 }
 
+fn total(streams: &BTreeMap<String, Vec<usize>>) -> usize {
+    streams.values().map(Vec::len).sum()
+}
+
+/// Deploys the stack anew with an order and a way that changes come.
+async fn changed(stack: Stack, order: &'static str, ingestion: &'static str) -> Stack {
+    let mut parameters = vec![("LiveOrder", order), ("Ingestion", ingestion)];
+    // The emulator's poller of buffers fails where a template limits it.
+    parameters.extend((ingestion == "direct").then_some(AT_ONCE));
+    stack.change(&parameters).await.unwrap()
+}
+
+/// Exact begins with the first change that comes; what was before it is sent as it comes.
+async fn begin(stack: &Stack, key: &str) {
+    stack.put(key, "first").await.unwrap();
+    let url = stack.output("QueueUrl");
+    let ours = |message: &Received| message.text("key") == key;
+    let first = stack.receive(url, 1, TIMEOUT, ours).await.unwrap();
+    assert_eq!(first.len(), 1, "{key}");
+}
+
 #[tokio::test]
-async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
+async fn each_order_keeps_what_it_promises_while_changes_come_as_fast_as_they_go() {
     let mut stack = Stack::create("live-order", &[AT_ONCE]).await.unwrap();
     let written = write(&stack, "notified").await;
     let streams = told(&stack, &written).await;
-    let events: usize = streams.values().map(Vec::len).sum();
+    let events = total(&streams);
     assert!(
         events >= KEYS * CHANGES_OF_A_KEY,
         "{events} events: {streams:?}"
@@ -81,11 +102,8 @@ async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
     println!("notified: {events} events of {KEYS} keys, {all} times a key went back");
 
     for ingestion in ["direct", "buffered"] {
-        let mut parameters = vec![("LiveOrder", "newest"), ("Ingestion", ingestion)];
-        // The emulator's poller of buffers fails where a template limits it.
-        parameters.extend((ingestion == "direct").then_some(AT_ONCE));
-        stack = stack.change(&parameters).await.unwrap();
-        let written = write(&stack, ingestion).await;
+        stack = changed(stack, "newest", ingestion).await;
+        let written = write(&stack, &format!("newest/{ingestion}")).await;
         let streams = told(&stack, &written).await;
         assert_eq!(streams.len(), KEYS, "{ingestion}: {streams:?}");
         for (key, stream) in &streams {
@@ -96,9 +114,22 @@ async fn with_newest_no_key_goes_back_and_each_ends_with_its_last_change() {
                 "{key}: {stream:?}"
             );
         }
-        let events: usize = streams.values().map(Vec::len).sum();
+        let events = total(&streams);
         let left_out = KEYS * CHANGES_OF_A_KEY - events.min(KEYS * CHANGES_OF_A_KEY);
         println!("newest, {ingestion}: {events} events, {left_out} changes were late");
+    }
+
+    // From a buffer to direct, so that the order changes once.
+    for ingestion in ["buffered", "direct"] {
+        stack = changed(stack, "exact", ingestion).await;
+        begin(&stack, &format!("begin/{ingestion}")).await;
+        let written = write(&stack, &format!("exact/{ingestion}")).await;
+        let streams = told(&stack, &written).await;
+        let history: Vec<usize> = (0..CHANGES_OF_A_KEY).collect();
+        for key in written.keys() {
+            assert_eq!(streams.get(key), Some(&history), "{ingestion}: {key}");
+        }
+        println!("exact, {ingestion}: the history of each of {KEYS} keys");
     }
     stack.remove().await.unwrap();
 }

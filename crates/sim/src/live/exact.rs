@@ -39,9 +39,6 @@ pub struct ExactScenario {
     is_planned: bool,
 }
 
-/// What was sent: when, and the event.
-pub(super) type Sent = Vec<(Timestamp, Event)>;
-
 impl ExactScenario {
     /// The scenario of a seed.
     #[must_use]
@@ -131,7 +128,7 @@ impl ExactScenario {
         let forward = |work: Work| forward(Arc::clone(&stack), work);
         let invocations = self.invocations;
         let is_done = invocations.run(&source, clock, &mut random, forward).await;
-        let sent: Sent = {
+        let sent: Vec<(Timestamp, Event)> = {
             let arrived = stack.queue.arrived();
             let messages = arrived.messages.iter();
             messages

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bridge_core::event::{Change, Event};
 use bridge_core::timestamp::Timestamp;
 
-use crate::live::exact::Sent;
 use crate::live::history::{Histories, History, Life, name};
 use crate::live::source::Notification;
 
@@ -34,11 +33,11 @@ enum Told {
     Removal(String),
 }
 
-/// Shows history and stream, and tells what is wrong with them.
+/// Shows history and stream (what was sent, and when), and tells what is wrong with them.
 pub(super) fn check(
     histories: &Histories,
     notifications: &[Notification],
-    sent: &Sent,
+    sent: &[(Timestamp, Event)],
     expected: &Expected,
 ) -> (String, Option<String>) {
     let mut trace = String::new();
