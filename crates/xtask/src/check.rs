@@ -87,6 +87,22 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The end-to-end tests whose name holds `name`, on all stacks.
+///
+/// # Errors
+/// What fails.
+pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
+    let tools = tools::install()?;
+    let emulator = Emulator::start(&tools)?;
+    let stack = Stack::new(&tools, &emulator);
+    stack.build()?;
+    deploy(&stack)?;
+    let moto = Moto::start()?;
+    let mut tests = Runner::find().end_to_end(stack.command("cargo"));
+    tests.arg(name).env("MOTO_ENDPOINT", moto.endpoint());
+    run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))
+}
+
 fn spelling() -> anyhow::Result<()> {
     let mut typos = tools::install_typos()?.command("typos");
     run(typos.args(["--format", "brief"])).context("names that are right are listed in _typos.toml")

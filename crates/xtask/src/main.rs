@@ -63,6 +63,9 @@ enum Task {
         /// Leave out what needs the local AWS
         #[arg(long)]
         quick: bool,
+        /// Only the end-to-end tests whose name holds this
+        #[arg(long, conflicts_with = "quick")]
+        end_to_end: Option<String>,
     },
     /// Apply mistakes to a copy, one by one: the test that each names must fail
     Mutants(mutants::MutantsArguments),
@@ -94,7 +97,11 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Up => up::up(),
         Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
-        Task::Test { quick } => check::all(*quick),
+        Task::Test {
+            end_to_end: Some(name),
+            ..
+        } => check::end_to_end(name),
+        Task::Test { quick, .. } => check::all(*quick),
         Task::Mutants(arguments) => mutants::check(arguments),
         Task::Outside => outside::check(),
         Task::Fuzz { arguments } => fuzz(arguments),
