@@ -16,6 +16,7 @@ use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::live::{id_of, live_error, number, text};
+use crate::request_error::RequestError;
 
 /// A claim is taken from nobody, from who holds it no longer, and from its own owner; not by an owner that has
 /// ended.
@@ -29,6 +30,9 @@ const MAY_MARK: &str = "attribute_exists(claimOwner) AND claimUntil >= :now AND 
     NOT begins_with(claimOwner, :request)";
 
 const MAY_RETURN: &str = "claimOwner = :owner AND revision = :revision";
+
+/// The id of the item that names the keys that are stopped. Those of keys begin with `key#`.
+const STOPPED: &str = "stopped";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -64,7 +68,19 @@ impl DynamoKeys {
         live_error(error, &self.table)
     }
 
-    /// What the item held before `owner` claimed it; nothing of it where there was none.
+    async fn update_stopped(&self, update: &str, key: &str) -> Result<(), LiveStoreError> {
+        let key = AttributeValue::Ss(vec![key.to_owned()]);
+        let request = self.client.update_item().table_name(&self.table);
+        let request = request
+            .key("id", text(STOPPED))
+            .update_expression(update)
+            .expression_attribute_names("#keys", "keys")
+            .expression_attribute_values(":key", key);
+        request.send().await.map_err(|e| self.error(&e))?;
+        Ok(())
+    }
+
+    /// What the item held before it was claimed; nothing of it where there was none.
     fn read(&self, before: Option<Item>) -> Result<KeyState, LiveStoreError> {
         let before = before.unwrap_or_default();
         let stored: Stored = match before.get("exact").and_then(|json| json.as_s().ok()) {
@@ -175,5 +191,28 @@ impl KeyStore for DynamoKeys {
             .map_err(|e| self.error(&e))?;
         let before = answer.attributes.unwrap_or_default();
         Ok(before.contains_key("marked"))
+    }
+
+    async fn add_stopped(&self, key: &str) -> Result<(), LiveStoreError> {
+        self.update_stopped("ADD #keys :key", key).await
+    }
+
+    async fn remove_stopped(&self, key: &str) -> Result<(), LiveStoreError> {
+        self.update_stopped("DELETE #keys :key", key).await
+    }
+
+    async fn stopped(&self) -> Result<Vec<String>, LiveStoreError> {
+        let ask = self.client.get_item().table_name(&self.table);
+        let ask = ask.key("id", text(STOPPED)).consistent_read(true);
+        let item = ask.send().await.map_err(|error| {
+            let fault = RequestError::of(&error);
+            LiveStoreError::Store {
+                reason: format!("reading an item of table {}: {fault}", self.table),
+                kind: fault.kind,
+            }
+        })?;
+        let item = item.item.unwrap_or_default();
+        let keys = item.get("keys").and_then(|keys| keys.as_ss().ok());
+        Ok(keys.cloned().unwrap_or_default())
     }
 }

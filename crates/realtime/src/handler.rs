@@ -1,5 +1,6 @@
 //! From an invocation's input to messages in the queue.
 
+mod action;
 mod exact;
 mod hold;
 mod lag;
@@ -18,7 +19,7 @@ use bridge_core::notification::{
 };
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::port::Queue;
-use bridge_core::text::{brief, quoted, shown};
+use bridge_core::text::{brief, shown};
 pub(crate) use exact::ExactPorts;
 pub(crate) use hold::Gate;
 use metrics::counter;
@@ -42,8 +43,8 @@ pub(crate) enum ForwardError {
     /// The input is nothing this function knows.
     #[error(transparent)]
     Input(#[from] NotificationError),
-    /// The action is none of this function's.
-    #[error("action {} is unknown; the realtime function has one: health", quoted(.0))]
+    /// The action is none of this function's, or cannot be done.
+    #[error("{}; the actions are health and continue", shown(.0, MOST_ERROR))]
     Action(String),
     /// Some events or records remain.
     #[error(
@@ -130,8 +131,8 @@ impl<Q: Queue> Forwarder<Q> {
         input: &Value,
         invocation: &Invocation<'_>,
     ) -> Result<Value, ForwardError> {
-        if let Some(action) = input.get("action") {
-            return self.act(action).await;
+        if input.get("action").is_some() {
+            return self.act(input, invocation).await;
         }
         let input = notification::parse_input(input).inspect_err(|error| {
             tracing::error!(%error, "the input is no notification");
@@ -145,25 +146,6 @@ impl<Q: Queue> Forwarder<Q> {
             Input::Direct(document) => self.forward(document, &stream, invocation).await,
             Input::Batch(messages) => Ok(self.forward_batch(messages, &stream, invocation).await),
         }
-    }
-
-    async fn act(&self, action: &Value) -> Result<Value, ForwardError> {
-        if action != "health" {
-            let name = action.as_str().map_or(action.to_string(), str::to_owned);
-            return Err(ForwardError::Action(name));
-        }
-        let unhealthy = |refusal: bridge_core::queue::error::SendError| ForwardError::Unhealthy {
-            queue_url: self.config.queue_url.clone(),
-            reason: refusal.to_string(),
-        };
-        let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
-        let looked = self.gate.look(hold::HEALTH_BUDGET).await;
-        looked.map_err(ForwardError::Held)?;
-        Ok(json!({
-            "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
-            // It has no right to, and no client for it.
-            "bucket": "not checked: this function may not ask S3; the health of reseed tells",
-        }))
     }
 
     async fn forward(

@@ -9,8 +9,10 @@
 //!
 //! - [`reported`]: a notification; [`version`]: one version; [`read`]: those of a key, from the bucket
 //! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
+//! - [`go_on`]: an operator lets a stopped key go on
 //! - [`store`]: the port where the places of all keys are kept
 
+pub mod go_on;
 mod held;
 pub mod read;
 pub mod reported;
@@ -346,6 +348,13 @@ impl Exact<'_> {
         let done = key.return_of(&outcome, self.clock.now() + RETENTION);
         let call = || in_time(self.store.give_back(&done));
         let answer = self.retry(left).run(&mut random, call).await;
+        if done.state.stopped.is_some() {
+            // The next change that finds the key stopped notes it again.
+            let noted = in_time(self.store.add_stopped(&done.key)).await;
+            if let Err(error) = noted {
+                tracing::warn!(%error, "that a key is stopped is not noted yet");
+            }
+        }
         (key, outcome, answer)
     }
 

@@ -64,18 +64,7 @@ impl ExactPorts {
                 continue;
             }
             let lister = (self.lister)(bucket);
-            let exact = Exact {
-                queue,
-                writer,
-                bucket: &*lister,
-                dialect: self.dialect,
-                store: &*self.keys,
-                stream,
-                clock: &SystemClock,
-                request: invocation.request_id,
-                owner: random.u32(..),
-                backoff: Backoff::default(),
-            };
+            let exact = self.exact((queue, writer), &*lister, stream, invocation, random);
             let reported = numbers.iter().filter_map(|number| {
                 let change = changes.get(usize::try_from(*number).ok()?)?;
                 Some(Reported {
@@ -89,6 +78,29 @@ impl ExactPorts {
             add(&mut all, delivered, &numbers);
         }
         all
+    }
+
+    /// What works on one bucket in one invocation.
+    pub(super) fn exact<'a>(
+        &'a self,
+        (queue, writer): (&'a dyn Queue, &'a Writer),
+        bucket: &'a dyn Lister,
+        stream: &'a Stream,
+        invocation: &Invocation<'a>,
+        random: &mut fastrand::Rng,
+    ) -> Exact<'a> {
+        Exact {
+            queue,
+            writer,
+            bucket,
+            dialect: self.dialect,
+            store: &*self.keys,
+            stream,
+            clock: &SystemClock,
+            request: invocation.request_id,
+            owner: random.u32(..),
+            backoff: Backoff::default(),
+        }
     }
 
     /// Refuses a bucket that was never versioned: of its keys nothing but the last version is left to be read.

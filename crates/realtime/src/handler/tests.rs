@@ -354,7 +354,7 @@ async fn health_asks_the_queue() {
     let error = handle(&queue, "", json!({"action": "start"}))
         .await
         .unwrap_err();
-    assert!(error.contains("\"start\""), "{error}");
+    assert!(error.contains("unknown action `start`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

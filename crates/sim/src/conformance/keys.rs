@@ -113,4 +113,22 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
         store.give_back(&give_back("r3#c", &end, true)).await,
         Ok(false)
     );
+
+    // Keys that are stopped are named, once each, until they go on.
+    assert_eq!(store.stopped().await, Ok(vec![]));
+    for _ in 0..2 {
+        assert_eq!(store.add_stopped(key).await, Ok(()));
+        assert_eq!(store.add_stopped("ledger/other").await, Ok(()));
+    }
+    let mut stopped = store.stopped().await.unwrap();
+    stopped.sort();
+    let mut both = [key.to_owned(), "ledger/other".to_owned()];
+    both.sort();
+    assert_eq!(stopped, both);
+    for _ in 0..2 {
+        assert_eq!(store.remove_stopped(key).await, Ok(()));
+    }
+    assert_eq!(store.stopped().await, Ok(vec!["ledger/other".to_owned()]));
+    assert_eq!(store.remove_stopped("ledger/other").await, Ok(()));
+    assert_eq!(store.stopped().await, Ok(vec![]));
 }

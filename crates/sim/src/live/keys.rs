@@ -1,6 +1,6 @@
 //! The live table as `exact` uses it, in memory, with faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ struct Item {
 }
 
 #[derive(Debug, Default)]
-struct Items(Mutex<BTreeMap<String, Item>>);
+struct Items(Mutex<BTreeMap<String, Item>>, Mutex<BTreeSet<String>>);
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -67,6 +67,10 @@ impl Items {
         let is_held = item.claim.as_ref().is_some_and(is_other);
         item.is_marked |= is_held;
         is_held
+    }
+
+    fn stopped(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError> {
@@ -135,5 +139,28 @@ impl KeyStore for SimKeys {
     async fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError> {
         let done = done.clone();
         self.call(move |items| items.give_back(&done)).await
+    }
+
+    async fn add_stopped(&self, key: &str) -> Result<(), LiveStoreError> {
+        let key = key.to_owned();
+        let add = move |items: &Items| {
+            items.stopped().insert(key.clone());
+            Ok(())
+        };
+        self.call(add).await
+    }
+
+    async fn remove_stopped(&self, key: &str) -> Result<(), LiveStoreError> {
+        let key = key.to_owned();
+        let remove = move |items: &Items| {
+            items.stopped().remove(&key);
+            Ok(())
+        };
+        self.call(remove).await
+    }
+
+    async fn stopped(&self) -> Result<Vec<String>, LiveStoreError> {
+        let all = |items: &Items| Ok(items.stopped().iter().cloned().collect());
+        self.call(all).await
     }
 }

@@ -9,6 +9,7 @@ use crate::live::exact::read::ReadError;
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::run::{Listed, Run, Sent, after, behind, from};
 use crate::live::exact::store::{KeyClaim, KeyReturn, KeyState};
+use crate::live::newest::RETENTION;
 use crate::live::store::LiveStoreError;
 use crate::queue::error::SendError;
 use crate::queue::message::{Message, Writer};
@@ -282,7 +283,11 @@ impl<'k> Held<'k> {
             owner: self.claim.owner.clone(),
             state: outcome.state.clone(),
             ends: !outcome.is_unknown,
-            expires,
+            // What an operator has to look at is not forgotten.
+            expires: match outcome.state.stopped {
+                Some(_) => expires + 20 * RETENTION,
+                None => expires,
+            },
         }
     }
 

@@ -83,4 +83,22 @@ pub trait KeyStore: Send + Sync {
     /// [`LiveStoreError::Held`] when this claim does not stand any more, which a repeated call answers
     /// too; [`LiveStoreError::Store`].
     async fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError>;
+
+    /// Notes that a key is stopped; nothing changes where that is known.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn add_stopped(&self, key: &str) -> Result<(), LiveStoreError>;
+
+    /// Notes that a key goes on.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn remove_stopped(&self, key: &str) -> Result<(), LiveStoreError>;
+
+    /// All keys that are stopped, as `bucket/key`.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    async fn stopped(&self) -> Result<Vec<String>, LiveStoreError>;
 }

@@ -1,0 +1,105 @@
+//! What operators ask of the function: how it is, and to let a key go on.
+
+use bridge_core::live::exact::go_on::Refused;
+use bridge_core::queue::error::SendError;
+use bridge_core::queue::port::Queue;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::handler::send::{Invocation, Live};
+use crate::handler::{ForwardError, Forwarder, hold};
+
+/// What may be asked. An unknown field is an error that names it.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase", deny_unknown_fields)]
+enum Request {
+    /// How the function is.
+    Health {},
+    /// Lets a key go on of which the queue refused a version for good.
+    Continue {
+        /// The bucket.
+        bucket: String,
+        /// The key, as events write it.
+        key: String,
+        /// Whether that version is passed over; else it is sent again.
+        #[serde(default)]
+        skip: bool,
+    },
+}
+
+impl<Q: Queue> Forwarder<Q> {
+    /// Does what is asked.
+    ///
+    /// # Errors
+    /// [`ForwardError`]
+    pub(super) async fn act(
+        &self,
+        input: &Value,
+        invocation: &Invocation<'_>,
+    ) -> Result<Value, ForwardError> {
+        let request = Request::deserialize(input);
+        let refused = |error: serde_json::Error| {
+            let told = error.to_string();
+            ForwardError::Action(told.replacen("unknown variant", "unknown action", 1))
+        };
+        match request.map_err(refused)? {
+            Request::Health {} => self.health().await,
+            Request::Continue { bucket, key, skip } => {
+                let refused = if skip { Refused::Skip } else { Refused::Retry };
+                self.go_on((&bucket, &key), refused, invocation).await
+            }
+        }
+    }
+
+    async fn health(&self) -> Result<Value, ForwardError> {
+        let unhealthy = |refusal: SendError| ForwardError::Unhealthy {
+            queue_url: self.config.queue_url.clone(),
+            reason: refusal.to_string(),
+        };
+        let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
+        let looked = self.gate.look(hold::HEALTH_BUDGET).await;
+        looked.map_err(ForwardError::Held)?;
+        let mut answer = json!({
+            "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
+            // It has no right to, and no client for it.
+            "bucket": "not checked: this function may not ask S3; the health of reseed tells",
+        });
+        if let Live::Exact(ports) = &self.sender.live {
+            let stopped = ports.keys.stopped().await;
+            let stopped = stopped.map_err(|error| ForwardError::Held(error.to_string()))?;
+            if !stopped.is_empty() {
+                answer["stoppedKeys"] = json!(stopped);
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn go_on(
+        &self,
+        (bucket, key): (&str, &str),
+        refused: Refused,
+        invocation: &Invocation<'_>,
+    ) -> Result<Value, ForwardError> {
+        let Live::Exact(ports) = &self.sender.live else {
+            return Err(ForwardError::Action(
+                "keys are stopped with LIVE_ORDER=exact only".to_owned(),
+            ));
+        };
+        let stream = self.gate.look(invocation.budget).await;
+        let stream = stream.map_err(ForwardError::Held)?;
+        let (queue, writer) = (&self.sender.queue, &self.sender.writer);
+        let mut random = fastrand::Rng::new();
+        let lister = (ports.lister)(bucket);
+        let exact = ports.exact((queue, writer), &*lister, &stream, invocation, &mut random);
+        let went_on = exact.go_on((bucket, key), refused, invocation.budget, &mut random);
+        let delivered = went_on
+            .await
+            .map_err(|error| ForwardError::Action(format!("{bucket}/{key}: {error}")))?;
+        tracing::info!(bucket, key, ?refused, "goes on");
+        Ok(json!({
+            "forwarded": delivered.sent,
+            "failed": delivered.leftover.len(),
+            "stopped": !delivered.stopped.is_empty(),
+        }))
+    }
+}
