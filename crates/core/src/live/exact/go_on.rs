@@ -115,7 +115,7 @@ impl Exact<'_> {
             Refused::Retry => sent,
             Refused::Skip => {
                 let run = match &sent {
-                    Some(sent) => behind(&listed, sent, &[]),
+                    Some(sent) => behind(&listed, sent, &[], state.begun.is_some()),
                     None => from(&listed, self.boundary(), &[]),
                 };
                 let run = run.with_begun(&listed, state.begun.as_ref());

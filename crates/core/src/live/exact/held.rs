@@ -128,7 +128,7 @@ impl<'k> Held<'k> {
             return;
         };
         let mut run = match self.sent(generation) {
-            Some(sent) => behind(listed, sent, notified),
+            Some(sent) => behind(listed, sent, notified, self.state.begun.is_some()),
             None => from(listed, boundary, notified),
         };
         let begun = self.state.begun.as_ref();
@@ -248,7 +248,13 @@ impl<'k> Held<'k> {
             (stopped, _) => stopped.clone(),
         };
         let confirmed_versions = confirmed.min(versions);
-        let is_unbegun = !is_read || (confirmed_versions == 0 && versions > 0);
+        let is_rewound = self.run.is_again || self.state.begun.is_some();
+        let begun = match &self.listed {
+            Some(Ok(listed)) => (self.run.places.get(confirmed_versions))
+                .filter(|_| is_rewound)
+                .map(|next| listed.versions[*next].identity()),
+            _ => self.state.begun.clone(),
+        };
         let before = self.sent(generation).cloned();
         let sent = match &self.listed {
             Some(Ok(listed)) => after(listed, before, &self.run, confirmed_versions),
@@ -265,7 +271,7 @@ impl<'k> Held<'k> {
             is_unknown: mine.iter().any(|left| left.may_have_arrived),
             state: KeyState {
                 sent,
-                begun: self.state.begun.clone().filter(|_| is_unbegun),
+                begun,
                 generation: generation.max(self.state.generation),
                 attempt: self.attempt,
                 was_left: false,

@@ -102,9 +102,9 @@ impl Sent {
 
 /// What is to be sent of a key of which something was sent: what stands behind it. If it is gone from the bucket,
 /// its time decides. A version dated back that came since is sent where it is listed, and what is newer again
-/// behind it.
+/// behind it. While such a run `is_unended`, what is named as sent may have to be sent again.
 #[must_use]
-pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
+pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event], is_unended: bool) -> Run {
     let versions = &listed.versions;
     let place = sent.place(listed);
     let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
@@ -116,7 +116,7 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event]) -> Run {
                 || version.effective_time == sent.effective_time
                     && !of_that_time.contains(&identity);
             // An upload that came below it since may have raised its time.
-            is_behind && !sent.dated_back.contains(&identity)
+            is_behind && (is_unended || !sent.dated_back.contains(&identity))
         }
     };
     let first = (0..versions.len())
