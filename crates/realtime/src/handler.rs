@@ -3,6 +3,7 @@
 mod action;
 mod exact;
 mod hold;
+mod invocation;
 mod lag;
 mod order;
 mod send;
@@ -22,10 +23,11 @@ use bridge_core::queue::port::Queue;
 use bridge_core::text::{brief, shown};
 pub(crate) use exact::ExactPorts;
 pub(crate) use hold::Gate;
+pub(crate) use invocation::Invocation;
 use metrics::counter;
 use order::{Change, sort};
+pub(crate) use send::Live;
 use send::Sender;
-pub(crate) use send::{Invocation, Live};
 use serde_json::{Value, json};
 
 /// Kept back from the invocation's time for the answer.

@@ -6,7 +6,8 @@ use bridge_core::queue::port::Queue;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::handler::send::{Invocation, Live};
+use crate::handler::invocation::Invocation;
+use crate::handler::send::Live;
 use crate::handler::{ForwardError, Forwarder, hold};
 
 /// What may be asked. An unknown field is an error that names it.

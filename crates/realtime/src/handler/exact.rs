@@ -20,8 +20,8 @@ use bridge_core::retry::Backoff;
 use bridge_core::watched::{Versioning, WatchedBucket};
 use tokio::time::Instant;
 
+use crate::handler::invocation::Invocation;
 use crate::handler::order::Change;
-use crate::handler::send::Invocation;
 
 /// Code of the reason why nothing of a bucket is sent that was never versioned.
 const NOT_VERSIONED: &str = "NotVersioned";

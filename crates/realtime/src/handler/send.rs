@@ -1,7 +1,6 @@
 //! Changes into the queue, as `LIVE_ORDER` says; and what is told of them.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::event::Event;
@@ -17,17 +16,9 @@ use bridge_core::text::{brief, shown};
 use metrics::{counter, histogram};
 
 use crate::handler::exact::ExactPorts;
+use crate::handler::invocation::Invocation;
 use crate::handler::lag;
 use crate::handler::order::Change;
-
-/// What Lambda says of an invocation.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Invocation<'a> {
-    /// Its request id; the same when it is tried again.
-    pub(crate) request_id: &'a str,
-    /// The time to work in.
-    pub(crate) budget: Duration,
-}
 
 /// What is sent of what comes.
 pub(crate) enum Live {

@@ -1,0 +1,12 @@
+//! One invocation.
+
+use std::time::Duration;
+
+/// What Lambda says of an invocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invocation<'a> {
+    /// Its request id; the same when it is tried again.
+    pub(crate) request_id: &'a str,
+    /// The time to work in.
+    pub(crate) budget: Duration,
+}
