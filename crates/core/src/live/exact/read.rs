@@ -102,3 +102,119 @@ pub async fn read(
     versions.reverse();
     Ok(Listed { versions, is_cut })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::Event;
+    use crate::live::exact::run::{after, from};
+    use crate::timestamp::Timestamp;
+
+    /// Pages of a key's versions, newest first, `size` each.
+    struct Pages {
+        ids: Vec<&'static str>,
+        size: usize,
+        asked: Mutex<Vec<Option<String>>>,
+    }
+
+    #[async_trait]
+    impl Lister for Pages {
+        async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+            let marker = marker.and_then(|marker| marker.version_id.clone());
+            let is_marker = |id: &&str| Some(*id) == marker.as_deref();
+            let begin = self.ids.iter().position(is_marker).map_or(0, |p| p + 1);
+            self.asked.lock().unwrap().push(marker);
+            let rest = &self.ids[begin..];
+            let mut xml = format!(
+                "<ListVersionsResult><IsTruncated>{}</IsTruncated>",
+                rest.len() > self.size
+            );
+            for id in rest.iter().take(self.size) {
+                // What else begins so comes behind the key.
+                let key = if *id == "other" { "key/2" } else { prefix };
+                let second = self.ids.len() - self.ids.iter().position(|i| i == id).unwrap();
+                let is_latest = begin == 0 && *id == self.ids[0];
+                xml += &format!(
+                    "<Version><Key>{key}</Key><VersionId>{id}</VersionId>\
+                     <IsLatest>{is_latest}</IsLatest>\
+                     <LastModified>2024-05-01T12:00:{second:02}.000Z</LastModified>\
+                     <ETag>\"{id}\"</ETag><Size>1</Size></Version>"
+                );
+            }
+            Ok(Bytes::from(xml + "</ListVersionsResult>"))
+        }
+    }
+
+    async fn read_of(pages: &Pages, wanted: Wanted<'_>) -> (Listed, u64) {
+        let requests = AtomicU64::new(0);
+        let listed = read(pages, "key", wanted, &requests).await.unwrap();
+        (listed, requests.into_inner())
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_down_to_the_version_sent_last() {
+        let pages = Pages {
+            ids: vec!["v5", "v4", "v3", "v2", "v1", "other"],
+            size: 2,
+            asked: Mutex::default(),
+        };
+        let all = Wanted {
+            sent: None,
+            is_whole: false,
+            dialect: Dialect::of_s3(),
+        };
+        let (listed, requests) = read_of(&pages, all).await;
+        let ids = |listed: &Listed| -> Vec<String> {
+            listed.versions.iter().map(|v| v.id.clone()).collect()
+        };
+        assert_eq!(ids(&listed), ["v1", "v2", "v3", "v4", "v5"]);
+        assert_eq!((listed.is_cut, requests), (false, 3));
+
+        let nothing: [&Event; 0] = [];
+        let run = from(&listed, Timestamp(i64::MIN), &nothing);
+        let sent = after(&listed, None, &run, 4).unwrap();
+        let down_to_v4 = Wanted {
+            sent: Some(&sent),
+            ..all
+        };
+        let (listed, requests) = read_of(&pages, down_to_v4).await;
+        assert_eq!(ids(&listed), ["v4", "v5"]);
+        assert_eq!((listed.is_cut, requests), (true, 1));
+
+        let whole = Wanted {
+            is_whole: true,
+            ..down_to_v4
+        };
+        let (listed, requests) = read_of(&pages, whole).await;
+        assert_eq!(
+            (listed.versions.len(), listed.is_cut, requests),
+            (5, false, 3)
+        );
+        assert_eq!(
+            pages.asked.lock().unwrap().last(),
+            Some(&Some("v2".to_owned())),
+            "from behind the page's last version on"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_key_without_versions_is_one_request() {
+        let pages = Pages {
+            ids: vec!["other"],
+            size: 1,
+            asked: Mutex::default(),
+        };
+        let wanted = Wanted {
+            sent: None,
+            is_whole: true,
+            dialect: Dialect::default(),
+        };
+        let (listed, requests) = read_of(&pages, wanted).await;
+        assert_eq!((listed, requests), (Listed::default(), 1));
+    }
+}
