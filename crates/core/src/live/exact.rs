@@ -130,7 +130,7 @@ impl Exact<'_> {
             if is_deletion {
                 hints.deletions.push(number);
             } else {
-                hints.hints.push(number);
+                hints.arrivals.push(number);
                 hints.is_repeated |= change.is_repeated;
                 hints.is_dated_back |= change.is_dated_back();
             }
@@ -240,7 +240,7 @@ impl Exact<'_> {
         for key in &mut held {
             let notified: Vec<&Event> = key
                 .hints
-                .hints
+                .arrivals
                 .iter()
                 .filter_map(|number| at(changes, *number))
                 .filter(|event| !self.is_before(event))

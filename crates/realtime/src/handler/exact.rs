@@ -26,14 +26,17 @@ use crate::handler::order::Change;
 /// Code of the reason why nothing of a bucket is sent that was never versioned.
 const NOT_VERSIONED: &str = "NotVersioned";
 
+/// A port of the bucket of a name.
+type OfBucket<T> = Box<dyn Fn(&str) -> Box<T> + Send + Sync>;
+
 /// What `exact` works with.
 pub(crate) struct ExactPorts {
     /// How far each key has been sent.
     pub(crate) keys: Box<dyn KeyStore>,
     /// The bucket of a name, to be listed.
-    pub(crate) lister: Box<dyn Fn(&str) -> Box<dyn Lister> + Send + Sync>,
+    pub(crate) lister: OfBucket<dyn Lister>,
     /// The same, to be asked whether it is versioned.
-    pub(crate) watched: Box<dyn Fn(&str) -> Box<dyn WatchedBucket> + Send + Sync>,
+    pub(crate) watched: OfBucket<dyn WatchedBucket>,
     /// What is known of its server.
     pub(crate) dialect: Dialect,
     /// Buckets that were found to be versioned.

@@ -113,8 +113,11 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
         store.give_back(&give_back("r3#c", &end, true)).await,
         Ok(false)
     );
+    names_of_stopped_keys(store, key).await;
+}
 
-    // Keys that are stopped are named, once each, until they go on.
+/// Keys that are stopped are named, once each, until they go on.
+async fn names_of_stopped_keys(store: &dyn KeyStore, key: &str) {
     assert_eq!(store.stopped().await, Ok(vec![]));
     for _ in 0..2 {
         assert_eq!(store.add_stopped(key).await, Ok(()));

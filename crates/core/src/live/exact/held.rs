@@ -29,7 +29,7 @@ const KEY_STOPPED: &str = "KeyStopped";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hints {
     /// That a version or a marker came.
-    pub(super) hints: Vec<u64>,
+    pub(super) arrivals: Vec<u64>,
     /// That one was removed for good: no listing shows it.
     pub(super) deletions: Vec<u64>,
     /// Removals that this invocation has sent. Their source must bring them again nevertheless if this holder
@@ -49,7 +49,7 @@ impl Hints {
     /// All numbers.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> + use<'_> {
         let removals = self.deletions.iter().chain(&self.removed);
-        self.hints.iter().chain(removals).copied()
+        self.arrivals.iter().chain(removals).copied()
     }
 
     /// Whether another holder does all that is to be done: it looks for what is new, and will come again itself if it dies.
@@ -195,7 +195,7 @@ impl<'k> Held<'k> {
         let Some(Ok(listed)) = &self.listed else {
             return;
         };
-        let hints = self.hints.hints.iter();
+        let hints = self.hints.arrivals.iter();
         let reported: HashMap<&str, Vec<&Event>> =
             hints
                 .filter_map(|n| at(changes, *n))
@@ -316,7 +316,7 @@ impl<'k> Held<'k> {
             let reports = |number: &&u64| {
                 at(changes, **number).is_some_and(|event| versions[*place].is_reported_by(event))
             };
-            let told: Vec<u64> = hints.hints.iter().filter(reports).copied().collect();
+            let told: Vec<u64> = hints.arrivals.iter().filter(reports).copied().collect();
             delivered.healed += u64::from(told.is_empty());
             hints.told.extend(told);
         }
@@ -344,7 +344,7 @@ impl<'k> Held<'k> {
         match answer {
             Ok(false) if !self.has_more && !self.was_marked => {
                 let told = hints.told;
-                let late = hints.hints.into_iter().filter(|n| !told.contains(n));
+                let late = hints.arrivals.into_iter().filter(|n| !told.contains(n));
                 delivered.late.extend(late);
                 None
             }

@@ -10,6 +10,7 @@ use crate::listing::page::error::PageError;
 use crate::listing::page::{Marker, parse_page};
 use crate::listing::rank::{Arranged, arrange_chain, by_key, rank_chain};
 use crate::listing::repeats::Chain;
+use crate::listing::rows::Listing;
 use crate::live::exact::run::{Listed, Sent};
 use crate::live::exact::version::Version;
 use crate::live::store::LiveStoreError;
@@ -97,7 +98,7 @@ pub async fn read(
     let mut parts = chain.take();
     arrange_chain(&mut parts, &mut dialect, &mut Arranged::default())?;
     rank_chain(&mut parts);
-    let newest_first = parts.iter().flat_map(|part| part.iter());
+    let newest_first = parts.iter().flat_map(Listing::iter);
     let mut versions: Vec<Version> = newest_first.map(|row| Version::of(&row)).collect();
     versions.reverse();
     Ok(Listed { versions, is_cut })

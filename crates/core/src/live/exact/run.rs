@@ -108,16 +108,15 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event], is_unended: boo
     let versions = &listed.versions;
     let place = sent.place(listed);
     let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
-    let is_new = |index: usize| match place {
-        Some(place) => index > place,
-        None => {
-            let (version, identity) = (&versions[index], versions[index].identity());
-            let is_behind = version.effective_time > sent.effective_time
-                || version.effective_time == sent.effective_time
-                    && !of_that_time.contains(&identity);
-            // An upload that came below it since may have raised its time.
-            is_behind && (is_unended || !sent.dated_back.contains(&identity))
+    let is_new = |index: usize| {
+        if let Some(place) = place {
+            return index > place;
         }
+        let (version, identity) = (&versions[index], versions[index].identity());
+        let is_behind = version.effective_time > sent.effective_time
+            || version.effective_time == sent.effective_time && !of_that_time.contains(&identity);
+        // An upload that came below it since may have raised its time.
+        is_behind && (is_unended || !sent.dated_back.contains(&identity))
     };
     let first = (0..versions.len())
         .find(|index| is_new(*index) || sent.lacks(&versions[*index], notified))

@@ -179,10 +179,10 @@ fn check_key(
         }
         before = Some(*place);
     }
-    if !expected.has_faults && !has_dated_back {
-        if let Some((place, count)) = times.iter().find(|(_, count)| **count > 1) {
-            return Some(format!("{place} comes {count} times"));
-        }
+    let repeated = times.iter().find(|(_, count)| **count > 1);
+    let may_repeat = expected.has_faults || has_dated_back;
+    if let Some((place, count)) = repeated.filter(|_| !may_repeat) {
+        return Some(format!("{place} comes {count} times"));
     }
     let newest = history.iter().rposition(is_there);
     let last = stream
