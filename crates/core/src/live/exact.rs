@@ -7,7 +7,7 @@
 //! with other deduplication ids. Nobody relies on a holder that may be dead: a notification that comes again
 //! waits for the key (docs/decisions/0028).
 //!
-//! - [`reported`]: a notification; [`version`]: one version; [`read`]: those of a key, from the bucket
+//! - [`reported`]: a notification; [`version`]: one version; [`mod@read`]: those of a key, from the bucket
 //! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
 //! - [`go_on`]: an operator lets a stopped key go on
 //! - [`store`]: the port where the places of all keys are kept

@@ -106,6 +106,7 @@ pub async fn read(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::sync::Mutex;
 
     use async_trait::async_trait;
@@ -140,7 +141,8 @@ mod tests {
                 let key = if *id == "other" { "key/2" } else { prefix };
                 let second = self.ids.len() - self.ids.iter().position(|i| i == id).unwrap();
                 let is_latest = begin == 0 && *id == self.ids[0];
-                xml += &format!(
+                let _ = write!(
+                    xml,
                     "<Version><Key>{key}</Key><VersionId>{id}</VersionId>\
                      <IsLatest>{is_latest}</IsLatest>\
                      <LastModified>2024-05-01T12:00:{second:02}.000Z</LastModified>\
