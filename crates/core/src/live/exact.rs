@@ -188,7 +188,10 @@ impl Exact<'_> {
                     };
                     let state = retry.run(&mut random, call).await;
                     let is_marked = match &state {
-                        Err(LiveStoreError::Held) if hints.may_be_handed_over() => {
+                        // Who may come to hold it late must come again.
+                        Err(LiveStoreError::Held)
+                            if hints.may_be_handed_over() && !is_unclear.load(Relaxed) =>
+                        {
                             let request = format!("{}#", self.request);
                             let mark = || (self.store).mark(&claim.key, &request, self.clock.now());
                             let call = || in_time(mark());
