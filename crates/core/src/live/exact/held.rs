@@ -52,7 +52,8 @@ impl Hints {
         self.arrivals.iter().chain(removals).copied()
     }
 
-    /// Whether another holder does all that is to be done: it looks for what is new, and will come again itself if it dies.
+    /// Whether another holder does all that is to be done: it looks for what is new, and will come again itself
+    /// if it dies.
     pub(super) fn may_be_handed_over(&self) -> bool {
         let is_clear = self.unclear.is_empty();
         is_clear && self.deletions.is_empty() && !self.is_dated_back && !self.is_repeated
