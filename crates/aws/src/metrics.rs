@@ -3,6 +3,7 @@
 //!
 //! Counted where it happens, by the facade `metrics`; the names are in docs/OPERATIONS.md.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use metrics_cloudwatch_embedded::{Builder, Collector};
@@ -29,9 +30,13 @@ pub fn init() -> Option<&'static Collector> {
 
 /// Writes out what was counted; at the end of an invocation, since Lambda freezes the process then.
 pub fn flush(collector: Option<&Collector>) {
-    if let Some(collector) = collector
-        && let Err(error) = collector.flush(std::io::stdout())
-    {
+    let Some(collector) = collector else { return };
+    // At once: standard output by itself takes its lock for every word.
+    let mut lines = Vec::with_capacity(1024);
+    let written = collector
+        .flush(&mut lines)
+        .and_then(|()| std::io::stdout().write_all(&lines));
+    if let Err(error) = written {
         tracing::error!(%error, "metrics cannot be written");
     }
 }
