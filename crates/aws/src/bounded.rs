@@ -39,6 +39,12 @@ pub fn bounded(inner: SharedHttpClient, most: usize) -> SharedHttpClient {
     SharedHttpClient::new(Bounded { inner, most })
 }
 
+/// As [`bounded`], of a connector.
+#[must_use]
+pub fn bounded_connector(inner: SharedHttpConnector, most: usize) -> SharedHttpConnector {
+    SharedHttpConnector::new(Bounded { inner, most })
+}
+
 #[derive(Debug)]
 struct Bounded<T> {
     inner: T,

@@ -3,7 +3,8 @@
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
-//! - [`queue`]: the queue, SQS
+//! - [`signed`]: a small client for services that speak JSON, past the SDK's orchestrator
+//! - [`queue`]: the queue, SQS; [`sender`]: by which client
 //! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it; [`stream`]: its item that all
 //!   keys share
 //! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
@@ -35,6 +36,8 @@ pub mod queue;
 pub mod queues;
 pub mod request_error;
 pub mod sdk;
+pub mod sender;
+pub mod signed;
 pub mod stream;
 #[cfg(feature = "listing")]
 pub mod watched;

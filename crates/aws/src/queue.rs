@@ -1,4 +1,5 @@
-//! Port `Queue`: SQS.
+//! Port `Queue`: SQS by the SDK, and what its requests and answers hold whoever sends them
+//! ([`crate::signed::queue`] does by default).
 //!
 //! The SDK signs, finds endpoints and credentials, and reads the answer. The request's body is
 //! written here: the SDK would want an owned copy of every text of every entry, a megabyte of them
@@ -23,7 +24,7 @@ use serde::{Serialize, Serializer};
 use crate::request_error::RequestError;
 use crate::sdk::REQUEST_TIMEOUT;
 
-/// One SQS queue.
+/// One SQS queue, by the SDK's client.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
@@ -75,29 +76,15 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map_err(|e| refusal(&e))?;
-        let mut results: Vec<EntryResult> = vec![Err(SendError::not_mentioned()); messages.len()];
-        let at = |id: &str| id.parse::<usize>().ok().filter(|i| *i < messages.len());
+        let mut results = Results::of(messages);
         for done in answer.successful() {
-            if let Some(index) = at(done.id()) {
-                results[index] = Ok(());
-                tracing::debug!(
-                    number = messages[index].number,
-                    deduplication_id = messages[index].id_of_attempt().as_deref(),
-                    message_id = done.message_id(),
-                    "sent"
-                );
-            }
+            results.done(done.id(), done.message_id());
         }
         for failed in answer.failed() {
-            if let Some(index) = at(failed.id()) {
-                results[index] = Err(SendError {
-                    kind: entry_kind(failed.code(), failed.sender_fault()),
-                    code: failed.code().to_owned(),
-                    message: failed.message().unwrap_or_default().to_owned(),
-                });
-            }
+            let message = failed.message().unwrap_or_default();
+            results.failed(failed.id(), failed.code(), message, failed.sender_fault());
         }
-        Ok(results)
+        Ok(results.all())
     }
 
     async fn depth(&self) -> Result<u64, SendError> {
@@ -117,9 +104,57 @@ impl Queue for SqsQueue {
     }
 }
 
+/// One result an entry, whichever of them the answer mentions.
+pub(crate) struct Results<'a> {
+    messages: &'a [Message],
+    results: Vec<EntryResult>,
+}
+
+impl<'a> Results<'a> {
+    /// Nothing is mentioned yet.
+    pub(crate) fn of(messages: &'a [Message]) -> Self {
+        Self {
+            messages,
+            results: vec![Err(SendError::not_mentioned()); messages.len()],
+        }
+    }
+
+    fn index(&self, id: &str) -> Option<usize> {
+        id.parse().ok().filter(|index| *index < self.messages.len())
+    }
+
+    /// SQS has the entry.
+    pub(crate) fn done(&mut self, id: &str, message_id: &str) {
+        let Some(index) = self.index(id) else { return };
+        self.results[index] = Ok(());
+        tracing::debug!(
+            number = self.messages[index].number,
+            deduplication_id = self.messages[index].id_of_attempt().as_deref(),
+            message_id,
+            "sent"
+        );
+    }
+
+    /// SQS does not take the entry.
+    pub(crate) fn failed(&mut self, id: &str, code: &str, message: &str, sender_fault: bool) {
+        if let Some(index) = self.index(id) {
+            self.results[index] = Err(SendError {
+                kind: entry_kind(code, sender_fault),
+                code: code.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+    }
+
+    /// In the request's order.
+    pub(crate) fn all(self) -> Vec<EntryResult> {
+        self.results
+    }
+}
+
 /// A `SendMessageBatch` request.
 /// Source: Amazon SQS API Reference, "`SendMessageBatch`" (AWS JSON protocol 1.0).
-fn body(url: &str, messages: &[Message]) -> Bytes {
+pub(crate) fn body(url: &str, messages: &[Message]) -> Bytes {
     let batch = Batch {
         queue_url: url,
         entries: messages.iter().enumerate().map(Entry::of).collect(),
@@ -190,6 +225,16 @@ impl Serialize for Attributes<'_> {
     }
 }
 
+impl From<RequestError> for SendError {
+    fn from(fault: RequestError) -> Self {
+        Self {
+            kind: fault.kind,
+            code: fault.code,
+            message: fault.message,
+        }
+    }
+}
+
 /// A throttled entry of a batch is marked as the sender's fault, like a malformed one.
 fn entry_kind(code: &str, sender_fault: bool) -> FailureKind {
     if code.contains("Throttl") || code.contains("OverLimit") {
@@ -205,10 +250,5 @@ fn refusal<E>(error: &SdkError<E>) -> SendError
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let fault = RequestError::of(error);
-    SendError {
-        kind: fault.kind,
-        code: fault.code,
-        message: fault.message,
-    }
+    RequestError::of(error).into()
 }

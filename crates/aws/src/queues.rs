@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 
-use aws_sdk_sqs::Client;
 use bridge_core::queue::port::Queue;
 use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 
-use crate::queue::SqsQueue;
+use crate::sender::SqsClient;
 
 /// All queues that a client reaches.
 #[derive(Debug, Clone)]
 pub struct SqsQueues {
     /// The client of them all.
-    pub client: Client,
+    pub client: SqsClient,
     /// The URL of the failure queue, where events are parked.
     pub failure_queue: Option<String>,
 }
 
 impl Queues for SqsQueues {
     fn open(&self, url: &str) -> Arc<dyn Queue> {
-        Arc::new(SqsQueue::new(self.client.clone(), url.to_owned()))
+        self.client.queue(url.to_owned())
     }
 
     fn parking(&self, _job_id: Option<&JobId>) -> Option<Arc<dyn Queue>> {

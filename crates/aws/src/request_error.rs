@@ -29,7 +29,7 @@ impl RequestError {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + HttpStatus + 'static,
     {
-        let is_too_long = chain(error).any(<dyn std::error::Error>::is::<TooLong>);
+        let is_too_long = is_too_long(error);
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status();
@@ -55,7 +55,7 @@ impl RequestError {
     }
 
     /// A refusal. Some servers give no code, some no message: the status is told instead.
-    fn of_service(code: Option<&str>, message: Option<&str>, status: u16) -> Self {
+    pub(crate) fn of_service(code: Option<&str>, message: Option<&str>, status: u16) -> Self {
         let given = |text: Option<&str>, most| {
             let text = text.map(str::trim).filter(|text| !text.is_empty());
             text.map(|text| shown(text, most))
@@ -105,6 +105,8 @@ fn kind_of(code: &str, status: u16) -> FailureKind {
     }
 }
 
+impl std::error::Error for RequestError {}
+
 impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.code, self.message)
@@ -121,6 +123,11 @@ impl HttpStatus for aws_smithy_runtime_api::client::orchestrator::HttpResponse {
     fn status(&self) -> u16 {
         Self::status(self).as_u16()
     }
+}
+
+/// Whether an answer was not read on ([`crate::bounded`]).
+pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
+    chain(error).any(<dyn std::error::Error>::is::<TooLong>)
 }
 
 /// An error and what caused it, outermost first.

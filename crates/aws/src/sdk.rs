@@ -1,8 +1,10 @@
 //! One configuration for all clients.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::credentials::EnvironmentVariableCredentialsProvider;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::identity::IdentityCache;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -12,21 +14,31 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, imds};
-use aws_sdk_sqs::config::ProvideCredentials as _;
-use aws_smithy_http_client::Builder;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::default_async_sleep;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use bridge_core::listing::dialect::Dialect;
 use bridge_core::text::brief;
 
-use crate::bounded::bounded;
+use crate::bounded::{bounded, bounded_connector};
 use crate::request_error::sources;
 
 pub use aws_config::SdkConfig;
 
 /// The longest that one request may take. Leases count on it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long credentials may take: a `credential_process` may ask a person.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
@@ -45,15 +57,18 @@ const MOST_DOCUMENT: usize = 16 * 1024 * 1024;
 /// retry: lanes, scans and segments do, with their own time budgets and in order.
 #[must_use]
 pub fn defaults(http: SharedHttpClient) -> ConfigLoader {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        // Answers that are read whole by the SDK or the lister, reading included.
-        .operation_attempt_timeout(REQUEST_TIMEOUT)
-        .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(bounded(http, MOST_ANSWER))
-        .timeout_config(timeouts)
+        .timeout_config(timeouts())
         .retry_config(RetryConfig::disabled())
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        // Answers that are read whole by the SDK or the lister, reading included.
+        .operation_attempt_timeout(REQUEST_TIMEOUT)
+        .build()
 }
 
 /// Loads region, credentials and endpoints as the AWS SDKs do. Where nothing says a region, an endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
@@ -92,6 +107,42 @@ pub async fn load() -> SdkConfig {
         .await
 }
 
+/// Region, credentials and endpoints as Lambda gives them: in the environment, and nowhere else. What [`load`] knows
+/// besides (profiles, roles, the metadata service) a function never has, and need not have in it.
+#[must_use]
+pub fn of_environment() -> SdkConfig {
+    let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+    let is_on = |name| variable(name).map(|text| text.eq_ignore_ascii_case("true"));
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(variable("AWS_REGION").map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .identity_cache(IdentityCache::lazy().build())
+        .http_client(bounded(http_client(), MOST_DOCUMENT))
+        .timeout_config(timeouts())
+        .retry_config(RetryConfig::disabled())
+        .service_config(Variables);
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.set_use_fips(is_on("AWS_USE_FIPS_ENDPOINT"));
+    config.set_use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_sleep_impl(default_async_sleep());
+    config.set_time_source(Some(SharedTimeSource::default()));
+    config.build()
+}
+
+/// What is said for one service: `AWS_ENDPOINT_URL_SQS` …
+#[derive(Debug)]
+struct Variables;
+
+impl LoadServiceConfig for Variables {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        let text = std::env::var(format!("{}_{service}", key.env())).ok();
+        text.filter(|text| !text.is_empty())
+    }
+}
+
 /// The machine's metadata service, asked once: where there is none, something else may answer at its
 /// address with a 5xx, which the SDK would repeat three times. One that keeps silent is abandoned
 /// after a second.
@@ -110,6 +161,33 @@ pub fn http_client() -> SharedHttpClient {
     Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()
+}
+
+/// The connections of [`crate::signed`]: the SDK's HTTP client by itself, for answers that are one JSON document.
+#[must_use]
+pub fn connector() -> SharedHttpConnector {
+    SharedHttpConnector::new(OnFirstCall(LazyLock::new(new_connector)))
+}
+
+/// A connector that is made when it is needed: making it reads all certificates of the machine.
+#[derive(Debug)]
+struct OnFirstCall(LazyLock<SharedHttpConnector>);
+
+impl HttpConnector for OnFirstCall {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.0.call(request)
+    }
+}
+
+fn new_connector() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build();
+    bounded_connector(SharedHttpConnector::new(connector), MOST_DOCUMENT)
 }
 
 /// Looks for credentials as requests will, so that it can be told by itself when there are none.

@@ -18,6 +18,7 @@ use std::time::Instant;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::queues::SqsQueues;
 use bridge_aws::sdk;
+use bridge_aws::sender::SqsClient;
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
 use bridge_history::api::start::StartRequest;
@@ -70,7 +71,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, scope.bucket.clone());
     let sqs = SqsQueues {
-        client: sdk::sqs(&sdk),
+        client: SqsClient::new(&sdk),
         failure_queue: None,
     };
     let queue = scope.target.queue_url().map(|url| (sqs.open(url), url));

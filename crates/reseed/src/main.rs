@@ -9,6 +9,7 @@ use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queues::SqsQueues;
+use bridge_aws::sender::SqsClient;
 use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::clock::SystemClock;
@@ -61,7 +62,7 @@ async fn wire(config: ReseedConfig) -> Reseed {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
         queues: Arc::new(SqsQueues {
-            client: sdk::sqs(&sdk),
+            client: SqsClient::new(&sdk),
             failure_queue: config.failure_queue.clone(),
         }),
         jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),

@@ -1,5 +1,6 @@
 //! Port: a queue, as the senders see it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +39,22 @@ pub trait Queue: Send + Sync {
 
     /// The longest that [`Queue::send`] can take.
     fn request_timeout(&self) -> std::time::Duration;
+}
+
+#[async_trait]
+impl<Q: Queue + ?Sized> Queue for Arc<Q> {
+    async fn send(&self, messages: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+        (**self).send(messages).await
+    }
+    async fn depth(&self) -> Result<u64, SendError> {
+        (**self).depth().await
+    }
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
+        (**self).max_message_bytes().await
+    }
+    fn request_timeout(&self) -> Duration {
+        (**self).request_timeout()
+    }
 }
 
 /// A request that ends by itself or by the clock.

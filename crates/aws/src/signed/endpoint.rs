@@ -1,0 +1,101 @@
+//! Where a service is: by the SDK's own rules, from region, FIPS and dual-stack, or where the user says.
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::config::endpoint as dynamodb;
+use aws_sdk_dynamodb::config::endpoint::ResolveEndpoint as _;
+use aws_sdk_sqs::config::endpoint as sqs;
+use aws_sdk_sqs::config::endpoint::ResolveEndpoint as _;
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::OnceCell;
+
+use crate::request_error::RequestError;
+use crate::signed::not_sent;
+use crate::signed::service::{SQS, Service};
+
+/// Where a service is, found out once.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    is_sqs: bool,
+    region: Option<String>,
+    use_fips: Option<bool>,
+    use_dual_stack: Option<bool>,
+    /// `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`, or the profile's.
+    own: Option<String>,
+    found: OnceCell<String>,
+}
+
+impl Endpoint {
+    pub(super) fn new(service: &Service, config: &SdkConfig) -> Self {
+        Self {
+            is_sqs: *service == SQS,
+            region: config.region().map(ToString::to_string),
+            use_fips: config.use_fips(),
+            use_dual_stack: config.use_dual_stack(),
+            own: own(service, config),
+            found: OnceCell::new(),
+        }
+    }
+
+    /// The region that is signed for.
+    pub(super) fn region(&self) -> Result<&str, RequestError> {
+        self.region.as_deref().ok_or_else(|| not_sent(&NoRegion))
+    }
+
+    /// The URL of the service, with a path.
+    pub(super) async fn get(&self) -> Result<&str, RequestError> {
+        let found = self.found.get_or_try_init(|| self.find()).await;
+        found.map(String::as_str)
+    }
+
+    async fn find(&self) -> Result<String, RequestError> {
+        let url = if self.is_sqs {
+            let asked = sqs::Params::builder()
+                .set_region(self.region.clone())
+                .set_use_fips(self.use_fips)
+                .set_use_dual_stack(self.use_dual_stack)
+                .set_endpoint(self.own.clone())
+                .build()
+                .map_err(|error| not_sent(&error))?;
+            let rules = sqs::DefaultResolver::new();
+            rules.resolve_endpoint(&asked).await
+        } else {
+            let asked = dynamodb::Params::builder()
+                .set_region(self.region.clone())
+                .set_use_fips(self.use_fips)
+                .set_use_dual_stack(self.use_dual_stack)
+                .set_endpoint(self.own.clone())
+                .build()
+                .map_err(|error| not_sent(&error))?;
+            let rules = dynamodb::DefaultResolver::new();
+            rules.resolve_endpoint(&asked).await
+        };
+        let url = url.map_err(|error| not_sent(&*error))?.url().to_owned();
+        let has_path = url
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.contains('/'));
+        Ok(if has_path { url } else { url + "/" })
+    }
+}
+
+/// As the SDK's clients look for it: what the program says, what is said for the service, what for all.
+fn own(service: &Service, config: &SdkConfig) -> Option<String> {
+    let for_all = config.endpoint_url().map(ToOwned::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return for_all;
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id(service.id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let for_this = config
+        .service_config()
+        .and_then(|services| services.load_config(key));
+    for_this.or(for_all)
+}
+
+/// Nothing tells where to send to.
+#[derive(Debug, thiserror::Error)]
+#[error("no region: set AWS_REGION")]
+struct NoRegion;

@@ -1,0 +1,36 @@
+//! Services, and how each wants to be spoken to.
+
+/// A service that speaks AWS's JSON protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// What the SDKs call it: `AWS_ENDPOINT_URL_…` and the profile's `services` are of this name.
+    pub id: &'static str,
+    /// What signatures are for.
+    pub signing_name: &'static str,
+    /// What stands before the operation in `X-Amz-Target`.
+    pub target: &'static str,
+    /// The protocol's version.
+    pub content_type: &'static str,
+    /// Whether it tells its older protocol's error codes when asked to (`x-amzn-query-error`), which users know
+    /// and this program classifies.
+    /// Source: Smithy 2.0, "AWS JSON 1.0 protocol", "`awsQueryCompatible`".
+    pub has_query_codes: bool,
+}
+
+/// Amazon SQS.
+pub const SQS: Service = Service {
+    id: "SQS",
+    signing_name: "sqs",
+    target: "AmazonSQS",
+    content_type: "application/x-amz-json-1.0",
+    has_query_codes: true,
+};
+
+/// Amazon `DynamoDB`.
+pub const DYNAMODB: Service = Service {
+    id: "DynamoDB",
+    signing_name: "dynamodb",
+    target: "DynamoDB_20120810",
+    content_type: "application/x-amz-json-1.0",
+    has_query_codes: false,
+};
