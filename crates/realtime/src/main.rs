@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use bridge_aws::keys::DynamoKeys;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
-use bridge_aws::queue::SqsQueue;
 use bridge_aws::sdk::SdkConfig;
+use bridge_aws::sender::SqsClient;
 use bridge_aws::stream::DynamoStream;
 use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
@@ -19,14 +19,18 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
 
-#[tokio::main]
+// Lambda gives it less than one processor, and one invocation at a time.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     logging::init();
     let counts = metrics::init();
     let forwarder = match RealtimeConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
-            let sdk = sdk::load().await;
-            let queue = SqsQueue::new(sdk::sqs(&sdk), config.common.queue_url.clone());
+            let sdk = sdk::of_environment();
+            let sqs = SqsClient::new(&sdk);
+            let queue = sqs.queue(config.common.queue_url.clone());
+            // Beside the first question for an invocation, and not before it.
+            tokio::spawn(async move { sqs.prepare().await });
             let (live, gate) = live(&config.live, &sdk);
             Ok(Forwarder::new(config, queue, gate, live))
         }
