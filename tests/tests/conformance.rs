@@ -12,7 +12,10 @@ use bridge_aws::keys::DynamoKeys;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
 use bridge_aws::plans::S3Plans;
-use bridge_aws::queue::SqsQueue;
+use bridge_aws::sdk;
+use bridge_aws::sender::SqsClient;
+use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::service::SQS;
 use bridge_aws::stream::DynamoStream;
 use bridge_sim::conformance;
 use e2e::{STACK, Stack, aws};
@@ -93,14 +96,20 @@ async fn stream_store_on_dynamodb() {
 #[tokio::test]
 async fn queue_on_sqs() {
     let stack = Stack::connect(STACK).await.unwrap();
-    let url = stack.create_queue("conformance").await.unwrap();
-    let queue = SqsQueue::new(stack.sqs.clone(), url.clone());
-    let read = async |wanted| {
-        let timeout = Duration::from_secs(30);
-        let received = stack.receive(&url, wanted, timeout, |_| true).await;
-        received.unwrap().into_iter().map(|r| r.raw).collect()
-    };
-    conformance::fifo_queue(&queue, read).await;
+    let own = ServiceClient::new(SQS, &aws::load().await, sdk::connector());
+    for (name, client) in [
+        ("conformance-own", SqsClient::Signed(Arc::new(own))),
+        ("conformance-sdk", SqsClient::Sdk(stack.sqs.clone())),
+    ] {
+        let url = stack.create_queue(name).await.unwrap();
+        let queue = client.queue(url.clone());
+        let read = async |wanted| {
+            let timeout = Duration::from_secs(30);
+            let received = stack.receive(&url, wanted, timeout, |_| true).await;
+            received.unwrap().into_iter().map(|r| r.raw).collect()
+        };
+        conformance::fifo_queue(&queue, read).await;
+    }
 }
 
 #[tokio::test]

@@ -187,7 +187,13 @@ fn new_connector() -> SharedHttpConnector {
         .connector_settings(settings)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build();
-    bounded_connector(SharedHttpConnector::new(connector), MOST_DOCUMENT)
+    documents_by(SharedHttpConnector::new(connector))
+}
+
+/// `inner`, for answers that are one JSON document.
+#[must_use]
+pub fn documents_by(inner: SharedHttpConnector) -> SharedHttpConnector {
+    bounded_connector(inner, MOST_DOCUMENT)
 }
 
 /// Looks for credentials as requests will, so that it can be told by itself when there are none.

@@ -16,11 +16,13 @@ use aws_smithy_types::body::SdkBody;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Plans;
-use bridge_aws::queue::SqsQueue;
 use bridge_aws::sdk;
+use bridge_aws::sender::SqsClient;
+use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::service::SQS;
 use bridge_core::failure::FailureKind;
 use bridge_core::listing::lister::Lister as _;
-use bridge_core::queue::port::Queue as _;
+use bridge_core::queue::port::Queue;
 use bridge_history::job::error::JobStoreError;
 use bridge_history::job::store::JobStore as _;
 use bridge_history::plan::store::{MOST_PART, PlanError, PlanStore as _};
@@ -76,6 +78,17 @@ impl Server {
             .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
             .load()
             .await
+    }
+
+    /// A queue by the SDK's client, and by this program's own.
+    fn queues(&self, config: &SdkConfig) -> [Arc<dyn Queue>; 2] {
+        let url = "https://sqs.x/1/q".to_owned();
+        let http = sdk::documents_by(SharedHttpConnector::new(self.clone()));
+        let own = SqsClient::Signed(Arc::new(ServiceClient::new(SQS, config, http)));
+        [
+            SqsClient::Sdk(sdk::sqs(config)).queue(url.clone()),
+            own.queue(url),
+        ]
     }
 
     fn client(&self) -> SharedHttpClient {
@@ -195,13 +208,14 @@ async fn an_object_is_read_to_the_end_of_what_was_asked_for() {
 async fn answers_of_the_queue_and_the_job_table_are_read_to_their_bound() {
     let server = Server::endless();
     let config = server.config().await;
-    let queue = SqsQueue::new(sdk::sqs(&config), "https://sqs.x/1/q".to_owned());
-    let refusal = queue.depth().await.unwrap_err();
-    assert_eq!(
-        (refusal.kind, &*refusal.code),
-        (FailureKind::Transient, "AnswerTooLong")
-    );
-    assert!((16 * MIB..17 * MIB).contains(&server.taken()));
+    for queue in server.queues(&config) {
+        let refusal = queue.depth().await.unwrap_err();
+        assert_eq!(
+            (refusal.kind, &*refusal.code),
+            (FailureKind::Transient, "AnswerTooLong")
+        );
+        assert!((16 * MIB..17 * MIB).contains(&server.taken()));
+    }
     let jobs = DynamoJobs::new(sdk::dynamodb(&config), "jobs".to_owned());
     let error = jobs.load(&"j".parse().unwrap()).await.unwrap_err();
     assert!(
@@ -222,13 +236,14 @@ async fn an_answer_that_drips_is_given_up_and_asked_for_again() {
     assert_eq!(error.kind, FailureKind::Transient);
     assert!((9..=12).contains(&server.taken()));
 
-    let queue = SqsQueue::new(sdk::sqs(&config), "https://sqs.x/1/q".to_owned());
-    let refusal = queue.depth().await.unwrap_err();
-    assert_eq!(
-        (refusal.kind, &*refusal.code),
-        (FailureKind::Transient, "RequestTimeout")
-    );
-    assert!((9..=12).contains(&server.taken()));
+    for queue in server.queues(&config) {
+        let refusal = queue.depth().await.unwrap_err();
+        assert_eq!(
+            (refusal.kind, &*refusal.code),
+            (FailureKind::Transient, "RequestTimeout")
+        );
+        assert!((9..=12).contains(&server.taken()));
+    }
 
     let jobs = DynamoJobs::new(sdk::dynamodb(&config), "jobs".to_owned());
     let error = jobs

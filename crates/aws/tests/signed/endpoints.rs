@@ -1,0 +1,160 @@
+//! Where requests go.
+
+use std::process::Command;
+
+use aws_config::Region;
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use bridge_aws::sdk;
+use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::service::{DYNAMODB, SQS};
+
+use crate::server::{Server, ask, config};
+
+#[tokio::test]
+async fn endpoints_follow_region_fips_and_dual_stack() {
+    for (service, region, fips, dual_stack, url) in [
+        (
+            SQS,
+            "eu-west-1",
+            false,
+            false,
+            "https://sqs.eu-west-1.amazonaws.com/",
+        ),
+        (
+            SQS,
+            "us-east-1",
+            true,
+            false,
+            "https://sqs-fips.us-east-1.amazonaws.com/",
+        ),
+        (
+            SQS,
+            "eu-west-1",
+            false,
+            true,
+            "https://sqs.eu-west-1.api.aws/",
+        ),
+        (
+            SQS,
+            "us-east-1",
+            true,
+            true,
+            "https://sqs-fips.us-east-1.api.aws/",
+        ),
+        (
+            SQS,
+            "cn-north-1",
+            false,
+            false,
+            "https://sqs.cn-north-1.amazonaws.com.cn/",
+        ),
+        (
+            SQS,
+            "us-gov-west-1",
+            true,
+            false,
+            "https://sqs.us-gov-west-1.amazonaws.com/",
+        ),
+        (
+            DYNAMODB,
+            "eu-west-1",
+            false,
+            false,
+            "https://dynamodb.eu-west-1.amazonaws.com/",
+        ),
+        (
+            DYNAMODB,
+            "us-east-1",
+            true,
+            false,
+            "https://dynamodb-fips.us-east-1.amazonaws.com/",
+        ),
+    ] {
+        let server = Server::default();
+        let loader = config()
+            .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+            .region(Region::from_static(region))
+            .use_fips(fips)
+            .use_dual_stack(dual_stack);
+        ask(&server.client_by(service, loader).await).await.unwrap();
+        assert_eq!(server.urls(), [url]);
+        let host = url.trim_start_matches("https://").trim_end_matches('/');
+        assert_eq!(server.header(0, "host"), host);
+        assert!(
+            server
+                .header(0, "authorization")
+                .contains(&format!("/{region}/"))
+        );
+    }
+}
+
+/// What a process sees whose environment is another: a test of its own, started by the next.
+#[tokio::test]
+#[ignore = "the next test starts it"]
+async fn tells_its_endpoint() {
+    for config in [sdk::load().await, sdk::of_environment()] {
+        let server = Server::default();
+        let client = ServiceClient::new(SQS, &config, SharedHttpConnector::new(server.clone()));
+        let error = ask(&client).await.err();
+        println!("told {:?} {:?}", server.urls().first(), error);
+    }
+}
+
+#[test]
+fn the_environment_says_where_sqs_is() {
+    for (variables, told) in [
+        (&[][..], "Some(\"https://sqs.eu-west-1.amazonaws.com/\")"),
+        (
+            &[("AWS_ENDPOINT_URL", "http://127.0.0.1:1")],
+            "Some(\"http://127.0.0.1:1/\")",
+        ),
+        (
+            &[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+                ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:2/x"),
+            ],
+            "Some(\"http://127.0.0.1:2/x\")",
+        ),
+        (
+            &[("AWS_USE_FIPS_ENDPOINT", "true")],
+            "Some(\"https://sqs-fips.eu-west-1.amazonaws.com/\")",
+        ),
+        (
+            &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+            "Some(\"https://sqs.eu-west-1.api.aws/\")",
+        ),
+        (
+            &[
+                ("AWS_USE_FIPS_ENDPOINT", "true"),
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+            ],
+            "FIPS and custom endpoint are not supported",
+        ),
+    ] {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child
+            .args([
+                "--exact",
+                "endpoints::tells_its_endpoint",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env_remove("AWS_PROFILE")
+            .envs([
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ACCESS_KEY_ID", "id"),
+                ("AWS_SECRET_ACCESS_KEY", "secret"),
+                ("AWS_CONFIG_FILE", "/dev/null"),
+                ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ])
+            .envs(variables.iter().copied());
+        let output = child.output().unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = output.lines().filter(|l| l.contains("told ")).collect();
+        assert_eq!(lines.len(), 2, "{output}");
+        for line in lines {
+            assert!(line.contains(told), "{variables:?}: {line}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The client past the SDK's orchestrator: what it signs, where it sends, and what it makes of each answer.
+
+mod answers;
+mod endpoints;
+mod server;
+mod signatures;
