@@ -29,12 +29,14 @@ mod dialect;
 mod eventbridge;
 mod fact;
 mod s3;
+pub mod trimmed;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::event::Event;
 use crate::notification::buckets::Buckets;
+use crate::notification::trimmed::Trimmed;
 use crate::text::{MOST_SHOWN, quoted, shown};
 
 /// Envelopes inside envelopes deeper than this are refused: SQS holds SNS holds S3.
@@ -251,7 +253,7 @@ pub fn parse_document(value: &Value) -> Result<Document, NotificationError> {
 }
 
 fn parse_text(text: &str, depth: usize) -> Result<Document, NotificationError> {
-    let value =
+    let Trimmed(value) =
         serde_json::from_str(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
     parse_nested(&value, depth)
 }

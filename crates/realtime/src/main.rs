@@ -14,9 +14,9 @@ use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::{LiveConfig, RealtimeConfig};
 use bridge_core::live::stream::LiveOrder;
+use bridge_core::notification::trimmed::Trimmed;
 use handler::{ExactPorts, Forwarder, Gate, Invocation, Live, budget};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
-use serde_json::Value;
 use tracing::Instrument as _;
 
 // Lambda gives it less than one processor, and one invocation at a time.
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Error> {
             Err(error)
         }
     };
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Trimmed>| {
         let forwarder = &forwarder;
         async move {
             // Answered again and again: an exit would show the invoker nothing but its status.
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Error> {
                 budget: budget(event.context.deadline()),
             };
             let span = tracing::info_span!("invocation", request_id = invocation.request_id);
-            let answer = forwarder.handle(&event.payload, &invocation);
+            let answer = forwarder.handle(&event.payload.0, &invocation);
             let answer = answer.instrument(span);
             let answer = answer.await;
             metrics::flush(counts);
