@@ -159,9 +159,12 @@ pub(crate) fn body(url: &str, messages: &[Message]) -> Bytes {
         queue_url: url,
         entries: messages.iter().enumerate().map(Entry::of).collect(),
     };
-    serde_json::to_vec(&batch)
-        .expect("texts and maps of texts can always be written")
-        .into()
+    // Mostly enough, so that it is not moved while it grows.
+    let texts: usize = messages.iter().map(Message::bytes).sum();
+    let mut body = Vec::with_capacity(texts + texts / 4 + 400 * messages.len() + 200);
+    serde_json::to_writer(&mut body, &batch)
+        .expect("texts and maps of texts can always be written");
+    body.into()
 }
 
 #[derive(Serialize)]

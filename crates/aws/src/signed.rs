@@ -15,7 +15,7 @@ pub mod queue;
 pub mod service;
 mod skew;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -27,12 +27,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use bridge_core::failure::FailureKind;
 use bytes::Bytes;
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::request_error::{RequestError, sources};
+use crate::request_error::RequestError;
 use crate::sdk::REQUEST_TIMEOUT;
-use crate::signed::answer::{Answer, Refusal};
+use crate::signed::answer::{Answer, Refusal, not_sent};
 use crate::signed::credentials::Credentials;
 use crate::signed::endpoint::Endpoint;
 use crate::signed::service::Service;
@@ -47,7 +48,12 @@ pub struct ServiceClient {
     skew: Skew,
     clock: SharedTimeSource,
     http: SharedHttpConnector,
+    /// Held while a connection is opened ahead: a call in the meantime waits for that one.
+    preparing: Mutex<()>,
 }
+
+/// How long a call waits for the connection that is opened ahead, before it opens one of its own.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 impl ServiceClient {
     /// A client of `service` with the region, credentials, endpoints and clock of `config`, which talks by `http`:
@@ -61,12 +67,14 @@ impl ServiceClient {
             clock: config.time_source().unwrap_or_default(),
             service,
             http,
+            preparing: Mutex::default(),
         }
     }
 
     /// Finds endpoint and credentials and opens a connection, so that the first call finds them ready. What
     /// fails is left to that call.
     pub async fn prepare(&self) {
+        let _preparing = self.preparing.lock().await;
         let opened = async {
             let (credentials, endpoint) =
                 futures_util::join!(self.credentials.get(&self.clock), self.endpoint.get());
@@ -104,6 +112,8 @@ impl ServiceClient {
     }
 
     async fn call_in_time(&self, operation: &str, body: Bytes) -> Result<Bytes, RequestError> {
+        // A second handshake beside the first would make both late.
+        drop(timeout(PATIENCE, self.preparing.lock()).await);
         let mut refused_for_time = false;
         loop {
             let identity = self.credentials.get(&self.clock).await?;
@@ -143,14 +153,13 @@ impl ServiceClient {
         let told = [
             ("content-type", content_type),
             ("host", host),
-            ("x-amz-target", &target),
+            ("x-amz-target", target.as_str()),
         ];
         let told = told
             .into_iter()
             .chain(query_mode.map(|mode| ("x-amzn-query-mode", mode)));
-        let signable =
-            SignableRequest::new("POST", endpoint, told.clone(), SignableBody::Bytes(&body))
-                .map_err(|error| not_sent(&error))?;
+        let signable = SignableRequest::new("POST", endpoint, told, SignableBody::Bytes(&body))
+            .map_err(|error| not_sent(&error))?;
         let parameters = v4::SigningParams::builder()
             .identity(identity)
             .region(region)
@@ -170,13 +179,17 @@ impl ServiceClient {
             .and_then(|()| request.set_uri(endpoint));
         refused.map_err(|error| not_sent(&error))?;
         let headers = request.headers_mut();
-        for (name, value) in told {
-            headers
-                .try_insert(name.to_owned(), value.to_owned())
-                .map_err(|error| not_sent(&error))?;
-        }
+        headers.insert("content-type", content_type);
         headers.insert("content-length", length);
         headers.insert("user-agent", USER_AGENT);
+        if let Some(mode) = query_mode {
+            headers.insert("x-amzn-query-mode", mode);
+        }
+        for (name, value) in [("host", host.to_owned()), ("x-amz-target", target)] {
+            headers
+                .try_insert(name, value)
+                .map_err(|error| not_sent(&error))?;
+        }
         let (signed, _) = signature.into_parts();
         for header in signed {
             headers
@@ -193,15 +206,6 @@ impl ServiceClient {
 }
 
 const USER_AGENT: &str = concat!("s3-sqs-bridge/", env!("CARGO_PKG_VERSION"));
-
-/// What no other attempt will make better.
-fn not_sent(error: &(dyn std::error::Error + 'static)) -> RequestError {
-    RequestError {
-        code: "NotSent".to_owned(),
-        message: sources(error),
-        kind: FailureKind::Permanent,
-    }
-}
 
 /// Host and port of a URL, as the request will name it.
 fn host_of(url: &str) -> &str {

@@ -128,6 +128,15 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(document: &'a [u8]) -> Result<T, Req
     serde_json::from_slice(document).map_err(|error| failed("BadResponse", &error))
 }
 
+/// What no other attempt will make better.
+pub(super) fn not_sent(error: &(dyn std::error::Error + 'static)) -> RequestError {
+    RequestError {
+        code: "NotSent".to_owned(),
+        message: sources(error),
+        kind: FailureKind::Permanent,
+    }
+}
+
 /// Without a refusal of the service: it may or may not have acted.
 pub(super) fn failed(code: &str, error: &(dyn std::error::Error + 'static)) -> RequestError {
     let code = if is_too_long(error) {

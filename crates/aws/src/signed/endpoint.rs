@@ -9,7 +9,7 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::OnceCell;
 
 use crate::request_error::RequestError;
-use crate::signed::not_sent;
+use crate::signed::answer::not_sent;
 use crate::signed::service::{SQS, Service};
 
 /// Where a service is, found out once.

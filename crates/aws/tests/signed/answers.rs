@@ -1,6 +1,7 @@
 //! What becomes of answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bridge_aws::sdk;
 use bridge_aws::signed::queue::SignedQueue;
@@ -132,7 +133,7 @@ async fn an_answer_that_is_none_may_be_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_keeps_silent_is_given_up() {
-    let server = Server::silent();
+    let server = Server::slow(Duration::from_hours(1));
     let client = server.client(SQS).await;
     let begin = tokio::time::Instant::now();
     let error = ask(&client).await.unwrap_err();
@@ -142,4 +143,19 @@ async fn a_service_that_keeps_silent_is_given_up() {
     );
     client.prepare().await;
     assert_eq!(begin.elapsed(), 2 * sdk::REQUEST_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_the_connection_that_is_opened_ahead_but_not_long() {
+    for (milliseconds, expected) in [(50, 100), (5_000, 5_200)] {
+        let server = Server::slow(Duration::from_millis(milliseconds));
+        let client = server.client(SQS).await;
+        let begin = tokio::time::Instant::now();
+        let ((), answer) = tokio::join!(client.prepare(), ask(&client));
+        answer.unwrap();
+        assert_eq!(begin.elapsed().as_millis(), expected);
+        let urls = server.urls();
+        assert_eq!(urls.len(), 2);
+        assert!(urls[0].ends_with("/ping"), "{urls:?}");
+    }
 }

@@ -30,15 +30,13 @@ pub(crate) type Reply = (u16, Vec<(&'static str, &'static str)>, &'static str);
 pub(crate) struct Server {
     replies: Arc<Mutex<Vec<Reply>>>,
     asked: Arc<Mutex<Vec<HttpRequest>>>,
-    silent: bool,
+    /// How long an answer takes.
+    latency: Duration,
 }
 
 impl HttpConnector for Server {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.asked.lock().unwrap().push(request);
-        if self.silent {
-            return HttpConnectorFuture::new(std::future::pending());
-        }
         let mut replies = self.replies.lock().unwrap();
         let (status, headers, body) = match replies.len() {
             0 => (200, vec![], "{}"),
@@ -49,7 +47,11 @@ impl HttpConnector for Server {
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
         }
-        HttpConnectorFuture::ready(Ok(response))
+        let latency = self.latency;
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(latency).await;
+            Ok(response)
+        })
     }
 }
 
@@ -61,9 +63,9 @@ impl Server {
         }
     }
 
-    pub(crate) fn silent() -> Self {
+    pub(crate) fn slow(latency: Duration) -> Self {
         Self {
-            silent: true,
+            latency,
             ..Self::default()
         }
     }
