@@ -5,7 +5,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging at `LOG_LEVEL` (`error`, `warn`, `info`, `debug`, `trace`; default `info`), or as `RUST_LOG`
+/// Starts logging at `LOG_LEVEL` (`error`, `warn`, `info`, `debug`; `trace` tells no more in a release; default `info`), or as `RUST_LOG`
 /// says by module (`warn,bridge_core=debug`).
 pub fn init() {
     let told = std::env::var("RUST_LOG").ok();
