@@ -48,15 +48,18 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds this project's, and installs the peers.
-    fn prepare() -> anyhow::Result<Self> {
+    /// Builds this project's, or of it only what the realtime function's figures need, and installs the peers.
+    fn prepare(only_realtime: bool) -> anyhow::Result<Self> {
         say("building in release mode");
+        let servers = ["--package", "bridge-sim"];
         let programs = ["--package", "s3-sqs-bridge", "--package", "bridge-sim"];
         let examples = ["--package", "bridge-aws", "--examples"];
-        for (what, built) in [("programs", &programs[..]), ("examples", &examples)] {
+        let all = [("programs", &programs[..]), ("examples", &examples)];
+        let few = [("servers", &servers[..])];
+        for (what, built) in if only_realtime { &few[..] } else { &all } {
             let mut cargo = cargo();
             cargo.args(["build", "--locked", "--release"]);
-            watch(&format!("building the {what}"), cargo.args(built))?;
+            watch(&format!("building the {what}"), cargo.args(*built))?;
         }
         realtime::build()?;
         let programs = Self {
@@ -97,7 +100,7 @@ impl Programs {
 /// # Errors
 /// When a program cannot be built, fails, or tells another number of versions than there are.
 pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
-    let programs = Programs::prepare()?;
+    let programs = Programs::prepare(arguments.only_realtime)?;
     let mut page = page::Page::new();
     if !arguments.only_memory {
         realtime::realtime(&programs, &mut page)?;
