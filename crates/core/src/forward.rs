@@ -11,7 +11,7 @@ use crate::failure::FailureKind;
 use crate::queue::batch::Pending;
 use crate::queue::error::SendError;
 use crate::queue::message::Message;
-use crate::queue::port::{EntryResult, Queue, send_in_time};
+use crate::queue::port::{EntryResult, Queue, TIMED_OUT, send_in_time};
 use crate::retry::{Attempts, Backoff};
 
 /// Requests in flight at the same time: a notification or a batch from a buffer may hold a thousand messages,
@@ -102,7 +102,10 @@ pub async fn deliver(
             let wait = attempts.failed(refusal.kind, budget, &backoff, random);
             let failures = attempts.failures();
             tracing::warn!(%refusal, failures, waiting = pending.len(), "SQS did not take all messages; sending those again");
-            last = refusal;
+            // What ended with the time tells less than what was answered before.
+            if failures == 1 || refusal.code != TIMED_OUT {
+                last = refusal;
+            }
             sleep(wait.unwrap_or(left).min(left / 2)).await;
         } else {
             // All is sent, or the time is up.

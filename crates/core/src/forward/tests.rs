@@ -282,3 +282,38 @@ async fn what_is_not_done_when_time_is_up_is_left_over_with_the_last_reason() {
     assert_eq!(delivered.leftover.len(), 2);
     assert_eq!(delivered.leftover[0].refusal.code, "Code");
 }
+
+/// Refuses at first, and then keeps silent.
+struct RefusesOnce(Mutex<bool>);
+
+#[async_trait]
+impl Queue for RefusesOnce {
+    async fn send(&self, _: &[Message]) -> Result<Vec<EntryResult>, SendError> {
+        if std::mem::replace(&mut *self.0.lock().unwrap(), true) {
+            std::future::pending::<()>().await;
+        }
+        Err(refusal(FailureKind::Transient))
+    }
+    async fn depth(&self) -> Result<u64, SendError> {
+        Ok(0)
+    }
+    async fn max_message_bytes(&self) -> Result<usize, SendError> {
+        Ok(262_144)
+    }
+    fn request_timeout(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_said_is_told_though_the_last_request_was_cut_short() {
+    let delivered = deliver(
+        &RefusesOnce(Mutex::new(false)),
+        messages(&["a"]),
+        Backoff::default(),
+        Duration::from_secs(5),
+        &mut fastrand::Rng::with_seed(7),
+    )
+    .await;
+    assert_eq!(delivered.leftover[0].refusal.code, "Code");
+}

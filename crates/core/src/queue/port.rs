@@ -57,6 +57,9 @@ impl<Q: Queue + ?Sized> Queue for Arc<Q> {
     }
 }
 
+/// Code of this program's own for a request that was not answered in time.
+pub const TIMED_OUT: &str = "RequestTimeout";
+
 /// A request that ends by itself or by the clock.
 pub async fn send_in_time(
     queue: &dyn Queue,
@@ -68,7 +71,7 @@ pub async fn send_in_time(
         .unwrap_or_else(|_| {
             Err(SendError {
                 kind: FailureKind::Transient,
-                code: "RequestTimeout".to_owned(),
+                code: TIMED_OUT.to_owned(),
                 message: format!("no answer within {} ms", limit.as_millis()),
             })
         })
