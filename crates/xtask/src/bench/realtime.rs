@@ -74,7 +74,7 @@ fn invoke(
     milliseconds: u64,
 ) -> anyhow::Result<Value> {
     let (starts, invocations) = if records > 100 {
-        (STARTS / 4, INVOCATIONS / 20)
+        (STARTS / 4, INVOCATIONS / 60)
     } else {
         (STARTS, INVOCATIONS)
     };
