@@ -26,6 +26,10 @@ use crate::{local, root, tools};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct BenchArguments {
     /// Also 10 and 50 million versions: takes about five minutes more
     #[arg(long)]
