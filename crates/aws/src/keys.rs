@@ -42,8 +42,8 @@ type Item = HashMap<String, AttributeValue>;
 struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    begun: Option<Identity>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    begun: Vec<Identity>,
     generation: u64,
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -293,7 +293,7 @@ impl Exact<'_> {
                 let requests = AtomicU64::new(0);
                 let wanted = Wanted {
                     sent: key.sent(self.stream.generation),
-                    is_whole: key.hints.is_dated_back || key.state.begun.is_some(),
+                    is_whole: key.hints.is_dated_back || !key.state.begun.is_empty(),
                     dialect: self.dialect,
                 };
                 let (bucket, name) = (self.bucket, key.name);

@@ -60,7 +60,7 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
             assumed: vec![identity("u1")],
             named_since: Timestamp(i64::MIN),
         }),
-        begun: Some(identity("u1")),
+        begun: vec![identity("u1")],
         generation: 3,
         attempt: u32::MAX,
         was_left: false,

@@ -115,10 +115,10 @@ impl Exact<'_> {
             Refused::Retry => sent,
             Refused::Skip => {
                 let run = match &sent {
-                    Some(sent) => behind(&listed, sent, &[], state.begun.is_some()),
+                    Some(sent) => behind(&listed, sent, &[], !state.begun.is_empty()),
                     None => from(&listed, self.boundary(), &[]),
                 };
-                let run = run.with_begun(&listed, state.begun.as_ref());
+                let run = run.with_begun(&listed, &state.begun);
                 let one = run.places.len().min(1);
                 after(&listed, sent, &run, one)
             }

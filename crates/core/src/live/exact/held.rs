@@ -130,14 +130,12 @@ impl<'k> Held<'k> {
             return;
         };
         let mut run = match self.sent(generation) {
-            Some(sent) => behind(listed, sent, notified, self.state.begun.is_some()),
+            Some(sent) => behind(listed, sent, notified, !self.state.begun.is_empty()),
             None => from(listed, boundary, notified),
         };
-        let begun = self.state.begun.as_ref();
-        run = run.with_begun(
-            listed,
-            begun.filter(|_| self.state.generation >= generation),
-        );
+        if self.state.generation >= generation {
+            run = run.with_begun(listed, &self.state.begun);
+        }
         if run.is_again {
             self.attempt = attempt_of(self.state.revision, 1);
         }
@@ -148,12 +146,12 @@ impl<'k> Held<'k> {
 
     /// What is stored before the run is sent, if anything.
     pub(super) fn note(&self, generation: u64, expires: Timestamp) -> Option<KeyReturn> {
-        let (Some(Ok(listed)), Some(first)) = (&self.listed, self.run.places.first()) else {
+        let Some(Ok(listed)) = &self.listed else {
             return None;
         };
         let state = KeyState {
             sent: self.sent(generation).cloned(),
-            begun: Some(listed.versions[*first].identity()),
+            begun: self.run.beginning(listed, 0),
             generation: generation.max(self.state.generation),
             attempt: self.attempt,
             ..self.state.clone()
@@ -173,9 +171,8 @@ impl<'k> Held<'k> {
         match answer {
             Ok(is_marked) => {
                 self.was_marked |= is_marked;
-                let first = self.run.places.first().copied();
-                if let (Some(Ok(listed)), Some(first)) = (&self.listed, first) {
-                    self.state.begun = Some(listed.versions[first].identity());
+                if let Some(Ok(listed)) = &self.listed {
+                    self.state.begun = self.run.beginning(listed, 0);
                 }
             }
             Err(error) => {
@@ -250,11 +247,10 @@ impl<'k> Held<'k> {
             (stopped, _) => stopped.clone(),
         };
         let confirmed_versions = confirmed.min(versions);
-        let is_rewound = self.run.is_again || self.state.begun.is_some();
+        let is_rewound = self.run.is_again || !self.state.begun.is_empty();
         let begun = match &self.listed {
-            Some(Ok(listed)) => (self.run.places.get(confirmed_versions))
-                .filter(|_| is_rewound)
-                .map(|next| listed.versions[*next].identity()),
+            Some(Ok(_)) if !is_rewound => Vec::new(),
+            Some(Ok(listed)) => self.run.beginning(listed, confirmed_versions),
             _ => self.state.begun.clone(),
         };
         let before = self.sent(generation).cloned();

@@ -11,6 +11,9 @@ use crate::live::exact::version::{Identity, Version};
 use crate::live::newest::RETENTION;
 use crate::timestamp::Timestamp;
 
+/// So many of the first versions of a run are written down.
+const MOST_BEGUN: usize = 8;
+
 /// Of so many versions dated back it is known by name that they were sent.
 const MOST_NAMED: usize = 200;
 
@@ -63,10 +66,22 @@ impl Run {
         (first..listed.versions.len()).collect()
     }
 
+    /// The versions with which the run goes on behind the first `count`: some, since the first may be removed.
+    #[must_use]
+    pub fn beginning(&self, listed: &Listed, count: usize) -> Vec<Identity> {
+        let places = self.places.iter().skip(count).take(MOST_BEGUN);
+        places
+            .map(|place| listed.versions[*place].identity())
+            .collect()
+    }
+
     /// Begins further back, with a run that was begun and not ended.
     #[must_use]
-    pub fn with_begun(self, listed: &Listed, begun: Option<&Identity>) -> Self {
-        let is_begun = |version: &Version| Some(&version.identity()) == begun;
+    pub fn with_begun(self, listed: &Listed, begun: &[Identity]) -> Self {
+        if begun.is_empty() {
+            return self;
+        }
+        let is_begun = |version: &Version| begun.contains(&version.identity());
         let begun = listed.versions.iter().position(is_begun);
         match begun.filter(|begun| self.places.first().is_none_or(|first| begun < first)) {
             Some(begun) => Self {

@@ -26,8 +26,8 @@ pub struct KeyClaim {
 pub struct KeyState {
     /// How far the key was sent; `None` if nothing is known.
     pub sent: Option<Sent>,
-    /// A run from this version on was begun, and may not have been ended.
-    pub begun: Option<Identity>,
+    /// The first versions of a run that was begun, and may not have been ended; none if there is no such run.
+    pub begun: Vec<Identity>,
     /// The stream's generation when it was sent ([`crate::live::stream::Stream::generation`]).
     pub generation: u64,
     /// Part of the deduplication ids ([`crate::queue::message::Message::attempt`]).

@@ -162,14 +162,14 @@ fn an_upload_that_was_there_at_first_is_sent_once_it_is_reported() {
 #[test]
 fn a_run_that_was_broken_off_is_begun_again() {
     let listed = listed("v1@1 v2@5 v3@9");
-    let begun = listed.versions[1].identity();
+    let begun = [version("v9@4").identity(), listed.versions[1].identity()];
     let run = |sent_words| behind(&listed, &sent(sent_words), &[], true);
-    let run_again = run("v1@1 v2@5 v3@9").with_begun(&listed, Some(&begun));
+    let run_again = run("v1@1 v2@5 v3@9").with_begun(&listed, &begun);
     assert_eq!(ids(&listed, &run_again), "v2 v3 again");
-    let run_on = run("v1@1").with_begun(&listed, Some(&begun));
+    let run_on = run("v1@1").with_begun(&listed, &begun);
     assert_eq!(ids(&listed, &run_on), "v2 v3");
     let gone = version("v9@9").identity();
-    let run = run("v1@1 v2@5").with_begun(&listed, Some(&gone));
+    let run = run("v1@1 v2@5").with_begun(&listed, &[gone]);
     assert_eq!(ids(&listed, &run), "v3");
 }
 
