@@ -7,7 +7,7 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::api::then::check_fields;
+use crate::api::then::{Given, check_fields};
 use crate::job::error::JobError;
 use crate::job::handover::Then;
 use crate::job::options::Options;
@@ -149,7 +149,12 @@ impl StartRequest {
             on_undeliverable: self.on_undeliverable,
             then: self.then,
         };
-        check_fields(self, config, &options)?;
+        let given = Given {
+            prefix: self.prefix.is_some(),
+            until: self.until.is_some(),
+            queue_url: self.queue_url.is_some(),
+        };
+        check_fields(&given, config, &options)?;
         Ok(options)
     }
 }

@@ -3,7 +3,6 @@
 use bridge_core::config::Config;
 use bridge_core::queue::ordering::Order;
 
-use crate::api::start::StartRequest;
 use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::handover::Then;
@@ -11,13 +10,20 @@ use crate::job::options::Options;
 use crate::job::ports::Ports;
 use crate::scan::filter::Events;
 
+/// Which fields a request has whose values are not told by its options.
+pub(super) struct Given {
+    pub prefix: bool,
+    pub until: bool,
+    pub queue_url: bool,
+}
+
 /// Checks the fields of a request beside `"then":"live"`: the queue must get all that realtime sends, as
 /// realtime sends it.
 ///
 /// # Errors
 /// [`JobError::BadRequest`], naming the field.
 pub(super) fn check_fields(
-    request: &StartRequest,
+    given: &Given,
     config: &Config,
     options: &Options,
 ) -> Result<(), JobError> {
@@ -27,32 +33,32 @@ pub(super) fn check_fields(
     let order = Some(config.order).filter(|order| *order == options.order);
     let wrong = [
         (
-            request.prefix.is_some(),
+            given.prefix,
             "prefix",
             "realtime sends all keys of the stack: leave it out",
         ),
         (
-            request.until.is_some(),
+            given.until,
             "until",
             "the history ends where live begins: leave it out",
         ),
         (
-            request.events != Events::All,
+            options.filter.events != Events::All,
             "events",
             "realtime sends versions and delete markers: leave it out, or all",
         ),
         (
-            request.current_only,
+            options.filter.current_only,
             "currentOnly",
             "versions of the time in which the history is sent would be missing: leave it out",
         ),
         (
-            request.dry_run,
+            options.dry_run,
             "dryRun",
             "nothing would be sent, and live be held all the same: leave one of both out",
         ),
         (
-            request.queue_url.is_some(),
+            given.queue_url,
             "queueUrl",
             "live changes go to the stack's queue: leave it out",
         ),
