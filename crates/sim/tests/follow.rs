@@ -22,7 +22,7 @@ use bridge_sim::stream::SimStream;
 use bridge_sim::world::{BEGIN, CALM, World};
 
 /// Seeds of the test command ([`seeds::run`] says how to run others).
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 
 #[test]
 fn a_queue_gets_the_history_and_then_what_happens() {
