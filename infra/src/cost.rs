@@ -94,8 +94,10 @@ const LIVE_GIB: f64 = 0.25;
 /// batch share them: not counted on here.
 /// Source: Amazon `DynamoDB` Developer Guide, "`DynamoDB` on-demand capacity mode".
 const CLAIM_WRITES: f64 = 2.0;
-/// How long both are waited for.
-const CLAIM_SECONDS: f64 = 0.02;
+/// Whether the stream is held: a consistent read of one unit, of each invocation and of each sweep.
+const HOLD_READS: f64 = 1.0;
+/// How long all three are waited for.
+const CLAIM_SECONDS: f64 = 0.03;
 /// Bytes of an event in a notification document, with its part of the attributes.
 const RECORD_BYTES: f64 = 750.0;
 /// Lambda asks an empty buffer for messages in five places, 20 seconds at a time.
@@ -223,9 +225,11 @@ impl Prices {
     fn live_table(&self, usage: &Usage) -> Option<Line> {
         (usage.live_order == LiveOrder::Newest).then(|| Line {
             what: "DynamoDB, the live table",
-            idle: 0.0,
+            idle: SWEEPS_A_MONTH * HOLD_READS / 1e6 * self.dynamodb.million_reads,
             reseed: 0.0,
-            live: usage.live * CLAIM_WRITES / 1e6 * self.dynamodb.million_writes,
+            live: usage.live * CLAIM_WRITES / 1e6 * self.dynamodb.million_writes
+                + usage.live / usage.batch.max(1.0) * HOLD_READS / 1e6
+                    * self.dynamodb.million_reads,
         })
     }
 
@@ -272,8 +276,7 @@ pub fn table(prices: &Prices, usage: &Usage) -> String {
             live_order: LiveOrder::Newest,
             ..usage.clone()
         };
-        let what =
-            "`LiveOrder=newest` adds: two writes to DynamoDB a change, and the time they take";
+        let what = "`LiveOrder=newest` adds: two writes to DynamoDB a change, a read an invocation and a sweep, and the time they take";
         let with = sum(what, &prices.lines(&newest));
         let added = Line {
             idle: with.idle - all.idle,
@@ -363,19 +366,20 @@ mod tests {
     }
 
     #[test]
-    fn newest_costs_two_writes_a_change_and_nothing_when_idle() {
+    fn newest_costs_two_writes_and_a_read_a_change_and_a_read_a_sweep() {
         let notified = sums(&Usage::default());
         let usage = Usage {
             live_order: LiveOrder::Newest,
             ..Usage::default()
         };
         let newest = sums(&usage);
-        assert!((newest.0 - notified.0).abs() < f64::EPSILON);
+        let idle = newest.0 - notified.0;
+        assert!((0.001..0.01).contains(&idle), "{idle}");
         let prices = Prices::read(PRICES).unwrap();
-        let writes = 2.0 * prices.dynamodb.million_writes;
+        let calls = 2.0 * prices.dynamodb.million_writes + prices.dynamodb.million_reads;
         // And some time of the function.
         let added = newest.2 - notified.2;
-        assert!((writes..writes + 0.1).contains(&added), "{added}");
+        assert!((calls..calls + 0.2).contains(&added), "{added}");
         let told = format!("| {added:.2} |\n");
         assert!(table(&prices, &Usage::default()).ends_with(&told));
         assert!(!table(&prices, &usage).contains("adds"));

@@ -276,6 +276,8 @@ pub struct Mapping {
     pub function_name: String,
     #[serde(default)]
     pub function_response_types: Vec<String>,
+    /// Seconds.
+    pub maximum_batching_window_in_seconds: Option<String>,
     pub scaling_config: Option<ScalingConfig>,
 }
 

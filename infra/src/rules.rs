@@ -1,6 +1,7 @@
 //! The rules. Each tells what is wrong with a stack; an empty answer is a good one.
 
 mod alarms;
+mod follow;
 mod functions;
 mod ingestion;
 mod live;
@@ -16,7 +17,7 @@ use crate::stack::Stack;
 pub type Rule = (&'static str, fn(&Stack) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     (
         "buckets are versioned, encrypted and private",
         storage::buckets,
@@ -76,6 +77,10 @@ pub const RULES: [Rule; 16] = [
     (
         "a live order has a table that realtime may update, and no other order has one",
         live::order,
+    ),
+    (
+        "reseed may hold live changes back where a buffer keeps them, and knows for how long",
+        follow::hold,
     ),
     ("what needs a person has an alarm", alarms::alarms),
 ];

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
+use bridge_core::event::short_digest;
 
 use crate::{STACK, Stack, aws};
 
@@ -20,7 +21,7 @@ impl Stack {
         let created = cloudformation
             .create_stack()
             .stack_name(name)
-            .template_body(packaged(&cloudformation).await?)
+            .template_url(packaged(&cloudformation).await?)
             .set_parameters(Some(parameters_of(parameters)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
@@ -42,7 +43,7 @@ impl Stack {
         let changed = cloudformation
             .update_stack()
             .stack_name(&self.name)
-            .template_body(packaged(&cloudformation).await?)
+            .template_url(packaged(&cloudformation).await?)
             .set_parameters(Some(parameters_of(parameters)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
@@ -86,12 +87,25 @@ impl Stack {
     }
 }
 
-/// The template of [`STACK`] as `sam deploy` sent it, with the functions' code uploaded.
+/// Where templates are put: what comes in a request itself may have 51,200 bytes.
+/// Source: AWS `CloudFormation` User Guide, "`CloudFormation` quotas".
+const TEMPLATES: &str = "bridge-e2e-templates";
+
+/// Where the template of [`STACK`] is as `sam deploy` sent it, with the functions' code uploaded.
 async fn packaged(client: &aws_sdk_cloudformation::Client) -> anyhow::Result<String> {
     let template = client.get_template().stack_name(STACK);
     let template = template.template_stage(TemplateStage::Original);
     let template = template.send().await?;
-    template.template_body.context("the stack has no template")
+    let body = template.template_body;
+    let body = body.context("the stack has no template")?;
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").context("these tests need the local AWS")?;
+    let s3 = bridge_aws::sdk::s3(&aws::load().await);
+    // It may be there: then the template cannot be put if it is not ours.
+    let _ = s3.create_bucket().bucket(TEMPLATES).send().await;
+    let key = format!("{}.yaml", short_digest(&body));
+    let put = s3.put_object().bucket(TEMPLATES).key(&key);
+    put.body(body.into_bytes().into()).send().await?;
+    Ok(format!("{endpoint}/{TEMPLATES}/{key}"))
 }
 
 fn parameters_of(parameters: &[(&str, &str)]) -> Vec<Parameter> {

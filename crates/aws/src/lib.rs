@@ -15,10 +15,12 @@
 //! - [`plans`]: runs and manifests in S3
 //! - [`jobs`]: job states in `DynamoDB`, every write conditional
 //! - [`queues`]: any queue by its URL
-//! - [`watched`]: how the bucket is set up
-//! - [`continuation`]: the next segment, by an asynchronous invocation
+//! - [`watched`]: how the bucket is set up; [`bucket_clock`]: its time
+//! - [`continuation`]: the next segment, by an asynchronous invocation; [`mapping`]: the buffer's event source mapping
 
 pub mod bounded;
+#[cfg(feature = "history")]
+pub mod bucket_clock;
 #[cfg(feature = "history")]
 pub mod continuation;
 #[cfg(feature = "history")]
@@ -28,6 +30,8 @@ pub mod keys;
 pub mod lister;
 pub mod live;
 pub mod logging;
+#[cfg(feature = "history")]
+pub mod mapping;
 pub mod metrics;
 #[cfg(feature = "history")]
 pub mod plans;

@@ -101,6 +101,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         jobs: Arc::new(Counted::new(store.clone(), &counts)),
         continuation: Arc::new(NoContinuation),
         clock: Arc::new(SystemClock),
+        live: None,
     };
     let job = match task {
         Task::Resume(job) => resume::resume(&store, job, arguments.on_undeliverable).await?,

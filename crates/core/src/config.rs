@@ -1,12 +1,14 @@
 //! The environment of both functions and the command, checked at the door.
 
 mod bucket;
+mod follow;
 mod variable;
 
 use std::time::Duration;
 
 pub use crate::config::bucket::check_bucket;
-pub use crate::config::variable::{ConfigError, Lookup};
+pub use crate::config::follow::FollowConfig;
+pub use crate::config::variable::{ConfigError, Lookup, check_queue_url};
 use crate::config::variable::{required, text};
 use crate::format::Format;
 use crate::notification::buckets::Buckets;
@@ -90,6 +92,8 @@ pub struct ReseedConfig {
     pub failure_queue: Option<String>,
     /// `LEASE_SECONDS`: how long a segment's right to its job lasts unless renewed; default 60.
     pub lease: Duration,
+    /// What live changes need that follow a history, where there is a live table.
+    pub follow: Option<FollowConfig>,
 }
 
 impl Config {
@@ -148,6 +152,7 @@ impl ReseedConfig {
                 None => DEFAULT_LEASE,
                 Some(seconds) => read_lease(&seconds)?,
             },
+            follow: FollowConfig::read(lookup)?,
         })
     }
 }
@@ -194,24 +199,6 @@ fn read_lease(text: &str) -> Result<Duration, ConfigError> {
         allowed: "a number of seconds from 15 to 900",
     })?;
     Ok(Duration::from_secs(seconds))
-}
-
-/// Refuses what cannot be a queue's URL.
-///
-/// # Errors
-/// [`ConfigError`] naming `variable`.
-pub fn check_queue_url(variable: &'static str, url: &str) -> Result<(), ConfigError> {
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    if rest.is_some_and(|r| r.contains('/') && !r.ends_with('/')) {
-        return Ok(());
-    }
-    Err(ConfigError {
-        variable,
-        found: format!("{url:?}"),
-        allowed: "the URL of an SQS queue, https://…/account/name (not its ARN or name)",
-    })
 }
 
 #[cfg(test)]
@@ -306,8 +293,10 @@ mod tests {
             ReseedConfig::read(&|name| match name {
                 "QUEUE_URL" => Some(FIFO.to_owned()),
                 "LEASE_SECONDS" => Some(lease.to_owned()),
-                _ => Some("a-name".to_owned())
-                    .filter(|_| !matches!(name, "ORDER" | "MESSAGE_FORMAT" | "FAILURE_QUEUE_URL")),
+                _ => Some("a-name".to_owned()).filter(|_| {
+                    let others = ["ORDER", "MESSAGE_FORMAT", "FAILURE_QUEUE_URL", "LIVE_TABLE"];
+                    !others.contains(&name)
+                }),
             })
         };
         assert_eq!(read("").unwrap().lease, Duration::from_mins(1));
@@ -326,7 +315,7 @@ mod tests {
         for variable in ["BUCKET_NAME", "PLAN_BUCKET"] {
             let error = ReseedConfig::read(&|name| match name {
                 "QUEUE_URL" => Some(FIFO.to_owned()),
-                "ORDER" | "MESSAGE_FORMAT" => None,
+                "ORDER" | "MESSAGE_FORMAT" | "LIVE_TABLE" => None,
                 _ if name == variable => Some("s3://ledger".to_owned()),
                 _ => Some("a-name".to_owned()),
             })

@@ -2,6 +2,7 @@
 //!
 //! - [`request`]: its input; [`start`]: the options of a reseed, checked
 //! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
+//! - `then`: whether live changes may follow a job, and a job may start beside
 //! - [`queue`]: whether the queue of a job to start may be used
 //! - [`answer`]: a job as it is shown
 
@@ -11,3 +12,4 @@ pub mod list;
 pub mod queue;
 pub mod request;
 pub mod start;
+mod then;

@@ -8,11 +8,16 @@
 //!   is to become of the job then
 //! - [`lease`]: the right to work on a job, renewed by a heartbeat that also writes the checkpoint
 //! - [`sweep`]: continues jobs whose segment died
+//! - [`handover`]: how far a job is that live changes follow, `hand_over`: the work for it; [`tend`]: looks after
+//!   its hold; [`live`]: what it touches
 //! - [`ports`]: everything a job touches; [`store`]: where jobs are kept; [`error`]: why they fail
 
 pub mod error;
+mod hand_over;
+pub mod handover;
 pub mod invocation;
 pub mod lease;
+pub mod live;
 pub mod options;
 pub mod phase;
 pub mod place;
@@ -29,3 +34,4 @@ pub mod store;
 pub mod stored;
 pub mod sweep;
 mod takeover;
+pub mod tend;

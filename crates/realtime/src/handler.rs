@@ -142,7 +142,15 @@ impl<Q: Queue> Forwarder<Q> {
         })?;
         let stream = match self.gate.look(invocation.budget).await {
             Ok(stream) => stream,
-            Err(reason) => return hold::send_back(input, reason),
+            Err(reason) => {
+                hold::tell(&input, &reason);
+                return match input {
+                    // Lambda tries it again.
+                    Input::Direct(_) => Err(ForwardError::Held(reason)),
+                    // They stay in their buffer.
+                    Input::Batch(messages) => Ok(failures(messages.into_iter())),
+                };
+            }
         };
         match input {
             Input::Direct(document) => self.forward(document, &stream, invocation).await,

@@ -1,5 +1,7 @@
 //! From an invocation's input to an action or a segment.
 
+mod hold;
+
 use std::time::{Duration, SystemTime};
 
 use bridge_core::clock::time_left;
@@ -18,6 +20,8 @@ use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::settings::SegmentSettings;
 use bridge_history::job::state::{Job, StopRequest};
 use bridge_history::job::sweep::sweep;
+use bridge_history::job::tend::tend;
+use hold::hold;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +91,18 @@ impl Reseed {
                 }
                 Ok(answer)
             }
-            Request::Status(job) => Ok(shown(&actions::find(ports, &job.job_id).await?)),
+            Request::Status(job) => {
+                let job = actions::find(ports, &job.job_id).await?;
+                let mut answer = shown(&job);
+                if job.may_hold() {
+                    match hold(ports).await {
+                        Ok(None) => {}
+                        Ok(Some(hold)) => answer["hold"] = hold,
+                        Err(error) => answer["hold"] = json!({ "error": error.to_string() }),
+                    }
+                }
+                Ok(answer)
+            }
             Request::List(page) => {
                 let listed = list(ports, page.next.as_ref(), page.most()?).await?;
                 let unreadable = listed.unreadable.iter().map(ToString::to_string);
@@ -111,7 +126,11 @@ impl Reseed {
                 Ok(shown(&actions::resume(ports, id, way).await?))
             }
             Request::Continue(request) => self.work(&request, request_id, deadline).await,
-            Request::Sweep => Ok(json!({ "continued": sweep(ports).await? })),
+            Request::Sweep => {
+                let continued = sweep(ports).await?;
+                tend(ports).await?;
+                Ok(json!({ "continued": continued }))
+            }
             Request::Health => self.health().await,
         }
     }
@@ -203,7 +222,7 @@ impl Reseed {
             "ok"
         };
         let told = Finding::to_string;
-        Ok(json!({
+        let mut answer = json!({
             "status": status,
             "bucket": {
                 "name": config.bucket,
@@ -213,7 +232,14 @@ impl Reseed {
             },
             "queue": { "url": config.common.queue_url, "status": told(&queue) },
             "table": { "name": config.table, "status": told(&table) },
-        }))
+        });
+        if self.ports.live.is_some() {
+            answer["hold"] = match hold(&self.ports).await {
+                Ok(hold) => hold.unwrap_or_else(|| json!("none")),
+                Err(error) => json!(error.to_string()),
+            };
+        }
+        Ok(answer)
     }
 }
 

@@ -3,18 +3,25 @@
 mod handler;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bridge_aws::bucket_clock::S3Clock;
 use bridge_aws::continuation::LambdaContinuation;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
+use bridge_aws::mapping::LambdaMapping;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queues::SqsQueues;
 use bridge_aws::sender::SqsClient;
+use bridge_aws::stream::DynamoStream;
 use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::clock::SystemClock;
-use bridge_core::config::ReseedConfig;
+use bridge_core::config::{FollowConfig, ReseedConfig};
+use bridge_core::live::newest::GRACE;
+use bridge_history::job::live::{LivePorts, Mapping};
 use bridge_history::job::ports::Ports;
+use bridge_history::send::target::Target;
 use handler::{Reseed, Watch};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -51,6 +58,15 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
+/// How long the template's buffer keeps a message: as long as SQS can.
+const BUFFER_RETENTION: Duration = Duration::from_hours(14 * 24);
+
+/// How long something live may be on its way after nothing more is sent: an invocation, the batch that it
+/// waits for, and a request that nobody waits for any more.
+fn on_its_way(follow: &FollowConfig) -> Duration {
+    follow.realtime_timeout + follow.batch_window + GRACE
+}
+
 /// The AWS adapters of all ports.
 async fn wire(config: ReseedConfig) -> Reseed {
     let sdk = sdk::load().await;
@@ -58,6 +74,20 @@ async fn wire(config: ReseedConfig) -> Reseed {
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let lambda = sdk::lambda(&sdk);
     let table = sdk::dynamodb(&sdk);
+    let live = config.follow.as_ref().map(|follow| {
+        let mapping = |id: &String| -> Arc<dyn Mapping> {
+            Arc::new(LambdaMapping::new(lambda.clone(), id.clone()))
+        };
+        LivePorts {
+            stream: Arc::new(DynamoStream::new(table.clone(), follow.table.clone())),
+            queue: Target::parse(&config.common.queue_url),
+            mapping: follow.mapping.as_ref().map(mapping),
+            buffer_url: follow.buffer_url.clone(),
+            bucket_clock: Arc::new(S3Clock::new(sdk::s3(&sdk), config.bucket.clone())),
+            on_its_way: on_its_way(follow),
+            retention: BUFFER_RETENTION,
+        }
+    });
     let ports = Ports {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
@@ -68,6 +98,7 @@ async fn wire(config: ReseedConfig) -> Reseed {
         jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),
+        live,
     };
     let watch = Watch {
         bucket: Box::new(S3Watched::new(sdk::s3(&sdk), config.bucket.clone())),

@@ -101,6 +101,12 @@ impl Bucket {
         });
     }
 
+    /// A key's newest version or delete marker.
+    #[must_use]
+    pub fn newest(&self, key: &str) -> Option<&ObjectVersion> {
+        self.entries.get(key)?.last()
+    }
+
     /// Versions and delete markers.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -21,6 +21,7 @@ use bridge_core::queue::port::Queue;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::error::JobStoreError;
+use bridge_history::job::handover::Then;
 use bridge_history::job::options::Options;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::place::Place;
@@ -81,6 +82,7 @@ fn job(id: &JobId) -> Job {
         dry_run: false,
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Park,
+        then: Some(Then::Live),
     };
     Job::new(id.clone(), "ledger", options, "d1".to_owned(), Timestamp(5))
 }

@@ -15,6 +15,7 @@
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`live`]: live changes, their notifications and invocations in such a world
 //! - [`stream`]: the live table's item that all keys share
+//! - [`follow`]: a job that live changes follow, with both paths in one world
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod asleep;
@@ -23,6 +24,7 @@ pub mod conformance;
 pub mod consumer;
 pub mod delivered;
 pub mod faults;
+pub mod follow;
 pub mod live;
 pub mod load;
 pub mod operator;

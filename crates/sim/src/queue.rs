@@ -102,7 +102,9 @@ impl SimQueue {
         let mut arrived = self.arrived();
         *arrived.at_work.entry(segment).or_default() += 1;
         if arrived.at_work.len() > 1 {
-            arrived.violate("two segments at work at once".to_owned());
+            let at_work: Vec<_> = arrived.at_work.keys().collect();
+            let text = format!("two segments at work at once: {at_work:?}");
+            arrived.violate(text);
         }
     }
 

@@ -83,6 +83,7 @@ pub fn config() -> ReseedConfig {
         table: "jobs".to_owned(),
         plan_bucket: "plans".to_owned(),
         failure_queue: None,
+        follow: None,
         lease: Duration::from_mins(1),
     }
 }

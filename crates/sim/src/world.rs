@@ -18,6 +18,7 @@ use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::segment::{SegmentEnd, run};
 use bridge_history::job::settings::SegmentSettings;
 use bridge_history::job::sweep::sweep;
+use bridge_history::job::tend::tend;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -157,6 +158,8 @@ pub struct World {
     pub plans: Arc<SimPlans>,
     /// How segments work.
     pub settings: SegmentSettings,
+    /// Whether the sweep looks after holds.
+    pub tends: bool,
     /// How segments ended that were not killed.
     pub ends: Arc<Mutex<Vec<SegmentEnd>>>,
     continuation: Arc<SimContinuation>,
@@ -211,11 +214,13 @@ impl World {
                 jobs: jobs.clone(),
                 continuation: continuation.clone(),
                 clock,
+                live: None,
             },
             queue,
             jobs,
             plans,
             settings,
+            tends: true,
             ends: Arc::default(),
             continuation,
             faults,
@@ -260,6 +265,9 @@ impl World {
                 let mut ports = self.ports.clone();
                 ports.clock = self.some_clock();
                 let _ = sweep(&ports).await;
+                if self.tends {
+                    let _ = tend(&ports).await;
+                }
             }
             while segments.try_join_next().is_some() {}
             let at_rest = self.jobs.jobs().values().all(|job| !job.is_active());

@@ -28,6 +28,9 @@ pub(super) fn alarms(stack: &Stack) -> Vec<String> {
     }
     if stack.queue("BufferQueue").is_some() {
         needed.push(("ApproximateAgeOfOldestMessage", "BufferQueue"));
+        if stack.resources.contains_key("LiveTable") {
+            needed.push(("HoldUnattended", "Reseed"));
+        }
     }
     let watched = |metric: &str, id: &str| {
         alarms.iter().any(|(_, alarm)| {

@@ -9,8 +9,8 @@ const TABLE: &str = "LiveTable";
 /// What lets realtime read the bucket's history.
 const HISTORY: &str = "RealtimeHistoryPolicy";
 
-/// A table, its name, and leave to update its items (a claim and its return are one update each) come
-/// together with an order that needs them, and not without.
+/// A table, its name, and leave to read (what holds for all keys) and update its items (a claim and its return
+/// are one update each) come together with an order that needs them, and not without.
 pub(super) fn order(stack: &Stack) -> Vec<String> {
     let Some(realtime) = stack.function("Realtime") else {
         return vec!["there is no Realtime".to_owned()];
@@ -21,7 +21,10 @@ pub(super) fn order(stack: &Stack) -> Vec<String> {
         "notified" => ("", vec![]),
         "newest" | "exact" => (
             "${LiveTable}",
-            vec![format!("dynamodb:UpdateItem on ${{{TABLE}.Arn}}")],
+            vec![
+                format!("dynamodb:GetItem on ${{{TABLE}.Arn}}"),
+                format!("dynamodb:UpdateItem on ${{{TABLE}.Arn}}"),
+            ],
         ),
         other => return vec![format!("Realtime LIVE_ORDER is {other:?}")],
     };

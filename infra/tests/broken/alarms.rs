@@ -19,6 +19,11 @@ pub(super) const BROKEN: &[Broken] = &[
         "ApproximateAgeOfOldestMessage of BufferQueue has no alarm",
     ),
     (
+        "Resources/HoldAlarm",
+        "-",
+        "HoldUnattended of Reseed has no alarm",
+    ),
+    (
         "Resources/ReseedStalledAlarm/Properties/AlarmActions/0",
         "-",
         "ReseedStalledAlarm tells nobody",

@@ -46,17 +46,17 @@ pub(super) const BROKEN: &[Broken] = &[
     (
         "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/6/0",
         "IsBuffered",
-        "Realtime may [\"dynamodb:UpdateItem on ${LiveTable.Arn}\"], needs []",
+        "Realtime may [\"dynamodb:GetItem on ${LiveTable.Arn}\", \"dynamodb:UpdateItem on ${LiveTable.Arn}\"], needs []",
     ),
     (
         "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/6/1/Action",
-        "[\"dynamodb:UpdateItem\", \"dynamodb:DeleteItem\"]",
+        "[\"dynamodb:GetItem\", \"dynamodb:UpdateItem\", \"dynamodb:DeleteItem\"]",
         "\"dynamodb:DeleteItem on ${LiveTable.Arn}\"], needs",
     ),
     (
         "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/6/1/Resource",
         "!GetAtt CheckpointTable.Arn",
-        "Realtime may [\"dynamodb:UpdateItem on ${CheckpointTable.Arn}\"]",
+        "Realtime may [\"dynamodb:GetItem on ${CheckpointTable.Arn}\"",
     ),
     (
         "Resources/RealtimeHistoryPolicy",

@@ -1,6 +1,7 @@
 //! A broken copy of the template for each rule is caught.
 
 mod alarms;
+mod follow;
 mod functions;
 mod ingestion;
 mod live;
@@ -20,13 +21,14 @@ use serde_norway::Value;
 type Broken = (&'static str, &'static str, &'static str);
 
 /// By the room of the rule that catches them (`infra/src/rules`).
-const KINDS: [&[Broken]; 7] = [
+const KINDS: [&[Broken]; 8] = [
     storage::BROKEN,
     permissions::BROKEN,
     queues::BROKEN,
     functions::BROKEN,
     ingestion::BROKEN,
     live::BROKEN,
+    follow::BROKEN,
     alarms::BROKEN,
 ];
 

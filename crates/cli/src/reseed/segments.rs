@@ -162,6 +162,7 @@ mod tests {
             jobs: Arc::new(LocalJobs::new(folder.to_owned())),
             continuation: Arc::new(NoContinuation),
             clock: laptop.clone(),
+            live: None,
         };
         let request = StartRequest::default();
         let job = actions::start_another(&ports, &config(), &request).await;

@@ -51,6 +51,7 @@ pub(super) fn request(
         table: String::new(),
         plan_bucket: String::new(),
         failure_queue: None,
+        follow: None,
         lease: DEFAULT_LEASE,
     };
     let request = StartRequest {

@@ -31,3 +31,21 @@ pub(super) fn required(
 pub(super) fn text(lookup: Lookup<'_>, variable: &str) -> Option<String> {
     lookup(variable).filter(|v| !v.is_empty())
 }
+
+/// Refuses what cannot be a queue's URL.
+///
+/// # Errors
+/// [`ConfigError`] naming `variable`.
+pub fn check_queue_url(variable: &'static str, url: &str) -> Result<(), ConfigError> {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    if rest.is_some_and(|r| r.contains('/') && !r.ends_with('/')) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        variable,
+        found: format!("{url:?}"),
+        allowed: "the URL of an SQS queue, https://…/account/name (not its ARN or name)",
+    })
+}

@@ -6,6 +6,7 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
 use crate::api::start::StartRequest;
+use crate::api::then::{check_hold, check_others};
 use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::options::Options;
@@ -38,6 +39,7 @@ pub async fn start(
         return Ok(job);
     }
     check_room(&active)?;
+    check_others(ports, &asked.options, &active).await?;
     let job = create(ports, &config.bucket, asked, last.count).await?;
     continue_soon(ports, &job).await;
     Ok(job)
@@ -221,10 +223,14 @@ pub async fn request_stop(
     job_id: &JobId,
     request: StopRequest,
 ) -> Result<Job, JobError> {
-    change(ports, job_id, |job| {
+    let stopped = change(ports, job_id, |job| {
         job.stop_requested(request, ports.clock.now())
-    })
-    .await
+    });
+    let job = stopped.await?;
+    if job.is_active() && job.lease.is_none() {
+        continue_soon(ports, &job).await; // it has something to do before it ends
+    }
+    Ok(job)
 }
 
 /// Lets a paused or failed job continue, with another way for undeliverable events if one is given. One
@@ -244,6 +250,7 @@ pub async fn resume(
         return Ok(job);
     }
     if !job.is_active() {
+        check_hold(ports, Some(job_id), &job.options).await?;
         check_room(&ports.jobs.active().await?)?;
     }
     let resumed = |job: &Job| job.resumed(on_undeliverable, ports.clock.now());

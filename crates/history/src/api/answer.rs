@@ -4,6 +4,7 @@ use bridge_core::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::id::{Epoch, JobId};
+use crate::job::handover::Handover;
 use crate::job::options::Options;
 use crate::job::phase::Phase;
 use crate::job::state::{Counts, Job, Lease, StopRequest};
@@ -38,6 +39,9 @@ pub struct JobAnswer<'a> {
     /// What the plan holds, once it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planned: Option<&'a Summary>,
+    /// How far it is on its way to let live changes follow, if they are to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handover: Option<&'a Handover>,
     /// What has been counted.
     pub counts: &'a Counts,
     /// What went wrong last, and what to do.
@@ -68,6 +72,7 @@ impl<'a> From<&'a Job> for JobAnswer<'a> {
             checkpoint: &job.checkpoint,
             manifest: job.manifest.as_deref(),
             planned: job.planned.as_ref(),
+            handover: job.handover.as_ref(),
             counts: &job.counts,
             last_error: job.last_error.as_deref(),
             created_at: job.created_at,

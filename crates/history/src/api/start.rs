@@ -7,7 +7,9 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::api::then::{Given, check_fields};
 use crate::job::error::JobError;
+use crate::job::handover::Then;
 use crate::job::options::Options;
 use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
@@ -64,6 +66,8 @@ pub struct StartRequest {
     /// `stop` (default): fail at an event that the queue refuses for good; `park`: keep it in the
     /// failure queue and continue.
     pub on_undeliverable: OnUndeliverable,
+    /// `live`: what happens meanwhile and from then on follows in the same queue.
+    pub then: Option<Then>,
 }
 
 impl StartRequest {
@@ -114,12 +118,14 @@ impl StartRequest {
         check_records("recordsPerMessage", records_per_message, format)
             .map_err(JobError::bad_request)?;
         let until = self.until.unwrap_or(now);
+        // Where live follows, the bucket's clock tells it once live is held.
+        let filled_in = Some(until).filter(|_| self.then.is_none());
         if let Some(from) = self.from.filter(|from| *from >= until) {
             return Err(JobError::bad_request(format!(
                 "from: found {from}, allowed is a time before until ({until})"
             )));
         }
-        Ok(Options {
+        let options = Options {
             filter: Filter {
                 prefix: self
                     .prefix
@@ -127,7 +133,7 @@ impl StartRequest {
                     .unwrap_or_else(|| config.key_prefix.clone()),
                 suffix: config.key_suffix.clone(),
                 from: self.from,
-                until: Some(until),
+                until: filled_in,
                 events: self.events,
                 current_only: self.current_only,
             },
@@ -141,7 +147,15 @@ impl StartRequest {
             dry_run: self.dry_run,
             refuse_ambiguous: self.refuse_ambiguous,
             on_undeliverable: self.on_undeliverable,
-        })
+            then: self.then,
+        };
+        let given = Given {
+            prefix: self.prefix.is_some(),
+            until: self.until.is_some(),
+            queue_url: self.queue_url.is_some(),
+        };
+        check_fields(&given, config, &options)?;
+        Ok(options)
     }
 }
 
@@ -196,6 +210,7 @@ pub(super) mod tests {
             "pauseAboveDepth": MAX_DEPTH,
             "dryRun": true,
             "refuseAmbiguous": true,
+            "then": null,
         });
         let start: StartRequest = serde_json::from_value(long.clone()).unwrap();
         let options = start.resolve(&config(), Timestamp(0)).unwrap();

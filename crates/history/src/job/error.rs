@@ -1,6 +1,7 @@
 //! Why a job, or an action on one, fails.
 
 use bridge_core::failure::{Failure, FailureKind};
+use bridge_core::live::store::LiveStoreError;
 use bridge_core::text::{MOST_SHOWN, shown};
 
 use crate::id::JobId;
@@ -86,6 +87,9 @@ pub enum JobError {
     /// The store's refusal, or a lost race.
     #[error(transparent)]
     Store(#[from] JobStoreError),
+    /// The live table's refusal.
+    #[error(transparent)]
+    Live(#[from] LiveStoreError),
 }
 
 impl JobError {
@@ -103,6 +107,7 @@ impl JobError {
             Self::NoSuchJob(_) => "NoSuchJob",
             Self::WrongPhase { .. } | Self::Ending { .. } => "WrongPhase",
             Self::Store(_) => "JobStore",
+            Self::Live(_) => "LiveTable",
         }
     }
 }

@@ -4,6 +4,7 @@ use bridge_core::format::Format;
 use bridge_core::queue::ordering::{Mode, Order};
 use serde::{Deserialize, Serialize};
 
+use crate::job::handover::Then;
 use crate::scan::filter::Filter;
 use crate::send::parking::OnUndeliverable;
 use crate::send::sender::SendOptions;
@@ -43,6 +44,9 @@ pub struct Options {
     /// what was asked for before there was a choice has the same digest still.
     #[serde(default, skip_serializing_if = "OnUndeliverable::is_stop")]
     pub on_undeliverable: OnUndeliverable,
+    /// What follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
 }
 
 impl Options {

@@ -8,6 +8,7 @@ use bridge_core::failure::{Failure, FailureKind};
 use bridge_core::queue::port::Queue;
 
 use crate::id::{Epoch, JobId};
+use crate::job::live::LivePorts;
 use crate::job::store::JobStore;
 use crate::plan::store::PlanStore;
 use bridge_core::listing::lister::Lister;
@@ -62,4 +63,6 @@ pub struct Ports {
     pub continuation: Arc<dyn Continuation>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// For live changes that follow; `None` where there is no live table.
+    pub live: Option<LivePorts>,
 }

@@ -40,6 +40,10 @@ impl Job {
         let mut next = self.next(now);
         if self.lease.is_some() {
             next.stop_request = Some(request);
+        } else if request == StopRequest::Cancel && self.may_hold() {
+            // Live is let go on first, by a segment: what dies meanwhile is continued.
+            next.wake(now);
+            next.stop_request = Some(request);
         } else {
             next.epoch = next.epoch.next();
             next.end_as(goal, now);
@@ -80,19 +84,24 @@ impl Job {
             });
         }
         let mut next = self.next(now);
-        next.phase = match self.planned {
+        next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
+        next.wake(now);
+        Ok(next)
+    }
+
+    /// Lets another segment work on it.
+    fn wake(&mut self, now: Timestamp) {
+        self.phase = match self.planned {
             Some(_) => Phase::Sending,
             None => Phase::Scanning,
         };
-        next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
-        next.epoch = next.epoch.next();
-        next.lease = None;
-        next.stop_request = None;
-        next.last_error = None;
-        next.finished_at = None;
-        next.expires_at = None;
-        next.counts.failures = 0;
-        next.progress_at = Some(now);
-        Ok(next)
+        self.epoch = self.epoch.next();
+        self.lease = None;
+        self.stop_request = None;
+        self.last_error = None;
+        self.finished_at = None;
+        self.expires_at = None;
+        self.counts.failures = 0;
+        self.progress_at = Some(now);
     }
 }

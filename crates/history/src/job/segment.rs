@@ -14,6 +14,8 @@ use tracing::Instrument;
 
 use crate::id::Epoch;
 use crate::job::error::JobError;
+use crate::job::hand_over::{HandingOver, Ready};
+use crate::job::handover::Step;
 use crate::job::invocation::Invocation;
 use crate::job::lease::{JobLease, LeaseError};
 use crate::job::phase::Phase;
@@ -21,7 +23,7 @@ use crate::job::ports::Ports;
 use crate::job::segment_error::SegmentError;
 use crate::job::settings::SegmentSettings;
 use crate::job::settle::settle;
-use crate::job::state::{AcquireError, Job};
+use crate::job::state::{AcquireError, Job, StopRequest};
 use crate::job::takeover::{Taken, take};
 use crate::plan::manifest::Manifest;
 use crate::plan::merge::Merge;
@@ -94,8 +96,9 @@ struct Segment<'a> {
     held: Arc<AtomicBool>,
     stop: CancellationToken,
     random: fastrand::Rng,
-    /// Object versions that were in runs when the segment began.
-    listed_before: u64,
+    retry: Retry,
+    /// Object versions that were in runs when the segment began; `None` when it did something else before.
+    listed_before: Option<u64>,
 }
 
 impl<'a> Segment<'a> {
@@ -126,7 +129,7 @@ impl<'a> Segment<'a> {
                 job.counts.parked,
             ))),
             held: Arc::default(),
-            listed_before: job.counts.listed,
+            listed_before: Some(job.counts.listed),
             lease: Arc::new(JobLease::new(
                 taken,
                 settings.lease,
@@ -134,9 +137,10 @@ impl<'a> Segment<'a> {
                     plans: Arc::clone(&plans),
                     ..ports.clone()
                 },
-                retry,
+                retry.clone(),
                 random.fork(),
             )),
+            retry,
             random,
             plans,
             ports,
@@ -169,11 +173,20 @@ impl<'a> Segment<'a> {
 
     /// `Ok(true)` when nothing is left to do.
     async fn scan_and_send(&mut self) -> Result<bool, SegmentError> {
+        if self.prepare().await? == Ready::NotYet {
+            return Ok(false);
+        }
         let job = self.lease.job().await;
+        if job.step() == Some(Step::Releasing) {
+            return self.release().await;
+        }
         let mut manifest = match &job.manifest {
             Some(name) => Manifest::load(&*self.plans, name).await?,
             None => Manifest::new(job.job_id.clone(), &job.bucket),
         };
+        if let Some(handover) = job.handover.as_ref().filter(|_| job.manifest.is_none()) {
+            manifest.summary = handover.earlier_passes.clone().unwrap_or_default();
+        }
         if job.phase == Phase::Scanning {
             self.scan(&job, &mut manifest).await?;
             if !manifest.is_complete() {
@@ -206,8 +219,57 @@ impl<'a> Segment<'a> {
             return Ok(true);
         }
         let planned = job.planned.as_ref().map_or(0, |summary| summary.events);
+        let is_followed = job.handover.is_some();
         self.send(job, &manifest).await?;
-        Ok(lock(&self.watermark).checkpoint().sequence == planned)
+        let is_sent = lock(&self.watermark).checkpoint().sequence == planned;
+        if is_sent && is_followed {
+            return self.release().await;
+        }
+        Ok(is_sent)
+    }
+
+    /// What comes before the scan where live changes are to follow.
+    async fn prepare(&mut self) -> Result<Ready, SegmentError> {
+        let job = self.lease.job().await;
+        if job.handover.is_none() {
+            return Ok(Ready::Yes);
+        }
+        if job.stop_request == Some(StopRequest::Cancel) {
+            return Ok(Ready::NotYet);
+        }
+        if job.step() < Some(Step::Replaying) {
+            self.listed_before = None;
+        }
+        self.handing_over()?.prepare().await
+    }
+
+    /// What comes after the last acknowledgement there.
+    async fn release(&mut self) -> Result<bool, SegmentError> {
+        let (checkpoint, parked) = passed(&self.watermark);
+        let ready = self.handing_over()?.release(checkpoint, parked).await?;
+        if ready == Ready::NotYet {
+            self.listed_before = None;
+        }
+        Ok(ready == Ready::Yes)
+    }
+
+    fn handing_over(&mut self) -> Result<HandingOver<'_>, SegmentError> {
+        let live = self.ports.live.as_ref().ok_or_else(|| {
+            SegmentError::Permanent(
+                "the stack has no live table any more, on which live changes are held: deploy it with \
+                 LiveOrder newest or exact, then resume"
+                    .to_owned(),
+            )
+        })?;
+        Ok(HandingOver {
+            live,
+            lease: &self.lease,
+            jobs: &self.ports.jobs,
+            clock: &self.ports.clock,
+            retry: self.retry.clone(),
+            stop: &self.stop,
+            random: self.random.fork(),
+        })
     }
 
     async fn scan(&mut self, job: &Job, manifest: &mut Manifest) -> Result<(), SegmentError> {
@@ -259,10 +321,18 @@ impl<'a> Segment<'a> {
     }
 
     /// Writes down how far it came and what is to become of the job.
-    async fn finish(&self, worked: Result<bool, SegmentError>) -> SegmentEnd {
+    async fn finish(&mut self, mut worked: Result<bool, SegmentError>) -> SegmentEnd {
         let (checkpoint, parked) = passed(&self.watermark);
         // There is no heartbeat any more: what is written now is written soon or not at all.
         self.stop.cancel();
+        let job = self.lease.job().await;
+        if job.stop_request == Some(StopRequest::Cancel) && job.may_hold() {
+            let given_up = match self.handing_over() {
+                Ok(mut handing_over) => handing_over.give_up().await,
+                Err(error) => Err(error),
+            };
+            worked = given_up.and(worked);
+        }
         let written = self
             .lease
             .update(|job| {

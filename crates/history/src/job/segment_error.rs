@@ -28,7 +28,7 @@ fn kept(error: &dyn std::error::Error) -> String {
 }
 
 impl SegmentError {
-    fn of(error: &impl Failure) -> Self {
+    pub(super) fn of(error: &impl Failure) -> Self {
         if error.may_pass() {
             Self::Transient(kept(error))
         } else {

@@ -12,7 +12,7 @@ const STUCK: &str = "a whole segment was too short to list all versions of any k
     raise ReseedTimeout, or look whether S3 throttles";
 
 /// Changes `job` as the work of a segment came out: `Ok(true)` when nothing is left to do.
-/// `listed_before` is how many versions were in runs when the segment began.
+/// `listed_before` is how many versions were in runs when the segment began, if it began to scan then.
 ///
 /// - it ended (done, failed, or stopped as the operator asked): the job is not active;
 /// - its time is up: it is active without lease and error, for the next segment;
@@ -21,17 +21,25 @@ const STUCK: &str = "a whole segment was too short to list all versions of any k
 pub(super) fn settle(
     job: &mut Job,
     worked: &Result<bool, SegmentError>,
-    listed_before: u64,
+    listed_before: Option<u64>,
     now: Timestamp,
 ) {
     // It would continue for ever at full cost.
-    let is_stuck = job.phase == Phase::Scanning && job.counts.listed == listed_before;
-    match (worked, job.stop_request) {
+    let is_stuck = job.phase == Phase::Scanning && Some(job.counts.listed) == listed_before;
+    // A cancelled job lets live go on before it ends.
+    let is_to_let_go = job.stop_request == Some(StopRequest::Cancel) && job.may_hold();
+    let stop_request = job.stop_request.filter(|_| !is_to_let_go);
+    match (worked, stop_request) {
         (Ok(true), _) => job.end_as(Phase::Done, now),
         (_, Some(StopRequest::Cancel)) => job.end_as(Phase::Cancelled, now),
         (_, Some(StopRequest::Pause)) => job.end_as(Phase::Paused, now),
-        (Ok(false), None) if is_stuck => job.release_after_fault(STUCK.to_owned(), now),
+        (Ok(false), None) if is_stuck && !is_to_let_go => {
+            job.release_after_fault(STUCK.to_owned(), now);
+        }
         (Ok(false), None) => job.release(),
+        (Err(SegmentError::Permanent(error)), None) if is_to_let_go => {
+            job.release_after_fault(error.clone(), now);
+        }
         (Err(SegmentError::Permanent(error)), None) => {
             job.last_error = Some(error.clone());
             job.end_as(Phase::Failed, now);
@@ -56,7 +64,7 @@ mod tests {
     ) -> (Phase, bool, Option<String>) {
         let mut job = leased();
         change(&mut job);
-        settle(&mut job, worked, 0, NOW);
+        settle(&mut job, worked, Some(0), NOW);
         (job.phase, job.lease.is_some(), job.last_error)
     }
 

@@ -124,5 +124,6 @@ pub(super) fn ports(jobs: SlowJobs) -> Ports {
         jobs: Arc::new(jobs),
         continuation: Arc::new(Unused),
         clock: Arc::new(Unused),
+        live: None,
     }
 }

@@ -7,10 +7,12 @@ use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, JobId};
+use crate::job::handover::{Handover, Step};
 use crate::job::options::Options;
 use crate::job::phase::Phase;
 use crate::plan::manifest::Summary;
 use crate::send::checkpoint::Checkpoint;
+use crate::send::target::Target;
 
 /// Where the time is too short to watch a lease (see [`Job::take_over`]), how long it must have
 /// lapsed before another segment takes the job: the clocks of two machines then differ by less.
@@ -101,6 +103,8 @@ pub struct Job {
     pub manifest: Option<String>,
     /// What the plan holds, once it is complete.
     pub planned: Option<Summary>,
+    /// How far it is on its way to let live changes follow, if they are to.
+    pub handover: Option<Handover>,
     /// What has been counted.
     pub counts: Counts,
     /// What went wrong last.
@@ -167,6 +171,7 @@ impl Job {
             lease: None,
             stop_request: None,
             bucket: bucket.to_owned(),
+            handover: options.then.map(|_| Handover::default()),
             options,
             digest,
             checkpoint: Checkpoint::default(),
@@ -197,6 +202,30 @@ impl Job {
         self.phase.is_active()
     }
 
+    /// Whether it sends there.
+    #[must_use]
+    pub fn sends_to(&self, target: &Target) -> bool {
+        !self.options.dry_run && self.options.target == *target
+    }
+
+    /// What it does next for live changes to follow.
+    #[must_use]
+    pub fn step(&self) -> Option<Step> {
+        self.handover.as_ref().map(|handover| handover.step)
+    }
+
+    /// Whether a hold of it may stand.
+    #[must_use]
+    pub fn may_hold(&self) -> bool {
+        self.handover.as_ref().is_some_and(Handover::may_hold)
+    }
+
+    /// Since when nothing live is sent.
+    #[must_use]
+    pub fn held_since(&self) -> Option<Timestamp> {
+        self.handover.as_ref()?.held_since
+    }
+
     /// Whether a lease would still last, if all clocks agreed.
     #[must_use]
     pub fn is_leased(&self, now: Timestamp) -> bool {
@@ -208,7 +237,11 @@ impl Job {
     /// Notes that the job got further than `before`, if it did: then the failures until here do
     /// not count any more.
     pub fn note_progress(&mut self, before: &Self, now: Timestamp) {
-        let place = |job: &Self| (job.phase, job.checkpoint.sequence, job.counts.listed);
+        let place = |job: &Self| {
+            let waited_ms = job.handover.as_ref().map(|handover| handover.waited_ms);
+            let (sequence, listed) = (job.checkpoint.sequence, job.counts.listed);
+            (job.phase, sequence, listed, job.step(), waited_ms)
+        };
         if place(self) != place(before) {
             self.progress_at = Some(now);
             self.counts.failures = 0;

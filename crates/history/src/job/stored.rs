@@ -7,6 +7,7 @@ use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Epoch, JobId};
+use crate::job::handover::Handover;
 use crate::job::options::Options;
 use crate::job::phase::Phase;
 use crate::job::state::{Counts, Job, Lease, StopRequest};
@@ -34,6 +35,8 @@ pub struct StoredJob {
     manifest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     planned: Option<Summary>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    handover: Option<Handover>,
     counts: Counts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
@@ -63,6 +66,7 @@ impl From<&Job> for StoredJob {
             checkpoint: job.checkpoint,
             manifest: job.manifest,
             planned: job.planned,
+            handover: job.handover,
             counts: job.counts,
             last_error: job.last_error,
             created_at: job.created_at,
@@ -89,6 +93,7 @@ impl From<StoredJob> for Job {
             checkpoint: stored.checkpoint,
             manifest: stored.manifest,
             planned: stored.planned,
+            handover: stored.handover,
             counts: stored.counts,
             last_error: stored.last_error,
             created_at: stored.created_at,
@@ -107,6 +112,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::job::handover::{Step, Then};
     use crate::job::state::tests::{job, leased};
 
     fn stored(job: &Job) -> Value {
@@ -139,6 +145,15 @@ mod tests {
         job.planned = Some(Summary {
             events: 3,
             ..Summary::default()
+        });
+        job.options.then = Some(Then::Live);
+        job.handover = Some(Handover {
+            step: Step::Settling,
+            held_since: Some(Timestamp(4)),
+            waited_ms: 5,
+            mapping_is_gone: true,
+            earlier_passes: job.planned.clone(),
+            removals_may_be_lost: true,
         });
         job.last_error = Some("why".to_owned());
         job.progress_at = Some(Timestamp(1));

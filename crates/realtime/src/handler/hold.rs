@@ -9,9 +9,6 @@ use bridge_core::live::stream::{LiveOrder, Stream, StreamStore};
 use bridge_core::notification::Input;
 use bridge_core::text::brief;
 use metrics::counter;
-use serde_json::Value;
-
-use crate::handler::{ForwardError, failures};
 
 /// How long a health check may ask the table.
 pub(super) const HEALTH_BUDGET: Duration = Duration::from_secs(4);
@@ -56,27 +53,17 @@ impl Gate {
     }
 }
 
-/// All of the input comes again: the messages of a batch stay in their buffer, anything else fails as a
-/// whole, so that Lambda tries it again.
-pub(super) fn send_back(input: Input, reason: String) -> Result<Value, ForwardError> {
-    let count = |events: usize| counter!("EventsHeld").increment(events as u64);
-    match input {
-        Input::Direct(document) => {
-            tracing::warn!(reason, events = document.events.len(), "nothing is sent");
-            count(document.events.len());
-            Err(ForwardError::Held(reason))
-        }
+/// Tells that all of the input comes again.
+pub(super) fn tell(input: &Input, reason: &str) {
+    let events = match input {
+        Input::Direct(document) => document.events.len(),
         Input::Batch(messages) => {
-            tracing::warn!(
-                reason = brief(&reason),
-                messages = messages.len(),
-                "nothing is sent"
-            );
             let documents = messages.iter().filter_map(|m| m.document.as_ref().ok());
-            count(documents.map(|document| document.events.len()).sum());
-            Ok(failures(messages.into_iter()))
+            documents.map(|document| document.events.len()).sum()
         }
-    }
+    };
+    tracing::warn!(reason = brief(reason), events, "nothing is sent");
+    counter!("EventsHeld").increment(events as u64);
 }
 
 #[cfg(test)]

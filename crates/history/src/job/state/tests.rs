@@ -25,6 +25,7 @@ pub(in crate::job) fn job() -> Job {
         dry_run: false,
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Stop,
+        then: None,
     };
     Job::new(
         "j-1".parse().unwrap(),
