@@ -33,7 +33,7 @@ use crate::follow::buffer::Buffer;
 use crate::follow::growing::{Growing, Writers};
 use crate::follow::live::Realtime;
 use crate::follow::mapping::SimMapping;
-use crate::live::SimLive;
+use crate::live::{SimKeys, SimLive};
 use crate::operator::Operator;
 use crate::scenario::{config, on_simulated_time, start};
 use crate::stream::SimStream;
@@ -103,10 +103,10 @@ impl FollowScenario {
                 delay_ms: some(&mut random, &[500, 30_000, 400_000]),
                 doubled_of_ten: some(&mut random, &[0, 3]),
             },
-            order: if random.u8(0..3) == 0 {
-                LiveOrder::Notified
-            } else {
-                LiveOrder::Newest
+            order: match random.u8(0..6) {
+                0 => LiveOrder::Notified,
+                1 | 2 => LiveOrder::Newest,
+                _ => LiveOrder::Exact,
             },
             timeout: Duration::from_secs(some(&mut random, &[3, 60, 300])),
             killed_of_ten: some(&mut random, &[0, 1, 3]),
@@ -162,7 +162,9 @@ impl FollowScenario {
             buffer: Arc::clone(&buffer),
             mapping: Arc::clone(&mapping),
             stream: stream.clone(),
-            live: SimLive::new(faults),
+            live: SimLive::new(Arc::clone(&faults)),
+            keys: SimKeys::new(faults),
+            bucket: Arc::clone(&growing),
             queue: Arc::clone(&world.queue),
             clock,
             order: self.order,
@@ -200,6 +202,9 @@ impl FollowScenario {
             bucket: &growing.bucket(),
             stream: stream.now(),
             order: self.order,
+            has_faults: self.profile.faults_per_mille > 0
+                || self.killed_of_ten > 0
+                || self.frozen_of_ten > 0,
         };
         for violations in [mapping.violations(), growing.violations()] {
             if let Some(violation) = violations.first() {

@@ -46,7 +46,9 @@ pub async fn look(
     // Whole seconds are what a bucket says of its versions.
     let now = clock.now();
     let second = Timestamp(now.0 - now.0.rem_euclid(1000));
-    let begin = || in_time(store.begin(order, second));
+    // Where nothing live was sent yet, the stream begins where its history ended.
+    let history = stream.boundary.filter(|_| stream.order.is_none());
+    let begin = || in_time(store.begin(order, history.unwrap_or(second)));
     retry.run(random, begin).await
 }
 

@@ -85,6 +85,18 @@ impl Growing {
         event(&newest.expect("it was just written"), number, now)
     }
 
+    async fn page(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        let strike = self.faults.strike().await;
+        if strike != Strike::None {
+            return Err(ListError {
+                kind: strike.kind(),
+                code: "SlowDown".to_owned(),
+                message: "simulated".to_owned(),
+            });
+        }
+        Ok(Bytes::from(self.bucket().page(prefix, marker, STYLE)))
+    }
+
     /// The scan may begin a minute after `until`.
     fn look_at_the_clock(&self) {
         let now = self.clock.now();
@@ -133,15 +145,17 @@ fn event(version: &ObjectVersion, number: u64, now: Timestamp) -> Event {
 impl Lister for Growing {
     async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
         self.look_at_the_clock();
-        let strike = self.faults.strike().await;
-        if strike != Strike::None {
-            return Err(ListError {
-                kind: strike.kind(),
-                code: "SlowDown".to_owned(),
-                message: "simulated".to_owned(),
-            });
-        }
-        Ok(Bytes::from(self.bucket().page(prefix, marker, STYLE)))
+        self.page(prefix, marker).await
+    }
+}
+
+/// The same bucket, as live order lists it at any time.
+pub(super) struct Listed(pub(super) Arc<Growing>);
+
+#[async_trait]
+impl Lister for Listed {
+    async fn list(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
+        self.0.page(prefix, marker).await
     }
 }
 

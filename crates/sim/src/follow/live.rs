@@ -8,9 +8,12 @@ use bridge_core::clock::Clock;
 use bridge_core::event::by_sequencer;
 use bridge_core::format::Format;
 use bridge_core::forward::{Delivered, deliver};
+use bridge_core::listing::dialect::Dialect;
+use bridge_core::live::exact::Exact;
+use bridge_core::live::exact::reported::Reported;
 use bridge_core::live::hold::look;
 use bridge_core::live::newest::{LiveChange, Newest};
-use bridge_core::live::stream::LiveOrder;
+use bridge_core::live::stream::{LiveOrder, Stream};
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::ordering::Order;
 use bridge_core::retry::Backoff;
@@ -19,8 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::follow::buffer::{Buffer, Waiting};
+use crate::follow::growing::{Growing, Listed};
 use crate::follow::mapping::SimMapping;
-use crate::live::SimLive;
+use crate::live::{SimKeys, SimLive};
 use crate::queue::{OfSegment, SimQueue};
 use crate::stream::SimStream;
 use crate::world::SimClock;
@@ -50,6 +54,8 @@ pub(super) struct Realtime {
     pub(super) mapping: Arc<SimMapping>,
     pub(super) stream: SimStream,
     pub(super) live: SimLive,
+    pub(super) keys: SimKeys,
+    pub(super) bucket: Arc<Growing>,
     pub(super) queue: Arc<SimQueue>,
     pub(super) clock: SimClock,
     /// As what changes are sent.
@@ -137,10 +143,17 @@ impl Realtime {
         let sequencer = |index: usize| taken[index].event.sequencer.as_deref().unwrap_or_default();
         goes.sort_by(|a, b| by_sequencer(sequencer(*a), sequencer(*b)));
         let mut failed = vec![false; taken.len()];
-        for number in self
-            .send(taken, &goes, number, &clock, left(), random)
-            .await
-        {
+        let left = match self.order {
+            LiveOrder::Exact => {
+                let sent = self.send_exact(taken, &goes, number, &stream, &clock, left(), random);
+                sent.await
+            }
+            _ => {
+                self.send(taken, &goes, number, &clock, left(), random)
+                    .await
+            }
+        };
+        for number in left {
             failed[goes[number]] = true;
         }
         failed
@@ -156,15 +169,7 @@ impl Realtime {
         budget: Duration,
         mut random: fastrand::Rng,
     ) -> Vec<usize> {
-        let writer = Writer {
-            format: Format::Bridge,
-            order: Order::Key,
-            region: "eu-west-1".to_owned(),
-        };
-        let queue = OfSegment {
-            queue: Arc::clone(&self.queue),
-            segment: LIVE,
-        };
+        let (writer, queue) = (writer(), self.queue());
         if self.order == LiveOrder::Notified {
             let messages = (0..).zip(goes);
             let messages =
@@ -187,6 +192,55 @@ impl Realtime {
         });
         let changes: Vec<_> = changes.collect();
         left_over(newest.deliver(&changes, budget, &mut random).await)
+    }
+
+    /// Sends what the bucket says of the changes' keys; which of `goes` are left over.
+    #[expect(clippy::too_many_arguments, reason = "what one invocation knows")]
+    async fn send_exact(
+        &self,
+        taken: &[Waiting],
+        goes: &[usize],
+        number: u64,
+        stream: &Stream,
+        clock: &Off,
+        budget: Duration,
+        mut random: fastrand::Rng,
+    ) -> Vec<usize> {
+        let (writer, queue) = (writer(), self.queue());
+        let bucket = Listed(Arc::clone(&self.bucket));
+        let exact = Exact {
+            queue: &queue,
+            writer: &writer,
+            bucket: &bucket,
+            dialect: Dialect::of_s3(),
+            store: &self.keys,
+            stream,
+            clock,
+            request: &format!("invocation-{number}"),
+            owner: 0,
+            backoff: Backoff::default(),
+        };
+        let changes = goes.iter().map(|index| Reported {
+            event: &taken[*index].event,
+            is_repeated: taken[*index].receives > 0,
+        });
+        let changes: Vec<_> = changes.collect();
+        left_over(exact.deliver(&changes, budget, &mut random).await)
+    }
+
+    fn queue(&self) -> OfSegment {
+        OfSegment {
+            queue: Arc::clone(&self.queue),
+            segment: LIVE,
+        }
+    }
+}
+
+fn writer() -> Writer {
+    Writer {
+        format: Format::Bridge,
+        order: Order::Key,
+        region: "eu-west-1".to_owned(),
     }
 }
 
