@@ -68,7 +68,7 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
         let beside = scope.spawn(|| beside(&steps, &runner, &tools));
         let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
             // The tests of the documentation run `sam` and Python as a reader would.
-            let mut tests = runner.end_to_end(stack.command("cargo"));
+            let mut tests = runner.end_to_end(stack.command("cargo"), None);
             tests.env("MOTO_ENDPOINT", moto.endpoint());
             watch_keeping("end-to-end tests", &mut tests)
                 .with_context(|| format!("the emulator's log is {}", log_path().display()))
@@ -87,7 +87,7 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The end-to-end tests whose name holds `name`, on all stacks.
+/// The end-to-end tests whose name, or whose file's, holds `name`, on all stacks.
 ///
 /// # Errors
 /// What fails.
@@ -98,8 +98,8 @@ pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
     stack.build()?;
     deploy(&stack)?;
     let moto = Moto::start()?;
-    let mut tests = Runner::find().end_to_end(stack.command("cargo"));
-    tests.arg(name).env("MOTO_ENDPOINT", moto.endpoint());
+    let mut tests = Runner::find().end_to_end(stack.command("cargo"), Some(name));
+    tests.env("MOTO_ENDPOINT", moto.endpoint());
     run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))
 }
 
@@ -200,11 +200,15 @@ impl Runner {
         self.command(cargo, &filtered, &["--no-fail-fast"])
     }
 
-    /// The tests of the deployed stacks.
-    fn end_to_end(&self, cargo: Command) -> Command {
+    /// The tests of the deployed stacks; those of a name, or of a file of that name.
+    fn end_to_end(&self, cargo: Command, name: Option<&str>) -> Command {
+        let filter = name.map_or("package(e2e)".to_owned(), |name| {
+            format!("package(e2e) and (test({name}) or binary({name}))")
+        });
         let profile = ["--no-fail-fast", "--profile", "e2e"];
-        let filtered = [&profile[..], &["--filterset", "package(e2e)"]].concat();
-        self.command(cargo, &filtered, &["--no-fail-fast", "--package", "e2e"])
+        let filtered = [&profile[..], &["--filterset", &filter]].concat();
+        let own = ["--no-fail-fast", "--package", "e2e"];
+        self.command(cargo, &filtered, &[&own[..], name.as_slice()].concat())
     }
 
     /// `nextest` are arguments behind those for the whole workspace, `own` are the arguments of cargo's own tests.

@@ -63,7 +63,7 @@ enum Task {
         /// Leave out what needs the local AWS
         #[arg(long)]
         quick: bool,
-        /// Only the end-to-end tests whose name holds this
+        /// Only the end-to-end tests whose name, or whose file's, holds this
         #[arg(long, conflicts_with = "quick")]
         end_to_end: Option<String>,
     },
