@@ -168,8 +168,9 @@ fn add(
     let is_null = habits.is_suspended && random.bool();
     let is_upload = random.u64(0..10) < habits.uploads_of_ten;
     let is_delete_marker = !is_upload && random.u8(0..5) == 0;
-    // Two such `null` markers of a day could not be told apart, nor two deletes of one second.
-    let is_null = is_null && !is_delete_marker;
+    // Two `null` markers of one second could not be told apart; and a page that begins behind a `null` version
+    // which an older upload has replaced meanwhile begins behind that one.
+    let is_null = is_null && !is_delete_marker && !is_upload;
     let by_lifecycle = is_delete_marker && random.u8(0..3) == 0;
     let began = if is_upload {
         now - Duration::from_millis([1, 1_500, 30_000, 600_000][random.usize(0..4)])
