@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
+use aws_sdk_s3::types::CreateBucketConfiguration;
 use bridge_core::event::short_digest;
 
 use crate::{STACK, Stack, aws};
@@ -99,9 +100,14 @@ async fn packaged(client: &aws_sdk_cloudformation::Client) -> anyhow::Result<Str
     let body = template.template_body;
     let body = body.context("the stack has no template")?;
     let endpoint = std::env::var("AWS_ENDPOINT_URL").context("these tests need the local AWS")?;
-    let s3 = bridge_aws::sdk::s3(&aws::load().await);
+    let config = aws::load().await;
+    let s3 = bridge_aws::sdk::s3(&config);
+    let region = config.region().context("these tests need a region")?;
+    let place = CreateBucketConfiguration::builder().location_constraint(region.as_ref().into());
+    let create = s3.create_bucket().bucket(TEMPLATES);
+    let create = create.create_bucket_configuration(place.build());
     // It may be there: then the template cannot be put if it is not ours.
-    let _ = s3.create_bucket().bucket(TEMPLATES).send().await;
+    let _ = create.send().await;
     let key = format!("{}.yaml", short_digest(&body));
     let put = s3.put_object().bucket(TEMPLATES).key(&key);
     put.body(body.into_bytes().into()).send().await?;
