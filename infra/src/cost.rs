@@ -14,6 +14,8 @@ pub enum LiveOrder {
     Notified,
     /// Each change claims its key in the live table, and gives it back with what was sent.
     Newest,
+    /// The same, and each key is listed.
+    Exact,
 }
 
 /// What is to be priced.
@@ -98,6 +100,8 @@ const CLAIM_WRITES: f64 = 2.0;
 const HOLD_READS: f64 = 1.0;
 /// How long all three are waited for.
 const CLAIM_SECONDS: f64 = 0.03;
+/// How long a listing is waited for.
+const LISTING_SECONDS: f64 = 0.05;
 /// Bytes of an event in a notification document, with its part of the attributes.
 const RECORD_BYTES: f64 = 750.0;
 /// Lambda asks an empty buffer for messages in five places, 20 seconds at a time.
@@ -142,6 +146,7 @@ impl Prices {
         let send_seconds = match usage.live_order {
             LiveOrder::Notified => LIVE_SECONDS,
             LiveOrder::Newest => LIVE_SECONDS + CLAIM_SECONDS,
+            LiveOrder::Exact => LIVE_SECONDS + CLAIM_SECONDS + LISTING_SECONDS,
         };
         let million_requests = if usage.fifo {
             self.sqs.million_fifo_requests
@@ -198,6 +203,7 @@ impl Prices {
         .chain(self.buffer(usage))
         .chain(self.bus(usage))
         .chain(self.live_table(usage))
+        .chain(self.listings(usage))
         .collect()
     }
 
@@ -223,13 +229,23 @@ impl Prices {
     }
 
     fn live_table(&self, usage: &Usage) -> Option<Line> {
-        (usage.live_order == LiveOrder::Newest).then(|| Line {
+        (usage.live_order != LiveOrder::Notified).then(|| Line {
             what: "DynamoDB, the live table",
             idle: SWEEPS_A_MONTH * HOLD_READS / 1e6 * self.dynamodb.million_reads,
             reseed: 0.0,
             live: usage.live * CLAIM_WRITES / 1e6 * self.dynamodb.million_writes
                 + usage.live / usage.batch.max(1.0) * HOLD_READS / 1e6
                     * self.dynamodb.million_reads,
+        })
+    }
+
+    /// A listing of each change's key. Changes of a key that come in one batch share it: not counted on here.
+    fn listings(&self, usage: &Usage) -> Option<Line> {
+        (usage.live_order == LiveOrder::Exact).then(|| Line {
+            what: "S3, listings of keys",
+            idle: 0.0,
+            reseed: 0.0,
+            live: usage.live / 1000.0 * self.s3.thousand_list_and_put,
         })
     }
 
@@ -254,7 +270,19 @@ fn requests(usage: &Usage) -> f64 {
     messages * (bytes / 65_536.0).ceil()
 }
 
-/// The table in Markdown, with its sums, and what `newest` would add if it was not asked for.
+/// What an order adds that was not asked for.
+const ADDED: [(LiveOrder, &str); 2] = [
+    (
+        LiveOrder::Newest,
+        "`LiveOrder=newest` adds: two writes to DynamoDB a change, a read an invocation and a sweep, and the time they take",
+    ),
+    (
+        LiveOrder::Exact,
+        "`LiveOrder=exact` adds: the same, and a listing a change",
+    ),
+];
+
+/// The table in Markdown, with its sums, and what `newest` and `exact` would add if none was asked for.
 #[must_use]
 pub fn table(prices: &Prices, usage: &Usage) -> String {
     let lines = prices.lines(usage);
@@ -272,19 +300,20 @@ pub fn table(prices: &Prices, usage: &Usage) -> String {
     let all = sum("**all**", &lines);
     write_line(&mut text, &all);
     if usage.live_order == LiveOrder::Notified {
-        let newest = Usage {
-            live_order: LiveOrder::Newest,
-            ..usage.clone()
-        };
-        let what = "`LiveOrder=newest` adds: two writes to DynamoDB a change, a read an invocation and a sweep, and the time they take";
-        let with = sum(what, &prices.lines(&newest));
-        let added = Line {
-            idle: with.idle - all.idle,
-            reseed: with.reseed - all.reseed,
-            live: with.live - all.live,
-            ..with
-        };
-        write_line(&mut text, &added);
+        for (live_order, what) in ADDED {
+            let ordered = Usage {
+                live_order,
+                ..usage.clone()
+            };
+            let with = sum(what, &prices.lines(&ordered));
+            let added = Line {
+                idle: with.idle - all.idle,
+                reseed: with.reseed - all.reseed,
+                live: with.live - all.live,
+                ..with
+            };
+            write_line(&mut text, &added);
+        }
     }
     text
 }
@@ -381,8 +410,24 @@ mod tests {
         let added = newest.2 - notified.2;
         assert!((calls..calls + 0.2).contains(&added), "{added}");
         let told = format!("| {added:.2} |\n");
-        assert!(table(&prices, &Usage::default()).ends_with(&told));
+        assert!(table(&prices, &Usage::default()).contains(&told));
         assert!(!table(&prices, &usage).contains("adds"));
+    }
+
+    #[test]
+    fn exact_costs_a_listing_a_change_more() {
+        let of = |live_order| {
+            sums(&Usage {
+                live_order,
+                ..Usage::default()
+            })
+        };
+        let (newest, exact) = (of(LiveOrder::Newest), of(LiveOrder::Exact));
+        let prices = Prices::read(PRICES).unwrap();
+        let listings = 1000.0 * prices.s3.thousand_list_and_put;
+        let added = exact.2 - newest.2;
+        assert!((listings..listings + 0.5).contains(&added), "{added}");
+        assert!((exact.0 - newest.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(super) fn alarms(stack: &Stack) -> Vec<String> {
             needed.push(("HoldUnattended", "Reseed"));
         }
     }
+    if stack.resources.contains_key("RealtimeHistoryPolicy") {
+        needed.push(("KeysStopped", "Realtime"));
+    }
     let watched = |metric: &str, id: &str| {
         alarms.iter().any(|(_, alarm)| {
             alarm.metric_name == metric

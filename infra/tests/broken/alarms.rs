@@ -24,6 +24,11 @@ pub(super) const BROKEN: &[Broken] = &[
         "HoldUnattended of Reseed has no alarm",
     ),
     (
+        "Resources/KeysStoppedAlarm",
+        "-",
+        "KeysStopped of Realtime has no alarm",
+    ),
+    (
         "Resources/ReseedStalledAlarm/Properties/AlarmActions/0",
         "-",
         "ReseedStalledAlarm tells nobody",
