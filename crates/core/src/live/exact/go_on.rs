@@ -111,8 +111,8 @@ impl Exact<'_> {
         let listed = read(self.bucket, key, wanted, &AtomicU64::new(0)).await?;
         let is_current = state.generation >= self.stream.generation;
         let sent = state.sent.clone().filter(|_| is_current);
-        let sent = match refused {
-            Refused::Retry => sent,
+        let (sent, begun) = match refused {
+            Refused::Retry => (sent, state.begun.clone()),
             Refused::Skip => {
                 let run = match &sent {
                     Some(sent) => behind(&listed, sent, &[], !state.begun.is_empty()),
@@ -120,11 +120,16 @@ impl Exact<'_> {
                 };
                 let run = run.with_begun(&listed, &state.begun);
                 let one = run.places.len().min(1);
-                after(&listed, sent, &run, one)
+                let begun = match state.begun[..] {
+                    [] => Vec::new(),
+                    _ => run.beginning(&listed, one),
+                };
+                (after(&listed, sent, &run, one), begun)
             }
         };
         let state = KeyState {
             sent,
+            begun,
             generation: self.stream.generation.max(state.generation),
             stopped: None,
             was_left: false,
