@@ -1,9 +1,9 @@
 //! History, then live: a job and realtime in one world where anything fails, with writers going on all the
-//! time. What must have come of it: see [`check`].
+//! time. What must have come of it: see `check`.
 //!
-//! - [`growing`]: the bucket that is written meanwhile, its clock, and what S3 notifies
-//! - [`mapping`]: the buffer's event source mapping; [`buffer`]: what waits in it
-//! - [`live`]: invocations of realtime
+//! - `growing`: the bucket that is written meanwhile, its clock, and what S3 notifies
+//! - `mapping`: the buffer's event source mapping; `buffer`: what waits in it
+//! - `live`: invocations of realtime
 
 mod buffer;
 mod check;
