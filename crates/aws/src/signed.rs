@@ -2,10 +2,10 @@
 //! credentials, endpoint rules and HTTP client, and little between them (docs/decisions/0027).
 //!
 //! - [`service`]: which service, and how it wants to be spoken to
-//! - [`endpoint`]: where it is
-//! - [`credentials`]: kept and renewed
-//! - [`skew`]: how far this machine's clock is off
-//! - [`answer`]: what it answers, and its refusals
+//! - `endpoint`: where it is
+//! - `credentials`: kept and renewed
+//! - `skew`: how far this machine's clock is off
+//! - `answer`: what it answers, and its refusals
 //! - [`queue`]: port `Queue` by it
 
 mod answer;
