@@ -193,7 +193,8 @@ async fn nonsense_is_refused_before_anything_is_deployed_or_at_start() {
             ],
             "choose key or bucket on a FIFO queue",
         ),
-        (&[("LiveOrder", "exact")], "notified"),
+        (&[("LiveOrder", "latest")], "notified"),
+        (&[("LiveOrder", "exact"), ("Order", "bucket")], "exact"),
         (&[("BatchWindow", "0")], "BatchSize of 10 or less"),
         (
             &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],

@@ -58,7 +58,7 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
             of_that_time: vec![identity("v1"), identity("v2")],
             dated_back: vec![identity("u1")],
             assumed: vec![identity("u1")],
-            named_since: Timestamp(i64::MIN),
+            named_since: Timestamp(0),
         }),
         begun: vec![identity("u1")],
         generation: 3,

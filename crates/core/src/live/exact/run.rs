@@ -194,7 +194,7 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
     let mut dated_back: Vec<Identity> = Vec::new();
     let mut named_since = before
         .as_ref()
-        .map_or(Timestamp(i64::MIN), |sent| sent.named_since);
+        .map_or(Timestamp(0), |sent| sent.named_since);
     let is_known = |place: usize, version: &Version| match &before {
         Some(sent) => sent.knows(version) || confirmed.binary_search(&place).is_ok(),
         None => place <= last,
