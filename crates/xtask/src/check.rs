@@ -202,9 +202,13 @@ impl Runner {
 
     /// The tests of the deployed stacks; those of a name, or of a file of that name.
     fn end_to_end(&self, cargo: Command, name: Option<&str>) -> Command {
-        let filter = name.map_or("package(e2e)".to_owned(), |name| {
-            format!("package(e2e) and (test({name}) or binary({name}))")
-        });
+        // A file that is not there is an error to nextest.
+        let is_file = |name: &str| root().join(format!("tests/tests/{name}.rs")).exists();
+        let filter = match name {
+            None => "package(e2e)".to_owned(),
+            Some(name) if is_file(name) => format!("package(e2e) and binary({name})"),
+            Some(name) => format!("package(e2e) and test({name})"),
+        };
         let profile = ["--no-fail-fast", "--profile", "e2e"];
         let filtered = [&profile[..], &["--filterset", &filter]].concat();
         let own = ["--no-fail-fast", "--package", "e2e"];
