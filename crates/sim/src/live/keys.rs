@@ -2,19 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore};
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
-use tokio::time::sleep;
 
-use crate::faults::{Faults, Strike};
-use crate::live::store::unavailable;
-
-/// The longest that a delayed write is on its way.
-const MOST_DELAY_MS: u64 = 20_000;
+use crate::faults::Faults;
+use crate::live::store::struck;
 
 /// An item.
 #[derive(Debug, Clone, Default)]
@@ -98,28 +93,11 @@ impl SimKeys {
         }
     }
 
-    /// One call, which may fail before or after its effect, or take effect later.
     async fn call<T>(
         &self,
         write: impl Fn(&Items) -> Result<T, LiveStoreError> + Send + 'static,
     ) -> Result<T, LiveStoreError> {
-        match self.faults.strike().await {
-            Strike::None => write(&self.items),
-            strike @ (Strike::Before | Strike::Throttled) => Err(unavailable(strike)),
-            Strike::After => {
-                let _ = write(&self.items);
-                Err(unavailable(Strike::After))
-            }
-            Strike::Late => {
-                let items = Arc::clone(&self.items);
-                let delay = Duration::from_millis(self.faults.below(MOST_DELAY_MS));
-                tokio::spawn(async move {
-                    sleep(delay).await;
-                    let _ = write(&items);
-                });
-                Err(unavailable(Strike::Late))
-            }
-        }
+        struck(&self.faults, &self.items, write).await
     }
 }
 

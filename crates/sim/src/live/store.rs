@@ -80,28 +80,11 @@ impl SimLive {
         }
     }
 
-    /// One call, which may fail before or after its effect, or take effect later.
     async fn call<T>(
         &self,
         write: impl Fn(&Items) -> Result<T, LiveStoreError> + Send + 'static,
     ) -> Result<T, LiveStoreError> {
-        match self.faults.strike().await {
-            Strike::None => write(&self.items),
-            strike @ (Strike::Before | Strike::Throttled) => Err(unavailable(strike)),
-            Strike::After => {
-                let _ = write(&self.items);
-                Err(unavailable(Strike::After))
-            }
-            Strike::Late => {
-                let items = Arc::clone(&self.items);
-                let delay = Duration::from_millis(self.faults.below(MOST_DELAY_MS));
-                tokio::spawn(async move {
-                    sleep(delay).await;
-                    let _ = write(&items);
-                });
-                Err(unavailable(Strike::Late))
-            }
-        }
+        struck(&self.faults, &self.items, write).await
     }
 }
 
@@ -118,9 +101,28 @@ impl LiveStore for SimLive {
     }
 }
 
-pub(super) fn unavailable(strike: Strike) -> LiveStoreError {
-    LiveStoreError::Store {
+/// One call of a table, which may fail before or after its effect, or take effect later.
+pub(crate) async fn struck<I: Send + Sync + 'static, T>(
+    faults: &Faults,
+    items: &Arc<I>,
+    write: impl Fn(&I) -> Result<T, LiveStoreError> + Send + 'static,
+) -> Result<T, LiveStoreError> {
+    let strike = faults.strike().await;
+    match strike {
+        Strike::None => return write(items),
+        Strike::Before | Strike::Throttled => {}
+        Strike::After => drop(write(items)),
+        Strike::Late => {
+            let items = Arc::clone(items);
+            let delay = Duration::from_millis(faults.below(MOST_DELAY_MS));
+            tokio::spawn(async move {
+                sleep(delay).await;
+                drop(write(&items));
+            });
+        }
+    }
+    Err(LiveStoreError::Store {
         reason: format!("{strike:?}"),
         kind: strike.kind(),
-    }
+    })
 }
