@@ -36,4 +36,5 @@ pub mod scenario;
 pub mod seeds;
 pub mod store;
 pub mod stream;
+mod struck;
 pub mod world;

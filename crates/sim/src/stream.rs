@@ -1,18 +1,14 @@
 //! The live table's item that all keys share, in memory, with faults.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::live::stream::{Hold, LiveOrder, Stream, StreamStore};
 use bridge_core::timestamp::Timestamp;
-use tokio::time::sleep;
 
-use crate::faults::{Faults, Strike};
-
-/// The longest that a delayed write is on its way.
-const MOST_DELAY_MS: u64 = 20_000;
+use crate::faults::Faults;
+use crate::struck::struck;
 
 /// A stream.
 #[derive(Debug, Clone)]
@@ -37,29 +33,12 @@ impl SimStream {
         lock(&self.stream).clone()
     }
 
-    /// One call, which may fail before or after its effect, or take effect later.
     async fn call<T>(
         &self,
         write: impl Fn(&mut Stream) -> Result<T, LiveStoreError> + Send + 'static,
     ) -> Result<T, LiveStoreError> {
-        let strike = self.faults.strike().await;
-        match strike {
-            Strike::None => return write(&mut lock(&self.stream)),
-            Strike::Before | Strike::Throttled => {}
-            Strike::After => drop(write(&mut lock(&self.stream))),
-            Strike::Late => {
-                let stream = Arc::clone(&self.stream);
-                let delay = Duration::from_millis(self.faults.below(MOST_DELAY_MS));
-                tokio::spawn(async move {
-                    sleep(delay).await;
-                    drop(write(&mut lock(&stream)));
-                });
-            }
-        }
-        Err(LiveStoreError::Store {
-            reason: format!("{strike:?}"),
-            kind: strike.kind(),
-        })
+        let write = move |stream: &Mutex<Stream>| write(&mut lock(stream));
+        struck(&self.faults, &self.stream, write).await
     }
 }
 

@@ -9,7 +9,7 @@ use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
 
 use crate::faults::Faults;
-use crate::live::store::struck;
+use crate::struck::struck;
 
 /// An item.
 #[derive(Debug, Clone, Default)]

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::live::place::{Claimed, Place};
 use bridge_core::live::store::{Claim, LiveStore, LiveStoreError, Return};
 use bridge_core::timestamp::Timestamp;
-use tokio::time::sleep;
 
-use crate::faults::{Faults, Strike};
-
-/// The longest that a delayed write is on its way.
-const MOST_DELAY_MS: u64 = 20_000;
+use crate::faults::Faults;
+use crate::struck::struck;
 
 /// An item.
 #[derive(Debug, Clone, Default)]
@@ -99,30 +95,4 @@ impl LiveStore for SimLive {
         let done = done.clone();
         self.call(move |items| items.give_back(&done)).await
     }
-}
-
-/// One call of a table, which may fail before or after its effect, or take effect later.
-pub(crate) async fn struck<I: Send + Sync + 'static, T>(
-    faults: &Faults,
-    items: &Arc<I>,
-    write: impl Fn(&I) -> Result<T, LiveStoreError> + Send + 'static,
-) -> Result<T, LiveStoreError> {
-    let strike = faults.strike().await;
-    match strike {
-        Strike::None => return write(items),
-        Strike::Before | Strike::Throttled => {}
-        Strike::After => drop(write(items)),
-        Strike::Late => {
-            let items = Arc::clone(items);
-            let delay = Duration::from_millis(faults.below(MOST_DELAY_MS));
-            tokio::spawn(async move {
-                sleep(delay).await;
-                drop(write(&items));
-            });
-        }
-    }
-    Err(LiveStoreError::Store {
-        reason: format!("{strike:?}"),
-        kind: strike.kind(),
-    })
 }
