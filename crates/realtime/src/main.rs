@@ -67,30 +67,29 @@ async fn main() -> Result<(), Error> {
 
 /// What is sent of what comes, and whether anything is.
 fn live(config: &LiveConfig, sdk: &SdkConfig) -> (Live, Gate) {
-    let gate = |table: &String, order| {
-        let stream = DynamoStream::new(sdk::dynamodb(sdk), table.clone());
-        Gate::by(Box::new(stream), order)
+    let (table, order) = match config {
+        LiveConfig::Notified => return (Live::Notified, Gate::Open),
+        LiveConfig::Newest { table } => (table, LiveOrder::Newest),
+        LiveConfig::Exact { table } => (table, LiveOrder::Exact),
     };
-    match config {
-        LiveConfig::Notified => (Live::Notified, Gate::Open),
-        LiveConfig::Newest { table } => {
-            let store = DynamoLive::new(sdk::dynamodb(sdk), table.clone());
-            let live = Live::Newest(Box::new(store));
-            (live, gate(table, LiveOrder::Newest))
-        }
-        LiveConfig::Exact { table } => {
-            let keys = DynamoKeys::new(sdk::dynamodb(sdk), table.clone());
-            let (lister, s3) = (S3Lister::new(sdk, String::new()), sdk::s3(sdk));
-            let live = Live::Exact(ExactPorts {
-                keys: Box::new(keys),
-                lister: Box::new(move |bucket| Box::new(lister.of(bucket))),
-                watched: Box::new(move |bucket| {
-                    Box::new(S3Watched::new(s3.clone(), bucket.to_owned()))
-                }),
-                dialect: sdk::dialect(),
-                versioned: Mutex::default(),
-            });
-            (live, gate(table, LiveOrder::Exact))
-        }
+    let client = sdk::dynamodb(sdk);
+    let stream = DynamoStream::new(client.clone(), table.clone());
+    let gate = Gate::by(Box::new(stream), order);
+    let live = match config {
+        LiveConfig::Exact { .. } => Live::Exact(exact(DynamoKeys::new(client, table.clone()), sdk)),
+        _ => Live::Newest(Box::new(DynamoLive::new(client, table.clone()))),
+    };
+    (live, gate)
+}
+
+/// What `exact` works with.
+fn exact(keys: DynamoKeys, sdk: &SdkConfig) -> ExactPorts {
+    let (lister, s3) = (S3Lister::new(sdk, String::new()), sdk::s3(sdk));
+    ExactPorts {
+        keys: Box::new(keys),
+        lister: Box::new(move |bucket| Box::new(lister.of(bucket))),
+        watched: Box::new(move |bucket| Box::new(S3Watched::new(s3.clone(), bucket.to_owned()))),
+        dialect: sdk::dialect(),
+        versioned: Mutex::default(),
     }
 }
