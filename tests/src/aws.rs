@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 
 /// An emulator on a busy machine takes longer than AWS.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What the programs load, but patient.
+/// What the programs load, but patient, and it tries again: a connection that idled while a test waited may
+/// have been closed at the other end.
 pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(REQUEST_TIMEOUT)
         .build();
     let config = bridge_aws::sdk::load().await;
-    config.into_builder().timeout_config(timeouts).build()
+    let retries = RetryConfig::standard().with_max_attempts(5);
+    let config = config.into_builder().timeout_config(timeouts);
+    config.retry_config(retries).build()
 }

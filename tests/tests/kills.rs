@@ -1,28 +1,29 @@
-//! The running function is killed ten times during two reseeds of several thousand events, one
+//! The running function is killed ten times during two reseeds of a thousand events, five times each: one
 //! unpacked and one packed. A consumer must read every sequence once, and each key in order.
 
 #![cfg(target_os = "linux")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{KILLS_STACK, Stack};
 use serde_json::{Value, json};
 
-const KEYS: usize = 150;
+const KEYS: usize = 60;
 const VERSIONS: usize = 20;
 const EVENTS: usize = KEYS * VERSIONS;
-const KILLS: usize = 10;
-/// Events that arrive of each job between two kills, at least.
-const STEP: usize = 60;
-const TIMEOUT: Duration = Duration::from_mins(8);
+/// Of both jobs' processes at once.
+const KILLS: u64 = 5;
+/// Events per second of a job: slow enough that none ends before its last kill.
+const RATE: u64 = 8;
+/// Four times what a quiet machine takes.
+const TIMEOUT: Duration = Duration::from_mins(20);
 
 /// Reads a queue until it has seen all events; tells the sequences in the order they came.
-async fn consume(stack: Arc<Stack>, queue: String, seen: Arc<AtomicUsize>) -> Vec<(String, u64)> {
+async fn consume(stack: Arc<Stack>, queue: String) -> Vec<(String, u64)> {
     let mut told = Vec::new();
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     while told.len() < EVENTS && begin.elapsed() < TIMEOUT {
         let messages = stack
             .receive(&queue, 1, Duration::from_secs(5), |_| true)
@@ -31,7 +32,6 @@ async fn consume(stack: Arc<Stack>, queue: String, seen: Arc<AtomicUsize>) -> Ve
             let group = message.group.clone().unwrap();
             told.extend(message.sequences().into_iter().map(|s| (group.clone(), s)));
         }
-        seen.store(told.len(), Ordering::SeqCst);
     }
     // Whatever comes twice would be here by now or within the next seconds.
     let more = stack
@@ -60,9 +60,23 @@ fn check(told: &[(String, u64)], what: &str) {
     }
 }
 
-async fn epoch(stack: &Stack, job: &str) -> (u64, bool) {
+/// How far a job is.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// How often it was taken over.
+    epoch: u64,
+    /// The last sequence that its checkpoint has.
+    sequence: u64,
+    is_done: bool,
+}
+
+async fn progress(stack: &Stack, job: &str) -> Progress {
     let status = answered(stack, json!({ "action": "status", "jobId": job })).await;
-    (status["epoch"].as_u64().unwrap(), status["phase"] == "done")
+    Progress {
+        epoch: status["epoch"].as_u64().unwrap(),
+        sequence: status["checkpoint"]["sequence"].as_u64().unwrap(),
+        is_done: status["phase"] == "done",
+    }
 }
 
 /// Invokes the function until it answers: one whose process was just killed may be told to answer first.
@@ -87,9 +101,9 @@ async fn ten_kills_lose_repeat_and_reorder_nothing_packed_or_not() {
                 .unwrap();
         }
     }
-    let unpacked = json!({ "prefix": "kills/", "maxRate": 40 });
+    let unpacked = json!({ "prefix": "kills/", "maxRate": RATE });
     let packed = json!({
-        "prefix": "kills/", "maxRate": 40, "format": "s3", "recordsPerMessage": 20,
+        "prefix": "kills/", "maxRate": RATE, "format": "s3", "recordsPerMessage": 20,
     });
     let mut jobs = Vec::new();
     for (name, mut input) in [("kills-unpacked", unpacked), ("kills-packed", packed)] {
@@ -99,35 +113,39 @@ async fn ten_kills_lose_repeat_and_reorder_nothing_packed_or_not() {
             .as_str()
             .unwrap()
             .to_owned();
-        let seen = Arc::new(AtomicUsize::new(0));
-        let consumer = tokio::spawn(consume(Arc::clone(&stack), queue, Arc::clone(&seen)));
-        jobs.push((name, job, seen, consumer));
+        let consumer = tokio::spawn(consume(Arc::clone(&stack), queue));
+        jobs.push((name, job, consumer));
     }
-    let mut killed = 0;
+    let mut before = [Progress::default(); 2];
     for _ in 0..KILLS {
-        // Each gets a bit further, and is at work when it is killed.
-        let seen_before = jobs
-            .iter()
-            .map(|(_, _, seen, _)| seen.load(Ordering::SeqCst));
-        let seen_before: Vec<usize> = seen_before.collect();
-        for ((_, job, seen, _), before) in jobs.iter().zip(seen_before) {
-            let goal = before + STEP;
-            while seen.load(Ordering::SeqCst) < goal {
+        // Each was taken over, has got further since, and is at work.
+        for ((name, job, _), before) in jobs.iter().zip(&mut before) {
+            let killed_at = *before;
+            loop {
+                *before = progress(&stack, job).await;
+                assert!(!before.is_done, "{name} ended before it was killed");
+                if before.epoch > killed_at.epoch && before.sequence > killed_at.sequence {
+                    break;
+                }
                 answered(&stack, json!({ "action": "sweep" })).await;
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
-            assert!(!epoch(&stack, job).await.1, "it ended before it was killed");
         }
-        killed += usize::from(e2e::kill::all_of(stack.output("ReseedFunction")) > 0);
+        let killed = e2e::kill::all_of(stack.output("ReseedFunction"));
+        assert!(killed >= 2, "each job's process was at work: {killed}");
     }
-    assert_eq!(killed, KILLS, "a process was at work each time");
-    while !epoch(&stack, &jobs[0].1).await.1 || !epoch(&stack, &jobs[1].1).await.1 {
-        answered(&stack, json!({ "action": "sweep" })).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    for (name, job, _, consumer) in jobs {
+    for (name, job, consumer) in jobs {
+        let mut end = progress(&stack, &job).await;
+        while !end.is_done {
+            answered(&stack, json!({ "action": "sweep" })).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            end = progress(&stack, &job).await;
+        }
         check(&consumer.await.unwrap(), name);
-        let (epoch, _) = epoch(&stack, &job).await;
-        assert!(epoch > KILLS as u64, "{name} was taken over {epoch} times");
+        assert!(
+            end.epoch > KILLS,
+            "{name} was taken over {} times",
+            end.epoch
+        );
     }
 }

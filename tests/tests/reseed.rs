@@ -165,18 +165,18 @@ async fn batched_delivery_keeps_one_order_packed_or_not() {
 #[tokio::test]
 async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
     let stack = Stack::connect(KILLED_STACK).await.unwrap();
-    for key in 0..300 {
+    for key in 0..150 {
         stack.put(&format!("killed/{key}"), "1").await.unwrap();
     }
     let queue = stack.create_queue("killed").await.unwrap();
     let job = start(
         &stack,
-        json!({ "prefix": "killed/", "maxRate": 20, "queueUrl": queue }),
+        json!({ "prefix": "killed/", "maxRate": 5, "queueUrl": queue }),
     )
     .await;
-    let mut events = stack.receive(&queue, 100, TIMEOUT, all).await.unwrap();
+    let mut events = stack.receive(&queue, 30, TIMEOUT, all).await.unwrap();
     assert!(
-        (100..250).contains(&events.len()),
+        (30..130).contains(&events.len()),
         "it is at work: {}",
         events.len()
     );
@@ -184,10 +184,10 @@ async fn a_job_whose_process_is_killed_is_continued_by_the_sweep() {
         e2e::kill::all_of(stack.output("ReseedFunction")) > 0,
         "a process was at work"
     );
-    let rest = 300 - events.len();
+    let rest = 150 - events.len();
     events.extend(stack.receive(&queue, rest, TIMEOUT, all).await.unwrap());
     // The resume was within five minutes: SQS has dropped what was sent again.
-    check_complete_and_ordered(&events, 300);
+    check_complete_and_ordered(&events, 150);
     let job = stack.wait_for(&job, "done", TIMEOUT).await.unwrap();
     assert_eq!(job["counts"]["segments"], 2);
     assert_eq!(job["epoch"], 2);

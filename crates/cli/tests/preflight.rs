@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use bridge_sim::load::shape::Shape;
 use common::{End, answering, answering_each, job_of, program, run, serve};
 
-/// The longest that a refusal may take, with a busy machine's share.
-const SOON: Duration = Duration::from_secs(20);
+/// A refusal takes a second. What is tried until its time is over takes a quarter of an hour, and a machine
+/// that has other work may take a minute for the second.
+const SOON: Duration = Duration::from_mins(5);
 
 fn refused(command: &mut Command, codes: &[i32], parts: &[&str]) -> String {
     let begin = Instant::now();
