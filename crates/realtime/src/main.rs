@@ -52,7 +52,7 @@ async fn main() -> Result<(), Error> {
                 budget: budget(event.context.deadline()),
             };
             let span = tracing::info_span!("invocation", request_id = invocation.request_id);
-            let answer = forwarder.handle(&event.payload.0, &invocation);
+            let answer = forwarder.handle(event.payload.0, &invocation);
             let answer = answer.instrument(span);
             let answer = answer.await;
             metrics::flush(counts);

@@ -83,7 +83,7 @@ async fn handle_of(
     });
     let forwarder = Forwarder::new(config.unwrap(), queue, Gate::Open, Live::Notified);
     forwarder
-        .handle(&input, &INVOCATION)
+        .handle(input, &INVOCATION)
         .await
         .map_err(|e| e.to_string())
 }
