@@ -15,8 +15,12 @@ use bridge_aws::plans::S3Plans;
 use bridge_aws::sdk;
 use bridge_aws::sender::SqsClient;
 use bridge_aws::signed::ServiceClient;
-use bridge_aws::signed::service::SQS;
+use bridge_aws::signed::bucket::SignedBucket;
+use bridge_aws::signed::s3::S3Client;
+use bridge_aws::signed::service::{DYNAMODB, SQS};
 use bridge_aws::stream::DynamoStream;
+use bridge_core::listing::lister::Lister;
+use bridge_core::watched::{Versioned as _, Versioning};
 use bridge_sim::conformance;
 use e2e::{STACK, Stack, aws};
 
@@ -69,6 +73,12 @@ impl LiveTable {
         Self { client, name }
     }
 
+    /// A client as the functions have it.
+    async fn own_client() -> Arc<ServiceClient> {
+        let client = ServiceClient::new(DYNAMODB, &aws::load().await, sdk::connector());
+        Arc::new(client)
+    }
+
     async fn delete(self) {
         let delete = self.client.delete_table().table_name(self.name);
         delete.send().await.unwrap();
@@ -78,9 +88,10 @@ impl LiveTable {
 #[tokio::test]
 async fn live_store_on_dynamodb() {
     let table = LiveTable::create("bridge-live-conformance").await;
-    let store = DynamoLive::new(table.client.clone(), table.name.to_owned());
+    let client = LiveTable::own_client().await;
+    let store = DynamoLive::new(Arc::clone(&client), table.name.to_owned());
     conformance::live_store(&store, "ünï/ä").await;
-    let store = DynamoKeys::new(table.client.clone(), table.name.to_owned());
+    let store = DynamoKeys::new(client, table.name.to_owned());
     conformance::key_store(&store, "ünï/keys").await;
     table.delete().await;
 }
@@ -88,7 +99,7 @@ async fn live_store_on_dynamodb() {
 #[tokio::test]
 async fn stream_store_on_dynamodb() {
     let table = LiveTable::create("bridge-stream-conformance").await;
-    let store = DynamoStream::new(table.client.clone(), table.name.to_owned());
+    let store = DynamoStream::new(LiveTable::own_client().await, table.name.to_owned());
     conformance::stream_store(&store).await;
     table.delete().await;
 }
@@ -126,6 +137,14 @@ async fn lister_on_s3() {
     }
     expected.reverse();
     expected.sort_by(|a, b| a.0.cmp(&b.0));
-    let lister = S3Lister::new(&aws::load().await, stack.output("BucketName").to_owned());
-    conformance::lister(&lister, "conform/", &expected).await;
+    let (sdk, bucket) = (aws::load().await, stack.output("BucketName").to_owned());
+    let own = SignedBucket::new(
+        Arc::new(S3Client::new(&sdk, sdk::connector())),
+        bucket.clone(),
+    );
+    let listers: [&dyn Lister; 2] = [&own, &S3Lister::new(&sdk, bucket)];
+    for lister in listers {
+        conformance::lister(lister, "conform/", &expected).await;
+    }
+    assert_eq!(own.versioning().await, Ok(Versioning::Enabled));
 }

@@ -1,12 +1,8 @@
 //! Port `KeyStore`: one `DynamoDB` item a key, each write one conditional update.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use bridge_core::failure::FailureKind;
 use bridge_core::live::exact::run::Sent;
 use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore};
@@ -15,8 +11,9 @@ use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::live::{id_of, live_error, number, text};
-use crate::request_error::RequestError;
+use crate::live::id_of;
+use crate::signed::ServiceClient;
+use crate::signed::table::{Item, Table, Value, Written};
 
 /// A claim is taken from nobody, from who holds it no longer, and from its own owner; not by an owner that has
 /// ended.
@@ -33,8 +30,6 @@ const MAY_RETURN: &str = "claimOwner = :owner AND revision = :revision";
 
 /// The id of the item that names the keys that are stopped. Those of keys begin with `key#`.
 const STOPPED: &str = "stopped";
-
-type Item = HashMap<String, AttributeValue>;
 
 /// What is stored of a key in one attribute, as JSON: read and written as a whole, by its holder alone.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,41 +48,35 @@ struct Stored {
 /// A table of keys.
 #[derive(Debug, Clone)]
 pub struct DynamoKeys {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
 impl DynamoKeys {
-    /// Keys in `table`, whose partition key is `id`.
+    /// Keys in `table`, whose partition key is `id`, by a client of [`crate::signed::service::DYNAMODB`].
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: Arc<ServiceClient>, table: String) -> Self {
+        Self {
+            table: Table::new(client, table, ""),
+        }
     }
 
-    fn error(&self, error: &SdkError<UpdateItemError>) -> LiveStoreError {
-        live_error(error, &self.table)
-    }
-
-    async fn update_stopped(&self, update: &str, key: &str) -> Result<(), LiveStoreError> {
-        let key = AttributeValue::Ss(vec![key.to_owned()]);
-        let request = self.client.update_item().table_name(&self.table);
-        let request = request
-            .key("id", text(STOPPED))
-            .update_expression(update)
-            .expression_attribute_names("#keys", "keys")
-            .expression_attribute_values(":key", key);
-        request.send().await.map_err(|e| self.error(&e))?;
+    async fn update_stopped(&self, expression: &str, key: &str) -> Result<(), LiveStoreError> {
+        let update = self
+            .table
+            .update(STOPPED, expression)
+            .name("#keys", "keys")
+            .value(":key", Value::set(vec![key.to_owned()]));
+        self.table.write(update).await?.or_held()?;
         Ok(())
     }
 
     /// What the item held before it was claimed; nothing of it where there was none.
-    fn read(&self, before: Option<Item>) -> Result<KeyState, LiveStoreError> {
-        let before = before.unwrap_or_default();
-        let stored: Stored = match before.get("exact").and_then(|json| json.as_s().ok()) {
+    fn read(&self, before: &Item) -> Result<KeyState, LiveStoreError> {
+        let stored: Stored = match before.get("exact").and_then(|json| json.s.as_ref()) {
             Some(json) => serde_json::from_str(json).map_err(|error| LiveStoreError::Store {
                 reason: format!(
-                    "reading attribute exact of an item of table {}: {error}",
-                    self.table
+                    "reading attribute exact of an item of {}: {error}",
+                    self.table.called()
                 ),
                 kind: FailureKind::Permanent,
             })?,
@@ -95,9 +84,8 @@ impl DynamoKeys {
         };
         let revision = before
             .get("revision")
-            .and_then(|n| n.as_n().ok()?.parse().ok());
-        let ended = before.get("ended").and_then(|list| list.as_l().ok());
-        let ended = ended.into_iter().flatten();
+            .and_then(|revision| revision.n.as_ref()?.parse().ok());
+        let ended = before.get("ended").into_iter().flat_map(Value::texts);
         Ok(KeyState {
             sent: stored.sent,
             begun: stored.begun,
@@ -105,7 +93,7 @@ impl DynamoKeys {
             attempt: stored.attempt,
             was_left: before.contains_key("claimOwner"),
             revision: revision.unwrap_or(0u64) + 1,
-            ended: ended.filter_map(|one| one.as_s().ok().cloned()).collect(),
+            ended: ended.cloned().collect(),
             stopped: stored.stopped,
         })
     }
@@ -114,43 +102,30 @@ impl DynamoKeys {
 #[async_trait]
 impl KeyStore for DynamoKeys {
     async fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", id_of(&claim.key))
-            .condition_expression(MAY_CLAIM)
-            .update_expression(CLAIM)
-            .expression_attribute_values(":owner", text(&claim.owner))
-            .expression_attribute_values(":until", number(claim.until.0))
-            .expression_attribute_values(":expires", number(claim.expires.0 / 1000))
-            .expression_attribute_values(":now", number(now.0))
-            .expression_attribute_values(":one", number(1))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|e| self.error(&e))?;
-        self.read(answer.attributes)
+        let update = self.table.update(id_of(&claim.key), CLAIM);
+        let update = update
+            .only_if(MAY_CLAIM)
+            .value(":owner", Value::text(&claim.owner))
+            .value(":until", Value::number(claim.until.0))
+            .value(":expires", Value::number(claim.expires.0 / 1000))
+            .value(":now", Value::number(now.0))
+            .value(":one", Value::number(1))
+            .answer_before();
+        self.read(&self.table.write(update).await?.or_held()?)
     }
 
     async fn mark(&self, key: &str, request: &str, now: Timestamp) -> Result<bool, LiveStoreError> {
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", id_of(key))
-            .condition_expression(MAY_MARK)
-            .update_expression("SET marked = :true")
-            .expression_attribute_values(":now", number(now.0))
-            .expression_attribute_values(":request", text(request))
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .send()
-            .await;
-        match answer.map_err(|e| self.error(&e)) {
-            Ok(_) => Ok(true),
-            Err(LiveStoreError::Held) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let update = self
+            .table
+            .update(id_of(key), "SET marked = :true")
+            .only_if(MAY_MARK)
+            .value(":now", Value::number(now.0))
+            .value(":request", Value::text(request))
+            .value(":true", Value::yes());
+        Ok(match self.table.write(update).await? {
+            Written::Through(_) => true,
+            Written::Refused => false,
+        })
     }
 
     async fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError> {
@@ -166,30 +141,23 @@ impl KeyStore for DynamoKeys {
             reason: error.to_string(),
             kind: FailureKind::Permanent,
         })?;
-        let ended = state.ended.iter().map(|owner| text(owner)).collect();
         let update = if done.ends {
             "SET expiresAt = :expires, exact = :exact, ended = :ended \
                 REMOVE claimOwner, claimUntil, marked"
         } else {
             "SET expiresAt = :expires, exact = :exact, ended = :ended REMOVE marked"
         };
-        let answer = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("id", id_of(&done.key))
-            .condition_expression(MAY_RETURN)
-            .update_expression(update)
-            .expression_attribute_values(":owner", text(&done.owner))
-            .expression_attribute_values(":revision", number(state.revision))
-            .expression_attribute_values(":expires", number(done.expires.0 / 1000))
-            .expression_attribute_values(":exact", text(&json))
-            .expression_attribute_values(":ended", AttributeValue::L(ended))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|e| self.error(&e))?;
-        let before = answer.attributes.unwrap_or_default();
+        let update = self
+            .table
+            .update(id_of(&done.key), update)
+            .only_if(MAY_RETURN)
+            .value(":owner", Value::text(&done.owner))
+            .value(":revision", Value::number(state.revision))
+            .value(":expires", Value::number(done.expires.0 / 1000))
+            .value(":exact", Value::text(json))
+            .value(":ended", Value::list(&state.ended))
+            .answer_before();
+        let before = self.table.write(update).await?.or_held()?;
         Ok(before.contains_key("marked"))
     }
 
@@ -202,17 +170,8 @@ impl KeyStore for DynamoKeys {
     }
 
     async fn stopped(&self) -> Result<Vec<String>, LiveStoreError> {
-        let ask = self.client.get_item().table_name(&self.table);
-        let ask = ask.key("id", text(STOPPED)).consistent_read(true);
-        let item = ask.send().await.map_err(|error| {
-            let fault = RequestError::of(&error);
-            LiveStoreError::Store {
-                reason: format!("reading an item of table {}: {fault}", self.table),
-                kind: fault.kind,
-            }
-        })?;
-        let item = item.item.unwrap_or_default();
-        let keys = item.get("keys").and_then(|keys| keys.as_ss().ok());
-        Ok(keys.cloned().unwrap_or_default())
+        let item = self.table.read(STOPPED).await?;
+        let keys = item.get("keys").and_then(|keys| keys.ss.clone());
+        Ok(keys.unwrap_or_default())
     }
 }

@@ -3,7 +3,7 @@
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
-//! - [`signed`]: a small client for services that speak JSON, past the SDK's orchestrator
+//! - [`signed`]: a small client for what realtime asks of AWS, past the SDK's orchestrator
 //! - [`queue`]: the queue, SQS; [`sender`]: by which client
 //! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it; [`stream`]: its item that all
 //!   keys share
@@ -26,7 +26,7 @@ pub mod continuation;
 #[cfg(feature = "history")]
 pub mod jobs;
 pub mod keys;
-#[cfg(feature = "listing")]
+#[cfg(feature = "history")]
 pub mod lister;
 pub mod live;
 pub mod logging;
@@ -43,5 +43,5 @@ pub mod sdk;
 pub mod sender;
 pub mod signed;
 pub mod stream;
-#[cfg(feature = "listing")]
+#[cfg(feature = "history")]
 pub mod watched;

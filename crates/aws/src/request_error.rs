@@ -5,6 +5,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use bridge_core::failure::FailureKind;
 use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_core::watched::NoAnswer;
 
 use crate::bounded::TooLong;
 
@@ -102,6 +103,22 @@ fn kind_of(code: &str, status: u16) -> FailureKind {
         FailureKind::Transient
     } else {
         FailureKind::Permanent
+    }
+}
+
+/// A caller that may not ask, or a server that does not know the question, says nothing of the bucket.
+impl From<RequestError> for NoAnswer {
+    fn from(fault: RequestError) -> Self {
+        let codes = [
+            "AccessDenied",
+            "AllAccessDisabled",
+            "NotImplemented",
+            "MethodNotAllowed",
+        ];
+        Self {
+            is_refused: codes.contains(&fault.code.as_str()),
+            reason: fault.to_string(),
+        }
     }
 }
 

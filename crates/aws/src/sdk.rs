@@ -22,7 +22,6 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -33,6 +32,7 @@ use crate::bounded::{bounded, bounded_connector};
 use crate::request_error::sources;
 
 pub use aws_config::SdkConfig;
+pub use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 
 /// The longest that one request may take. Leases count on it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -163,7 +163,7 @@ pub fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// The connections of [`crate::signed`]: the SDK's HTTP client by itself, for answers that are one JSON document.
+/// The connections of [`crate::signed`]: the SDK's HTTP client by itself, for answers that are one document.
 #[must_use]
 pub fn connector() -> SharedHttpConnector {
     SharedHttpConnector::new(OnFirstCall(LazyLock::new(new_connector)))
@@ -190,7 +190,7 @@ fn new_connector() -> SharedHttpConnector {
     documents_by(SharedHttpConnector::new(connector))
 }
 
-/// `inner`, for answers that are one JSON document.
+/// `inner`, for answers that are one document.
 #[must_use]
 pub fn documents_by(inner: SharedHttpConnector) -> SharedHttpConnector {
     bounded_connector(inner, MOST_DOCUMENT)
@@ -262,6 +262,7 @@ pub fn sqs(config: &SdkConfig) -> aws_sdk_sqs::Client {
 }
 
 /// A `DynamoDB` client.
+#[cfg(feature = "history")]
 #[must_use]
 pub fn dynamodb(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let builder = aws_sdk_dynamodb::config::Builder::from(config);
@@ -295,7 +296,7 @@ pub fn dialect() -> Dialect {
 }
 
 /// An S3 client; at an endpoint of the user's own with the bucket in the path, as such servers want it.
-#[cfg(feature = "listing")]
+#[cfg(feature = "history")]
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(config)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bridge_core::queue::port::Queue;
 
 use crate::queue::SqsQueue;
@@ -25,13 +26,13 @@ pub enum SqsClient {
 }
 
 impl SqsClient {
-    /// As `SQS_CLIENT` says.
+    /// As `SQS_CLIENT` says; this program's own talks by `http`.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: &SdkConfig, http: SharedHttpConnector) -> Self {
         if std::env::var(VARIABLE).is_ok_and(|client| client == "sdk") {
             return Self::Sdk(sdk::sqs(config));
         }
-        let client = ServiceClient::new(SQS, config, sdk::connector());
+        let client = ServiceClient::new(SQS, config, http);
         Self::Signed(Arc::new(client))
     }
 

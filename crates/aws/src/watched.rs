@@ -5,7 +5,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, Event, FilterRule, NotificationConfigurationFilter, S3KeyFilter,
 };
-use bridge_core::watched::{Destination, NoAnswer, Notifications, Versioning, WatchedBucket};
+use bridge_core::watched::{
+    Destination, NoAnswer, Notifications, Versioned, Versioning, WatchedBucket,
+};
 
 use crate::request_error::RequestError;
 
@@ -25,24 +27,24 @@ impl S3Watched {
 }
 
 #[async_trait]
-impl WatchedBucket for S3Watched {
+impl Versioned for S3Watched {
     async fn versioning(&self) -> Result<Versioning, NoAnswer> {
         let ask = self.client.get_bucket_versioning().bucket(&self.bucket);
-        let answer = ask
-            .send()
-            .await
-            .map_err(|e| no_answer(&RequestError::of(&e)))?;
+        let answer = ask.send().await.map_err(|e| RequestError::of(&e))?;
         Ok(match answer.status() {
             Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
             Some(_) => Versioning::Suspended,
             None => Versioning::Never,
         })
     }
+}
 
+#[async_trait]
+impl WatchedBucket for S3Watched {
     async fn notifications(&self) -> Result<Notifications, NoAnswer> {
         let ask = self.client.get_bucket_notification_configuration();
         let answer = ask.bucket(&self.bucket).send().await;
-        let answer = answer.map_err(|e| no_answer(&RequestError::of(&e)))?;
+        let answer = answer.map_err(|e| RequestError::of(&e))?;
         let functions = answer.lambda_function_configurations().iter();
         let functions =
             functions.map(|c| destination(c.lambda_function_arn(), c.events(), c.filter()));
@@ -72,19 +74,5 @@ fn destination(
             .map(|event| event.as_str().to_owned())
             .collect(),
         has_filter: values.any(|value| !value.is_empty()),
-    }
-}
-
-/// A caller that may not ask, or a server that does not know the question, says nothing of the bucket.
-fn no_answer(fault: &RequestError) -> NoAnswer {
-    let codes = [
-        "AccessDenied",
-        "AllAccessDisabled",
-        "NotImplemented",
-        "MethodNotAllowed",
-    ];
-    NoAnswer {
-        is_refused: codes.contains(&fault.code.as_str()),
-        reason: fault.to_string(),
     }
 }

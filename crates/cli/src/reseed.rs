@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, scope.bucket.clone());
     let sqs = SqsQueues {
-        client: SqsClient::new(&sdk),
+        client: SqsClient::new(&sdk, sdk::connector()),
         failure_queue: None,
     };
     let queue = scope.target.queue_url().map(|url| (sqs.open(url), url));

@@ -51,15 +51,19 @@ pub struct NoAnswer {
     pub reason: String,
 }
 
-/// Port: how the bucket is set up.
+/// Port: whether the bucket keeps what was overwritten.
 #[async_trait]
-pub trait WatchedBucket: Send + Sync {
+pub trait Versioned: Send + Sync {
     /// `GetBucketVersioning`.
     ///
     /// # Errors
     /// [`NoAnswer`], also when the caller may not ask.
     async fn versioning(&self) -> Result<Versioning, NoAnswer>;
+}
 
+/// Port: how the bucket is set up.
+#[async_trait]
+pub trait WatchedBucket: Versioned {
     /// `GetBucketNotificationConfiguration`.
     ///
     /// # Errors
@@ -99,7 +103,7 @@ impl From<NoAnswer> for Finding {
 }
 
 /// Whether the bucket keeps versions.
-pub async fn check_versioning(bucket: &dyn WatchedBucket) -> Finding {
+pub async fn check_versioning(bucket: &dyn Versioned) -> Finding {
     match bucket.versioning().await {
         Ok(Versioning::Enabled) => Finding::Ok,
         Ok(Versioning::Suspended) => Finding::Wrong(
@@ -171,11 +175,14 @@ mod tests {
     );
 
     #[async_trait]
-    impl WatchedBucket for Bucket {
+    impl Versioned for Bucket {
         async fn versioning(&self) -> Result<Versioning, NoAnswer> {
             self.0.clone()
         }
+    }
 
+    #[async_trait]
+    impl WatchedBucket for Bucket {
         async fn notifications(&self) -> Result<Notifications, NoAnswer> {
             self.1.clone()
         }

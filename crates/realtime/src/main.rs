@@ -2,15 +2,17 @@
 
 mod handler;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bridge_aws::keys::DynamoKeys;
-use bridge_aws::lister::S3Lister;
 use bridge_aws::live::DynamoLive;
-use bridge_aws::sdk::SdkConfig;
+use bridge_aws::sdk::{SdkConfig, SharedHttpConnector};
 use bridge_aws::sender::SqsClient;
+use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::bucket::SignedBucket;
+use bridge_aws::signed::s3::S3Client;
+use bridge_aws::signed::service::DYNAMODB;
 use bridge_aws::stream::DynamoStream;
-use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::{LiveConfig, RealtimeConfig};
 use bridge_core::live::stream::LiveOrder;
@@ -26,12 +28,12 @@ async fn main() -> Result<(), Error> {
     let counts = metrics::init();
     let forwarder = match RealtimeConfig::read(&|name| std::env::var(name).ok()) {
         Ok(config) => {
-            let sdk = sdk::of_environment();
-            let sqs = SqsClient::new(&sdk);
+            let (sdk, http) = (sdk::of_environment(), sdk::connector());
+            let sqs = SqsClient::new(&sdk, http.clone());
             let queue = sqs.queue(config.common.queue_url.clone());
             // Beside the first question for an invocation, and not before it.
             tokio::spawn(async move { sqs.prepare().await });
-            let (live, gate) = live(&config.live, &sdk);
+            let (live, gate) = live(&config.live, &sdk, &http);
             Ok(Forwarder::new(config, queue, gate, live))
         }
         Err(error) => {
@@ -66,29 +68,33 @@ async fn main() -> Result<(), Error> {
 }
 
 /// What is sent of what comes, and whether anything is.
-fn live(config: &LiveConfig, sdk: &SdkConfig) -> (Live, Gate) {
+fn live(config: &LiveConfig, sdk: &SdkConfig, http: &SharedHttpConnector) -> (Live, Gate) {
     let (table, order) = match config {
         LiveConfig::Notified => return (Live::Notified, Gate::Open),
         LiveConfig::Newest { table } => (table, LiveOrder::Newest),
         LiveConfig::Exact { table } => (table, LiveOrder::Exact),
     };
-    let client = sdk::dynamodb(sdk);
+    let client = Arc::new(ServiceClient::new(DYNAMODB, sdk, http.clone()));
     let stream = DynamoStream::new(client.clone(), table.clone());
     let gate = Gate::by(Box::new(stream), order);
     let live = match config {
-        LiveConfig::Exact { .. } => Live::Exact(exact(DynamoKeys::new(client, table.clone()), sdk)),
+        LiveConfig::Exact { .. } => {
+            let s3 = S3Client::new(sdk, http.clone());
+            Live::Exact(exact(DynamoKeys::new(client, table.clone()), Arc::new(s3)))
+        }
         _ => Live::Newest(Box::new(DynamoLive::new(client, table.clone()))),
     };
     (live, gate)
 }
 
 /// What `exact` works with.
-fn exact(keys: DynamoKeys, sdk: &SdkConfig) -> ExactPorts {
-    let (lister, s3) = (S3Lister::new(sdk, String::new()), sdk::s3(sdk));
+fn exact(keys: DynamoKeys, s3: Arc<S3Client>) -> ExactPorts {
+    let bucket = move |name: &str| SignedBucket::new(Arc::clone(&s3), name.to_owned());
+    let same = bucket.clone();
     ExactPorts {
         keys: Box::new(keys),
-        lister: Box::new(move |bucket| Box::new(lister.of(bucket))),
-        watched: Box::new(move |bucket| Box::new(S3Watched::new(s3.clone(), bucket.to_owned()))),
+        lister: Box::new(move |name| Box::new(bucket(name))),
+        watched: Box::new(move |name| Box::new(same(name))),
         dialect: sdk::dialect(),
         versioned: Mutex::default(),
     }

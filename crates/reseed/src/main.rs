@@ -13,6 +13,8 @@ use bridge_aws::mapping::LambdaMapping;
 use bridge_aws::plans::S3Plans;
 use bridge_aws::queues::SqsQueues;
 use bridge_aws::sender::SqsClient;
+use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::service::DYNAMODB;
 use bridge_aws::stream::DynamoStream;
 use bridge_aws::watched::S3Watched;
 use bridge_aws::{logging, metrics, sdk};
@@ -73,13 +75,14 @@ async fn wire(config: ReseedConfig) -> Reseed {
     // Lambda sets the name; elsewhere (cargo lambda watch) cargo-lambda does.
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let lambda = sdk::lambda(&sdk);
-    let table = sdk::dynamodb(&sdk);
+    let http = sdk::connector();
     let live = config.follow.as_ref().map(|follow| {
         let mapping = |id: &String| -> Arc<dyn Mapping> {
             Arc::new(LambdaMapping::new(lambda.clone(), id.clone()))
         };
+        let table = ServiceClient::new(DYNAMODB, &sdk, http.clone());
         LivePorts {
-            stream: Arc::new(DynamoStream::new(table.clone(), follow.table.clone())),
+            stream: Arc::new(DynamoStream::new(Arc::new(table), follow.table.clone())),
             queue: Target::parse(&config.common.queue_url),
             mapping: follow.mapping.as_ref().map(mapping),
             buffer_url: follow.buffer_url.clone(),
@@ -92,10 +95,10 @@ async fn wire(config: ReseedConfig) -> Reseed {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
         queues: Arc::new(SqsQueues {
-            client: SqsClient::new(&sdk),
+            client: SqsClient::new(&sdk, http),
             failure_queue: config.failure_queue.clone(),
         }),
-        jobs: Arc::new(DynamoJobs::new(table, config.table.clone())),
+        jobs: Arc::new(DynamoJobs::new(sdk::dynamodb(&sdk), config.table.clone())),
         continuation: Arc::new(LambdaContinuation::new(lambda, function)),
         clock: Arc::new(SystemClock),
         live,

@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use serde::Deserialize;
 
 use crate::request_error::{RequestError, is_too_long, sources};
+use crate::signed::xml::texts;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -30,14 +31,28 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) RequestError);
 
-/// Why it refuses, in its body.
-#[derive(Default, Deserialize)]
+/// Why it refuses, in its body; nothing where the body does not tell.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Reason {
+pub(super) struct Reason {
     #[serde(rename = "__type")]
-    kind: Option<String>,
+    code: Option<String>,
     #[serde(alias = "Message", alias = "errorMessage")]
     message: Option<String>,
+}
+
+impl Reason {
+    /// Of a service that speaks JSON.
+    pub(super) fn of_json(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    /// Of S3.
+    /// Source: Amazon S3 API Reference, "Error responses".
+    pub(super) fn of_xml(body: &[u8]) -> Self {
+        let [code, message] = texts(body, "Error", ["Code", "Message"]).unwrap_or_default();
+        Self { code, message }
+    }
 }
 
 impl Answer {
@@ -71,18 +86,18 @@ impl Answer {
         })
     }
 
-    /// The document, or why there is none.
-    pub(super) fn document(&self) -> Result<Bytes, Refusal> {
+    /// The document, or why there is none, which `reason` reads.
+    pub(super) fn document(&self, reason: fn(&[u8]) -> Reason) -> Result<Bytes, Refusal> {
         if (200..300).contains(&self.status) {
             return Ok(self.body.clone());
         }
-        let reason: Reason = serde_json::from_slice(&self.body).unwrap_or_default();
+        let reason = reason(&self.body);
         let of_query = self
             .query_error
             .as_deref()
             .and_then(|e| e.split(';').next());
         let code = of_query.or_else(|| {
-            let told = self.error_type.as_deref().or(reason.kind.as_deref());
+            let told = self.error_type.as_deref().or(reason.code.as_deref());
             told.map(plain)
         });
         let to = self

@@ -16,29 +16,39 @@ use crate::signed::service::{SQS, Service};
 #[derive(Debug)]
 pub(super) struct Endpoint {
     is_sqs: bool,
-    region: Option<String>,
-    use_fips: Option<bool>,
-    use_dual_stack: Option<bool>,
-    /// `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`, or the profile's.
-    own: Option<String>,
+    asked: Asked,
     found: OnceCell<String>,
+}
+
+/// What tells where a service is.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) region: Option<String>,
+    pub(super) use_fips: Option<bool>,
+    pub(super) use_dual_stack: Option<bool>,
+    /// `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`, or the profile's.
+    pub(super) own: Option<String>,
+}
+
+impl Asked {
+    /// What is said for the service that the SDKs call `id`.
+    pub(super) fn new(id: &'static str, config: &SdkConfig) -> Self {
+        Self {
+            region: config.region().map(ToString::to_string),
+            use_fips: config.use_fips(),
+            use_dual_stack: config.use_dual_stack(),
+            own: own(id, config),
+        }
+    }
 }
 
 impl Endpoint {
     pub(super) fn new(service: &Service, config: &SdkConfig) -> Self {
         Self {
             is_sqs: *service == SQS,
-            region: config.region().map(ToString::to_string),
-            use_fips: config.use_fips(),
-            use_dual_stack: config.use_dual_stack(),
-            own: own(service, config),
+            asked: Asked::new(service.id, config),
             found: OnceCell::new(),
         }
-    }
-
-    /// The region that is signed for.
-    pub(super) fn region(&self) -> Result<&str, RequestError> {
-        self.region.as_deref().ok_or_else(|| not_sent(&NoRegion))
     }
 
     /// The URL of the service, with a path.
@@ -48,22 +58,28 @@ impl Endpoint {
     }
 
     async fn find(&self) -> Result<String, RequestError> {
+        let Asked {
+            region,
+            use_fips,
+            use_dual_stack,
+            own,
+        } = self.asked.clone();
         let url = if self.is_sqs {
             let asked = sqs::Params::builder()
-                .set_region(self.region.clone())
-                .set_use_fips(self.use_fips)
-                .set_use_dual_stack(self.use_dual_stack)
-                .set_endpoint(self.own.clone())
+                .set_region(region)
+                .set_use_fips(use_fips)
+                .set_use_dual_stack(use_dual_stack)
+                .set_endpoint(own)
                 .build()
                 .map_err(|error| not_sent(&error))?;
             let rules = sqs::DefaultResolver::new();
             rules.resolve_endpoint(&asked).await
         } else {
             let asked = dynamodb::Params::builder()
-                .set_region(self.region.clone())
-                .set_use_fips(self.use_fips)
-                .set_use_dual_stack(self.use_dual_stack)
-                .set_endpoint(self.own.clone())
+                .set_region(region)
+                .set_use_fips(use_fips)
+                .set_use_dual_stack(use_dual_stack)
+                .set_endpoint(own)
                 .build()
                 .map_err(|error| not_sent(&error))?;
             let rules = dynamodb::DefaultResolver::new();
@@ -78,13 +94,13 @@ impl Endpoint {
 }
 
 /// As the SDK's clients look for it: what the program says, what is said for the service, what for all.
-fn own(service: &Service, config: &SdkConfig) -> Option<String> {
+fn own(id: &'static str, config: &SdkConfig) -> Option<String> {
     let for_all = config.endpoint_url().map(ToOwned::to_owned);
     if config.get_origin("endpoint_url").is_client_config() {
         return for_all;
     }
     let key = ServiceConfigKey::builder()
-        .service_id(service.id)
+        .service_id(id)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()
@@ -94,8 +110,3 @@ fn own(service: &Service, config: &SdkConfig) -> Option<String> {
         .and_then(|services| services.load_config(key));
     for_this.or(for_all)
 }
-
-/// Nothing tells where to send to.
-#[derive(Debug, thiserror::Error)]
-#[error("no region: set AWS_REGION")]
-struct NoRegion;

@@ -8,8 +8,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bridge_aws::sdk;
 use bridge_aws::signed::ServiceClient;
 use bridge_aws::signed::service::{DYNAMODB, SQS};
+use bridge_core::watched::Versioned as _;
 
-use crate::server::{Server, ask, config};
+use crate::server::{Server, ask, config, signed_in};
 
 #[tokio::test]
 async fn endpoints_follow_region_fips_and_dual_stack() {
@@ -87,6 +88,99 @@ async fn endpoints_follow_region_fips_and_dual_stack() {
                 .contains(&format!("/{region}/"))
         );
     }
+}
+
+#[tokio::test]
+async fn buckets_are_in_the_host_at_aws_and_in_the_path_elsewhere() {
+    for (bucket, region, fips, dual_stack, own, url) in [
+        (
+            "ledger",
+            "eu-west-1",
+            false,
+            false,
+            None,
+            "https://ledger.s3.eu-west-1.amazonaws.com/",
+        ),
+        // The region's own, not the global one.
+        (
+            "ledger",
+            "us-east-1",
+            false,
+            false,
+            None,
+            "https://ledger.s3.us-east-1.amazonaws.com/",
+        ),
+        (
+            "ledger",
+            "us-east-1",
+            true,
+            true,
+            None,
+            "https://ledger.s3-fips.dualstack.us-east-1.amazonaws.com/",
+        ),
+        (
+            "ledger",
+            "cn-north-1",
+            false,
+            true,
+            None,
+            "https://ledger.s3.dualstack.cn-north-1.amazonaws.com.cn/",
+        ),
+        // Certificates have one place for names.
+        (
+            "ledger.of.2024",
+            "eu-west-1",
+            false,
+            false,
+            None,
+            "https://s3.eu-west-1.amazonaws.com/ledger.of.2024/",
+        ),
+        (
+            "Old_Ledger",
+            "us-east-1",
+            false,
+            false,
+            None,
+            "https://s3.us-east-1.amazonaws.com/Old_Ledger/",
+        ),
+        (
+            "ledger",
+            "eu-west-1",
+            false,
+            false,
+            Some("http://127.0.0.1:9000/"),
+            "http://127.0.0.1:9000/ledger/",
+        ),
+        (
+            "ledger",
+            "eu-west-1",
+            false,
+            false,
+            Some("https://proxy/s3"),
+            "https://proxy/s3/ledger/",
+        ),
+    ] {
+        let server = Server::default();
+        let loader = signed_in()
+            .region(Region::from_static(region))
+            .use_fips(fips)
+            .use_dual_stack(dual_stack);
+        let loader = match own {
+            Some(own) => loader.endpoint_url(own),
+            None => loader,
+        };
+        let bucket = server.bucket(loader, bucket).await;
+        bucket.versioning().await.unwrap_err();
+        assert_eq!(server.urls(), [format!("{url}?versioning")]);
+        let host = url.split('/').nth(2).unwrap();
+        assert_eq!(server.header(0, "host"), host);
+    }
+    let loader = signed_in()
+        .use_fips(true)
+        .endpoint_url("http://127.0.0.1:1");
+    let bucket = Server::default().bucket(loader, "ledger").await;
+    let error = bucket.versioning().await.unwrap_err();
+    assert!(error.reason.contains("FIPS"), "{}", error.reason);
 }
 
 /// What a process sees whose environment is another: a test of its own, started by the next.

@@ -14,8 +14,11 @@ use aws_smithy_types::body::SdkBody;
 use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
 use bridge_aws::signed::ServiceClient;
+use bridge_aws::signed::bucket::SignedBucket;
+use bridge_aws::signed::s3::S3Client;
 use bridge_aws::signed::service::Service;
 use bytes::Bytes;
+use serde_json::Value;
 
 pub(crate) const NOW: u64 = 1_795_698_309;
 
@@ -81,11 +84,23 @@ impl Server {
         asked.iter().map(|r| r.uri().to_owned()).collect()
     }
 
+    /// The document of a request.
+    pub(crate) fn asked(&self, number: usize) -> Value {
+        let asked = self.asked.lock().unwrap();
+        let body = asked[number].body().bytes().unwrap();
+        serde_json::from_slice(body).unwrap()
+    }
+
+    /// A bucket by a client as `loader` configures it.
+    pub(crate) async fn bucket(&self, loader: ConfigLoader, name: &str) -> SignedBucket {
+        let http = SharedHttpConnector::new(self.clone());
+        let client = S3Client::new(&loader.load().await, http);
+        SignedBucket::new(Arc::new(client), name.to_owned())
+    }
+
     /// A client that stands at `NOW` and has everything it needs.
     pub(crate) async fn client(&self, service: Service) -> ServiceClient {
-        let credentials = Credentials::new("id", "secret", None, None, "test");
-        self.client_by(service, config().credentials_provider(credentials))
-            .await
+        self.client_by(service, signed_in()).await
     }
 
     pub(crate) async fn client_by(&self, service: Service, loader: ConfigLoader) -> ServiceClient {
@@ -107,6 +122,11 @@ pub(crate) fn config() -> ConfigLoader {
     sdk::defaults(http)
         .region(Region::from_static("eu-west-1"))
         .time_source(StaticTimeSource::new(now()))
+}
+
+/// As [`config`], with credentials.
+pub(crate) fn signed_in() -> ConfigLoader {
+    config().credentials_provider(Credentials::new("id", "secret", None, None, "test"))
 }
 
 pub(crate) async fn ask(client: &ServiceClient) -> Result<Bytes, RequestError> {

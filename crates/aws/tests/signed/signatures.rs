@@ -12,6 +12,9 @@ use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use bridge_aws::sdk;
 use bridge_aws::signed::service::{DYNAMODB, SQS};
 use bridge_core::failure::FailureKind;
+use bridge_core::listing::lister::Lister as _;
+use bridge_core::listing::page::Marker;
+use bridge_core::watched::Versioned as _;
 use serde_json::Value;
 
 use crate::server::{DATE, LATER, NOW, Server, ask, config, now};
@@ -55,6 +58,54 @@ async fn signatures_are_those_of_botocore() {
         );
         assert_eq!(server.header(0, "content-length"), length);
         assert_eq!(server.urls(), [text("url").unwrap()]);
+    }
+}
+
+#[tokio::test]
+async fn signatures_of_reads_are_those_of_botocore() {
+    let recorded: Value =
+        serde_json::from_str(include_str!("../fixtures/signatures.json")).unwrap();
+    let reads = recorded["reads"].as_array().unwrap();
+    assert_eq!(reads.len(), 4);
+    for read in reads {
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let token = text(&read["token"]);
+        let credentials = Credentials::new("AKIDEXAMPLE", secret, token.clone(), None, "test");
+        let url = text(&read["url"]).unwrap();
+        let loader = config()
+            .region(Region::new(text(&read["region"]).unwrap()))
+            .use_fips(url.contains("fips"))
+            .credentials_provider(credentials);
+        let loader = match url.split_once("ledger/") {
+            Some((endpoint, _)) => loader.endpoint_url(endpoint),
+            None => loader,
+        };
+        let document = "<ListVersionsResult/>";
+        let server = Server::of(&[(200, vec![], document)]);
+        let bucket = server.bucket(loader, "ledger").await;
+        let asked = &read["asked"];
+        if asked == "versioning" {
+            bucket.versioning().await.unwrap_err();
+        } else {
+            let marker = text(&asked[1]).map(|key| Marker {
+                key,
+                version_id: text(&asked[2]),
+            });
+            let prefix = asked[0].as_str().unwrap();
+            let page = bucket.list(prefix, marker.as_ref()).await;
+            assert_eq!(page.unwrap(), document);
+        }
+        assert_eq!(server.urls(), [url]);
+        for (name, expected) in [
+            ("authorization", text(&read["authorization"])),
+            ("x-amz-content-sha256", text(&read["sha256"])),
+            ("x-amz-date", text(&read["date"])),
+            ("x-amz-security-token", token),
+            ("x-amz-target", None),
+        ] {
+            assert_eq!(server.header(0, name), expected.unwrap_or_default());
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Writer;
 use bridge_core::queue::port::Queue;
 use bridge_core::retry::Backoff;
-use bridge_core::watched::{Versioning, WatchedBucket};
+use bridge_core::watched::{Versioned, Versioning};
 use tokio::time::Instant;
 
 use crate::handler::invocation::Invocation;
@@ -36,7 +36,7 @@ pub(crate) struct ExactPorts {
     /// The bucket of a name, to be listed.
     pub(crate) lister: OfBucket<dyn Lister>,
     /// The same, to be asked whether it is versioned.
-    pub(crate) watched: OfBucket<dyn WatchedBucket>,
+    pub(crate) watched: OfBucket<dyn Versioned>,
     /// What is known of its server.
     pub(crate) dialect: Dialect,
     /// Buckets that were found to be versioned.
