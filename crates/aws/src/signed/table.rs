@@ -80,7 +80,8 @@ impl Value {
 pub(crate) struct Update<'a> {
     table_name: &'a str,
     key: Key,
-    update_expression: &'a str,
+    #[serde(rename = "UpdateExpression")]
+    expression: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     condition_expression: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -205,7 +206,7 @@ impl Table {
             key: Key {
                 id: Value::text(id),
             },
-            update_expression: expression,
+            expression,
             condition_expression: None,
             expression_attribute_names: BTreeMap::new(),
             expression_attribute_values: BTreeMap::new(),
