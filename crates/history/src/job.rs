@@ -15,6 +15,7 @@
 pub mod error;
 mod hand_over;
 pub mod handover;
+mod heartbeat;
 pub mod invocation;
 pub mod lease;
 pub mod live;

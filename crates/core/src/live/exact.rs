@@ -8,12 +8,15 @@
 //! waits for the key (docs/decisions/0028).
 //!
 //! - [`reported`]: a notification; [`version`]: one version; [`mod@read`]: those of a key, from the bucket
-//! - [`run`]: which of them are sent next; `held`: a key while it is held, and what came of it
+//! - `hints`: what was reported of a key; [`run`]: which versions are sent next; `held`: a key while it is held;
+//!   `outcome`: what came of it
 //! - [`go_on`]: an operator lets a stopped key go on
 //! - [`store`]: the port where the places of all keys are kept
 
 pub mod go_on;
 mod held;
+mod hints;
+mod outcome;
 pub mod read;
 pub mod reported;
 pub mod run;
@@ -35,7 +38,9 @@ use crate::event::{Change, Event};
 use crate::forward::{Delivered, deliver};
 use crate::listing::dialect::Dialect;
 use crate::listing::lister::Lister;
-use crate::live::exact::held::{Held, Hints, Outcome};
+use crate::live::exact::held::Held;
+use crate::live::exact::hints::Hints;
+use crate::live::exact::outcome::Outcome;
 use crate::live::exact::read::{Wanted, read};
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::store::{KeyClaim, KeyStore};

@@ -1,14 +1,14 @@
 //! One segment: takes a job, works until it is done or time is up, and hands it on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bridge_core::queue::port::Queue;
 use bridge_core::retry::{Backoff, Retry};
 use bridge_core::text::{MOST_SHOWN, shown};
-use metrics::{counter, histogram};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use metrics::counter;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -16,6 +16,7 @@ use crate::id::Epoch;
 use crate::job::error::JobError;
 use crate::job::hand_over::{HandingOver, Ready};
 use crate::job::handover::Step;
+use crate::job::heartbeat::{heartbeat, passed};
 use crate::job::invocation::Invocation;
 use crate::job::lease::{JobLease, LeaseError};
 use crate::job::phase::Phase;
@@ -30,7 +31,6 @@ use crate::plan::merge::Merge;
 use crate::plan::retried::Retried;
 use crate::plan::store::PlanStore;
 use crate::scan::scanner::Scan;
-use crate::send::checkpoint::Checkpoint;
 use crate::send::gate::Gate;
 use crate::send::parking::OnUndeliverable;
 use crate::send::sender::Sending;
@@ -368,49 +368,6 @@ impl<'a> Segment<'a> {
             Ok(Ok(())) => SegmentEnd::HandedOn { epoch: job.epoch },
             Ok(Err(error)) => SegmentEnd::RetryLater(format!("the continuation failed: {error}")),
             Err(_) => SegmentEnd::RetryLater("the continuation did not answer".to_owned()),
-        }
-    }
-}
-
-/// The checkpoint, and how many events up to it were parked: of one moment.
-fn passed(watermark: &Mutex<Watermark>) -> (Checkpoint, u64) {
-    let watermark = lock(watermark);
-    (watermark.checkpoint(), watermark.parked())
-}
-
-/// Renews the lease and writes the checkpoint, until the work is done or the segment is fenced.
-async fn heartbeat(
-    lease: &JobLease,
-    watermark: &Mutex<Watermark>,
-    held: &AtomicBool,
-    every: Duration,
-    done: &CancellationToken,
-) {
-    loop {
-        tokio::select! {
-            () = done.cancelled() => return,
-            () = sleep(every) => {}
-        }
-        let (checkpoint, parked) = passed(watermark);
-        let beat = lease
-            .try_update(&|job: &mut Job| {
-                job.checkpoint = checkpoint.clone();
-                job.counts.parked = parked;
-                if held.load(Ordering::Relaxed) {
-                    // It waits because it was asked to: it is not stalled.
-                    job.progress_at = Some(job.updated_at);
-                    job.counts.failures = 0;
-                }
-            })
-            .await;
-        histogram!("StalledSeconds").record(lease.stalled().await.as_secs_f64());
-        match beat {
-            Ok(()) => tracing::debug!(sequence = checkpoint.sequence, "checkpoint"),
-            Err(LeaseError::Fenced) => return,
-            // The gate closes by itself when the lease cannot be renewed.
-            Err(LeaseError::Store(error)) => {
-                tracing::warn!(%error, "the checkpoint was not written");
-            }
         }
     }
 }
