@@ -62,8 +62,8 @@ impl<Q: Queue> Forwarder<Q> {
         looked.map_err(ForwardError::Held)?;
         let mut answer = json!({
             "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
-            // It has no right to, and no client for it.
-            "bucket": "not checked: this function may not ask S3; the health of reseed tells",
+            // Which buckets notify it, only their notifications tell.
+            "bucket": "not checked here; the health of reseed tells",
         });
         if let Live::Exact(ports) = &self.sender.live {
             let stopped = ports.keys.stopped().await;
