@@ -1,16 +1,21 @@
 //! History, then live (docs/OPERATIONS.md), under faults.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::failure::FailureKind;
 use bridge_core::live::stream::StreamStore as _;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::start::StartRequest;
 use bridge_history::job::handover::Then;
-use bridge_history::job::live::{BucketClock, LivePortError, LivePorts};
+use bridge_history::job::invocation::Invocation;
+use bridge_history::job::live::{BucketClock, LivePortError, LivePorts, Mapping, Switched};
+use bridge_history::job::phase::Phase;
+use bridge_history::job::segment::{self, SegmentEnd};
 use bridge_history::job::state::StopRequest;
 use bridge_history::send::target::Target;
 use bridge_sim::bucket::{Bucket, STYLE};
@@ -18,8 +23,11 @@ use bridge_sim::faults::Faults;
 use bridge_sim::follow::FollowScenario;
 use bridge_sim::scenario::{config, on_simulated_time};
 use bridge_sim::seeds;
+use bridge_sim::store::CutOff;
 use bridge_sim::stream::SimStream;
 use bridge_sim::world::{BEGIN, CALM, World};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 /// Seeds of the test command ([`seeds::run`] says how to run others).
 const SEEDS: u64 = 500;
@@ -112,5 +120,73 @@ fn what_cannot_be_followed_or_would_come_between_is_refused_with_the_reason() {
         for request in [dry, elsewhere] {
             actions::start(ports, &config(), &request).await.unwrap();
         }
+    });
+}
+
+/// A mapping that somebody reaches from some moment on.
+struct Reached {
+    is_on: Arc<AtomicBool>,
+    from: Instant,
+}
+
+#[async_trait]
+impl Mapping for Reached {
+    async fn switch(&self, on: bool) -> Result<Switched, LivePortError> {
+        if Instant::now() < self.from {
+            return Err(LivePortError {
+                reason: "not reached".to_owned(),
+                kind: FailureKind::Transient,
+            });
+        }
+        self.is_on.store(on, Ordering::SeqCst);
+        Ok(Switched::Done)
+    }
+}
+
+/// A segment is cut off while it disables the mapping. The job is cancelled meanwhile, by another segment.
+#[test]
+fn a_segment_that_comes_late_does_not_leave_the_mapping_disabled() {
+    on_simulated_time(async {
+        let stream = SimStream::new(Arc::new(Faults::new(1, 0)));
+        let mut world = stack(&stream, true);
+        let (is_on, begin) = (Arc::new(AtomicBool::new(true)), Instant::now());
+        let back = begin + Duration::from_mins(4);
+        let reached_from = |from: Instant| {
+            let mapping: Arc<dyn Mapping> = Arc::new(Reached {
+                is_on: Arc::clone(&is_on),
+                from,
+            });
+            Some(mapping)
+        };
+        world.ports.live.as_mut().unwrap().mapping = reached_from(begin);
+        let mut cut_off = world.ports.clone();
+        cut_off.live.as_mut().unwrap().mapping = reached_from(back);
+        cut_off.jobs = Arc::new(CutOff {
+            jobs: Arc::clone(&world.jobs),
+            from: begin + Duration::from_secs(1),
+            until: back,
+            wait: Duration::from_secs(1),
+        });
+        let started = actions::start(&world.ports, &config(), &then_live()).await;
+        let job_id = started.unwrap().job_id;
+        let invocation = |owner| Invocation {
+            job_id: &job_id,
+            expected_epoch: None,
+            owner,
+            budget: Duration::from_mins(10),
+            stop: CancellationToken::new(),
+        };
+        let late = segment::run(&cut_off, &world.settings, invocation("late"));
+        let other = async {
+            sleep(Duration::from_mins(2)).await;
+            let cancel = StopRequest::Cancel;
+            let asked = actions::request_stop(&world.ports, &job_id, cancel).await;
+            asked.unwrap();
+            segment::run(&world.ports, &world.settings, invocation("other")).await
+        };
+        let (late, other) = tokio::join!(late, other);
+        assert_eq!(other.unwrap(), SegmentEnd::Ended(Phase::Cancelled));
+        assert_eq!(late.unwrap(), SegmentEnd::Fenced);
+        assert!(is_on.load(Ordering::SeqCst), "live does not go on");
     });
 }
