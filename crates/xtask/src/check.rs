@@ -158,7 +158,7 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<Strin
         examples.args(["test", "--doc", "--locked", "--workspace"]);
         watch("examples in it", &mut examples)
     })?;
-    steps.step("an eighth of the mutants", mutants::check_part_of_today)?;
+    steps.step("a part of the mutants", mutants::check_part_of_today)?;
     Ok(tests)
 }
 
