@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
 use bridge_core::live::exact::run::Sent;
-use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore};
+use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore, OPERATOR, Stopped};
 use bridge_core::live::exact::version::Identity;
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
@@ -20,11 +20,13 @@ use crate::signed::table::{Item, Table, Value, Written};
 const MAY_CLAIM: &str = "(attribute_not_exists(claimOwner) OR claimUntil < :now OR \
     claimOwner = :owner) AND (attribute_not_exists(ended) OR NOT contains(ended, :owner))";
 
-const CLAIM: &str = "SET claimOwner = :owner, claimUntil = :until, expiresAt = :expires \
-    REMOVE marked ADD revision :one";
+const CLAIM: &str = "SET claimOwner = :owner, exactOwner = :owner, claimUntil = :until, \
+    expiresAt = :expires REMOVE marked ADD revision :one";
 
-const MAY_MARK: &str = "attribute_exists(claimOwner) AND claimUntil >= :now AND \
-    NOT begins_with(claimOwner, :request)";
+/// Not a claim of `newest`, which looks at no mark: where the choice has changed, both meet.
+const MAY_MARK: &str = "attribute_exists(claimOwner) AND claimOwner = exactOwner AND \
+    claimUntil >= :now AND NOT begins_with(claimOwner, :request) AND \
+    NOT begins_with(claimOwner, :operator)";
 
 const MAY_RETURN: &str = "claimOwner = :owner AND revision = :revision";
 
@@ -42,7 +44,9 @@ struct Stored {
     generation: u64,
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stopped: Option<String>,
+    stopped: Option<Stopped>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<Identity>,
 }
 
 /// A table of keys.
@@ -95,6 +99,7 @@ impl DynamoKeys {
             revision: revision.unwrap_or(0u64) + 1,
             ended: ended.cloned().collect(),
             stopped: stored.stopped,
+            skipped: stored.skipped,
         })
     }
 }
@@ -121,6 +126,7 @@ impl KeyStore for DynamoKeys {
             .only_if(MAY_MARK)
             .value(":now", Value::number(now.0))
             .value(":request", Value::text(request))
+            .value(":operator", Value::text(OPERATOR))
             .value(":true", Value::yes());
         Ok(match self.table.write(update).await? {
             Written::Through(_) => true,
@@ -136,6 +142,7 @@ impl KeyStore for DynamoKeys {
             generation: state.generation,
             attempt: state.attempt,
             stopped: state.stopped.clone(),
+            skipped: state.skipped.clone(),
         };
         let json = serde_json::to_string(&stored).map_err(|error| LiveStoreError::Store {
             reason: error.to_string(),

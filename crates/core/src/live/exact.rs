@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -41,7 +41,7 @@ use crate::listing::lister::Lister;
 use crate::live::exact::held::Held;
 use crate::live::exact::hints::Hints;
 use crate::live::exact::outcome::Outcome;
-use crate::live::exact::read::{Wanted, read};
+use crate::live::exact::read::{ReadError, Wanted, read};
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::store::{KeyClaim, KeyStore};
 use crate::live::newest::{
@@ -137,7 +137,9 @@ impl Exact<'_> {
             } else {
                 hints.arrivals.push(number);
                 hints.is_repeated |= change.is_repeated;
-                hints.is_dated_back |= change.is_dated_back();
+                hints
+                    .dated_back
+                    .extend(change.is_dated_back().then_some(number));
             }
         }
         (before, waiting)
@@ -243,7 +245,7 @@ impl Exact<'_> {
         random: &mut fastrand::Rng,
         delivered: &mut Delivered,
     ) -> Waiting<'k> {
-        let mut held = self.read_all(held, end, random, delivered).await;
+        let mut held = self.read_all(changes, held, end, random, delivered).await;
         let mut messages = Vec::new();
         for key in &mut held {
             let notified: Vec<&Event> = key
@@ -282,6 +284,7 @@ impl Exact<'_> {
     /// Reads the keys, but those that are stopped. One that cannot be read goes on without versions.
     async fn read_all<'k>(
         &self,
+        changes: &[Reported<'_>],
         held: Vec<Held<'k>>,
         end: Instant,
         random: &mut fastrand::Rng,
@@ -296,16 +299,23 @@ impl Exact<'_> {
                     return (key, 0);
                 }
                 let requests = AtomicU64::new(0);
+                let ids = key.hints.dated_back.iter();
+                let ids = ids.filter_map(|number| at(changes, *number));
+                let ids: Vec<&str> = ids.map(|event| event.version_id.as_str()).collect();
                 let wanted = Wanted {
                     sent: key.sent(self.stream.generation),
-                    is_whole: key.hints.is_dated_back || !key.state.begun.is_empty(),
+                    since: self.boundary() - RETENTION,
+                    ids: &ids,
+                    begun: key.state.begun.first(),
                     dialect: self.dialect,
                 };
                 let (bucket, name) = (self.bucket, key.name);
                 let call = || read(bucket, name, wanted, &requests);
-                let listed = retry.run(&mut random, call).await;
-                key.listed = Some(listed);
-                (key, requests.into_inner())
+                // The other keys of the batch have to be sent, too.
+                let listed = timeout(left / 2, retry.run(&mut random, call)).await;
+                let read = requests.into_inner();
+                key.take(listed.unwrap_or(Err(ReadError::Long(read))));
+                (key, read)
             }
         });
         let reads: Vec<_> = reads.collect();
@@ -332,7 +342,13 @@ impl Exact<'_> {
             let retry = self.retry(MOST_RETRY.min(left / 4));
             async move {
                 if let Some(note) = note {
-                    let call = || in_time(self.store.give_back(&note));
+                    // One that was not answered may have removed a mark.
+                    let is_unclear = AtomicBool::new(false);
+                    let call = || async {
+                        let answer = in_time(self.store.give_back(&note)).await;
+                        let may_be_marked = is_unclear.swap(answer.is_err(), Relaxed);
+                        answer.map(|is_marked| is_marked || may_be_marked)
+                    };
                     key.noted(retry.run(&mut random, call).await);
                 }
                 key

@@ -1,7 +1,7 @@
 //! The suite of `KeyStore`.
 
 use bridge_core::live::exact::run::Sent;
-use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore};
+use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore, OPERATOR, Stopped};
 use bridge_core::live::exact::version::Identity;
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
@@ -50,24 +50,7 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
     assert_eq!(store.mark(key, "r2#", Timestamp(1_500)).await, Ok(true));
 
     // The state is what was given back, whole. The mark is told once; the claim stands while it says so.
-    let identity = |text: &str| Identity(text.to_owned());
-    let state = KeyState {
-        sent: Some(Sent {
-            last: identity("v2"),
-            effective_time: Timestamp(17),
-            of_that_time: vec![identity("v1"), identity("v2")],
-            dated_back: vec![identity("u1")],
-            assumed: vec![identity("u1")],
-            named_since: Timestamp(0),
-        }),
-        begun: vec![identity("u1")],
-        generation: 3,
-        attempt: u32::MAX,
-        was_left: false,
-        revision: 2,
-        ended: vec!["r1#a".to_owned()],
-        stopped: Some("the queue refuses \"it\"".to_owned()),
-    };
+    let state = whole_state();
     for late in [
         give_back("r2#b", &state, true),
         give_back("r1#a", &first, true),
@@ -114,6 +97,57 @@ pub async fn key_store(store: &dyn KeyStore, key: &str) {
         Ok(false)
     );
     names_of_stopped_keys(store, key).await;
+    operators_claims(store, key).await;
+}
+
+/// The state of a claim with revision 2, nothing of which is empty.
+fn whole_state() -> KeyState {
+    let identity = |text: &str| Identity(text.to_owned());
+    KeyState {
+        sent: Some(Sent {
+            last: identity("v2"),
+            last_is_null: true,
+            effective_time: Timestamp(17),
+            of_that_time: vec![identity("v1"), identity("v2")],
+            dated_back: vec![identity("u1")],
+            assumed: vec![identity("u1")],
+            named_since: Timestamp(0),
+            late: vec![identity("u0")],
+        }),
+        begun: vec![identity("u1")],
+        generation: 3,
+        attempt: u32::MAX,
+        was_left: false,
+        revision: 2,
+        ended: vec!["r1#a".to_owned()],
+        stopped: Some(Stopped {
+            reason: "the queue refuses \"it\"".to_owned(),
+            version: identity("v3"),
+        }),
+        skipped: vec![identity("v0")],
+    }
+}
+
+/// Nothing is handed over to an operator.
+async fn operators_claims(store: &dyn KeyStore, key: &str) {
+    let now = Timestamp(1_000);
+    let owner = format!("{OPERATOR}r4#d");
+    let claim = KeyClaim {
+        key: key.to_owned(),
+        owner: owner.clone(),
+        until: Timestamp(2_500),
+        expires: Timestamp(2_000_000_000_000),
+    };
+    let state = store.claim(&claim, now).await.unwrap();
+    assert_eq!(store.mark(key, "r5#", now).await, Ok(false));
+    let done = KeyReturn {
+        key: key.to_owned(),
+        owner,
+        state,
+        ends: true,
+        expires: claim.expires,
+    };
+    assert_eq!(store.give_back(&done).await, Ok(false));
 }
 
 /// Keys that are stopped are named, once each, until they go on.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore};
+use bridge_core::live::exact::store::{KeyClaim, KeyReturn, KeyState, KeyStore, OPERATOR};
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::timestamp::Timestamp;
 
@@ -57,8 +57,9 @@ impl Items {
     fn mark(&self, key: &str, request: &str, now: Timestamp) -> bool {
         let mut items = self.lock();
         let item = items.entry(key.to_owned()).or_default();
-        let is_other =
-            |(owner, until): &(String, Timestamp)| *until >= now && !owner.starts_with(request);
+        let is_other = |(owner, until): &(String, Timestamp)| {
+            *until >= now && !owner.starts_with(request) && !owner.starts_with(OPERATOR)
+        };
         let is_held = item.claim.as_ref().is_some_and(is_other);
         item.is_marked |= is_held;
         is_held

@@ -8,6 +8,7 @@ use crate::live::exact::read::ReadError;
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::run::{Listed, Run, Sent, behind, from};
 use crate::live::exact::store::{KeyClaim, KeyReturn, KeyState};
+use crate::live::exact::version::{NULL, Version};
 use crate::live::store::LiveStoreError;
 use crate::queue::message::{Message, Writer};
 use crate::timestamp::Timestamp;
@@ -33,30 +34,45 @@ pub(super) struct Held<'k> {
     pub(super) attempt: u32,
     /// It was marked since it was read.
     pub(super) was_marked: bool,
+    /// So many of the removals are sent before the versions.
+    pub(super) deletions_first: usize,
+    /// Removals of what is there again.
+    pub(super) outdated: Vec<u64>,
     /// The number of its first message; the others follow.
     pub(super) first_message: u64,
 }
 
 impl<'k> Held<'k> {
     pub(super) fn new(name: &'k str, claim: KeyClaim, state: KeyState, hints: Hints) -> Self {
-        // A number that no claim of this key had before.
-        let attempt = if state.was_left {
-            attempt_of(state.revision, 0)
-        } else {
-            state.attempt
-        };
         Self {
             name,
             claim,
+            attempt: state.attempt_of_claim(),
             state,
             hints,
             listed: None,
             run: Run::default(),
             has_more: false,
-            attempt,
             was_marked: false,
+            deletions_first: 0,
+            outdated: Vec::new(),
             first_message: 0,
         }
+    }
+
+    /// What the bucket lists, without what is passed over.
+    pub(super) fn take(&mut self, mut listed: Result<Listed, ReadError>) {
+        if let Ok(listed) = &mut listed {
+            let skipped = &mut self.state.skipped;
+            let is_skipped = |version: &Version| skipped.contains(&version.identity());
+            let (out, versions) =
+                (listed.versions.drain(..)).partition::<Vec<Version>, _>(is_skipped);
+            listed.versions = versions;
+            if !listed.is_cut {
+                skipped.retain(|one| out.iter().any(|version| version.identity() == *one));
+            }
+        }
+        self.listed = Some(listed);
     }
 
     /// How far it was sent, in this generation of the stream.
@@ -78,7 +94,7 @@ impl<'k> Held<'k> {
             run = run.with_begun(listed, &self.state.begun);
         }
         if run.is_again {
-            self.attempt = attempt_of(self.state.revision, 1);
+            self.attempt = self.state.fresh_attempt(1);
         }
         self.has_more = run.places.len() > MOST_OF_A_RUN;
         run.places.truncate(MOST_OF_A_RUN);
@@ -124,7 +140,8 @@ impl<'k> Held<'k> {
         }
     }
 
-    /// Adds the key's messages: versions, and what was removed for good behind them.
+    /// Adds the key's messages: versions, and what was removed for good behind them. But a `null` version that is
+    /// listed came after every removal of one: that is sent before it, or not at all any more.
     pub(super) fn write(
         &mut self,
         changes: &[Reported<'_>],
@@ -132,6 +149,7 @@ impl<'k> Held<'k> {
         messages: &mut Vec<Message>,
     ) {
         self.first_message = messages.len() as u64;
+        self.sort_deletions(changes);
         let Some(Ok(listed)) = &self.listed else {
             return;
         };
@@ -153,22 +171,47 @@ impl<'k> Held<'k> {
                 None => version.event(bucket_of(&self.claim.key), self.name),
             }
         });
-        let deletions = self.hints.deletions.iter();
-        let deletions = deletions.filter_map(|number| at(changes, *number)).cloned();
-        let deletions = deletions.filter(|_| !self.has_more);
-        for event in versions.chain(deletions) {
+        let (first, others) = self.hints.deletions.split_at(self.deletions_first);
+        let events = |numbers: &[u64]| -> Vec<Event> {
+            let events = numbers.iter().filter_map(|number| at(changes, *number));
+            events.cloned().collect()
+        };
+        let others = if self.has_more { &[] } else { others };
+        let versions: Vec<Event> = versions.collect();
+        for event in events(first)
+            .into_iter()
+            .chain(versions)
+            .chain(events(others))
+        {
             let mut message = writer.message(&event, messages.len() as u64);
             message.attempt = self.attempt;
             messages.push(message);
         }
     }
-}
 
-/// Of a claim, the number of a fresh attempt. Attempts of half a minute's claims must differ, no more: SQS
-/// forgets deduplication ids after five minutes.
-fn attempt_of(revision: u64, raised: u32) -> u32 {
-    let low = u32::try_from(revision % (1 << 30)).unwrap_or(0);
-    (low << 1) + raised
+    /// Removals of a `null` version, if there is one: first, if that is sent now.
+    fn sort_deletions(&mut self, changes: &[Reported<'_>]) {
+        let Some(Ok(listed)) = &self.listed else {
+            return;
+        };
+        let Some(null) = listed.versions.iter().position(Version::is_null) else {
+            return;
+        };
+        let is_sent_now = self.run.places.contains(&null);
+        let is_of_null =
+            |number: &u64| at(changes, *number).is_some_and(|event| event.version_id == NULL);
+        let deletions = std::mem::take(&mut self.hints.deletions);
+        let (of_null, others) = deletions.into_iter().partition::<Vec<u64>, _>(is_of_null);
+        if is_sent_now {
+            self.deletions_first = of_null.len();
+        }
+        if is_sent_now || self.has_more {
+            self.hints.deletions = of_null.into_iter().chain(others).collect();
+        } else {
+            self.hints.deletions = others;
+            self.outdated = of_null;
+        }
+    }
 }
 
 /// No bucket's name holds a slash.

@@ -7,11 +7,11 @@ pub(super) struct Hints {
     pub(super) arrivals: Vec<u64>,
     /// That one was removed for good: no listing shows it.
     pub(super) deletions: Vec<u64>,
+    /// Of the arrivals, those of versions that may be [dated back](super::version::Version::is_dated_back).
+    pub(super) dated_back: Vec<u64>,
     /// Removals that this invocation has sent. Their source must bring them again nevertheless if this holder
     /// cannot do what others rely on.
     pub(super) removed: Vec<u64>,
-    /// A version dated back is among them, which nobody looks for who does not know of it.
-    pub(super) is_dated_back: bool,
     /// One that its source has handed over before is among them.
     pub(super) is_repeated: bool,
     /// Owners of claims that were not answered, and may take effect later.
@@ -31,6 +31,7 @@ impl Hints {
     /// if it dies.
     pub(super) fn may_be_handed_over(&self) -> bool {
         let is_clear = self.unclear.is_empty();
-        is_clear && self.deletions.is_empty() && !self.is_dated_back && !self.is_repeated
+        // Nobody looks for a version dated back who does not know of it.
+        is_clear && self.deletions.is_empty() && self.dated_back.is_empty() && !self.is_repeated
     }
 }

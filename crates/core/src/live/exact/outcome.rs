@@ -1,19 +1,20 @@
 //! What came of a key's run: what is stored of it, and what its changes are told. No I/O.
 
+use std::time::Duration;
+
 use crate::failure::FailureKind;
 use crate::forward::{Delivered, Undelivered};
 use crate::live::exact::held::Held;
 use crate::live::exact::hints::Hints;
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::run::after;
-use crate::live::exact::store::{KeyReturn, KeyState};
-use crate::live::newest::RETENTION;
+use crate::live::exact::store::{KeyReturn, KeyState, Stopped};
 use crate::live::store::LiveStoreError;
 use crate::queue::error::SendError;
 use crate::timestamp::Timestamp;
 
-/// Owners of claims that may still arrive are remembered, so many of them.
-const MOST_ENDED: usize = 20;
+/// How much longer the item of a stopped key is kept: what an operator has to look at is not forgotten.
+pub(super) const STOPPED_RETENTION: Duration = Duration::from_hours(20 * 16 * 24);
 
 /// Code of the reason why a deletion was not sent whose key is stopped.
 const KEY_STOPPED: &str = "KeyStopped";
@@ -38,10 +39,11 @@ impl Held<'_> {
     pub(super) fn outcome(&self, leftover: &[Undelivered], generation: u64) -> Outcome {
         let versions = self.run.places.len();
         let is_read = matches!(self.listed, Some(Ok(_)));
+        let first_deletions = self.deletions_first;
         let deletions = if is_read && !self.has_more {
             self.hints.deletions.len()
         } else {
-            0
+            first_deletions
         };
         let messages = self.first_message..self.first_message + (versions + deletions) as u64;
         let mine: Vec<&Undelivered> = leftover
@@ -54,14 +56,24 @@ impl Held<'_> {
             usize::try_from(left.number - self.first_message).unwrap_or(0)
         });
         let refusal = first.map(|left| left.refusal.clone());
-        let stopped = match (&self.state.stopped, &refusal) {
-            (None, Some(refusal)) if refusal.is_of_the_message() => Some(refusal.to_string()),
-            (stopped, _) => stopped.clone(),
+        let confirmed_versions = confirmed.saturating_sub(first_deletions).min(versions);
+        let stopped = match (&self.state.stopped, &self.listed, &refusal) {
+            (None, Some(Ok(listed)), Some(refusal))
+                if refusal.is_of_the_message()
+                    && (first_deletions..first_deletions + versions).contains(&confirmed) =>
+            {
+                let place = self.run.places[confirmed_versions];
+                Some(Stopped {
+                    reason: refusal.to_string(),
+                    version: listed.versions[place].identity(),
+                })
+            }
+            (stopped, ..) => stopped.clone(),
         };
-        let confirmed_versions = confirmed.min(versions);
         let is_rewound = self.run.is_again || !self.state.begun.is_empty();
         let begun = match &self.listed {
-            Some(Ok(_)) if !is_rewound => Vec::new(),
+            // A key that is stopped goes on there, whenever that is.
+            Some(Ok(_)) if !is_rewound && stopped.is_none() => Vec::new(),
             Some(Ok(listed)) => self.run.beginning(listed, confirmed_versions),
             _ => self.state.begun.clone(),
         };
@@ -70,10 +82,7 @@ impl Held<'_> {
             Some(Ok(listed)) => after(listed, before, &self.run, confirmed_versions),
             _ => before,
         };
-        let mut ended = self.state.ended.clone();
-        ended.extend(self.hints.unclear.iter().cloned());
-        let too_many = ended.len().saturating_sub(MOST_ENDED);
-        ended.drain(..too_many);
+        let ended = self.state.ended_with(self.hints.unclear.iter().cloned());
         Outcome {
             versions: confirmed_versions,
             deletions: confirmed - confirmed_versions,
@@ -88,6 +97,7 @@ impl Held<'_> {
                 revision: self.state.revision,
                 ended,
                 stopped,
+                skipped: self.state.skipped.clone(),
             },
         }
     }
@@ -99,9 +109,8 @@ impl Held<'_> {
             owner: self.claim.owner.clone(),
             state: outcome.state.clone(),
             ends: !outcome.is_unknown,
-            // What an operator has to look at is not forgotten.
             expires: match outcome.state.stopped {
-                Some(_) => expires + 20 * RETENTION,
+                Some(_) => expires + STOPPED_RETENTION,
                 None => expires,
             },
         }
@@ -133,10 +142,20 @@ impl Held<'_> {
         delivered.sent += (outcome.versions + outcome.deletions) as u64;
         let removed = hints.deletions.drain(..outcome.deletions);
         hints.removed.extend(removed);
-        if let Some(reason) = &outcome.state.stopped {
-            (delivered.stopped).push((self.claim.key.clone(), reason.clone()));
-            delivered.leave_all(hints.deletions.iter().copied(), &key_stopped(reason));
-            return None;
+        delivered.late.extend(&self.outdated);
+        if let Some(stopped) = &outcome.state.stopped {
+            return match answer {
+                Ok(_) => {
+                    self.settle_stopped(hints, &stopped.reason, delivered);
+                    None
+                }
+                // Nobody knows that it is stopped.
+                Err(LiveStoreError::Held) => Some(hints),
+                Err(error) => {
+                    delivered.leave(hints.numbers(), error);
+                    None
+                }
+            };
         }
         if let Some(Err(error)) = &self.listed {
             // Whatever the reason, a permission that is missing too: the change is as good as before once it is
@@ -150,6 +169,11 @@ impl Held<'_> {
             return None;
         }
         if let Some(refusal) = &outcome.refusal {
+            if refusal.is_of_the_message() {
+                // A removal: its key goes on without it.
+                delivered.leave_all(hints.deletions.drain(..1), refusal);
+                return Some(hints);
+            }
             delivered.leave_all(hints.numbers(), refusal);
             return None;
         }
@@ -167,6 +191,19 @@ impl Held<'_> {
                 None
             }
         }
+    }
+}
+
+impl Held<'_> {
+    /// What the key's going on does not see by itself, its source keeps until then.
+    fn settle_stopped(&self, hints: Hints, reason: &str, delivered: &mut Delivered) {
+        (delivered.stopped).push((self.claim.key.clone(), reason.to_owned()));
+        let told = hints.told;
+        let dated_back = hints.dated_back.into_iter().filter(|n| !told.contains(n));
+        delivered.leave_all(
+            hints.deletions.into_iter().chain(dated_back),
+            &key_stopped(reason),
+        );
     }
 }
 

@@ -12,8 +12,9 @@ use crate::listing::rank::{Arranged, arrange_chain, by_key, rank_chain};
 use crate::listing::repeats::Chain;
 use crate::listing::rows::Listing;
 use crate::live::exact::run::{Listed, Sent};
-use crate::live::exact::version::Version;
+use crate::live::exact::version::{Identity, Version};
 use crate::live::store::LiveStoreError;
+use crate::timestamp::Timestamp;
 
 /// Why nothing of a key could be sent.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum ReadError {
     /// Its answer makes no sense.
     #[error("listing the key: {0}")]
     Page(#[from] PageError),
+    /// Its pages are more than the invocation has time for.
+    #[error("listing the key takes longer than the invocation has: {0} pages were read")]
+    Long(u64),
     /// Where the run begins could not be stored.
     #[error(transparent)]
     Store(#[from] LiveStoreError),
@@ -34,18 +38,23 @@ impl Failure for ReadError {
         match self {
             Self::List(error) => error.kind(),
             Self::Page(_) => FailureKind::Permanent,
+            Self::Long(_) => FailureKind::Transient,
             Self::Store(error) => error.kind(),
         }
     }
 }
 
-/// What is read of a key.
+/// What is read of a key: pages, the newest versions first, until all of this was on one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// How far it was sent: older pages than the one where that stands are not read.
+    /// What was sent last.
     pub sent: Option<&'a Sent>,
-    /// Read all pages nevertheless: an upload in parts was reported, which may stand anywhere.
-    pub is_whole: bool,
+    /// A version from before this time, where nothing was sent.
+    pub since: Timestamp,
+    /// Ids of versions that were reported and may stand anywhere: uploads in parts.
+    pub ids: &'a [&'a str],
+    /// The version with which a run was begun.
+    pub begun: Option<&'a Identity>,
     /// What is known of the server.
     pub dialect: Dialect,
 }
@@ -65,6 +74,7 @@ pub async fn read(
     let mut marker: Option<Marker> = None;
     let mut is_cut = false;
     let mut is_newest_first = false;
+    let mut missing = Missing::of(wanted);
     loop {
         requests.fetch_add(1, Relaxed);
         let document = bucket.list(key, marker.as_ref()).await?;
@@ -76,10 +86,7 @@ pub async fn read(
         if marker.is_none() {
             is_newest_first = listing.rows().first().is_some_and(|row| row.is_latest);
         }
-        let has_last = wanted.sent.is_some_and(|sent| {
-            let mut versions = listing.iter().map(|row| Version::of(&row));
-            versions.any(|version| version.identity() == sent.last)
-        });
+        missing.look_at(&listing);
         let is_new = listing.is_empty() || chain.push(listing);
         let Some(next) = goes_on else { break };
         if !is_new || marker.as_ref() == Some(next) {
@@ -89,7 +96,7 @@ pub async fn read(
             }
             .into());
         }
-        if has_last && is_newest_first && !wanted.is_whole {
+        if missing.is_nothing() && is_newest_first {
             is_cut = true;
             break;
         }
@@ -102,6 +109,42 @@ pub async fn read(
     let mut versions: Vec<Version> = newest_first.map(|row| Version::of(&row)).collect();
     versions.reverse();
     Ok(Listed { versions, is_cut })
+}
+
+/// What no page has shown yet.
+struct Missing<'a> {
+    wanted: Wanted<'a>,
+    has_last: bool,
+    has_begun: bool,
+    ids: Vec<&'a str>,
+}
+
+impl<'a> Missing<'a> {
+    fn of(wanted: Wanted<'a>) -> Self {
+        Self {
+            wanted,
+            has_last: false,
+            has_begun: wanted.begun.is_none(),
+            ids: wanted.ids.to_vec(),
+        }
+    }
+
+    fn look_at(&mut self, page: &Listing) {
+        for row in page.iter() {
+            let version = Version::of(&row);
+            let identity = version.identity();
+            self.has_last |= match self.wanted.sent {
+                Some(sent) => sent.last == identity,
+                None => version.last_modified < self.wanted.since,
+            };
+            self.has_begun |= self.wanted.begun == Some(&identity);
+            self.ids.retain(|id| *id != version.id);
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.has_last && self.has_begun && self.ids.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +211,9 @@ mod tests {
         };
         let all = Wanted {
             sent: None,
-            is_whole: false,
+            since: Timestamp(i64::MIN),
+            ids: &[],
+            begun: None,
             dialect: Dialect::of_s3(),
         };
         let (listed, requests) = read_of(&pages, all).await;
@@ -177,6 +222,11 @@ mod tests {
         };
         assert_eq!(ids(&listed), ["v1", "v2", "v3", "v4", "v5"]);
         assert_eq!((listed.is_cut, requests), (false, 3));
+        let all_listed = listed.clone();
+        let of_id = |listed: &Listed, id: &str| -> Identity {
+            let found = listed.versions.iter().find(|version| version.id == id);
+            found.unwrap().identity()
+        };
 
         let nothing: [&Event; 0] = [];
         let run = from(&listed, Timestamp(i64::MIN), &nothing);
@@ -189,20 +239,38 @@ mod tests {
         assert_eq!(ids(&listed), ["v4", "v5"]);
         assert_eq!((listed.is_cut, requests), (true, 1));
 
-        let whole = Wanted {
-            is_whole: true,
-            ..down_to_v4
-        };
-        let (listed, requests) = read_of(&pages, whole).await;
-        assert_eq!(
-            (listed.versions.len(), listed.is_cut, requests),
-            (5, false, 3)
-        );
+        for (ids, begun, expected) in [
+            (&["v4"][..], None, 1),
+            (&["v3"], None, 2),
+            (&["v4", "v3"], Some("v5"), 2),
+            (&[], Some("v1"), 3),
+            (&["gone"], None, 3),
+        ] {
+            let begun = begun.map(|id| of_id(&all_listed, id));
+            let further = Wanted {
+                ids,
+                begun: begun.as_ref(),
+                ..down_to_v4
+            };
+            let (listed, requests) = read_of(&pages, further).await;
+            assert_eq!(
+                (listed.is_cut, requests),
+                (expected < 3, expected),
+                "{ids:?}"
+            );
+        }
         assert_eq!(
             pages.asked.lock().unwrap().last(),
             Some(&Some("v2".to_owned())),
             "from behind the page's last version on"
         );
+        // Where nothing was sent, down to what is too old.
+        let recent = Wanted {
+            since: all_listed.versions[3].last_modified,
+            ..all
+        };
+        let (listed, requests) = read_of(&pages, recent).await;
+        assert_eq!((ids(&listed).len(), requests), (4, 2));
     }
 
     #[tokio::test]
@@ -214,7 +282,9 @@ mod tests {
         };
         let wanted = Wanted {
             sent: None,
-            is_whole: true,
+            since: Timestamp(i64::MAX),
+            ids: &[],
+            begun: None,
             dialect: Dialect::default(),
         };
         let (listed, requests) = read_of(&pages, wanted).await;

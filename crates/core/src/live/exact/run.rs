@@ -17,12 +17,18 @@ const MOST_BEGUN: usize = 8;
 /// Of so many versions dated back it is known by name that they were sent.
 const MOST_NAMED: usize = 200;
 
+/// Of so many older ones too, which came later than all of those.
+const MOST_LATE: usize = 20;
+
 /// How far a key has been sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sent {
     /// The version that was sent last.
     pub last: Identity,
+    /// It has no id of its own: another `null` version than this one has replaced it.
+    #[serde(default)]
+    pub last_is_null: bool,
     /// Its effective time.
     pub effective_time: Timestamp,
     /// The versions of that effective time that were sent, the last included: if it is gone from the bucket,
@@ -34,8 +40,11 @@ pub struct Sent {
     /// Of these, those that were in the bucket when nothing was known of the key, and were taken to be sent
     /// long ago. One of them that a notification reports was not.
     pub assumed: Vec<Identity>,
-    /// Those of before it were sent too, and are not named any more.
+    /// Those of before it were sent too, and are not named any more, unless a notification reports one.
     pub named_since: Timestamp,
+    /// Those of before it that were sent since, as a notification reported them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Identity>,
 }
 
 /// A key as the bucket lists it, at least from its newest version down to what was sent last.
@@ -100,12 +109,22 @@ impl Sent {
         version.last_modified < self.named_since || self.dated_back.contains(&version.identity())
     }
 
-    /// Whether a version dated back has come since.
+    /// Whether a version has come since, though it is not listed behind what was sent.
     fn lacks(&self, version: &Version, notified: &[&Event]) -> bool {
-        version.is_dated_back()
-            && (!self.knows(version)
-                || self.assumed.contains(&version.identity())
-                    && notified.iter().any(|event| version.is_reported_by(event)))
+        let identity = version.identity();
+        if !version.is_dated_back() {
+            // S3 puts writes of one moment into an order of its own, which need not be that of their coming.
+            let is_of_that_time = version.effective_time == self.effective_time
+                && version.last_modified == self.effective_time;
+            return is_of_that_time && !self.of_that_time.contains(&identity);
+        }
+        let is_only_assumed = if self.dated_back.contains(&identity) {
+            self.assumed.contains(&identity)
+        } else {
+            !self.late.contains(&identity)
+        };
+        let is_reported = || notified.iter().any(|event| version.is_reported_by(event));
+        is_only_assumed && (!self.knows(version) || is_reported())
     }
 
     /// Where the version stands that was sent last.
@@ -123,9 +142,14 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event], is_unended: boo
     let versions = &listed.versions;
     let place = sent.place(listed);
     let of_that_time: HashSet<&Identity> = sent.of_that_time.iter().collect();
+    let replaces_last =
+        |index: usize| place.is_none() && sent.last_is_null && versions[index].is_null();
     let is_new = |index: usize| {
         if let Some(place) = place {
             return index > place;
+        }
+        if replaces_last(index) {
+            return true;
         }
         let (version, identity) = (&versions[index], versions[index].identity());
         let is_behind = version.effective_time > sent.effective_time
@@ -137,7 +161,12 @@ pub fn behind(listed: &Listed, sent: &Sent, notified: &[&Event], is_unended: boo
         .find(|index| is_new(*index) || sent.lacks(&versions[*index], notified))
         .unwrap_or(versions.len());
     let places = Run::whole(listed, first);
-    let is_again = places.iter().any(|index| !is_new(*index));
+    // What was written as before within a second looks like a repetition.
+    let looks_sent =
+        |index: usize| replaces_last(index) && of_that_time.contains(&versions[index].identity());
+    let is_again = places
+        .iter()
+        .any(|index| !is_new(*index) || looks_sent(*index));
     Run {
         places,
         is_again,
@@ -192,9 +221,12 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
         .collect();
     let of_that_time = of_that_time.into_iter().collect();
     let mut dated_back: Vec<Identity> = Vec::new();
-    let mut named_since = before
-        .as_ref()
-        .map_or(Timestamp(0), |sent| sent.named_since);
+    let mut named_since = match &before {
+        Some(sent) => sent.named_since,
+        // What was not read is too old to be anything but sent.
+        None if listed.is_cut => Timestamp(versions[0].last_modified.0 + 1),
+        None => Timestamp(0),
+    };
     let is_known = |place: usize, version: &Version| match &before {
         Some(sent) => sent.knows(version) || confirmed.binary_search(&place).is_ok(),
         None => place <= last,
@@ -229,9 +261,18 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
     let assumed = assumed
         .into_iter()
         .filter(|one| !was_sent.contains(one) && dated_back.contains(one));
+    let mut late = before.as_ref().map_or(Vec::new(), |sent| sent.late.clone());
+    let first = &versions[confirmed[0]];
+    let is_late = |sent: &Sent| first.is_dated_back() && first.last_modified < sent.named_since;
+    if before.as_ref().is_some_and(is_late) && !late.contains(&first.identity()) {
+        late.push(first.identity());
+        late.drain(..late.len().saturating_sub(MOST_LATE));
+    }
     Some(Sent {
         assumed: assumed.collect(),
+        late,
         last: versions[last].identity(),
+        last_is_null: versions[last].is_null(),
         effective_time,
         of_that_time,
         dated_back,

@@ -1,11 +1,16 @@
 //! Port: the live table as `exact` uses it. One item a key, each write one conditional update.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::live::exact::run::Sent;
 use crate::live::exact::version::Identity;
 use crate::live::store::LiveStoreError;
 use crate::timestamp::Timestamp;
+
+/// An operator's claims have owners that begin so. Nothing is handed over to one of them: nobody would bring it
+/// again if it died.
+pub const OPERATOR: &str = "operator#";
 
 /// What a claim says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +45,52 @@ pub struct KeyState {
     /// Owners whose claim must not take effect any more.
     pub ended: Vec<String>,
     /// Why nothing of the key is sent until an operator lets it go on.
-    pub stopped: Option<String>,
+    pub stopped: Option<Stopped>,
+    /// Versions that an operator has passed over: they are never sent.
+    pub skipped: Vec<Identity>,
+}
+
+/// The queue has refused a version for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// The queue's reason.
+    pub reason: String,
+    /// Which version.
+    pub version: Identity,
+}
+
+/// So many owners of claims that may still arrive are remembered.
+const MOST_ENDED: usize = 20;
+
+impl KeyState {
+    /// The number of a claim's attempt: one that no claim of this key had before, if what was sent under the last
+    /// one may be in the queue.
+    #[must_use]
+    pub fn attempt_of_claim(&self) -> u32 {
+        if self.was_left {
+            self.fresh_attempt(0)
+        } else {
+            self.attempt
+        }
+    }
+
+    /// The number of an attempt of this claim alone, `raised` or not. Attempts of half a minute's claims must differ,
+    /// no more: SQS forgets deduplication ids after five minutes.
+    #[must_use]
+    pub fn fresh_attempt(&self, raised: u32) -> u32 {
+        let low = u32::try_from(self.revision % (1 << 30)).unwrap_or(0);
+        (low << 1) + raised
+    }
+
+    /// The owners that have ended, and these.
+    #[must_use]
+    pub fn ended_with(&self, owners: impl IntoIterator<Item = String>) -> Vec<String> {
+        let mut ended = self.ended.clone();
+        ended.extend(owners);
+        let too_many = ended.len().saturating_sub(MOST_ENDED);
+        ended.drain(..too_many);
+        ended
+    }
 }
 
 /// What ends a claim.
@@ -70,7 +120,8 @@ pub trait KeyStore: Send + Sync {
     async fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError>;
 
     /// Marks a key that somebody holds: the holder lists it again. Answers whether somebody does, whose name
-    /// does not begin with `request`: such a one is an earlier attempt of the same request, and dead.
+    /// does not begin with `request`: such a one is an earlier attempt of the same request, and dead; nor with
+    /// [`OPERATOR`].
     ///
     /// # Errors
     /// [`LiveStoreError::Store`], after which it may be marked.

@@ -9,6 +9,9 @@ use crate::timestamp::Timestamp;
 /// Milliseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
+/// The id of versions without one.
+pub(super) const NULL: &str = "null";
+
 /// One version or delete marker of a key whose name is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -53,6 +56,12 @@ impl Version {
         let tag = self.e_tag.as_deref().unwrap_or_default();
         let facts = format!("{}\n{kind}\n{}\n{tag}", self.id, self.last_modified.0);
         Identity(digest(&facts))
+    }
+
+    /// Whether it has no id of its own: it is there once, and replaced in place.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.id == NULL
     }
 
     /// Whether it was uploaded in parts. S3 lists such a version by the time when the upload began, so one
