@@ -20,6 +20,9 @@ use bridge_aws::signed::s3::S3Client;
 use bridge_aws::signed::service::{DYNAMODB, SQS};
 use bridge_aws::stream::DynamoStream;
 use bridge_core::listing::lister::Lister;
+use bridge_core::live::exact::store::KeyStore as _;
+use bridge_core::live::store::{Claim, LiveStore as _};
+use bridge_core::timestamp::Timestamp;
 use bridge_core::watched::{Versioned as _, Versioning};
 use bridge_sim::conformance;
 use e2e::{STACK, Stack, aws};
@@ -91,8 +94,20 @@ async fn live_store_on_dynamodb() {
     let client = LiveTable::own_client().await;
     let store = DynamoLive::new(Arc::clone(&client), table.name.to_owned());
     conformance::live_store(&store, "ünï/ä").await;
-    let store = DynamoKeys::new(client, table.name.to_owned());
-    conformance::key_store(&store, "ünï/keys").await;
+    let keys = DynamoKeys::new(client, table.name.to_owned());
+    conformance::key_store(&keys, "ünï/keys").await;
+
+    // Where the choice has changed both meet. A holder of `newest` looks at no mark.
+    let (key, now) = ("ünï/both", Timestamp(1_000));
+    let claim = Claim {
+        key: key.to_owned(),
+        owner: "newest".to_owned(),
+        intent: "01".to_owned(),
+        until: Timestamp(2_000),
+        expires: Timestamp(2_000_000_000_000),
+    };
+    store.claim(&claim, now).await.unwrap();
+    assert_eq!(keys.mark(key, "r1#", now).await, Ok(false));
     table.delete().await;
 }
 
