@@ -148,6 +148,46 @@ pub struct Event {
     pub sequence: Option<u64>,
 }
 
+impl Event {
+    /// What each source tells of a change, `event_name` without `s3:`. What only some tell is absent.
+    ///
+    /// ```
+    /// use bridge_core::event::{Change, Event, Source};
+    /// use bridge_core::timestamp::Timestamp;
+    ///
+    /// let what = (Change::Created, "ObjectCreated:Put");
+    /// let event = Event::new(Source::Realtime, "ledger", "a", "v1", what, Timestamp(0));
+    /// assert_eq!(event.event_id, "82815c18a9c47f1bd3ce54888a035d61");
+    /// assert_eq!(event.sequencer, None);
+    /// ```
+    #[must_use]
+    pub fn new(
+        source: Source,
+        bucket: impl Into<String>,
+        key: impl Into<String>,
+        version_id: impl Into<String>,
+        (change, event_name): (Change, &str),
+        event_time: Timestamp,
+    ) -> Self {
+        let (bucket, key, version_id) = (bucket.into(), key.into(), version_id.into());
+        Self {
+            event_id: event_id(&bucket, &key, &version_id, change),
+            source,
+            event_name: event_name.to_owned(),
+            bucket,
+            key,
+            version_id,
+            event_time,
+            sequencer: None,
+            size: None,
+            e_tag: None,
+            is_latest: None,
+            job_id: None,
+            sequence: None,
+        }
+    }
+}
+
 /// The id of a change: 32 hexadecimal digits, the first half of SHA-256 over
 /// `bucket NUL key NUL versionId NUL created|removed|deleted`. Bucket names and version ids hold no
 /// NUL, so two changes of versions never share the text. Overwrites of an object without versions

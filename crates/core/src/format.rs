@@ -194,29 +194,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Change, Source, event_id};
+    use crate::event::{Change, Source};
     use crate::notification;
 
     fn event(key: &str, version_id: &str, created: bool) -> Event {
-        let (name, change) = if created {
-            ("ObjectCreated:Put", Change::Created)
+        let what = if created {
+            (Change::Created, "ObjectCreated:Put")
         } else {
-            ("ObjectRemoved:DeleteMarkerCreated", Change::Removed)
+            (Change::Removed, "ObjectRemoved:DeleteMarkerCreated")
         };
+        let (source, time) = (Source::Realtime, Timestamp(1_714_564_807_123));
         Event {
-            event_id: event_id("ledger", key, version_id, change),
-            source: Source::Realtime,
-            event_name: name.to_owned(),
-            bucket: "ledger".to_owned(),
-            key: key.to_owned(),
-            version_id: version_id.to_owned(),
-            event_time: Timestamp(1_714_564_807_123),
             sequencer: Some("0055AED6".to_owned()),
             size: created.then_some(10),
             e_tag: created.then(|| "d41d8cd9".to_owned()),
-            is_latest: None,
-            job_id: None,
-            sequence: None,
+            ..Event::new(source, "ledger", key, version_id, what, time)
         }
     }
 

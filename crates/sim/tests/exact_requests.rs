@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_core::event::{Change, Event, Source, event_id};
+use bridge_core::event::{Change, Event, Source};
 use bridge_core::format::Format;
 use bridge_core::forward::Delivered;
 use bridge_core::listing::dialect::Dialect;
@@ -117,20 +117,10 @@ async fn invocation(keys: usize, changes: usize) -> (Delivered, [u64; 3], u128) 
         }
     }
     let events: Vec<Event> = (bucket.history().into_iter())
-        .map(|(_, version)| Event {
-            event_id: event_id("ledger", &version.key, &version.version_id, Change::Created),
-            source: Source::Realtime,
-            event_name: "ObjectCreated:Put".to_owned(),
-            bucket: "ledger".to_owned(),
-            key: version.key,
-            version_id: version.version_id,
-            event_time: now,
-            sequencer: None,
-            size: None,
-            e_tag: None,
-            is_latest: None,
-            job_id: None,
-            sequence: None,
+        .map(|(_, version)| {
+            let what = (Change::Created, "ObjectCreated:Put");
+            let (key, id) = (version.key, version.version_id);
+            Event::new(Source::Realtime, "ledger", key, id, what, now)
         })
         .collect();
     let counted = Counted {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::SystemClock;
-use bridge_core::event::{Change, Event, Source, event_id};
+use bridge_core::event::{Change, Event, Source};
 use bridge_core::failure::FailureKind;
 use bridge_core::format::Format;
 use bridge_core::listing::dialect::Dialect;
@@ -86,20 +86,11 @@ impl Queue for Taking {
 
 /// A change of the key `k`.
 fn event(bucket: &str, sequencer: &str) -> Event {
+    let what = (Change::Created, "ObjectCreated:Put");
+    let (source, time) = (Source::Realtime, Timestamp(0));
     Event {
-        event_id: event_id(bucket, "k", sequencer, Change::Created),
-        source: Source::Realtime,
-        event_name: "ObjectCreated:Put".to_owned(),
-        bucket: bucket.to_owned(),
-        key: "k".to_owned(),
-        version_id: sequencer.to_owned(),
-        event_time: Timestamp(0),
         sequencer: Some(sequencer.to_owned()),
-        size: None,
-        e_tag: None,
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(source, bucket, "k", sequencer, what, time)
     }
 }
 

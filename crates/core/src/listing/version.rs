@@ -1,6 +1,6 @@
 //! One entry of `ListObjectVersions`, and its place in the order of a whole bucket.
 
-use crate::event::{Change, Event, Source, event_id};
+use crate::event::{Change, Event, Source};
 use crate::timestamp::Timestamp;
 
 /// Bytes of a key, a version id or an entity tag, at most. S3's keys and version ids have 1,024; a plan's
@@ -120,24 +120,25 @@ impl PlannedVersion {
     pub fn into_event(self, bucket: &str, job_id: &str, sequence: u64) -> Event {
         let change = self.borrowed().change();
         let version = self.version;
+        let name = if version.is_delete_marker {
+            "ObjectRemoved:DeleteMarkerCreated"
+        } else {
+            "ObjectCreated:Put"
+        };
         Event {
-            event_id: event_id(bucket, &version.key, &version.version_id, change),
-            source: Source::Reseed,
-            event_name: if version.is_delete_marker {
-                "ObjectRemoved:DeleteMarkerCreated".to_owned()
-            } else {
-                "ObjectCreated:Put".to_owned()
-            },
-            bucket: bucket.to_owned(),
-            key: version.key,
-            version_id: version.version_id,
-            event_time: version.last_modified,
-            sequencer: None,
             size: version.size,
             e_tag: version.e_tag,
             is_latest: Some(version.is_latest),
             job_id: Some(job_id.to_owned()),
             sequence: Some(sequence),
+            ..Event::new(
+                Source::Reseed,
+                bucket,
+                version.key,
+                version.version_id,
+                (change, name),
+                version.last_modified,
+            )
         }
     }
 }

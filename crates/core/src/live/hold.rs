@@ -71,25 +71,14 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Source, event_id};
+    use crate::event::Source;
     use crate::timestamp::Timestamp;
 
     #[test]
     fn what_was_in_the_history_is_covered_but_for_its_last_seconds_and_for_removals() {
-        let event = |name: &str, time| Event {
-            event_id: event_id("b", "k", "v", Change::Created),
-            source: Source::Realtime,
-            event_name: name.to_owned(),
-            bucket: "b".to_owned(),
-            key: "k".to_owned(),
-            version_id: "v".to_owned(),
-            event_time: Timestamp(time),
-            sequencer: None,
-            size: None,
-            e_tag: None,
-            is_latest: None,
-            job_id: None,
-            sequence: None,
+        let event = |name: &str, time| {
+            let what = (Change::Created, name);
+            Event::new(Source::Realtime, "b", "k", "v", what, Timestamp(time))
         };
         let stream = Stream {
             covered: Some(Timestamp(100_000)),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::event::name::{Meaning, meaning};
-use crate::event::{Change, Event, Source, event_id};
+use crate::event::{Change, Event, Source};
 use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
 
 const WHAT: &str = "EventBridge event";
@@ -86,20 +86,13 @@ pub(super) fn parse_event(value: &Value) -> Result<Record, NotificationError> {
     let key = fact::needed(object.key, WHAT, "detail.object.key")?;
     // Absent where the bucket has no versions: listings say `null`.
     let version_id = object.version_id.unwrap_or_else(|| "null".to_owned());
+    let time = fact::time(event.time, WHAT, "time")?;
+    let what = (change, event_name);
     let event = Event {
-        event_id: event_id(&bucket, &key, &version_id, change),
-        source: Source::Realtime,
-        event_name: event_name.to_owned(),
-        bucket,
-        key,
-        version_id,
-        event_time: fact::time(event.time, WHAT, "time")?,
         sequencer: object.sequencer,
         size: object.size.filter(|_| change == Change::Created),
         e_tag: object.etag.filter(|_| change == Change::Created),
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(Source::Realtime, bucket, key, version_id, what, time)
     };
     Ok(Record::Change {
         event: Box::new(event),

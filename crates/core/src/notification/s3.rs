@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::event::name::{Meaning, meaning};
-use crate::event::{Change, Event, Source, event_id};
+use crate::event::{Change, Event, Source};
 use crate::notification::dialect::Dialect;
 use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
 
@@ -88,20 +88,13 @@ pub(super) fn parse_record(record: &Value) -> Result<Record, NotificationError> 
     let key = fact::needed(object.key, WHAT, "s3.object.key")?;
     let key = dialect.key(&key, &source)?;
     let version_id = dialect.version_id(object.version_id, written)?;
+    let time = fact::time(record.event_time, WHAT, "eventTime")?;
+    let what = (change, name);
     let event = Event {
-        event_id: event_id(&bucket, &key, &version_id, change),
-        source: Source::Realtime,
-        event_name: name.to_owned(),
-        bucket,
-        key,
-        version_id,
-        event_time: fact::time(record.event_time, WHAT, "eventTime")?,
         sequencer: object.sequencer,
         size: object.size.filter(|_| change == Change::Created),
         e_tag: object.e_tag.filter(|_| change == Change::Created),
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(Source::Realtime, bucket, key, version_id, what, time)
     };
     Ok(Record::Change {
         event: Box::new(event),

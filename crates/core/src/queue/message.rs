@@ -96,20 +96,12 @@ mod tests {
     use crate::timestamp::Timestamp;
 
     fn event(version_id: &str, sequencer: &str) -> Event {
+        let what = (Change::Created, "ObjectCreated:Put");
+        let (source, time) = (Source::Realtime, Timestamp(0));
         Event {
-            event_id: event_id("ledger", "k", version_id, Change::Created),
-            source: Source::Realtime,
-            event_name: "ObjectCreated:Put".to_owned(),
-            bucket: "ledger".to_owned(),
-            key: "k".to_owned(),
-            version_id: version_id.to_owned(),
-            event_time: Timestamp(0),
             sequencer: Some(sequencer.to_owned()),
             size: Some(1),
-            e_tag: None,
-            is_latest: None,
-            job_id: None,
-            sequence: None,
+            ..Event::new(source, "ledger", "k", version_id, what, time)
         }
     }
 

@@ -188,7 +188,7 @@ mod tests {
 
     use async_trait::async_trait;
     use bridge_core::clock::SystemClock;
-    use bridge_core::event::{Change, Event, Source, event_id};
+    use bridge_core::event::{Change, Event, Source};
     use bridge_core::failure::FailureKind;
     use bridge_core::format::{Format, body};
     use bridge_core::queue::port::EntryResult;
@@ -207,20 +207,13 @@ mod tests {
     }
 
     fn message(key: &str, version_id: &str, format: Format) -> Message {
+        let what = (Change::Created, "ObjectCreated:Put");
+        let time = Timestamp(1_714_564_807_000);
         let event = Event {
-            event_id: event_id("ledger", key, version_id, Change::Created),
-            source: Source::Reseed,
-            event_name: "ObjectCreated:Put".to_owned(),
-            bucket: "ledger".to_owned(),
-            key: key.to_owned(),
-            version_id: version_id.to_owned(),
-            event_time: Timestamp(1_714_564_807_000),
-            sequencer: None,
             size: Some(1),
-            e_tag: None,
-            is_latest: None,
             job_id: Some("j".to_owned()),
             sequence: Some(17),
+            ..Event::new(Source::Reseed, "ledger", key, version_id, what, time)
         };
         Message {
             number: 17,

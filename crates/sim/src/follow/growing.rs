@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bridge_core::clock::Clock as _;
-use bridge_core::event::{Change, Event, Source, event_id};
+use bridge_core::event::{Change, Event, Source};
 use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::version::ObjectVersion;
@@ -119,25 +119,17 @@ fn key(number: u64) -> String {
 
 /// What S3 notifies of a version.
 fn event(version: &ObjectVersion, number: u64, now: Timestamp) -> Event {
-    let (kind, name) = if version.is_delete_marker {
+    let what = if version.is_delete_marker {
         (Change::Removed, "ObjectRemoved:DeleteMarkerCreated")
     } else {
         (Change::Created, "ObjectCreated:Put")
     };
+    let (key, id) = (version.key.as_str(), version.version_id.as_str());
     Event {
-        event_id: event_id("ledger", &version.key, &version.version_id, kind),
-        source: Source::Realtime,
-        event_name: name.to_owned(),
-        bucket: "ledger".to_owned(),
-        key: version.key.clone(),
-        version_id: version.version_id.clone(),
-        event_time: now,
         sequencer: Some(format!("{number:010X}")),
         size: version.size,
         e_tag: version.e_tag.clone(),
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(Source::Realtime, "ledger", key, id, what, now)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::event::{Change, Event, Source, event_id};
+use bridge_core::event::{Change, Event, Source};
 use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
 use bridge_core::listing::version::ObjectVersion;
@@ -225,21 +225,11 @@ fn event(
     event_time: Timestamp,
     e_tag: Option<String>,
 ) -> Event {
-    let key = name(key);
+    let what = (change, event_name);
+    let (source, key) = (Source::Realtime, name(key));
     Event {
-        event_id: event_id("ledger", &key, version_id, change),
-        source: Source::Realtime,
-        event_name: event_name.to_owned(),
-        bucket: "ledger".to_owned(),
-        key,
-        version_id: version_id.to_owned(),
-        event_time,
-        sequencer: None,
-        size: None,
         e_tag,
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(source, "ledger", key, version_id, what, event_time)
     }
 }
 

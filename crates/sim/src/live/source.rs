@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bridge_core::event::{Change, Event, Source as Path, event_id};
+use bridge_core::event::{Change, Event, Source as Path};
 use tokio::time::Instant;
 
 use crate::world::BEGIN;
@@ -115,7 +115,7 @@ impl Source {
 
 /// A put, a delete, or the removal of a version for good.
 fn change(key: u64, number: u64, random: &mut fastrand::Rng) -> Event {
-    let (kind, name) = match random.u8(0..6) {
+    let what = match random.u8(0..6) {
         0 => (Change::Removed, "ObjectRemoved:DeleteMarkerCreated"),
         1 => (Change::Deleted, "ObjectRemoved:Delete"),
         _ => (Change::Created, "ObjectCreated:Put"),
@@ -128,18 +128,7 @@ fn change(key: u64, number: u64, random: &mut fastrand::Rng) -> Event {
         _ => sequencer,
     };
     Event {
-        event_id: event_id("ledger", &key, &version, kind),
-        source: Path::Realtime,
-        event_name: name.to_owned(),
-        bucket: "ledger".to_owned(),
-        key,
-        version_id: version,
-        event_time: BEGIN,
         sequencer: Some(sequencer),
-        size: None,
-        e_tag: None,
-        is_latest: None,
-        job_id: None,
-        sequence: None,
+        ..Event::new(Path::Realtime, "ledger", key, version, what, BEGIN)
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Change, Event, Source, digest, event_id};
+use crate::event::{Change, Event, Source, digest};
 use crate::listing::version::PlannedRef;
 use crate::timestamp::Timestamp;
 
@@ -102,20 +102,18 @@ impl Version {
         } else {
             (Change::Created, "ObjectCreated:Put")
         };
+        let id = self.id.as_str();
         Event {
-            event_id: event_id(bucket, key, &self.id, change),
-            source: Source::Realtime,
-            event_name: name.to_owned(),
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            version_id: self.id.clone(),
-            event_time: self.last_modified,
-            sequencer: None,
             size: self.size,
             e_tag: self.e_tag.clone(),
-            is_latest: None,
-            job_id: None,
-            sequence: None,
+            ..Event::new(
+                Source::Realtime,
+                bucket,
+                key,
+                id,
+                (change, name),
+                self.last_modified,
+            )
         }
     }
 }

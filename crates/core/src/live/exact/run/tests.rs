@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Change, Source, event_id};
+use crate::event::{Change, Source};
 
 /// `v1@10` came in second 10; `u…` is an upload in parts, `m…` a marker; what is behind the slash is the time
 /// that it is listed with: `u3@10/4`.
@@ -46,25 +46,11 @@ fn sent(words: &str) -> Sent {
 }
 
 fn event(id: &str) -> Event {
-    let (change, name) = match id.as_bytes()[0] {
+    let what = match id.as_bytes()[0] {
         b'm' => (Change::Removed, "ObjectRemoved:DeleteMarkerCreated"),
         _ => (Change::Created, "ObjectCreated:Put"),
     };
-    Event {
-        event_id: event_id("ledger", "k", id, change),
-        source: Source::Realtime,
-        event_name: name.to_owned(),
-        bucket: "ledger".to_owned(),
-        key: "k".to_owned(),
-        version_id: id.to_owned(),
-        event_time: Timestamp(0),
-        sequencer: None,
-        size: None,
-        e_tag: None,
-        is_latest: None,
-        job_id: None,
-        sequence: None,
-    }
+    Event::new(Source::Realtime, "ledger", "k", id, what, Timestamp(0))
 }
 
 #[test]
