@@ -1,10 +1,14 @@
 //! What `status` and `health` tell of a hold.
 
 use bridge_core::live::store::LiveStoreError;
+use bridge_core::live::stream::Hold;
+use bridge_core::queue::error::SendError;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::job::ports::Ports;
 use serde_json::{Value, json};
 
-/// Who holds live changes back, since when, and how many wait; `None` where nobody does.
+/// Who holds live changes back, since when, and how many wait; `None` where nobody does. That the buffer does
+/// not tell its depth is part of the answer.
 ///
 /// # Errors
 /// The live table's.
@@ -15,16 +19,72 @@ pub(super) async fn hold(ports: &Ports) -> Result<Option<Value>, LiveStoreError>
     let Some(hold) = live.stream.read().await?.hold else {
         return Ok(None);
     };
+    let depth = match &live.buffer_url {
+        Some(url) => Some((url.as_str(), ports.queues.open(url).depth().await)),
+        None => None,
+    };
+    Ok(Some(told(&hold, ports.clock.now(), depth)))
+}
+
+/// How old the oldest message is, SQS does not say to who asks a queue for its attributes; `seconds` is what it
+/// comes to (docs/decisions/0029-hold-and-release.md).
+fn told(hold: &Hold, now: Timestamp, depth: Option<(&str, Result<u64, SendError>)>) -> Value {
     let mut told = json!({
         "owner": hold.owner,
         "since": hold.since,
-        "seconds": ports.clock.now().since(hold.since).as_secs(),
+        "seconds": now.since(hold.since).as_secs(),
     });
-    if let Some(url) = &live.buffer_url {
-        told["buffer"] = match ports.queues.open(url).depth().await {
+    if let Some((url, depth)) = depth {
+        told["buffer"] = match depth {
             Ok(depth) => json!({ "url": url, "depth": depth }),
             Err(refusal) => json!({ "url": url, "error": refusal.to_string() }),
         };
     }
-    Ok(Some(told))
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::failure::FailureKind;
+
+    use super::*;
+
+    const BUFFER: &str = "https://sqs.eu-west-1.amazonaws.com/1/buffer";
+
+    fn hold() -> Hold {
+        Hold {
+            owner: "20240501-1a2b3c4d-1".to_owned(),
+            since: Timestamp(1_000),
+        }
+    }
+
+    #[test]
+    fn a_hold_tells_since_when_changes_wait_and_how_many() {
+        let found = told(&hold(), Timestamp(91_999), Some((BUFFER, Ok(7))));
+        let expected = json!({
+            "owner": "20240501-1a2b3c4d-1",
+            "since": Timestamp(1_000),
+            "seconds": 90,
+            "buffer": { "url": BUFFER, "depth": 7 },
+        });
+        assert_eq!(found, expected);
+        let found = told(&hold(), Timestamp(0), None);
+        assert_eq!(found["seconds"], 0, "a clock that is behind");
+        assert_eq!(found.get("buffer"), None);
+    }
+
+    #[test]
+    fn a_buffer_that_may_not_be_asked_is_told_and_hides_nothing_else() {
+        let refused = SendError {
+            kind: FailureKind::Permanent,
+            code: "AccessDenied".to_owned(),
+            message: "not authorized to perform sqs:GetQueueAttributes".to_owned(),
+        };
+        let found = told(&hold(), Timestamp(2_000), Some((BUFFER, Err(refused))));
+        assert_eq!(found["owner"], "20240501-1a2b3c4d-1");
+        assert_eq!(found["seconds"], 1);
+        let error = found["buffer"]["error"].as_str().unwrap();
+        assert!(error.contains("sqs:GetQueueAttributes"), "{error}");
+        assert_eq!(found["buffer"].get("depth"), None);
+    }
 }
