@@ -5,10 +5,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus, TemplateStage};
-use aws_sdk_s3::types::CreateBucketConfiguration;
+use aws_sdk_s3::types::{
+    CreateBucketConfiguration, EventBridgeConfiguration, NotificationConfiguration,
+};
 use bridge_core::event::short_digest;
 
+use crate::history::create_bucket;
 use crate::{STACK, Stack, aws};
+
+/// A deploy that hangs ends; one takes seconds.
+const DEPLOY_TIMEOUT: Duration = Duration::from_mins(5);
 
 impl Stack {
     /// Deploys the template that [`STACK`] was deployed from, with other parameters, by
@@ -56,6 +62,22 @@ impl Stack {
         Self::settled(&self.name).await
     }
 
+    /// Makes a versioned bucket for a stack-to-be, which sends its events to `EventBridge`, as OPERATIONS.md
+    /// says.
+    ///
+    /// # Errors
+    /// S3's.
+    pub async fn create_bucket_to_watch(&self, name: &str) -> anyhow::Result<()> {
+        create_bucket(&self.s3, name).await?;
+        let to_bus = NotificationConfiguration::builder()
+            .event_bridge_configuration(EventBridgeConfiguration::builder().build())
+            .build();
+        let put = self.s3.put_bucket_notification_configuration();
+        let put = put.bucket(name).notification_configuration(to_bus);
+        put.send().await?;
+        Ok(())
+    }
+
     /// Waits until nothing is being deployed.
     async fn settled(name: &str) -> anyhow::Result<Self> {
         let begin = Instant::now();
@@ -69,7 +91,7 @@ impl Stack {
                     StackStatus::CreateInProgress
                     | StackStatus::UpdateInProgress
                     | StackStatus::UpdateCompleteCleanupInProgress,
-                ) if begin.elapsed().as_secs() < 60 => {
+                ) if begin.elapsed() < DEPLOY_TIMEOUT => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 other => bail!("stack {name} is {other:?}"),

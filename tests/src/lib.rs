@@ -3,8 +3,10 @@
 pub mod aws;
 mod deploy;
 pub mod history;
+pub mod jobs;
 #[cfg(target_os = "linux")]
 pub mod kill;
+pub mod latency;
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -57,6 +59,8 @@ pub struct Received {
     pub attributes: HashMap<String, String>,
     /// The message group.
     pub group: Option<String>,
+    /// When the queue took it, ms.
+    pub sent_at: i64,
 }
 
 impl Received {
@@ -343,5 +347,9 @@ fn read(message: &aws_sdk_sqs::types::Message) -> anyhow::Result<Received> {
         group: system
             .and_then(|s| s.get(&MessageSystemAttributeName::MessageGroupId))
             .cloned(),
+        sent_at: system
+            .and_then(|s| s.get(&MessageSystemAttributeName::SentTimestamp))
+            .context("a message that was never sent")?
+            .parse()?,
     })
 }

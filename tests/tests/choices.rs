@@ -3,10 +3,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::types::{
-    BucketVersioningStatus, EventBridgeConfiguration, NotificationConfiguration,
-    VersioningConfiguration,
-};
 use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::{Received, STACK, Stack};
 use serde_json::json;
@@ -20,36 +16,6 @@ enum Given {
     Nothing,
     Fifo,
     Standard,
-}
-
-/// Makes a versioned bucket that sends its events to `EventBridge`, as OPERATIONS.md says.
-async fn make_bucket(stack: &Stack, name: &str) {
-    let create = stack.s3.create_bucket().bucket(name);
-    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder()
-        .location_constraint("eu-west-1".into())
-        .build();
-    create
-        .create_bucket_configuration(place)
-        .send()
-        .await
-        .unwrap();
-    let versioned = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let put = stack.s3.put_bucket_versioning().bucket(name);
-    put.versioning_configuration(versioned)
-        .send()
-        .await
-        .unwrap();
-    let to_bus = NotificationConfiguration::builder()
-        .event_bridge_configuration(EventBridgeConfiguration::builder().build())
-        .build();
-    let put = stack.s3.put_bucket_notification_configuration();
-    put.bucket(name)
-        .notification_configuration(to_bus)
-        .send()
-        .await
-        .unwrap();
 }
 
 /// Makes a queue of a stack-to-be and tells its ARN.
@@ -79,7 +45,7 @@ async fn each_combination_that_makes_sense_works() {
                     let bucket = format!("{name}-ledger");
                     let mut parameters = vec![("Ingestion", ingestion), ("KmsKeyArn", key)];
                     if !own_bucket {
-                        make_bucket(&first, &bucket).await;
+                        first.create_bucket_to_watch(&bucket).await.unwrap();
                         parameters.push(("ExistingBucket", &bucket));
                     }
                     let queue_arn;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use e2e::jobs::history_among;
 use e2e::{Received, Stack};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -90,17 +91,11 @@ fn millis(text: &str) -> i64 {
 /// history is missing, each key ends with its last change, and none goes back but around `until`.
 fn check(messages: &[Received], written: &Written, dates: &Dates, until: &str) {
     let is_replayed = |message: &Received| message.text("source") == "reseed";
-    let first = messages.iter().position(is_replayed).unwrap();
-    let last = messages.iter().rposition(is_replayed).unwrap();
-    let replay = &messages[first..=last];
-    assert!(replay.iter().all(is_replayed), "live amid the history");
-    let sequences: BTreeSet<u64> = replay.iter().map(Received::sequence).collect();
-    let all: BTreeSet<u64> = (1..=sequences.len() as u64).collect();
-    assert_eq!(sequences, all);
+    let history = history_among(messages);
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut last_sequence: BTreeMap<&str, u64> = BTreeMap::new();
-    for message in &messages[first..] {
+    for message in &messages[*history.start()..] {
         let (key, version) = (message.text("key"), message.text("versionId"));
         let versions = &written[key];
         let place = versions.iter().position(|one| one == version).unwrap();
@@ -121,7 +116,7 @@ fn check(messages: &[Received], written: &Written, dates: &Dates, until: &str) {
         assert!(place >= *newest || is_around, "{key} goes back to {place}");
         *newest = place.max(*newest);
     }
-    for message in replay {
+    for message in &messages[history] {
         assert!(message.text("eventTime") < until);
     }
     for (key, versions) in written {
@@ -134,46 +129,12 @@ fn check(messages: &[Received], written: &Written, dates: &Dates, until: &str) {
     assert_eq!(missing.count(), 0, "versions of the history are missing");
 }
 
-async fn answered(stack: &Stack, input: Value) -> Value {
-    for _ in 0..20 {
-        if let Ok(answer) = stack.reseed(input.clone()).await {
-            return answer;
-        }
-        sleep(Duration::from_millis(300)).await;
-    }
-    stack.reseed(input).await.unwrap()
-}
-
-/// Lets the job go on, whoever was killed, until it satisfies `is_there`.
 async fn until(stack: &Stack, job: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let status = answered(stack, json!({ "action": "status", "jobId": job })).await;
-        if is_there(&status) {
-            return status;
-        }
-        assert!(begin.elapsed() < TIMEOUT, "{status:#}");
-        answered(stack, json!({ "action": "sweep" })).await;
-        sleep(Duration::from_millis(500)).await;
-    }
+    stack.until(job, TIMEOUT, is_there).await.unwrap()
 }
 
 fn is_at(step: &'static str) -> impl Fn(&Value) -> bool {
     move |status| status["handover"]["step"] == step
-}
-
-async fn start(stack: &Stack, input: &Value) -> String {
-    let job = stack.reseed(input.clone()).await.unwrap();
-    job["jobId"].as_str().unwrap().to_owned()
-}
-
-/// The id of the buffer's mapping, as the function was told.
-async fn mapping_of(stack: &Stack) -> String {
-    let configuration = stack.lambda.get_function_configuration();
-    let configuration = configuration.function_name(stack.output("ReseedFunction"));
-    let answer = configuration.send().await.unwrap();
-    let variables = answer.environment().and_then(|e| e.variables());
-    variables.unwrap()["BUFFER_MAPPING"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +168,7 @@ async fn a_queue_gets_its_history_and_then_what_happens_and_a_cancel_lets_live_g
 
     // A cancelled one lets live go on; meanwhile nothing else may be started.
     let input = json!({ "then": "live" });
-    let cancelled = start(&stack, &input).await;
+    let cancelled = stack.start(input).await.unwrap();
     until(&stack, &cancelled, is_at("waiting")).await;
     let refused = stack.reseed(json!({ "maxRate": 7 })).await.unwrap_err();
     assert!(refused.to_string().contains(&cancelled), "{refused:#}");
@@ -227,12 +188,13 @@ async fn a_queue_gets_its_history_and_then_what_happens_and_a_cancel_lets_live_g
             .to_string()
             .contains(&cancelled)
     );
-    answered(&stack, json!({ "action": "cancel", "jobId": cancelled })).await;
+    let cancel = json!({ "action": "cancel", "jobId": cancelled });
+    stack.reseed_again(&cancel).await.unwrap();
     until(&stack, &cancelled, |status| status["phase"] == "cancelled").await;
 
     // Killed while it waits, and while it sends.
     let input = json!({ "then": "live", "maxRate": 10 });
-    let job = start(&stack, &input).await;
+    let job = stack.start(input).await.unwrap();
     until(&stack, &job, |status| {
         status["handover"]["waitedMs"].as_u64() >= Some(10_000)
     })
@@ -303,11 +265,11 @@ async fn a_deleted_mapping_does_not_stop_the_job_and_direct_ingestion_is_refused
     let stack = Stack::create("then-gone", &PARAMETERS).await.unwrap();
     let written = write(&stack, "k", 2, &AtomicBool::new(false)).await;
     let events: usize = written.values().map(Vec::len).sum();
-    let mapping = mapping_of(&stack).await;
+    let mapping = stack.buffer_mapping().await.unwrap();
     let delete = stack.lambda.delete_event_source_mapping().uuid(mapping);
     // It is deleted; the SDK cannot read the emulator's answer.
     let _ = delete.send().await;
-    let job = start(&stack, &json!({ "then": "live" })).await;
+    let job = stack.start(json!({ "then": "live" })).await.unwrap();
     let done = until(&stack, &job, |status| status["phase"] == "done").await;
     assert_eq!(done["handover"]["mappingIsGone"], true, "{done:#}");
     assert_eq!(done["checkpoint"]["sequence"], events);
