@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use crate::config::bucket::check_bucket;
 pub use crate::config::follow::FollowConfig;
 pub use crate::config::variable::{ConfigError, Lookup, check_queue_url};
-use crate::config::variable::{required, text};
+use crate::config::variable::{check_queue_region, required, text};
 use crate::format::Format;
 use crate::notification::buckets::Buckets;
 use crate::queue::ordering::{Order, parse_order};
@@ -104,6 +104,7 @@ impl Config {
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let queue_url = required(lookup, "QUEUE_URL", "the URL of an SQS queue")?;
         check_queue_url("QUEUE_URL", &queue_url)?;
+        check_queue_region("QUEUE_URL", &queue_url, lookup)?;
         let order = match text(lookup, "ORDER").as_deref() {
             None => Order::default_of(&queue_url),
             Some(word) => parse_order(word, &queue_url).map_err(|allowed| ConfigError {
@@ -260,6 +261,32 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_of_another_region_is_refused() {
+        let of = |url: &str, region: &str| read(&[("QUEUE_URL", url), ("AWS_REGION", region)]);
+        for (url, region) in [
+            (FIFO, "eu-west-1"),
+            ("https://sqs.cn-north-1.amazonaws.com.cn/1/q", "cn-north-1"),
+            ("https://sqs-fips.us-east-1.amazonaws.com/1/q", "us-east-1"),
+            (
+                "https://vpce-1.sqs.us-east-1.vpce.amazonaws.com/1/q",
+                "us-east-1",
+            ),
+            // Nobody can tell.
+            ("http://127.0.0.1:4566/1/q", "us-east-1"),
+            (FIFO, ""),
+        ] {
+            assert!(of(url, region).is_ok(), "{url} {region}");
+        }
+        for url in [FIFO, "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com/1/q"] {
+            let told = of(url, "us-east-1").unwrap_err();
+            assert!(
+                told.starts_with("QUEUE_URL: found a queue in eu-west-1, asked from us-east-1"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
     fn newest_and_exact_need_a_queue_that_keeps_order_and_a_table() {
         let read = |queue: &str, order: &str, table: &str| {
             let found = RealtimeConfig::read(&|name| match name {
@@ -295,7 +322,7 @@ mod tests {
                 "LEASE_SECONDS" => Some(lease.to_owned()),
                 _ => Some("a-name".to_owned()).filter(|_| {
                     let others = ["ORDER", "MESSAGE_FORMAT", "FAILURE_QUEUE_URL", "LIVE_TABLE"];
-                    !others.contains(&name)
+                    !others.contains(&name) && name != "AWS_REGION"
                 }),
             })
         };
@@ -315,7 +342,7 @@ mod tests {
         for variable in ["BUCKET_NAME", "PLAN_BUCKET"] {
             let error = ReseedConfig::read(&|name| match name {
                 "QUEUE_URL" => Some(FIFO.to_owned()),
-                "ORDER" | "MESSAGE_FORMAT" | "LIVE_TABLE" => None,
+                "ORDER" | "MESSAGE_FORMAT" | "LIVE_TABLE" | "AWS_REGION" => None,
                 _ if name == variable => Some("s3://ledger".to_owned()),
                 _ => Some("a-name".to_owned()),
             })

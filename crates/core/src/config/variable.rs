@@ -32,6 +32,36 @@ pub(super) fn text(lookup: Lookup<'_>, variable: &str) -> Option<String> {
     lookup(variable).filter(|v| !v.is_empty())
 }
 
+/// Refuses a queue of another region than the function's: requests are signed for the own one, and a role can be
+/// given leave for both without that helping. Where one of them is not known, nothing is refused.
+pub(super) fn check_queue_region(
+    variable: &'static str,
+    url: &str,
+    lookup: Lookup<'_>,
+) -> Result<(), ConfigError> {
+    let own = text(lookup, "AWS_REGION");
+    match (region_of(url), own) {
+        (Some(found), Some(own)) if found != own => Err(ConfigError {
+            variable,
+            found: format!("a queue in {found}, asked from {own}"),
+            allowed: "a queue of the function's own region",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The part of the host behind `sqs`: `sqs.eu-west-1.amazonaws.com`, `vpce-1.sqs.eu-west-1.vpce.amazonaws.com`.
+/// Source: AWS General Reference, "Amazon SQS endpoints and quotas".
+fn region_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let mut parts = rest.split(['/', ':']).next()?.split('.');
+    parts.find(|part| ["sqs", "sqs-fips"].contains(part))?;
+    let region = parts.next()?;
+    // `sqs.amazonaws.com` and a host of somebody's own name none.
+    let is_region = region.contains('-') && region.ends_with(|c: char| c.is_ascii_digit());
+    is_region.then_some(region)
+}
+
 /// Refuses what cannot be a queue's URL.
 ///
 /// # Errors
