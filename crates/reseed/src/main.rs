@@ -60,9 +60,6 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-/// How long the template's buffer keeps a message: as long as SQS can.
-const BUFFER_RETENTION: Duration = Duration::from_hours(14 * 24);
-
 /// How long something live may be on its way after nothing more is sent: an invocation, the batch that it
 /// waits for, and a request that nobody waits for any more.
 fn on_its_way(follow: &FollowConfig) -> Duration {
@@ -88,7 +85,7 @@ async fn wire(config: ReseedConfig) -> Reseed {
             buffer_url: follow.buffer_url.clone(),
             bucket_clock: Arc::new(S3Clock::new(sdk::s3(&sdk), config.bucket.clone())),
             on_its_way: on_its_way(follow),
-            retention: BUFFER_RETENTION,
+            retention: follow.buffer_retention,
         }
     });
     let ports = Ports {

@@ -18,6 +18,8 @@ pub struct FollowConfig {
     pub realtime_timeout: Duration,
     /// `BATCH_WINDOW`: how long a batch of the buffer may be waited for, seconds.
     pub batch_window: Duration,
+    /// `BUFFER_RETENTION`: how long the buffer keeps a message, seconds.
+    pub buffer_retention: Duration,
 }
 
 impl FollowConfig {
@@ -37,20 +39,33 @@ impl FollowConfig {
             table,
             mapping: text(lookup, "BUFFER_MAPPING"),
             buffer_url,
-            realtime_timeout: seconds(lookup, "REALTIME_TIMEOUT")?,
-            batch_window: seconds(lookup, "BATCH_WINDOW")?,
+            realtime_timeout: seconds(lookup, "REALTIME_TIMEOUT", INVOCATION)?,
+            batch_window: seconds(lookup, "BATCH_WINDOW", INVOCATION)?,
+            buffer_retention: seconds(lookup, "BUFFER_RETENTION", RETENTION)?,
         }))
     }
 }
 
-/// The longest is a quarter of an hour, a function's.
-fn seconds(lookup: Lookup<'_>, variable: &'static str) -> Result<Duration, ConfigError> {
+/// The most seconds, and how that is said.
+type Most = (u64, &'static str);
+
+/// A quarter of an hour, a function's.
+const INVOCATION: Most = (900, "a number of seconds up to 900");
+
+/// Two weeks, a queue's.
+const RETENTION: Most = (1_209_600, "a number of seconds up to 1209600");
+
+fn seconds(
+    lookup: Lookup<'_>,
+    variable: &'static str,
+    (most, allowed): Most,
+) -> Result<Duration, ConfigError> {
     let found = text(lookup, variable);
     let seconds = found.as_deref().and_then(|text| text.parse().ok());
-    let seconds = seconds.filter(|s| *s <= 900).ok_or_else(|| ConfigError {
+    let seconds = seconds.filter(|s| *s <= most).ok_or_else(|| ConfigError {
         variable,
         found: found.map_or("nothing".to_owned(), |text| format!("{text:?}")),
-        allowed: "a number of seconds up to 900",
+        allowed,
     })?;
     Ok(Duration::from_secs(seconds))
 }
@@ -66,6 +81,7 @@ mod tests {
                 "LIVE_TABLE" => Some(table.to_owned()),
                 "REALTIME_TIMEOUT" => Some(timeout.to_owned()),
                 "BATCH_WINDOW" => Some(window.to_owned()),
+                "BUFFER_RETENTION" => Some("1036800".to_owned()),
                 "BUFFER_URL" => Some("https://sqs.x/1/buffer".to_owned()),
                 _ => None,
             })
@@ -74,6 +90,7 @@ mod tests {
         let config = read("60", "300", "t").unwrap().unwrap();
         assert_eq!(config.realtime_timeout, Duration::from_mins(1));
         assert_eq!(config.batch_window, Duration::from_mins(5));
+        assert_eq!(config.buffer_retention, Duration::from_hours(12 * 24));
         for (timeout, window, variable) in [
             ("", "1", "REALTIME_TIMEOUT"),
             ("901", "1", "REALTIME_TIMEOUT"),
