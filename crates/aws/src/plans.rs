@@ -73,10 +73,22 @@ impl S3Plans {
         PlanError::Store {
             doing,
             name: format!("s3://{}/{name}", self.bucket),
-            reason: fault.to_string(),
+            reason: reason(doing, fault),
             kind: fault.kind,
         }
     }
+}
+
+/// S3 says that an object is not there only to who may list its bucket, which reseed may not; others are refused.
+/// Source: Amazon S3 API Reference, `GetObject`, "Permissions".
+fn reason(doing: &str, fault: &RequestError) -> String {
+    let may_have_expired = ["AccessDenied", "NoSuchKey"].contains(&fault.code.as_str());
+    if doing == "reading" && may_have_expired {
+        return format!(
+            "{fault}; or the plan is gone: plans are kept for PlanRetentionDays, and after that a job must be started anew"
+        );
+    }
+    fault.to_string()
 }
 
 /// A run can be many megabytes.
@@ -112,5 +124,28 @@ impl PlanStore for S3Plans {
                 let seconds = OBJECT_TIMEOUT.as_secs();
                 Err(self.unread(name, format!("it did not come whole within {seconds} s")))
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_expired_is_named_as_what_a_refusal_may_be() {
+        let told = |doing, code| {
+            let fault = RequestError::of_service(Some(code), Some("no"), 403);
+            reason(doing, &fault)
+        };
+        for code in ["AccessDenied", "NoSuchKey"] {
+            let reason = told("reading", code);
+            assert!(
+                reason.contains(code) && reason.contains("PlanRetentionDays"),
+                "{reason}"
+            );
+        }
+        for (doing, code) in [("writing", "AccessDenied"), ("reading", "SlowDown")] {
+            assert!(!told(doing, code).contains("PlanRetentionDays"));
+        }
     }
 }
