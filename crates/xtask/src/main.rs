@@ -9,11 +9,13 @@
 //! - [`mod@bench`]: this project against what a user would write
 //! - [`mutants`]: mistakes in a copy, each of which a test must catch
 //! - [`outside`]: the program against a server from outside, Ceph
+//! - [`mod@architecture`]: what was built, looked at before it is deployed
 //! - [`background`]: programs that run until a task is over
 //! - [`steps`]: which part of a task takes how long
 //! - `supply` (tests): what may come into a build
 //! - [`run`]: running other programs, with errors that say which; [`progress`]: a sign of life meanwhile
 
+mod architecture;
 mod background;
 mod bench;
 mod check;
@@ -58,6 +60,11 @@ enum Task {
     },
     /// Stop the local AWS
     Down,
+    /// Look whether `sam build` has built both functions for these processors
+    Architecture {
+        /// The template's `Architecture`
+        wanted: architecture::Architecture,
+    },
     /// Run all checks and tests
     Test {
         /// Leave out what needs the local AWS
@@ -97,6 +104,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Up => up::up(),
         Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
+        Task::Architecture { wanted } => architecture::check(*wanted),
         Task::Test {
             end_to_end: Some(name),
             ..
