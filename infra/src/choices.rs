@@ -7,7 +7,7 @@ use crate::template::Template;
 pub type Choice = (&'static str, &'static [&'static str]);
 
 /// One choice a parameter.
-pub const CHOICES: [Choice; 9] = [
+pub const CHOICES: [Choice; 10] = [
     ("ExistingBucket", &["", "ledger"]),
     ("Ingestion", &["direct", "buffered"]),
     ("LiveOrder", &["notified", "newest", "exact"]),
@@ -26,6 +26,10 @@ pub const CHOICES: [Choice; 9] = [
     (
         "KmsKeyArn",
         &["", "arn:aws:kms:eu-west-1:123456789012:key/1"],
+    ),
+    (
+        "FormerKmsKeyArn",
+        &["", "arn:aws:kms:eu-west-1:123456789012:key/0"],
     ),
     ("RealtimeConcurrency", &["0", "5"]),
     (

@@ -3,9 +3,13 @@
 //! A model: it estimates requests and CPU time from the design and from docs/BENCHMARKS.md, and prices
 //! them by `prices.yaml`. Free tiers are left out.
 
-use std::fmt::Write as _;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::prices::Prices;
+
+pub use table::table;
 
 /// The template's `LiveOrder`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -109,6 +113,11 @@ const RECORD_BYTES: f64 = 750.0;
 const POLLS_A_MONTH: f64 = 5.0 * 3.0 * 60.0 * 24.0 * 30.0;
 /// Messages that one request to SQS carries, of a batch.
 const ENTRIES: f64 = 10.0;
+/// Alarms of a stack with a bucket and a queue of its own; `infra/tests/cost.rs` counts them.
+pub const ALARMS: u32 = 14;
+/// Services keep a data key for five minutes. Of an idle stack only the sweep asks, for the table of jobs.
+/// Source: Amazon `DynamoDB` Developer Guide, "How `DynamoDB` uses AWS KMS".
+const KEY_REQUESTS_A_MONTH: f64 = 12.0 * 24.0 * 30.0;
 /// Log lines of an invocation.
 const LOG_BYTES: f64 = 600.0;
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -249,6 +258,16 @@ impl Prices {
         })
     }
 
+    /// `KmsKeyArn`: a key of its own, and who asks for it in an idle stack.
+    fn key(&self) -> f64 {
+        self.kms.key_month + KEY_REQUESTS_A_MONTH / 10_000.0 * self.kms.ten_thousand_requests
+    }
+
+    /// `AlarmTopicArn`.
+    fn alarms(&self) -> f64 {
+        f64::from(ALARMS) * self.cloudwatch.alarm_month
+    }
+
     fn s3_of_reseed(&self, usage: &Usage) -> f64 {
         let runs = (usage.versions / ROWS_OF_RUN).ceil();
         // Each run is followed by a manifest.
@@ -268,175 +287,4 @@ fn requests(usage: &Usage) -> f64 {
     let messages = (usage.events / usage.records_per_message).ceil();
     let bytes = usage.records_per_message.min(usage.events) * RECORD_BYTES;
     messages * (bytes / 65_536.0).ceil()
-}
-
-/// What an order adds that was not asked for.
-const ADDED: [(LiveOrder, &str); 2] = [
-    (
-        LiveOrder::Newest,
-        "`LiveOrder=newest` adds: two writes to DynamoDB a change, a read an invocation and a sweep, and the time they take",
-    ),
-    (
-        LiveOrder::Exact,
-        "`LiveOrder=exact` adds: the same, and a listing a change",
-    ),
-];
-
-/// The table in Markdown, with its sums, and what `newest` and `exact` would add if none was asked for.
-#[must_use]
-pub fn table(prices: &Prices, usage: &Usage) -> String {
-    let lines = prices.lines(usage);
-    let millions = |count: f64| format!("{} million", count / 1e6);
-    let mut text = format!(
-        "| US dollars, prices of {} | idle, a month | reseed: {} versions, {} events | {} live changes |\n|---|---|---|---|\n",
-        prices.as_of,
-        millions(usage.versions),
-        millions(usage.events),
-        millions(usage.live),
-    );
-    for line in &lines {
-        write_line(&mut text, line);
-    }
-    let all = sum("**all**", &lines);
-    write_line(&mut text, &all);
-    if usage.live_order == LiveOrder::Notified {
-        for (live_order, what) in ADDED {
-            let ordered = Usage {
-                live_order,
-                ..usage.clone()
-            };
-            let with = sum(what, &prices.lines(&ordered));
-            let added = Line {
-                idle: with.idle - all.idle,
-                reseed: with.reseed - all.reseed,
-                live: with.live - all.live,
-                ..with
-            };
-            write_line(&mut text, &added);
-        }
-    }
-    text
-}
-
-fn sum(what: &'static str, lines: &[Line]) -> Line {
-    let of = |part: fn(&Line) -> f64| lines.iter().map(part).sum();
-    Line {
-        what,
-        idle: of(|line| line.idle),
-        reseed: of(|line| line.reseed),
-        live: of(|line| line.live),
-    }
-}
-
-fn write_line(text: &mut String, line: &Line) {
-    let dollars = |amount: f64| match amount {
-        0.0 => String::new(),
-        small if small < 0.005 => "< 0.01".to_owned(),
-        amount => format!("{amount:.2}"),
-    };
-    let cells = [line.idle, line.reseed, line.live].map(dollars);
-    let _ = writeln!(text, "| {} | {} |", line.what, cells.join(" | "));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::prices::PRICES;
-
-    fn sums(usage: &Usage) -> (f64, f64, f64) {
-        let all = sum("all", &Prices::read(PRICES).unwrap().lines(usage));
-        (all.idle, all.reseed, all.live)
-    }
-
-    #[test]
-    fn nothing_costs_next_to_nothing_and_work_costs_what_it_takes() {
-        let (idle, reseed, live) = sums(&Usage::default());
-        assert!((0.01..0.15).contains(&idle), "{idle}");
-        // A million batches at half a dollar, 55,000 list requests at five dollars a million.
-        assert!((0.75..1.25).contains(&reseed), "{reseed}");
-        assert!((0.5..1.5).contains(&live), "{live}");
-    }
-
-    #[test]
-    fn packing_and_arm_are_cheaper_and_a_standard_queue_too() {
-        let (_, unpacked, live) = sums(&Usage::default());
-        let packed = Usage {
-            records_per_message: 80.0,
-            ..Usage::default()
-        };
-        assert!(sums(&packed).1 < unpacked);
-        let arm = Usage {
-            arm64: true,
-            ..Usage::default()
-        };
-        assert!(sums(&arm).1 < unpacked);
-        let standard = Usage {
-            fifo: false,
-            ..Usage::default()
-        };
-        assert!(sums(&standard).2 < live);
-    }
-
-    #[test]
-    fn a_buffer_costs_when_idle_and_saves_when_busy_and_a_bus_costs_by_the_event() {
-        let (idle, _, live) = sums(&Usage::default());
-        let buffered = Usage {
-            batch: 100.0,
-            ..Usage::default()
-        };
-        let (polled, _, shared) = sums(&buffered);
-        assert!((0.2..0.3).contains(&(polled - idle)), "{polled}");
-        assert!(shared < live, "{shared} and {live}");
-        let bus = Usage {
-            existing_bucket: true,
-            ..Usage::default()
-        };
-        assert!((sums(&bus).2 - live - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn newest_costs_two_writes_and_a_read_a_change_and_a_read_a_sweep() {
-        let notified = sums(&Usage::default());
-        let usage = Usage {
-            live_order: LiveOrder::Newest,
-            ..Usage::default()
-        };
-        let newest = sums(&usage);
-        let idle = newest.0 - notified.0;
-        assert!((0.001..0.01).contains(&idle), "{idle}");
-        let prices = Prices::read(PRICES).unwrap();
-        let calls = 2.0 * prices.dynamodb.million_writes + prices.dynamodb.million_reads;
-        // And some time of the function.
-        let added = newest.2 - notified.2;
-        assert!((calls..calls + 0.2).contains(&added), "{added}");
-        let told = format!("| {added:.2} |\n");
-        assert!(table(&prices, &Usage::default()).contains(&told));
-        assert!(!table(&prices, &usage).contains("adds"));
-    }
-
-    #[test]
-    fn exact_costs_a_listing_a_change_more() {
-        let of = |live_order| {
-            sums(&Usage {
-                live_order,
-                ..Usage::default()
-            })
-        };
-        let (newest, exact) = (of(LiveOrder::Newest), of(LiveOrder::Exact));
-        let prices = Prices::read(PRICES).unwrap();
-        let listings = 1000.0 * prices.s3.thousand_list_and_put;
-        let added = exact.2 - newest.2;
-        assert!((listings..listings + 0.5).contains(&added), "{added}");
-        assert!((exact.0 - newest.0).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn a_megabyte_is_sixteen_requests() {
-        let packed = Usage {
-            events: 1_398.0,
-            records_per_message: 1_398.0,
-            ..Usage::default()
-        };
-        assert!((requests(&packed) - 16.0).abs() < f64::EPSILON);
-    }
 }

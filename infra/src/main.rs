@@ -1,8 +1,10 @@
-//! `cargo run -p infra -- cost`: what the stack costs; `-- policies`: what it allows.
+//! `cargo run -p infra -- cost`: what the stack costs; `-- policies`: what it allows; `-- packaged`: the template of a
+//! release.
 
 use clap::{Args, Parser, Subcommand};
 use infra::choices::stacks;
 use infra::cost::{LiveOrder, Usage, table};
+use infra::packaged::packaged;
 use infra::policy;
 use infra::prices::{PRICES, Prices};
 use infra::template::Template;
@@ -21,7 +23,15 @@ enum Command {
     Cost(Cost),
     /// Everything that is allowed: the lines of `policies.golden.txt`
     Policies,
+    /// The template of a release, whose programs lie beside it as `realtime-ARCHITECTURE.zip` and `reseed-…`
+    Packaged {
+        /// `x86_64` or `arm64`
+        #[arg(long, value_parser = ["x86_64", "arm64"])]
+        architecture: String,
+    },
 }
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
 
 #[derive(Args)]
 struct Cost {
@@ -61,11 +71,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().command {
         Command::Cost(cost) => print!("{}", table(&Prices::read(PRICES)?, &usage(&cost))),
         Command::Policies => {
-            let template = Template::parse(include_str!("../../template.yaml"))?;
+            let template = Template::parse(TEMPLATE)?;
             for line in policy::lines(&stacks(&template)?) {
                 println!("{line}");
             }
         }
+        Command::Packaged { architecture } => print!("{}", packaged(TEMPLATE, &architecture)?),
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ pub struct Prices {
     pub(crate) eventbridge: EventBridge,
     pub(crate) scheduler: Scheduler,
     pub(crate) cloudwatch: CloudWatch,
+    pub(crate) kms: Kms,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -66,6 +67,14 @@ pub(crate) struct Scheduler {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CloudWatch {
     pub(crate) gib_of_logs: f64,
+    pub(crate) alarm_month: f64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kms {
+    pub(crate) key_month: f64,
+    pub(crate) ten_thousand_requests: f64,
 }
 
 impl Prices {

@@ -7,6 +7,9 @@
     reason = "names and meanings are CloudFormation's, see its Template Reference"
 )]
 
+mod events;
+mod function;
+mod queue;
 mod table;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,9 @@ use serde_norway::Value;
 
 use crate::template::show;
 
+pub use events::{EventsRule, RuleTarget};
+pub use function::Function;
+pub use queue::{Queue, RedrivePolicy};
 pub use table::{AttributeDefinition, Index, Table};
 
 /// A resource of a [`crate::stack::Stack`], references in it as `${Queue.Arn}`.
@@ -157,60 +163,14 @@ pub struct Statement {
     pub condition: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Queue {
-    #[serde(default)]
-    pub fifo_queue: bool,
-    #[serde(default)]
-    pub fifo_throughput_limit: String,
-    #[serde(default)]
-    pub deduplication_scope: String,
-    /// Seconds.
-    pub message_retention_period: Option<u32>,
-    /// Seconds.
-    pub visibility_timeout: Option<u32>,
-    #[serde(default)]
-    pub sqs_managed_sse_enabled: bool,
-    pub kms_master_key_id: Option<String>,
-    pub redrive_policy: Option<RedrivePolicy>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RedrivePolicy {
-    pub dead_letter_target_arn: String,
-    pub max_receive_count: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Function {
-    pub runtime: String,
-    #[serde(default)]
-    pub tracing: String,
-    pub architectures: Vec<String>,
-    /// Seconds.
-    #[serde(deserialize_with = "number")]
-    pub timeout: u32,
-    pub recursive_loop: Option<String>,
-    pub reserved_concurrent_executions: Option<String>,
-    pub logging_config: LoggingConfig,
-    pub environment: Environment,
-    #[serde(default)]
-    pub events: BTreeMap<String, FunctionEvent>,
-    #[serde(default)]
-    pub event_invoke_config: EventInvokeConfig,
-    /// Without one, SAM makes a role with managed policies that nobody here has read.
-    #[serde(default)]
-    pub role: String,
-}
-
 /// A role. Managed policies are no field: they would be an error.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Role {
     pub description: String,
+    #[serde(default)]
+    pub path: String,
+    pub permissions_boundary: Option<String>,
     pub assume_role_policy_document: PolicyDocument,
     pub policies: Vec<RolePolicy>,
 }
@@ -219,44 +179,6 @@ pub struct Role {
 #[serde(rename_all = "PascalCase")]
 pub struct RolePolicy {
     pub policy_document: PolicyDocument,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct LoggingConfig {
-    pub log_group: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Environment {
-    pub variables: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct FunctionEvent {
-    pub r#type: String,
-    pub properties: BTreeMap<String, Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct EventInvokeConfig {
-    #[serde(default)]
-    pub destination_config: DestinationConfig,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct DestinationConfig {
-    pub on_failure: Option<Destination>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Destination {
-    pub destination: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -289,48 +211,9 @@ pub struct ScalingConfig {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct EventsRule {
-    pub event_pattern: EventPattern,
-    pub targets: Vec<RuleTarget>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct EventPattern {
-    pub source: Vec<String>,
-    pub detail_type: Vec<String>,
-    #[serde(default)]
-    pub detail: EventDetail,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct EventDetail {
-    pub bucket: EventBucket,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct EventBucket {
-    pub name: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct RuleTarget {
-    pub arn: String,
-    pub dead_letter_config: Option<DeadLetterConfig>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct DeadLetterConfig {
-    pub arn: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub struct LogGroup {
+    #[serde(default)]
+    pub log_group_name: String,
     pub retention_in_days: Option<String>,
     pub kms_key_id: Option<String>,
 }
@@ -355,6 +238,8 @@ pub struct Dimension {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Dashboard {
+    #[serde(default)]
+    pub dashboard_name: String,
     /// JSON.
     pub dashboard_body: String,
 }
@@ -376,7 +261,7 @@ impl Role {
 }
 
 /// One text, or a list of them.
-fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     match Value::deserialize(from)? {
         Value::Sequence(items) => Ok(items.iter().map(show).collect()),
         one => Ok(vec![show(&one)]),
@@ -392,4 +277,12 @@ where
     written
         .parse()
         .map_err(|error| D::Error::custom(format!("{written}: {error}")))
+}
+
+/// The same, where it may be left out.
+fn some_number<'de, D: Deserializer<'de>, N>(from: D) -> Result<Option<N>, D::Error>
+where
+    N: FromStr<Err: Display>,
+{
+    number(from).map(Some)
 }

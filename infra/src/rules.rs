@@ -4,7 +4,9 @@ mod alarms;
 mod follow;
 mod functions;
 mod ingestion;
+pub(crate) mod kept;
 mod live;
+mod names;
 mod permissions;
 mod queues;
 mod storage;
@@ -17,7 +19,7 @@ use crate::stack::Stack;
 pub type Rule = (&'static str, fn(&Stack) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 17] = [
+pub const RULES: [Rule; 25] = [
     (
         "buckets are versioned, encrypted and private",
         storage::buckets,
@@ -35,6 +37,24 @@ pub const RULES: [Rule; 17] = [
         storage::one_key,
     ),
     (
+        "who had another key reads on what it encrypted",
+        storage::former_key,
+    ),
+    (
+        "what holds data outlives the stack, and nothing else does",
+        kept::data,
+    ),
+    (
+        "changes are told once there is somebody to tell",
+        kept::order,
+    ),
+    ("names fit, and are no other stack's", names::fit),
+    ("a queue has a policy of its own", permissions::one_document),
+    (
+        "the key is used by services of the partition",
+        permissions::via_service,
+    ),
+    (
         "buckets and queues refuse what comes without TLS",
         permissions::tls_only,
     ),
@@ -42,6 +62,7 @@ pub const RULES: [Rule; 17] = [
         "no permission is wider than a resource",
         permissions::least_privilege,
     ),
+    ("a boundary is one of all roles", permissions::boundary),
     (
         "services are let in for this account's resources only",
         permissions::services,
@@ -49,6 +70,10 @@ pub const RULES: [Rule; 17] = [
     (
         "queues are encrypted and keep messages for two weeks",
         queues::kept,
+    ),
+    (
+        "dead letters live longer, and only their own queue sends them",
+        queues::dead_letters,
     ),
     (
         "the FIFO queue is fast and has a FIFO dead-letter queue",
@@ -97,7 +122,7 @@ fn expect<T: Display + PartialEq>(what: &str, found: T, expected: T) -> Option<S
 }
 
 /// The logical id in `${Queue}` or `${Queue.Arn}`; none for a plain text.
-fn target(text: &str) -> Option<&str> {
+pub(crate) fn target(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("${")?.strip_suffix('}')?;
     let id = inner.split('.').next()?;
     (!id.starts_with("AWS::")).then_some(id)

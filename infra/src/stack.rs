@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
 use crate::intrinsic::{Parameters, Resolver};
-use crate::resources::{Bucket, Function, Permission, Queue, Resource, Role};
+use crate::resources::{
+    Bucket, Function, Permission, Queue, QueuePolicy, Resource, Role, one_or_many,
+};
 use crate::template::{Template, show};
 
 /// The resources of a deployment, by logical id.
@@ -13,6 +16,22 @@ use crate::template::{Template, show};
 pub struct Stack {
     /// All of them whose condition holds.
     pub resources: BTreeMap<String, Resource>,
+    /// What becomes of each of them, by the same ids.
+    pub lives: BTreeMap<String, Life>,
+}
+
+/// When a resource is made, and whether it outlives the stack.
+/// Source: AWS `CloudFormation` User Guide, "Resource attribute reference".
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Life {
+    /// What happens when it leaves the stack.
+    pub deletion_policy: String,
+    /// What happens to it when another takes its place.
+    pub update_replace_policy: String,
+    /// Made after these: one, or a list of them.
+    #[serde(deserialize_with = "one_or_many")]
+    pub depends_on: Vec<String>,
 }
 
 /// Why a template cannot be deployed so.
@@ -53,7 +72,7 @@ impl Stack {
         let parameters = parameters(template, given)?;
         let resolver = Resolver::new(template, &parameters);
         check_rules(template, &resolver)?;
-        let mut resources = BTreeMap::new();
+        let (mut resources, mut lives) = (BTreeMap::new(), BTreeMap::new());
         for (id, written) in template.section("Resources") {
             let failed = |reason| StackError::Template {
                 place: format!("resource {id}"),
@@ -72,11 +91,14 @@ impl Stack {
                 );
             }
             let plain = resolver.resolve(&written).map_err(failed)?;
-            let resource = serde_norway::from_value(plain.unwrap_or_default())
-                .map_err(|error| failed(error.to_string()))?;
+            let plain = plain.unwrap_or_default();
+            let wrong = |error: serde_norway::Error| failed(error.to_string());
+            let life = serde_norway::from_value(plain.clone()).map_err(wrong)?;
+            lives.insert(id.to_owned(), life);
+            let resource = serde_norway::from_value(plain).map_err(wrong)?;
             resources.insert(id.to_owned(), resource);
         }
-        Ok(Self { resources })
+        Ok(Self { resources, lives })
     }
 
     /// All buckets.
@@ -115,6 +137,14 @@ impl Stack {
     pub fn permissions(&self) -> impl Iterator<Item = (&str, &Permission)> {
         self.all(|resource| match resource {
             Resource::Permission(permission) => Some(permission),
+            _ => None,
+        })
+    }
+
+    /// All policies of queues.
+    pub fn queue_policies(&self) -> impl Iterator<Item = (&str, &QueuePolicy)> {
+        self.all(|resource| match resource {
+            Resource::QueuePolicy(policy) => Some(policy),
             _ => None,
         })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use infra::choices::stacks;
 use infra::policy;
+use infra::resources::Resource;
 use infra::rules::check;
 use infra::stack::{Stack, StackError};
 use infra::template::Template;
@@ -15,7 +16,7 @@ fn template() -> Template {
 #[test]
 fn the_template_keeps_all_rules_for_every_choice_of_parameters() {
     let stacks = stacks(&template()).unwrap();
-    assert_eq!(stacks.len(), 1152);
+    assert_eq!(stacks.len(), 2304);
     for (chosen, stack) in stacks {
         assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
     }
@@ -33,6 +34,71 @@ fn the_readme_lists_every_parameter() {
     let template = template();
     let parameters = template.section("Parameters").map(|(name, _)| name);
     assert_eq!(listed, parameters.collect());
+}
+
+/// Source: AWS `CloudFormation` User Guide, "Template anatomy": logical names are unique within a template.
+#[test]
+fn no_name_is_used_twice() {
+    let template = template();
+    let sections = ["Parameters", "Rules", "Conditions", "Resources"];
+    let names = sections.iter().flat_map(|name| template.section(name));
+    let mut seen = BTreeSet::new();
+    let names = names.map(|(name, _)| name);
+    let twice: Vec<_> = names.filter(|name| !seen.insert(*name)).collect();
+    assert_eq!(twice, Vec::<&str>::new());
+}
+
+#[test]
+fn the_console_shows_each_parameter_in_one_group() {
+    let template = template();
+    let groups = &template.0["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"];
+    let groups = groups.as_sequence().unwrap().iter();
+    let shown = groups.flat_map(|group| group["Parameters"].as_sequence().unwrap());
+    let mut shown: Vec<_> = shown.map(|name| name.as_str().unwrap()).collect();
+    shown.sort_unstable();
+    let parameters: BTreeSet<_> = template
+        .section("Parameters")
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(shown, parameters.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_rule_asks_for_the_keys_that_realtime_takes() {
+    for (prefix, suffix) in [("a/", ""), ("", ".csv"), ("a/", ".csv")] {
+        let chosen = [
+            ("ExistingBucket", "ledger"),
+            ("KeyPrefix", prefix),
+            ("KeySuffix", suffix),
+        ];
+        let stack = Stack::of(&template(), &chosen).unwrap();
+        assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
+    }
+}
+
+/// Not by itself: a deployment that fails could not take the table away.
+#[test]
+fn the_table_of_jobs_is_protected_once_that_is_asked_for() {
+    for (chosen, expected) in [("false", false), ("true", true)] {
+        let stack = Stack::of(&template(), &[("DeletionProtection", chosen)]).unwrap();
+        let Resource::Table(table) = &stack.resources["CheckpointTable"] else {
+            panic!("it is no table");
+        };
+        assert_eq!(table.deletion_protection_enabled, expected);
+    }
+}
+
+#[test]
+fn a_buffer_waits_for_the_longest_batch() {
+    for window in ["0", "1", "9", "10", "300"] {
+        let chosen = [
+            ("Ingestion", "buffered"),
+            ("BatchWindow", window),
+            ("BatchSize", "10"),
+        ];
+        let stack = Stack::of(&template(), &chosen).unwrap();
+        assert_eq!(check(&stack), Vec::<String>::new(), "{window}");
+    }
 }
 
 #[test]
@@ -83,7 +149,7 @@ fn nonsense_is_refused_with_the_reason() {
             &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],
             "rule BufferedConcurrency",
         ),
-        (&[("ReseedConcurrency", "1")], "rule ReseedConcurrency"),
+        (&[("ReseedConcurrency", "1")], "rule ReseedConcurrencyOfOne"),
         (
             &[("Ingestion", "both")],
             "parameter Ingestion: \"both\" is none of",

@@ -7,6 +7,8 @@ use serde::Deserialize;
 pub struct Table {
     pub billing_mode: String,
     #[serde(default)]
+    pub deletion_protection_enabled: bool,
+    #[serde(default)]
     pub attribute_definitions: Vec<AttributeDefinition>,
     #[serde(default)]
     pub key_schema: Vec<KeySchema>,

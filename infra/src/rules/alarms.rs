@@ -16,21 +16,30 @@ pub(super) fn alarms(stack: &Stack) -> Vec<String> {
     let visible = "ApproximateNumberOfMessagesVisible";
     let mut needed = vec![
         (visible, "OnFailureQueue"),
+        // Also of what waits there since a choice changed.
+        ("ApproximateAgeOfOldestMessage", "BufferQueue"),
         ("StalledSeconds", "Reseed"),
         ("JobsFailed", "Reseed"),
         ("Errors", "Realtime"),
         ("Errors", "Reseed"),
         ("Throttles", "Realtime"),
         ("Throttles", "Reseed"),
+        // What is lost in silence.
+        ("DestinationDeliveryFailures", "Realtime"),
+        ("EventsFailed", "Realtime"),
+        ("AsyncEventsDropped", "Reseed"),
+        ("Invocations", "Reseed"),
     ];
     if stack.queue("DeadLetterQueue").is_some() {
         needed.push((visible, "DeadLetterQueue"));
+        needed.push(("ApproximateAgeOfOldestMessage", "Queue"));
     }
-    if stack.queue("BufferQueue").is_some() {
-        needed.push(("ApproximateAgeOfOldestMessage", "BufferQueue"));
-        if stack.resources.contains_key("LiveTable") {
-            needed.push(("HoldUnattended", "Reseed"));
-        }
+    let has = |id| stack.resources.contains_key(id);
+    if has("ChangesRule") {
+        needed.push(("InvocationsFailedToBeSentToDlq", "ChangesRule"));
+    }
+    if has("BufferMapping") && has("LiveTable") {
+        needed.push(("HoldUnattended", "Reseed"));
     }
     if stack.resources.contains_key("RealtimeHistoryPolicy") {
         needed.push(("KeysStopped", "Realtime"));
@@ -51,11 +60,13 @@ pub(super) fn alarms(stack: &Stack) -> Vec<String> {
         .collect();
     for (id, alarm) in alarms {
         let missing = alarm.treat_missing_data.as_str();
-        found.extend(expect(
-            &format!("{id} without data"),
-            missing,
-            "notBreaching",
-        ));
+        // A schedule that does not come shows by no data.
+        let expected = if alarm.metric_name == "Invocations" {
+            "breaching"
+        } else {
+            "notBreaching"
+        };
+        found.extend(expect(&format!("{id} without data"), missing, expected));
         if !alarm.alarm_actions.iter().any(|to| to.starts_with("arn:")) {
             found.push(format!("{id} tells nobody"));
         }

@@ -1,7 +1,7 @@
 //! Functions by themselves.
 
 use super::{expect, target};
-use crate::resources::{Bucket, Resource};
+use crate::resources::{Bucket, Function, Resource};
 use crate::stack::Stack;
 use crate::template::show;
 
@@ -24,17 +24,35 @@ pub(super) fn functions(stack: &Stack) -> Vec<String> {
         if retention.is_none() {
             found.push(format!("{id} has no log group with retention"));
         }
-        let on_failure = &function.event_invoke_config.destination_config.on_failure;
-        let kept = on_failure.as_ref().and_then(|to| target(&to.destination));
-        if kept.is_none_or(|id| stack.queue(id).is_none()) {
-            found.push(format!("{id} has no OnFailure queue"));
-        }
+        found.extend(failures(stack, id, function));
         if stack.role_of(function).is_none() {
             found.push(format!("{id} has no role of this stack"));
         }
         if function.reserved_concurrent_executions.as_deref() == Some("0") {
             found.push(format!("{id} may not run at all"));
         }
+    }
+    found
+}
+
+/// A notification that fails is kept. A sweep or an action of reseed is not: the next sweep comes in a minute and
+/// continues what died, and in the queue of notifications nobody could tell them from those.
+/// Source: AWS Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
+fn failures(stack: &Stack, id: &str, function: &Function) -> Vec<String> {
+    let invoked = &function.event_invoke_config;
+    let on_failure = invoked.destination_config.on_failure.as_ref();
+    let kept = on_failure.and_then(|to| target(&to.destination));
+    let mut found = Vec::new();
+    if id == "Reseed" {
+        if on_failure.is_some() {
+            found.push("Reseed fills a queue with failed sweeps".to_owned());
+        }
+        let retries = invoked.maximum_retry_attempts.unwrap_or(2);
+        found.extend(expect("Reseed retries", retries, 0));
+        let age = invoked.maximum_event_age_in_seconds.unwrap_or(21_600);
+        found.extend(expect("Reseed event age", age, 60));
+    } else if kept.is_none_or(|id| stack.queue(id).is_none()) {
+        found.push(format!("{id} has no OnFailure queue"));
     }
     found
 }
@@ -63,12 +81,10 @@ pub(super) fn environment(stack: &Stack) -> Vec<String> {
                 found.push(format!("{id} {name} is {missing}, which is not deployed"));
             }
         }
-        // What it parks goes where the alarm rings and its role may send: where Lambda's abandoned invocations go, too.
-        let on_failure = &function.event_invoke_config.destination_config.on_failure;
-        let kept = on_failure.as_ref().and_then(|to| target(&to.destination));
+        // What it parks goes where the alarm rings and its role may send.
         let parked = variables.get("FAILURE_QUEUE_URL").and_then(|to| target(to));
-        if parked.is_some() && parked != kept {
-            found.push(format!("{id} FAILURE_QUEUE_URL is not its OnFailure queue"));
+        if parked.is_some_and(|id| id != "OnFailureQueue") {
+            found.push(format!("{id} FAILURE_QUEUE_URL is not the OnFailure queue"));
         }
         let url = variables
             .get("QUEUE_URL")

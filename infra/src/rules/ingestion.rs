@@ -1,8 +1,9 @@
 //! How changes reach realtime: from the stack's bucket or an event bus, directly or by a buffer.
 
 use super::{expect, target};
-use crate::resources::{Mapping, Resource};
+use crate::resources::{EventsRule, Mapping, Resource, Role, Statement};
 use crate::stack::Stack;
+use crate::template::show;
 
 /// Source: Amazon S3 User Guide, "Supported event types for SQS, SNS, and Lambda".
 const KINDS: [&str; 3] = [
@@ -54,6 +55,7 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
                     "the rule watches {watched:?}, Reseed reads {replayed:?}"
                 ));
             }
+            found.extend(filter(stack, rule));
             if rule.targets.iter().any(|t| t.dead_letter_config.is_none()) {
                 found.push("the rule keeps nothing that it cannot hand over".to_owned());
             }
@@ -61,7 +63,7 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
         }
         _ => return vec!["there must be a bucket of the stack or a rule, one of them".to_owned()],
     };
-    let heard = if stack.queue("BufferQueue").is_some() {
+    let heard = if stack.resources.contains_key("BufferMapping") {
         "BufferQueue"
     } else {
         "Realtime"
@@ -82,17 +84,69 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
     if !is_right {
         found.push(format!("Reseed CHANGES_GO_TO is {looked_for:?}"));
     }
-    if heard == "Realtime" {
-        let caller = match bucket {
-            Some(_) => "s3.amazonaws.com",
-            None => "events.amazonaws.com",
-        };
-        let may = stack.permissions().any(|(_, permission)| {
-            permission.principal == caller && target(&permission.function_name) == Some("Realtime")
-        });
-        if !may {
-            found.push(format!("{caller} may not invoke Realtime"));
-        }
+    found.extend(let_in(stack, bucket.is_some()));
+    found
+}
+
+/// What realtime would skip by its key is not paid for, and what it would take is not left out: entries of a pattern
+/// are alternatives, so that one of prefix and suffix is asked for.
+/// Source: Amazon `EventBridge` User Guide, "Comparison operators for use in event patterns".
+fn filter(stack: &Stack, rule: &EventsRule) -> Option<String> {
+    let variables = stack.function("Realtime").map(|f| &f.environment.variables);
+    let value = |name| {
+        variables
+            .and_then(|v| v.get(name))
+            .map_or("", String::as_str)
+    };
+    let expected = match (value("KEY_PREFIX"), value("KEY_SUFFIX")) {
+        ("", "") => "all".to_owned(),
+        ("", suffix) => format!("suffix {suffix}"),
+        (prefix, _) => format!("prefix {prefix}"),
+    };
+    let object = rule.event_pattern.detail.object.as_ref();
+    let found = object.map_or("all".to_owned(), |object| {
+        let entries = object.key.iter().flatten();
+        let entries: Vec<_> = entries.map(|(how, what)| format!("{how} {what}")).collect();
+        entries.join(" or ")
+    });
+    expect("the rule's keys", found, expected)
+}
+
+/// Whoever tells of changes may tell both, whatever the choice is: so none is withdrawn while it is still used.
+fn let_in(stack: &Stack, is_own: bool) -> Vec<String> {
+    let caller = if is_own {
+        "s3.amazonaws.com"
+    } else {
+        "events.amazonaws.com"
+    };
+    let mut found = Vec::new();
+    let may_invoke = stack.permissions().any(|(_, permission)| {
+        permission.principal == caller && target(&permission.function_name) == Some("Realtime")
+    });
+    if !may_invoke {
+        found.push(format!("{caller} may not invoke Realtime"));
+    }
+    let fills = |statement: &Statement| {
+        let who = show(&statement.principal);
+        let into = |to: &String| target(to) == Some("BufferQueue");
+        statement.effect == "Allow"
+            && who == format!("{{Service: {caller}}}")
+            && statement.resource.iter().any(into)
+    };
+    let policies = stack.queue_policies();
+    let mut statements = policies.flat_map(|(_, policy)| &policy.policy_document.statement);
+    if !statements.any(fills) {
+        found.push(format!("{caller} may not fill BufferQueue"));
+    }
+    let realtime = stack.function("Realtime").and_then(|f| stack.role_of(f));
+    let empties = |s: &Statement| {
+        s.action.iter().any(|action| action == "sqs:ReceiveMessage")
+            && s.resource
+                .iter()
+                .any(|on| target(on) == Some("BufferQueue"))
+    };
+    if !realtime.into_iter().flat_map(Role::statements).any(empties) {
+        found.push("Realtime may not empty BufferQueue".to_owned());
     }
     found
 }
@@ -103,14 +157,11 @@ pub(super) fn buffer(stack: &Stack) -> Vec<String> {
         Resource::Mapping(mapping) => Some(mapping),
         _ => None,
     });
-    match (
-        mappings.next().map(|(_, mapping)| mapping),
-        stack.queue("BufferQueue").is_some(),
-    ) {
-        (None, false) => Vec::new(),
-        (Some(mapping), true) => wired(stack, mapping),
-        _ => vec!["BufferQueue and its mapping must be there together".to_owned()],
+    let mapping = mappings.next().map(|(_, mapping)| mapping);
+    if stack.queue("BufferQueue").is_none() {
+        return vec!["there is no BufferQueue".to_owned()];
     }
+    mapping.map_or_else(Vec::new, |mapping| wired(stack, mapping))
 }
 
 fn wired(stack: &Stack, mapping: &Mapping) -> Vec<String> {
@@ -131,7 +182,9 @@ fn wired(stack: &Stack, mapping: &Mapping) -> Vec<String> {
         return found;
     };
     let visibility = queue.visibility_timeout.unwrap_or_default();
-    let least = realtime.timeout * 6;
+    let window = mapping.maximum_batching_window_in_seconds.as_ref();
+    let window = window.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let least = realtime.timeout * 6 + window;
     if visibility < least {
         found.push(format!(
             "BufferQueue visibility timeout is {visibility} s, must be at least {least} s"

@@ -47,6 +47,53 @@ fn denies_plain(statement: &Statement, id: &str) -> bool {
         && statement.resource.iter().any(|r| target(r) == Some(id))
 }
 
+/// SQS takes the policy of a queue whose resources are that queue.
+pub(super) fn one_document(stack: &Stack) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, policy) in stack.queue_policies() {
+        let [queue] = policy.queues.as_slice() else {
+            found.push(format!("{id} is of {} queues", policy.queues.len()));
+            continue;
+        };
+        let resources = policy.policy_document.statement.iter();
+        let mut resources = resources.flat_map(|statement| &statement.resource);
+        if let Some(other) = resources.find(|on| target(on) != target(queue)) {
+            found.push(format!("{id} is of {queue} and speaks of {other}"));
+        }
+    }
+    found
+}
+
+/// Regions of China have another suffix.
+/// Source: AWS Key Management Service Developer Guide, "AWS KMS condition keys".
+pub(super) fn via_service(stack: &Stack) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, role) in stack.roles() {
+        let conditions = role.statements().flat_map(|s| s.condition.values());
+        let via = conditions.filter_map(|keys| keys.get("kms:ViaService"));
+        for service in via.flat_map(|list| list.as_sequence().into_iter().flatten()) {
+            let service = show(service);
+            if !service.ends_with(".${AWS::Region}.${AWS::URLSuffix}") {
+                found.push(format!("{id} uses the key by {service}"));
+            }
+        }
+    }
+    found
+}
+
+/// Whoever gives a boundary or a path gives it to all roles.
+pub(super) fn boundary(stack: &Stack) -> Vec<String> {
+    let mut roles = stack.roles();
+    let Some((first, example)) = roles.next() else {
+        return vec!["there are no roles".to_owned()];
+    };
+    let others = roles.filter(|(_, role)| {
+        role.path != example.path || role.permissions_boundary != example.permissions_boundary
+    });
+    let others = others.map(|(id, _)| format!("{id} has not the path and boundary of {first}"));
+    others.collect()
+}
+
 /// Actions that may be allowed on `*`: X-Ray has no resources that a policy could name.
 const ON_ANYTHING: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 

@@ -166,6 +166,40 @@ pub(super) fn one_key(stack: &Stack) -> Vec<String> {
     found
 }
 
+/// Messages, plans and tables that the key of before encrypted can be read, and nothing is encrypted by it.
+pub(super) fn former_key(stack: &Stack) -> Vec<String> {
+    let mut readers = Vec::new();
+    let mut found = Vec::new();
+    for (id, function) in stack.functions() {
+        let role = stack.role_of(function);
+        let of_former = |s: &&Statement| s.sid == "ReadFormer";
+        let statements = role.into_iter().flat_map(Role::statements);
+        for statement in statements.filter(of_former) {
+            readers.push(id);
+            let actions = statement.action.join(" ");
+            found.extend(expect(
+                &format!("{id} with the former key"),
+                actions.as_str(),
+                "kms:Decrypt",
+            ));
+            let services: &[&str] = match id {
+                "Reseed" => &["sqs", "s3", "dynamodb"],
+                _ if function.environment.variables.contains_key("LIVE_TABLE") => {
+                    &["sqs", "dynamodb"]
+                }
+                _ => &["sqs"],
+            };
+            for service in services.iter().filter(|service| !by(statement, service)) {
+                found.push(format!("{id} may not use the former key by {service}"));
+            }
+        }
+    }
+    if !readers.is_empty() && readers.len() != stack.functions().count() {
+        found.push(format!("only {readers:?} may use the former key"));
+    }
+    found
+}
+
 /// Whether a statement lets a key be used by that service.
 fn by(statement: &Statement, service: &str) -> bool {
     let mut conditions = statement.condition.values();

@@ -19,6 +19,26 @@ pub(super) const BROKEN: &[Broken] = &[
         "ApproximateAgeOfOldestMessage of BufferQueue has no alarm",
     ),
     (
+        "Resources/RealtimeLostAlarm",
+        "-",
+        "DestinationDeliveryFailures of Realtime has no alarm",
+    ),
+    (
+        "Resources/SweepAlarm/Properties/TreatMissingData",
+        "notBreaching",
+        "SweepAlarm without data is notBreaching, must be breaching",
+    ),
+    (
+        "Resources/UnreadAlarm",
+        "-",
+        "ApproximateAgeOfOldestMessage of Queue has no alarm",
+    ),
+    (
+        "Resources/RuleLostAlarm",
+        "-",
+        "InvocationsFailedToBeSentToDlq of ChangesRule has no alarm",
+    ),
+    (
         "Resources/HoldAlarm",
         "-",
         "HoldUnattended of Reseed has no alarm",

@@ -61,7 +61,22 @@ pub(super) const BROKEN: &[Broken] = &[
     (
         "Resources/Reseed/Properties/Environment/Variables/FAILURE_QUEUE_URL",
         "!Ref DeadLetterQueue",
-        "Reseed FAILURE_QUEUE_URL is not its OnFailure queue",
+        "Reseed FAILURE_QUEUE_URL is not the OnFailure queue",
+    ),
+    (
+        "Resources/Reseed/Properties/EventInvokeConfig/MaximumRetryAttempts",
+        "-",
+        "Reseed retries is 2, must be 0",
+    ),
+    (
+        "Resources/Reseed/Properties/EventInvokeConfig/MaximumEventAgeInSeconds",
+        "-",
+        "Reseed event age is 21600, must be 60",
+    ),
+    (
+        "Resources/Reseed/Properties/EventInvokeConfig",
+        "{MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt OnFailureQueue.Arn}}}",
+        "Reseed fills a queue with failed sweeps",
     ),
     (
         "Resources/Reseed/Properties/Environment/Variables/BUCKET_NAME",

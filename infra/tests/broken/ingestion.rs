@@ -61,7 +61,7 @@ pub(super) const BROKEN: &[Broken] = &[
     (
         "Resources/BufferQueue/Properties/VisibilityTimeout",
         "60",
-        "visibility timeout is 60 s, must be at least 360 s",
+        "visibility timeout is 60 s, must be at least 361 s",
     ),
     (
         "Resources/BufferQueue/Properties/RedrivePolicy/maxReceiveCount",
@@ -73,7 +73,36 @@ pub(super) const BROKEN: &[Broken] = &[
         "-",
         "BufferQueue has no dead-letter queue",
     ),
-    ("Resources/BufferMapping", "-", "must be there together"),
+    (
+        "Resources/BufferQueue/Properties/VisibilityTimeout/1",
+        "360",
+        "visibility timeout is 360 s, must be at least 361 s",
+    ),
+    (
+        "Resources/BufferQueue",
+        "{Type: \"AWS::SQS::Queue\", Condition: IsBuffered, Properties: {QueueName: buffer}}",
+        "there is no BufferQueue",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/1/0",
+        "IsBuffered",
+        "s3.amazonaws.com may not fill BufferQueue",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/2",
+        "-",
+        "events.amazonaws.com may not fill BufferQueue",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/4",
+        "-",
+        "Realtime may not empty BufferQueue",
+    ),
+    (
+        "Resources/ChangesRule/Properties/EventPattern/detail/object",
+        "{key: [{prefix: a/}, {suffix: b}]}",
+        "the rule's keys is prefix a/ or suffix b, must be all",
+    ),
     (
         "Resources/ChangesRule/Properties/EventPattern/detail/bucket/name/0",
         "another",

@@ -15,19 +15,39 @@ pub(super) const BROKEN: &[Broken] = &[
         "PlanBucket has no policy",
     ),
     (
-        "Resources/QueuePolicy/Properties/Queues/0",
+        "Resources/ReseedSweepRole/Properties/Path",
+        "-",
+        "ReseedSweepRole has not the path and boundary of RealtimeRole",
+    ),
+    (
+        "Resources/OnFailurePolicy",
         "-",
         "OnFailureQueue has no policy",
     ),
     (
-        "Resources/QueuePolicy/Properties/Queues/3",
-        "-",
+        "Resources/QueuePolicy/Properties/Queues",
+        "[]",
         "BufferQueue has no policy",
     ),
     (
-        "Resources/QueuePolicy/Properties/PolicyDocument/Statement/0/Condition",
+        "Resources/EventsPolicy/Properties/PolicyDocument/Statement/0/Condition",
         "-",
         "Queue has no policy",
+    ),
+    (
+        "Resources/QueuePolicy/Properties/Queues",
+        "[!Ref BufferQueue, !Ref OnFailureQueue]",
+        "QueuePolicy is of 2 queues",
+    ),
+    (
+        "Resources/OnFailurePolicy/Properties/PolicyDocument/Statement/0/Resource",
+        "[!GetAtt OnFailureQueue.Arn, !GetAtt BufferQueue.Arn]",
+        "OnFailurePolicy is of ${OnFailureQueue} and speaks of ${BufferQueue.Arn}",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition/StringEquals/kms:ViaService/0",
+        "!Sub \"sqs.${AWS::Region}.amazonaws.com\"",
+        "RealtimeRole uses the key by sqs.${AWS::Region}.amazonaws.com",
     ),
     (
         "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/3/Action",
@@ -40,7 +60,7 @@ pub(super) const BROKEN: &[Broken] = &[
         "ReseedRole is allowed dynamodb:GetItem dynamodb:PutItem on *",
     ),
     (
-        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/4/1/Resource",
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/4/Resource",
         "\"*\"",
         "RealtimeRole is allowed sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes on *",
     ),
@@ -72,7 +92,7 @@ pub(super) const BROKEN: &[Broken] = &[
     (
         "Resources/QueuePolicy/Properties/PolicyDocument/Statement/2/1/Action",
         "\"sqs:*\"",
-        "RuleFillsQueues allows sqs:*",
+        "RuleFillsQueue allows sqs:*",
     ),
     (
         "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",

@@ -19,6 +19,26 @@ pub(super) const BROKEN: &[Broken] = &[
         "BufferQueue retention is 345600",
     ),
     (
+        "Resources/BufferQueue/Properties/MessageRetentionPeriod",
+        "1209600",
+        "dead letters of BufferQueue may be gone when they arrive",
+    ),
+    (
+        "Resources/Reseed/Properties/Environment/Variables/BUFFER_RETENTION",
+        "-",
+        "Reseed BUFFER_RETENTION is , must be 1036800",
+    ),
+    (
+        "Resources/DeadLetterQueue/Properties/RedriveAllowPolicy",
+        "-",
+        "others than Queue may send their dead letters there",
+    ),
+    (
+        "Resources/OnFailureQueue/Properties/RedriveAllowPolicy/redrivePermission",
+        "allowAll",
+        "others than BufferQueue may send their dead letters there",
+    ),
+    (
         "Resources/Queue/Properties/FifoQueue",
         "-",
         "Queue FifoQueue",

@@ -114,6 +114,21 @@ pub(super) const BROKEN: &[Broken] = &[
         "there are several keys",
     ),
     (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/13",
+        "-",
+        "only [\"Realtime\"] may use the former key",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/7/1/Action",
+        "[\"kms:Decrypt\", \"kms:GenerateDataKey\"]",
+        "Realtime with the former key is kms:Decrypt kms:GenerateDataKey",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/13/1/Condition/StringEquals/kms:ViaService/1",
+        "-",
+        "Reseed may not use the former key by s3",
+    ),
+    (
         "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/9/1/Action",
         "[\"kms:Decrypt\"]",
         "Reseed may not use the key",
