@@ -23,12 +23,24 @@ impl Stack {
     /// # Errors
     /// Why it was refused, or which resource failed.
     pub async fn create(name: &str, parameters: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::create_with(name, parameters, "").await
+    }
+
+    /// The same with more resources, as YAML below `Resources`.
+    ///
+    /// # Errors
+    /// As [`Stack::create`].
+    pub async fn create_with(
+        name: &str,
+        parameters: &[(&str, &str)],
+        more: &str,
+    ) -> anyhow::Result<Self> {
         let config = aws::load().await;
         let cloudformation = aws_sdk_cloudformation::Client::new(&config);
         let created = cloudformation
             .create_stack()
             .stack_name(name)
-            .template_url(packaged(&cloudformation).await?)
+            .template_url(packaged(&cloudformation, more).await?)
             .set_parameters(Some(parameters_of(parameters)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
@@ -50,7 +62,7 @@ impl Stack {
         let changed = cloudformation
             .update_stack()
             .stack_name(&self.name)
-            .template_url(packaged(&cloudformation).await?)
+            .template_url(packaged(&cloudformation, "").await?)
             .set_parameters(Some(parameters_of(parameters)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
@@ -89,6 +101,7 @@ impl Stack {
                 }
                 Some(
                     StackStatus::CreateInProgress
+                    | StackStatus::RollbackInProgress
                     | StackStatus::UpdateInProgress
                     | StackStatus::UpdateCompleteCleanupInProgress,
                 ) if begin.elapsed() < DEPLOY_TIMEOUT => {
@@ -114,13 +127,15 @@ impl Stack {
 /// Source: AWS `CloudFormation` User Guide, "`CloudFormation` quotas".
 const TEMPLATES: &str = "bridge-e2e-templates";
 
-/// Where the template of [`STACK`] is as `sam deploy` sent it, with the functions' code uploaded.
-async fn packaged(client: &aws_sdk_cloudformation::Client) -> anyhow::Result<String> {
+/// Where the template of [`STACK`] is as `sam deploy` sent it, with the functions' code uploaded, and with `more`
+/// resources.
+async fn packaged(client: &aws_sdk_cloudformation::Client, more: &str) -> anyhow::Result<String> {
     let template = client.get_template().stack_name(STACK);
     let template = template.template_stage(TemplateStage::Original);
     let template = template.send().await?;
     let body = template.template_body;
     let body = body.context("the stack has no template")?;
+    let body = body.replacen("\nOutputs:\n", &format!("\n{more}Outputs:\n"), 1);
     let endpoint = std::env::var("AWS_ENDPOINT_URL").context("these tests need the local AWS")?;
     let config = aws::load().await;
     let s3 = bridge_aws::sdk::s3(&config);
