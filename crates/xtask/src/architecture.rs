@@ -52,9 +52,8 @@ fn check_in(folder: &Path, wanted: Architecture) -> anyhow::Result<()> {
 /// The processor that an ELF program is for.
 /// Source: System V ABI, "ELF Header": `e_machine` is the half word at 18.
 fn of(program: &[u8]) -> anyhow::Result<Architecture> {
-    match program {
-        [0x7f, b'E', b'L', b'F', ..] => {}
-        _ => bail!("it is no ELF program"),
+    if !program.starts_with(b"\x7fELF") {
+        bail!("it is no ELF program");
     }
     match program.get(18..20) {
         Some([0x3e, 0]) => Ok(Architecture::X86),
