@@ -123,6 +123,29 @@ pub struct Notification {
     pub event: String,
     #[serde(alias = "Function", alias = "Queue")]
     pub target: String,
+    #[serde(default)]
+    pub filter: NotificationFilter,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NotificationFilter {
+    #[serde(rename = "S3Key")]
+    pub key: KeyRules,
+}
+
+/// All of them must let a key through.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct KeyRules {
+    pub rules: Vec<KeyRule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyRule {
+    pub name: String,
+    pub value: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -64,15 +64,25 @@ fn the_console_shows_each_parameter_in_one_group() {
 }
 
 #[test]
-fn a_rule_asks_for_the_keys_that_realtime_takes() {
-    for (prefix, suffix) in [("a/", ""), ("", ".csv"), ("a/", ".csv")] {
-        let chosen = [
-            ("ExistingBucket", "ledger"),
-            ("KeyPrefix", prefix),
-            ("KeySuffix", suffix),
-        ];
-        let stack = Stack::of(&template(), &chosen).unwrap();
-        assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
+fn a_bucket_and_a_rule_tell_of_the_keys_that_realtime_takes() {
+    for (prefix, suffix) in [("", ""), ("a/", ""), ("", ".csv"), ("a/", ".csv")] {
+        for bucket in ["ledger", ""] {
+            let chosen = [
+                ("ExistingBucket", bucket),
+                ("FilterAtSource", "true"),
+                ("KeyPrefix", prefix),
+                ("KeySuffix", suffix),
+            ];
+            let stack = Stack::of(&template(), &chosen).unwrap();
+            assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
+            let asked = [prefix, suffix].iter().filter(|text| !text.is_empty());
+            let asked = asked.count();
+            for (_, bucket) in stack.buckets().filter(|(id, _)| *id == "Bucket") {
+                let told = &bucket.notification_configuration.lambda_configurations;
+                let rules = told.iter().map(|told| told.filter.key.rules.len());
+                assert_eq!(rules.collect::<Vec<_>>(), [asked; 3], "{chosen:?}");
+            }
+        }
     }
 }
 

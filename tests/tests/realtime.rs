@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
 };
 use bridge_aws::sdk;
 use bridge_aws::watched::S3Watched;
-use bridge_core::watched::{check_notifications, check_versioning};
+use bridge_core::watched::{KeyFilter, check_notifications, check_versioning};
 use e2e::{BROKEN_STACK, Received, STACK, Stack, aws};
 use serde_json::json;
 
@@ -247,7 +247,7 @@ async fn a_bucket_that_is_not_versioned_or_tells_nobody_is_not_ok() {
     let found = || async {
         [
             check_versioning(&watched).await.to_string(),
-            check_notifications(&watched, "eventbridge")
+            check_notifications(&watched, "eventbridge", &KeyFilter::default())
                 .await
                 .to_string(),
         ]

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, Event, FilterRule, NotificationConfigurationFilter, S3KeyFilter,
 };
 use bridge_core::watched::{
-    Destination, NoAnswer, Notifications, Versioned, Versioning, WatchedBucket,
+    Destination, KeyFilter, NoAnswer, Notifications, Versioned, Versioning, WatchedBucket,
 };
 
 use crate::request_error::RequestError;
@@ -66,13 +66,26 @@ fn destination(
 ) -> Destination {
     let key = filter.and_then(NotificationConfigurationFilter::key);
     let rules = key.map(S3KeyFilter::filter_rules).unwrap_or_default();
-    let mut values = rules.iter().filter_map(FilterRule::value);
+    // S3 writes `Prefix` where it was asked for `prefix`.
+    let value = |name: &str| {
+        let of_name = |rule: &&FilterRule| {
+            rule.name()
+                .is_some_and(|own| own.as_str().eq_ignore_ascii_case(name))
+        };
+        let rule = rules.iter().find(of_name);
+        rule.and_then(FilterRule::value)
+            .unwrap_or_default()
+            .to_owned()
+    };
     Destination {
         arn: arn.to_owned(),
         events: events
             .iter()
             .map(|event| event.as_str().to_owned())
             .collect(),
-        has_filter: values.any(|value| !value.is_empty()),
+        keys: KeyFilter {
+            prefix: value("prefix"),
+            suffix: value("suffix"),
+        },
     }
 }

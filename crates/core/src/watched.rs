@@ -38,8 +38,25 @@ pub struct Destination {
     pub arn: String,
     /// `s3:ObjectCreated:*` …
     pub events: Vec<String>,
-    /// Only keys of some prefix or suffix.
-    pub has_filter: bool,
+    /// Of which keys.
+    pub keys: KeyFilter,
+}
+
+/// Keys that begin and end so; by default all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// What they begin with.
+    pub prefix: String,
+    /// What they end with.
+    pub suffix: String,
+}
+
+impl KeyFilter {
+    /// Whether each key that `other` takes is taken by this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.prefix.starts_with(&self.prefix) && other.suffix.ends_with(&self.suffix)
+    }
 }
 
 /// Why a question got no answer.
@@ -120,9 +137,13 @@ pub async fn check_versioning(bucket: &dyn Versioned) -> Finding {
     }
 }
 
-/// Whether the bucket notifies `target` of its changes: an ARN, or `eventbridge`. An empty `target` is
-/// not known: then anybody will do.
-pub async fn check_notifications(bucket: &dyn WatchedBucket, target: &str) -> Finding {
+/// Whether the bucket notifies `target` of changes of the keys that are `wanted`: an ARN, or `eventbridge`. An
+/// empty `target` is not known: then anybody will do.
+pub async fn check_notifications(
+    bucket: &dyn WatchedBucket,
+    target: &str,
+    wanted: &KeyFilter,
+) -> Finding {
     let set_up = match bucket.notifications().await {
         Ok(set_up) => set_up,
         Err(none) => return none.into(),
@@ -157,7 +178,7 @@ pub async fn check_notifications(bucket: &dyn WatchedBucket, target: &str) -> Fi
              realtime; see `aws s3api get-bucket-notification-configuration`"
         ));
     }
-    if destinations().all(|destination| destination.has_filter) {
+    if !destinations().any(|destination| destination.keys.covers(wanted)) {
         return Finding::Wrong(format!(
             "the bucket notifies {whom} of some keys only: its notifications have a prefix or suffix"
         ));
@@ -188,15 +209,36 @@ mod tests {
         }
     }
 
-    fn notifies(arn: &str, events: &[&str], has_filter: bool) -> Notifications {
+    fn notifies(arn: &str, events: &[&str], prefix: &str) -> Notifications {
         let events = events.iter().map(ToString::to_string).collect();
         Notifications {
             event_bridge: false,
             destinations: vec![Destination {
                 arn: arn.to_owned(),
                 events,
-                has_filter,
+                keys: of(prefix, ""),
             }],
+        }
+    }
+
+    fn of(prefix: &str, suffix: &str) -> KeyFilter {
+        KeyFilter {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_filter_must_let_through_what_is_wanted() {
+        for (filter, wanted, covers) in [
+            (of("", ""), of("a/", ".csv"), true),
+            (of("a/", ""), of("a/", ""), true),
+            (of("a/", ""), of("a/b/", ".csv"), true),
+            (of("a/b/", ""), of("a/", ""), false),
+            (of("", ".csv"), of("", "x.csv"), true),
+            (of("", ".csv"), of("", ""), false),
+        ] {
+            assert_eq!(filter.covers(&wanted), covers, "{filter:?} {wanted:?}");
         }
     }
 
@@ -222,7 +264,9 @@ mod tests {
             };
             let bucket = Bucket(Err(none.clone()), Err(none));
             assert_eq!(check_versioning(&bucket).await.to_string(), text);
-            assert_eq!(check_notifications(&bucket, "x").await.to_string(), text);
+            let all = KeyFilter::default();
+            let found = check_notifications(&bucket, "x", &all).await;
+            assert_eq!(found.to_string(), text);
         }
     }
 
@@ -244,27 +288,29 @@ mod tests {
             (bus.clone(), "eventbridge", "ok"),
             (bus.clone(), "", "ok"),
             (bus, "arn:f", "does not notify arn:f"),
-            (notifies("arn:f", &all, false), "arn:f", "ok"),
-            (notifies("arn:f", &all, false), "", "ok"),
+            (notifies("arn:f", &all, ""), "arn:f", "ok"),
+            (notifies("arn:f", &all, ""), "", "ok"),
             (
-                notifies("arn:g", &all, false),
+                notifies("arn:g", &all, ""),
                 "arn:f",
                 "does not notify arn:f",
             ),
-            (notifies("arn:f", &all, true), "arn:f", "some keys only"),
+            (notifies("arn:f", &all, "a/"), "arn:f", "some keys only"),
             (
-                notifies("arn:f", &all[..1], false),
+                notifies("arn:f", &all[..1], ""),
                 "arn:f",
                 "of s3:ObjectRemoved",
             ),
             (
-                notifies("arn:f", &["s3:ObjectCreated:Put"], false),
+                notifies("arn:f", &["s3:ObjectCreated:Put"], ""),
                 "arn:f",
                 "CompleteMultipartUpload",
             ),
         ] {
             let bucket = Bucket(Ok(Versioning::Enabled), Ok(set_up.clone()));
-            let found = check_notifications(&bucket, target).await.to_string();
+            let all = KeyFilter::default();
+            let found = check_notifications(&bucket, target, &all).await;
+            let found = found.to_string();
             assert!(found.contains(part), "{set_up:?} {target}: {found}");
         }
     }

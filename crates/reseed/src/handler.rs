@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
-use bridge_core::watched::{Finding, WatchedBucket, check_notifications, check_versioning};
+use bridge_core::watched::{
+    Finding, KeyFilter, WatchedBucket, check_notifications, check_versioning,
+};
 use bridge_history::api::actions;
 use bridge_history::api::answer::JobAnswer;
 use bridge_history::api::list::list;
@@ -189,9 +191,13 @@ impl Reseed {
             bucket,
             changes_go_to,
         } = &self.watch;
+        let wanted = KeyFilter {
+            prefix: self.config.common.key_prefix.clone(),
+            suffix: self.config.common.key_suffix.clone(),
+        };
         [
             check_versioning(&**bucket).await,
-            check_notifications(&**bucket, changes_go_to).await,
+            check_notifications(&**bucket, changes_go_to, &wanted).await,
         ]
     }
 

@@ -1,7 +1,7 @@
 //! How changes reach realtime: from the stack's bucket or an event bus, directly or by a buffer.
 
 use super::{expect, target};
-use crate::resources::{EventsRule, Mapping, Resource, Role, Statement};
+use crate::resources::{EventsRule, Mapping, Notification, Resource, Role, Statement};
 use crate::stack::Stack;
 use crate::template::show;
 
@@ -34,6 +34,7 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
                 .iter()
                 .filter(|kind| !all().any(|n| n.event == **kind));
             found.extend(deaf.map(|kind| format!("Realtime does not hear of {kind}")));
+            found.extend(all().filter_map(|notification| too_narrow(stack, notification)));
             all().map(|n| n.target.as_str()).collect()
         }
         (None, Some(rule)) => {
@@ -86,6 +87,30 @@ pub(super) fn notifications(stack: &Stack) -> Vec<String> {
     }
     found.extend(let_in(stack, bucket.is_some()));
     found
+}
+
+/// A notification leaves out nothing that realtime takes.
+fn too_narrow(stack: &Stack, notification: &Notification) -> Option<String> {
+    let variables = stack.function("Realtime").map(|f| &f.environment.variables);
+    let value = |name| {
+        variables
+            .and_then(|v| v.get(name))
+            .map_or("", String::as_str)
+    };
+    let rules = notification.filter.key.rules.iter();
+    let mut other = rules.filter(|rule| {
+        let taken = match rule.name.as_str() {
+            "prefix" => value("KEY_PREFIX"),
+            "suffix" => value("KEY_SUFFIX"),
+            _ => "",
+        };
+        rule.value != taken
+    });
+    let other = other.next()?;
+    Some(format!(
+        "{} is told of keys with {} {:?} only",
+        notification.event, other.name, other.value
+    ))
 }
 
 /// What realtime would skip by its key is not paid for, and what it would take is not left out: entries of a pattern

@@ -99,6 +99,11 @@ pub(super) const BROKEN: &[Broken] = &[
         "Realtime may not empty BufferQueue",
     ),
     (
+        "Resources/Bucket/Properties/NotificationConfiguration/1/QueueConfigurations/0/Filter",
+        "{S3Key: {Rules: [{Name: prefix, Value: a/}]}}",
+        "s3:ObjectCreated:* is told of keys with prefix \"a/\" only",
+    ),
+    (
         "Resources/ChangesRule/Properties/EventPattern/detail/object",
         "{key: [{prefix: a/}, {suffix: b}]}",
         "the rule's keys is prefix a/ or suffix b, must be all",
