@@ -42,7 +42,7 @@ fn names() -> BTreeSet<String> {
 
 #[test]
 fn each_statement_names_its_actions_and_what_is_there() {
-    let names = names();
+    let there = names();
     for (who, text) in POLICIES {
         for statement in document(text).statement {
             assert_eq!(statement.effect, "Allow");
@@ -50,7 +50,7 @@ fn each_statement_names_its_actions_and_what_is_there() {
                 assert!(!action.contains('*'), "{who}: {action}");
             }
             for resource in &statement.resource {
-                let named = names.iter().any(|name| {
+                let named = there.iter().any(|name| {
                     resource.ends_with(&format!(":{name}"))
                         || resource.ends_with(&format!("/{name}"))
                 });

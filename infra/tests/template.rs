@@ -75,8 +75,7 @@ fn a_bucket_and_a_rule_tell_of_the_keys_that_realtime_takes() {
             ];
             let stack = Stack::of(&template(), &chosen).unwrap();
             assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
-            let asked = [prefix, suffix].iter().filter(|text| !text.is_empty());
-            let asked = asked.count();
+            let asked = usize::from(!prefix.is_empty()) + usize::from(!suffix.is_empty());
             for (_, bucket) in stack.buckets().filter(|(id, _)| *id == "Bucket") {
                 let told = &bucket.notification_configuration.lambda_configurations;
                 let rules = told.iter().map(|told| told.filter.key.rules.len());

@@ -110,7 +110,7 @@ async fn what_is_written_around_a_change_is_told() {
         in_former.insert(event.text("key").to_owned());
     }
     assert!(!in_former.is_empty(), "nothing was told before the change");
-    let later: Vec<_> = written.iter().filter(|key| !in_former.contains(*key));
+    let later = written.iter().filter(|key| !in_former.contains(*key));
     let later: Vec<_> = later.cloned().collect();
     assert_eq!(stack.output("QueueUrl"), other);
     all_told(&stack, &other, &later, &mut told).await;
