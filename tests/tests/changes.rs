@@ -41,16 +41,16 @@ async fn write(stack: &Stack, prefix: &str, stop: &AtomicBool) -> Vec<String> {
 
 /// Changes the stack while objects are written to its bucket; the stack, and what was written.
 async fn change(stack: Stack, name: &str, to: Parameters<'_>) -> (Stack, Vec<String>) {
-    let writer = Stack::connect(&stack.name).await.unwrap();
+    let writer = Box::pin(Stack::connect(&stack.name)).await.unwrap();
     let stop = AtomicBool::new(false);
-    let changing = async {
+    let changing = Box::pin(async {
         // Something is on its way when it begins.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let changed = stack.change(to).await;
         stop.store(true, Ordering::Relaxed);
         changed.unwrap_or_else(|error| panic!("{name}: {error:#}"))
-    };
-    tokio::join!(changing, write(&writer, name, &stop))
+    });
+    tokio::join!(changing, Box::pin(write(&writer, name, &stop)))
 }
 
 /// Reads a queue, and redrives what waits beside it, until all of `keys` were told of.
