@@ -190,3 +190,64 @@ fn a_segment_that_comes_late_does_not_leave_the_mapping_disabled() {
         assert!(is_on.load(Ordering::SeqCst), "live does not go on");
     });
 }
+
+/// A job that began to send just before the hold stood, and was not seen by the other one's start.
+#[test]
+fn a_job_that_sends_to_the_same_queue_ends_the_one_that_holds() {
+    on_simulated_time(async {
+        let stream = SimStream::new(Arc::new(Faults::new(1, 0)));
+        let (world, elsewhere) = (stack(&stream, true), stack(&stream, true));
+        let plain = StartRequest::default();
+        let other = actions::start(&elsewhere.ports, &config(), &plain).await;
+        let other = other.unwrap().job_id;
+        let started = actions::start(&world.ports, &config(), &then_live()).await;
+        let job_id = started.unwrap().job_id;
+        let unseen = elsewhere.ports.jobs.load(&other).await.unwrap().unwrap();
+        world.ports.jobs.create(&unseen).await.unwrap();
+        let invocation = Invocation {
+            job_id: &job_id,
+            expected_epoch: None,
+            owner: "first",
+            budget: Duration::from_mins(10),
+            stop: CancellationToken::new(),
+        };
+        let ended = segment::run(&world.ports, &world.settings, invocation).await;
+        assert_eq!(ended.unwrap(), SegmentEnd::Ended(Phase::Failed));
+        let job = world.ports.jobs.load(&job_id).await.unwrap().unwrap();
+        let error = job.last_error.unwrap();
+        assert!(error.contains(other.as_str()), "{error}");
+    });
+}
+
+/// A job that never held anything is cancelled while another one holds.
+#[test]
+fn a_job_that_ends_does_not_enable_the_mapping_for_another_that_holds() {
+    on_simulated_time(async {
+        let stream = SimStream::new(Arc::new(Faults::new(1, 0)));
+        let mut world = stack(&stream, true);
+        let is_on = Arc::new(AtomicBool::new(false));
+        world.ports.live.as_mut().unwrap().mapping = Some(Arc::new(Reached {
+            is_on: Arc::clone(&is_on),
+            from: Instant::now(),
+        }));
+        let started = actions::start(&world.ports, &config(), &then_live()).await;
+        let job_id = started.unwrap().job_id;
+        stream.hold("another", BEGIN).await.unwrap();
+        let invocation = |owner| Invocation {
+            job_id: &job_id,
+            expected_epoch: None,
+            owner,
+            budget: Duration::from_mins(10),
+            stop: CancellationToken::new(),
+        };
+        let failed = segment::run(&world.ports, &world.settings, invocation("first")).await;
+        assert_eq!(failed.unwrap(), SegmentEnd::Ended(Phase::Failed));
+        let cancel = StopRequest::Cancel;
+        let asked = actions::request_stop(&world.ports, &job_id, cancel).await;
+        asked.unwrap();
+        let ended = segment::run(&world.ports, &world.settings, invocation("second")).await;
+        drop(ended);
+        assert!(!is_on.load(Ordering::SeqCst), "live comes between");
+        assert!(stream.read().await.unwrap().hold.is_some());
+    });
+}

@@ -200,6 +200,8 @@ pub(crate) struct Table {
     pub(crate) late_claim: Mutex<Option<Duration>>,
     /// Whether a return takes long of who lets a key go on.
     pub(crate) slow_returns: AtomicBool,
+    /// When items may be forgotten, as each write says.
+    pub(crate) expires: Mutex<Vec<Timestamp>>,
     /// The next note takes long and goes through, and its answer is lost.
     pub(crate) lost_note: AtomicBool,
 }
@@ -214,6 +216,7 @@ fn fault() -> LiveStoreError {
 #[async_trait]
 impl KeyStore for Table {
     async fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError> {
+        self.expires.lock().unwrap().push(claim.expires);
         let late = self.late_claim.lock().unwrap().take();
         if let Some(late) = late {
             let (keys, claim) = (self.keys.clone(), claim.clone());
@@ -231,6 +234,7 @@ impl KeyStore for Table {
     }
 
     async fn give_back(&self, done: &KeyReturn) -> Result<bool, LiveStoreError> {
+        self.expires.lock().unwrap().push(done.expires);
         if self.slow_returns.load(Ordering::Relaxed) && done.owner.starts_with(OPERATOR) {
             sleep(Duration::from_millis(500)).await;
         }
@@ -282,6 +286,7 @@ impl Stack {
                 failing_returns: AtomicI64::new(0),
                 failing_removals: AtomicI64::new(0),
                 late_claim: Mutex::default(),
+                expires: Mutex::default(),
                 slow_returns: AtomicBool::new(false),
                 lost_note: AtomicBool::new(false),
             },

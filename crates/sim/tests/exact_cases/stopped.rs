@@ -9,7 +9,7 @@ use bridge_core::live::exact::store::KeyStore as _;
 use bridge_core::timestamp::Timestamp;
 use tokio::time::sleep;
 
-use crate::stack::{BEGIN, Row, Stack, came, put, upload};
+use crate::stack::{BEGIN, Row, Stack, came, gone, put, upload};
 
 /// The operator removes the version that the queue does not take, and lets the key go on: nothing is left to pass over.
 #[tokio::test(start_paused = true)]
@@ -173,4 +173,61 @@ async fn a_late_claim_of_continue_loses_no_change() {
         stack.queue.taken(),
         ["created v0", "created v2", "created v3"]
     );
+}
+
+/// Removals are in no listing: whoever lets the key go on could not see them.
+#[tokio::test(start_paused = true)]
+async fn a_removal_of_a_stopped_key_comes_again() {
+    let rows = [put("v0", 0), put("v1", 1)];
+    let stack = Stack::of(rows.clone());
+    stack.queue.refuse("v1");
+    let removal = [gone("v9", 2)];
+    let both = [came(&rows[1]), removal[0].clone()];
+    let told = stack.notify("first", &both).await;
+    assert_eq!(told.leftover.len(), 1);
+    assert_eq!(told.leftover[0].number, 1);
+    let told = stack.notify("second", &removal).await;
+    assert_eq!(told.leftover.len(), 1, "it was stopped before");
+    stack.go_on(Refused::Skip).await.unwrap();
+    stack.notify("third", &removal).await;
+    assert_eq!(stack.queue.taken(), ["created v0", "deleted v9"]);
+}
+
+/// A removal that the queue refuses does not stop the versions.
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_is_refused_stops_nothing() {
+    let rows = [put("v0", 0), put("v1", 1)];
+    let stack = Stack::of(rows[..1].to_vec());
+    stack.queue.refuse("bad");
+    let events = [came(&rows[0]), gone("bad", 2), gone("good", 2)];
+    let told = stack.notify("first", &events).await;
+    assert_eq!(told.leftover.len(), 1);
+    assert_eq!(told.leftover[0].number, 1);
+    assert!(told.leftover[0].refusal.is_of_the_message() && told.stopped.is_empty());
+    stack.bucket.set(rows.clone());
+    stack.notify("second", &[came(&rows[1])]).await;
+    let expected = ["created v0", "deleted good", "created v1"];
+    assert_eq!(stack.queue.taken(), expected);
+}
+
+/// An item outlasts every notification of its key, and one that an operator has to look at much longer.
+#[tokio::test(start_paused = true)]
+async fn items_are_kept_for_as_long_as_they_are_needed() {
+    let rows = [put("v0", 0), put("v1", 1)];
+    let stack = Stack::of(rows.clone());
+    let least = |stack: &Stack| {
+        let expires = std::mem::take(&mut *stack.keys.expires.lock().unwrap());
+        let days = expires
+            .iter()
+            .map(|at| at.since(Timestamp(BEGIN)).as_secs() / 86_400);
+        (days.clone().min().unwrap(), days.last().unwrap())
+    };
+    stack.notify("first", &[came(&rows[0])]).await;
+    let (all, last) = least(&stack);
+    assert!(all >= 16 && last < 20, "{all} {last}");
+    let stack = Stack::of(rows.clone());
+    stack.queue.refuse("v1");
+    stack.notify("first", &[came(&rows[1])]).await;
+    let (all, last) = least(&stack);
+    assert!(all >= 16 && last > 300, "{all} {last}");
 }

@@ -1,5 +1,6 @@
 //! Versions that come otherwise than one behind the other.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -102,4 +103,28 @@ async fn reading_a_long_key_ends_with_the_invocations_time() {
     let begun = Instant::now();
     stack.notify("first", &[came(&rows[399])]).await;
     assert!(begun.elapsed() <= BUDGET, "{:?}", begun.elapsed());
+}
+
+/// More versions wait than are sent at a time: what was removed for good comes behind all of them.
+#[tokio::test(start_paused = true)]
+async fn a_removal_comes_behind_the_whole_of_a_long_run() {
+    let rows: Vec<Row> = (0..1_200).map(|n| put(&format!("v{n}"), n)).collect();
+    let stack = Stack::of(rows.clone());
+    stack
+        .notify("first", &[gone("gone", 1_201), came(&rows[1_199])])
+        .await;
+    let taken = stack.queue.taken();
+    assert_eq!(taken.len(), 1_201);
+    assert_eq!(taken[1_199..], ["created v1199", "deleted gone"]);
+}
+
+/// What is older than an item lasts was sent, or the item would be there.
+#[tokio::test(start_paused = true)]
+async fn a_key_without_an_item_begins_no_further_back_than_items_last() {
+    let days = 20 * 24 * 60 * 60;
+    let rows = [put("v0", 0), put("v1", days)];
+    let stack = Stack::of(rows.clone());
+    stack.clock.1.store(days * 1000, Ordering::Relaxed);
+    stack.notify("first", &[came(&rows[1])]).await;
+    assert_eq!(stack.queue.taken(), ["created v1"]);
 }
