@@ -15,7 +15,7 @@ pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(REQUEST_TIMEOUT)
         .build();
-    let config = bridge_aws::sdk::load().await;
+    let config = bridge_aws::machine::load().await;
     let retries = RetryConfig::standard().with_max_attempts(5);
     let config = config.into_builder().timeout_config(timeouts);
     config.retry_config(retries).build()

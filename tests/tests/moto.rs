@@ -16,7 +16,7 @@ const NOT_FOR_MOTO: [&str; 2] = ["line\nbreak", "carriage\rreturn"];
 
 /// A client for the bucket's writer.
 async fn client(endpoint: &str) -> aws_sdk_s3::Client {
-    let config = bridge_aws::sdk::load().await;
+    let config = bridge_aws::machine::load().await;
     let config = aws_sdk_s3::config::Builder::from(&config)
         .endpoint_url(endpoint)
         .force_path_style(true);

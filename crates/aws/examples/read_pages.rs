@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::types::EncodingType;
 use bridge_aws::lister::S3Lister;
-use bridge_aws::sdk;
+use bridge_aws::{machine, sdk};
 use bridge_core::listing::lister::Lister as _;
 use bridge_core::listing::page::parse_page;
 
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn by_document() -> Result<usize, Error> {
-    let lister = S3Lister::new(&sdk::load().await, BUCKET.to_owned());
+    let lister = S3Lister::new(&machine::load().await, BUCKET.to_owned());
     let (mut versions, mut marker) = (0, None);
     loop {
         let page = parse_page(&lister.list("", marker.as_ref()).await?)?;
@@ -36,7 +36,7 @@ async fn by_document() -> Result<usize, Error> {
 }
 
 async fn by_sdk() -> Result<usize, Error> {
-    let client = sdk::s3(&sdk::load().await);
+    let client = sdk::s3(&machine::load().await);
     let (mut versions, mut key, mut version) = (0, None, None);
     loop {
         let page = client

@@ -3,6 +3,7 @@
 //! - [`sdk`]: one configuration for all clients: endpoints, timeouts, no retries of its own
 //! - [`request_error`]: what an SDK error says, and whether to try again
 //! - [`bounded`]: answers are read up to a bound
+//! - `http`: HTTP/1.1, of the small client
 //! - [`signed`]: a small client for what realtime asks of AWS, past the SDK's orchestrator
 //! - [`queue`]: the queue, SQS; [`sender`]: by which client
 //! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it; [`stream`]: its item that all
@@ -11,6 +12,7 @@
 //!
 //! With the feature `history`, the ports of the history path:
 //!
+//! - [`machine`]: the configuration from profiles, roles and the metadata service
 //! - [`lister`]: `ListObjectVersions` as the response document, past the SDK's parser
 //! - [`plans`]: runs and manifests in S3
 //! - [`jobs`]: job states in `DynamoDB`, every write conditional
@@ -23,6 +25,7 @@ pub mod bounded;
 pub mod bucket_clock;
 #[cfg(feature = "history")]
 pub mod continuation;
+mod http;
 #[cfg(feature = "history")]
 pub mod jobs;
 pub mod keys;
@@ -30,6 +33,8 @@ pub mod keys;
 pub mod lister;
 pub mod live;
 pub mod logging;
+#[cfg(feature = "history")]
+pub mod machine;
 #[cfg(feature = "history")]
 pub mod mapping;
 pub mod metrics;

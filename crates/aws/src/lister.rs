@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 use crate::bounded::bounded;
 use crate::request_error::RequestError;
-use crate::sdk;
+use crate::{machine, sdk};
 
 /// What the SDK gets to read instead of a listing.
 const EMPTY: &str = "<ListVersionsResult/>";
@@ -44,7 +44,7 @@ impl S3Lister {
         Self {
             client: sdk::s3(config),
             http: bounded(
-                config.http_client().unwrap_or_else(sdk::http_client),
+                config.http_client().unwrap_or_else(machine::http_client),
                 MOST_DOCUMENT,
             ),
             bucket,

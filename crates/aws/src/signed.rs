@@ -1,5 +1,5 @@
-//! A small client for AWS's services, past the SDK's orchestrator: AWS's own signer, credentials, endpoint rules and
-//! HTTP client, and little between them (docs/decisions/0027).
+//! A small client for AWS's services, past the SDK's orchestrator: AWS's own signer, credentials and endpoint rules,
+//! and little between them (docs/decisions/0027).
 //!
 //! - [`ServiceClient`]: of services that speak AWS's JSON protocol; [`service`]: which, and how each wants to be
 //!   spoken to

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_lambda::primitives::Blob;
+use bridge_aws::machine;
 use bridge_aws::request_error::RequestError;
-use bridge_aws::sdk;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -39,11 +39,11 @@ pub(crate) struct ListArguments {
 /// When the function cannot be asked, or refuses.
 pub(crate) async fn run(command: JobsCommand) -> anyhow::Result<Outcome> {
     let JobsCommand::List(arguments) = command;
-    let config = sdk::load().await;
+    let config = machine::load().await;
     if config.region().is_none() {
         return Err(Usage("no region is set: set AWS_REGION to the stack's".to_owned()).into());
     }
-    sdk::check_credentials(&config).await.map_err(Usage)?;
+    machine::check_credentials(&config).await.map_err(Usage)?;
     let lambda = aws_sdk_lambda::Client::new(&config);
     list(&lambda, &arguments).await
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bridge_aws::sdk;
+use bridge_aws::{machine, sdk};
 use bridge_core::failure::Failure as _;
 use bridge_core::listing::lister::Lister;
 use bridge_core::queue::error::SendError;
@@ -62,7 +62,7 @@ impl Preflight<'_> {
             )
             .into());
         }
-        sdk::check_credentials(self.sdk).await.map_err(Usage)?;
+        machine::check_credentials(self.sdk).await.map_err(Usage)?;
         let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
         let tried = format!("listing bucket {:?} at {at}", self.bucket);
         insist(&tried, || self.list(), |code| self.about_bucket(code)).await?;

@@ -21,7 +21,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName as System, QueueAttributeName,
 };
 use bridge_aws::request_error::RequestError;
-use bridge_aws::sdk;
+use bridge_aws::{machine, sdk};
 use bridge_core::config::check_queue_url;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{ArgGroup, Args};
@@ -67,11 +67,11 @@ pub(crate) async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> 
     if let Some(to) = &arguments.to {
         check("--to", to)?;
     }
-    let config = sdk::load().await;
+    let config = machine::load().await;
     if config.region().is_none() {
         return Err(Usage("no region is set: set AWS_REGION to the queue's".to_owned()).into());
     }
-    sdk::check_credentials(&config).await.map_err(Usage)?;
+    machine::check_credentials(&config).await.map_err(Usage)?;
     let target = match (arguments.to, arguments.invoke) {
         (Some(to), _) => Target::Queue(to),
         (None, Some(function)) => Target::Function(sdk::lambda(&config), function),

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use bridge_aws::lister::S3Lister;
 use bridge_aws::queues::SqsQueues;
-use bridge_aws::sdk;
 use bridge_aws::sender::SqsClient;
+use bridge_aws::{machine, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
 use bridge_history::api::start::StartRequest;
@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         Some(job) => Scope::of_job(job),
         None => Scope::of_arguments(&arguments)?,
     };
-    let sdk = sdk::load().await;
+    let sdk = machine::load().await;
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, scope.bucket.clone());
     let sqs = SqsQueues {

@@ -17,7 +17,7 @@ use bridge_aws::signed::ServiceClient;
 use bridge_aws::signed::service::DYNAMODB;
 use bridge_aws::stream::DynamoStream;
 use bridge_aws::watched::S3Watched;
-use bridge_aws::{logging, metrics, sdk};
+use bridge_aws::{logging, machine, metrics, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{FollowConfig, ReseedConfig};
 use bridge_core::live::newest::GRACE;
@@ -68,7 +68,7 @@ fn on_its_way(follow: &FollowConfig) -> Duration {
 
 /// The AWS adapters of all ports.
 async fn wire(config: ReseedConfig) -> Reseed {
-    let sdk = sdk::load().await;
+    let sdk = machine::load().await;
     // Lambda sets the name; elsewhere (cargo lambda watch) cargo-lambda does.
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let lambda = sdk::lambda(&sdk);

@@ -5,9 +5,9 @@ use std::process::Command;
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use bridge_aws::sdk;
 use bridge_aws::signed::ServiceClient;
 use bridge_aws::signed::service::{DYNAMODB, SQS};
+use bridge_aws::{machine, sdk};
 use bridge_core::watched::Versioned as _;
 
 use crate::server::{Server, ask, config, signed_in};
@@ -187,7 +187,7 @@ async fn buckets_are_in_the_host_at_aws_and_in_the_path_elsewhere() {
 #[tokio::test]
 #[ignore = "the next test starts it"]
 async fn tells_its_endpoint() {
-    for config in [sdk::load().await, sdk::of_environment()] {
+    for config in [machine::load().await, sdk::of_environment()] {
         let server = Server::default();
         let client = ServiceClient::new(SQS, &config, SharedHttpConnector::new(server.clone()));
         let error = ask(&client).await.err();

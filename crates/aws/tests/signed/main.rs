@@ -3,6 +3,7 @@
 mod answers;
 mod bucket;
 mod endpoints;
+mod http;
 mod server;
 mod signatures;
 mod table;
