@@ -4,6 +4,7 @@
 //! The functions panic with what is wrong, as tests do.
 
 mod keys;
+mod live;
 mod stream;
 
 use std::sync::Arc;
@@ -13,8 +14,6 @@ use bridge_core::failure::FailureKind;
 use bridge_core::format::Format;
 use bridge_core::listing::lister::Lister;
 use bridge_core::listing::page::{Marker, parse_page};
-use bridge_core::live::place::{Claimed, Place as LivePlace};
-use bridge_core::live::store::{Claim, LiveStore, LiveStoreError, Return};
 use bridge_core::queue::message::Message;
 use bridge_core::queue::ordering::{Mode, Order};
 use bridge_core::queue::port::Queue;
@@ -36,6 +35,7 @@ use bridge_history::send::target::Target;
 use bytes::Bytes;
 
 pub use crate::conformance::keys::key_store;
+pub use crate::conformance::live::live_store;
 pub use crate::conformance::stream::stream_store;
 
 /// `store` is empty, or holds nothing below `folder`.
@@ -199,77 +199,6 @@ async fn job_index(store: &dyn JobStore, prefix: &str, other: &Job) {
         .unwrap();
     eventually(&active, &ids(&[1])).await;
     assert_eq!(list(Some(&before), 5).await, ids(&[2, 1]));
-}
-
-/// `store` holds nothing of `key`.
-pub async fn live_store(store: &dyn LiveStore, key: &str) {
-    let claim = |owner: &str, intent: &str, until| Claim {
-        key: key.to_owned(),
-        owner: owner.to_owned(),
-        intent: intent.to_owned(),
-        until: Timestamp(until),
-        expires: Timestamp(2_000_000_000_000),
-    };
-    let found = |sent: Option<&str>, intents: &[&str], is_own, revision| {
-        Ok(Claimed {
-            place: LivePlace {
-                sent: sent.map(str::to_owned),
-                intents: intents.iter().map(|i| (*i).to_owned()).collect(),
-            },
-            is_own,
-            revision,
-        })
-    };
-    let give_back = |owner: &str, revision, sent: Option<&str>, intents: &[&str]| Return {
-        key: key.to_owned(),
-        owner: owner.to_owned(),
-        revision,
-        place: LivePlace {
-            sent: sent.map(str::to_owned),
-            intents: intents.iter().map(|i| (*i).to_owned()).collect(),
-        },
-        expires: Timestamp(2_000_000_000_000),
-    };
-    let held = Err(LiveStoreError::Held);
-    let now = Timestamp(1_000);
-
-    // Nobody else gets a key that is held; its own holder does, when an answer was lost.
-    let first = store.claim(&claim("a", "05", 1_500), now).await;
-    assert_eq!(first, found(None, &[], false, 1));
-    let other = store
-        .claim(&claim("b", "07", 1_900), Timestamp(1_500))
-        .await;
-    assert_eq!(other, Err(LiveStoreError::Held));
-    let again = store.claim(&claim("a", "05", 1_500), now).await;
-    assert_eq!(again, found(None, &["05"], true, 2));
-
-    // Only the claim that stands is ended, and once.
-    for late in [give_back("b", 2, None, &[]), give_back("a", 1, None, &[])] {
-        assert_eq!(store.give_back(&late).await, held, "{late:?}");
-    }
-    let done = give_back("a", 2, Some("05"), &[]);
-    assert_eq!(store.give_back(&done).await, Ok(()));
-    assert_eq!(store.give_back(&done).await, held);
-
-    // A claim that was never given back ends by itself, and its intent stays.
-    let second = store.claim(&claim("b", "07", 1_900), now).await;
-    assert_eq!(second, found(Some("05"), &[], false, 3));
-    let third = store
-        .claim(&claim("c", "08", 2_500), Timestamp(1_901))
-        .await;
-    assert_eq!(third, found(Some("05"), &["07"], false, 4));
-    assert_eq!(
-        store.give_back(&give_back("b", 3, Some("07"), &[])).await,
-        held
-    );
-
-    // The place is what was given back, whole: here no change that was sent.
-    let done = give_back("c", 4, None, &["07"]);
-    assert_eq!(store.give_back(&done).await, Ok(()));
-    let fourth = store.claim(&claim("d", "09", 2_600), now).await;
-    assert_eq!(fourth, found(None, &["07"], false, 5));
-    let done = give_back("d", 5, Some("09"), &[]);
-    assert_eq!(store.give_back(&done).await, Ok(()));
 }
 
 /// Asks again for ten seconds at most.

@@ -28,8 +28,8 @@ use bridge_core::retry::Backoff;
 use crate::faults::Faults;
 use crate::live::invocations::{Invocations, MOST_TIME, Shared, Work};
 pub use crate::live::keys::SimKeys;
-use crate::live::source::Source;
 pub use crate::live::source::Traffic;
+use crate::live::source::{Must, Source, is_removal};
 pub use crate::live::store::SimLive;
 use crate::queue::{OfSegment, Rules, SimQueue};
 use crate::world::SimClock;
@@ -44,8 +44,19 @@ pub struct LiveScenario {
     invocations: Invocations,
 }
 
-/// The queue's stream: the sequencers of each key, in the order of their coming.
-pub type Streams = BTreeMap<String, Vec<String>>;
+/// The queue's stream: of each key what was told, in the order of its coming.
+pub type Streams = BTreeMap<String, Vec<Told>>;
+
+/// A change that was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its sequencer.
+    pub sequencer: String,
+    /// Its version's id.
+    pub version_id: String,
+    /// The version was removed for good, which is no state of its key.
+    pub is_removal: bool,
+}
 
 /// One message of a group at a time.
 const RULES: Rules = Rules {
@@ -106,7 +117,7 @@ impl LiveScenario {
 
     async fn run_and_check(&self) -> (Streams, Option<String>) {
         let mut random = fastrand::Rng::with_seed(self.seed ^ 0x11fe);
-        let (source, last) = Source::draw(&self.traffic, &mut random);
+        let (source, must) = Source::draw(&self.traffic, &mut random);
         let faults = Arc::new(Faults::new(random.u64(..), self.faults_per_mille));
         let clock = SimClock::default();
         let queue = Arc::new(SimQueue::new(Arc::clone(&faults), Arc::new(clock), RULES));
@@ -119,7 +130,8 @@ impl LiveScenario {
         let streams = streams(&queue);
         let wrong = if is_done {
             let violations = queue.arrived().violations.first().cloned();
-            violations.or_else(|| check(&streams, &last))
+            let has_faults = self.faults_per_mille > 0 || self.invocations.killed_of_ten > 0;
+            violations.or_else(|| check(&streams, &must, has_faults))
         } else {
             Some(format!("not done after {MOST_TIME:?}"))
         };
@@ -178,28 +190,56 @@ fn streams(queue: &SimQueue) -> Streams {
     let mut streams = Streams::new();
     for (_, message) in &queue.arrived().messages {
         if let Ok(event) = serde_json::from_str::<Event>(&message.body) {
-            let sequencer = event.sequencer.unwrap_or_default();
-            streams.entry(event.key).or_default().push(sequencer);
+            let told = Told {
+                is_removal: is_removal(&event),
+                sequencer: event.sequencer.unwrap_or_default(),
+                version_id: event.version_id,
+            };
+            streams.entry(event.key).or_default().push(told);
         }
     }
     streams
 }
 
-/// What is wrong with the streams; `last` is of each key the sequencer of its last change.
-fn check(streams: &Streams, last: &[String]) -> Option<String> {
-    for (key, last) in last.iter().enumerate().filter(|(_, last)| !last.is_empty()) {
+/// What is wrong with the streams.
+fn check(streams: &Streams, must: &[Must], has_faults: bool) -> Option<String> {
+    (0..).zip(must).find_map(|(key, must): (u64, &Must)| {
         let key = format!("k{key}");
         let stream = streams.get(&key).map_or(&[][..], Vec::as_slice);
-        let goes_back = stream
-            .windows(2)
-            .find(|two| by_sequencer(&two[0], &two[1]) == Ordering::Greater);
-        if let Some([from, to]) = goes_back {
-            return Some(format!("{key} goes back from {from} to {to}"));
-        }
-        let end = stream.last();
-        if end.is_none_or(|end| by_sequencer(end, last) != Ordering::Equal) {
-            return Some(format!("{key} ends with {end:?} instead of {last}"));
-        }
+        let wrong = check_states(stream, must).or_else(|| check_removals(stream, must, has_faults));
+        wrong.map(|wrong| format!("{key} {wrong}"))
+    })
+}
+
+/// States never go back, and the last one is there, unless its version was removed since.
+fn check_states(stream: &[Told], must: &Must) -> Option<String> {
+    let states: Vec<&Told> = stream.iter().filter(|told| !told.is_removal).collect();
+    let order = |one: &Told, other: &Told| by_sequencer(&one.sequencer, &other.sequencer);
+    let mut pairs = states.windows(2);
+    if let Some([from, to]) = pairs.find(|two| order(two[0], two[1]) == Ordering::Greater) {
+        return Some(format!("goes back from {from:?} to {to:?}"));
+    }
+    let last = must.last.as_ref()?;
+    let sequencer = last.sequencer.as_deref().unwrap_or_default();
+    let is_last = |told: &&Told| by_sequencer(&told.sequencer, sequencer) == Ordering::Equal;
+    let is_removed = stream
+        .iter()
+        .any(|told| told.is_removal && told.version_id == last.version_id);
+    if !states.last().is_some_and(is_last) && !is_removed {
+        return Some(format!("ends with {:?} instead of {last:?}", states.last()));
     }
     None
+}
+
+/// Each removal is told, without faults once, and nothing of its version behind it.
+fn check_removals(stream: &[Told], must: &Must, has_faults: bool) -> Option<String> {
+    must.removed.iter().find_map(|id| {
+        let of_version = stream.iter().filter(|told| told.version_id == *id);
+        let mut behind = of_version.skip_while(|told| !told.is_removal);
+        if behind.next().is_none() {
+            return Some(format!("lacks the removal of {id}"));
+        }
+        let again = behind.find(|told| !told.is_removal || !has_faults);
+        again.map(|again| format!("has removed {id}, and then {again:?}"))
+    })
 }

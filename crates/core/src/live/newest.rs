@@ -1,5 +1,6 @@
 //! `LIVE_ORDER=newest`: a change that is older than one of its key that was sent is not sent, so that a
-//! state built from the stream never goes back.
+//! state built from the stream never goes back. The removal of an old version for good is no newer state: it
+//! outdates nothing but that version (`place`).
 //!
 //! S3 keeps no order of notifications, and two invocations may hold two changes of a key at the same
 //! time. So a key is claimed before anything of it is sent, by one conditional update that also tells how
@@ -17,10 +18,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::event::{Event, by_sequencer};
+use crate::event::Event;
 use crate::failure::FailureKind;
 use crate::forward::{Delivered, Undelivered, deliver};
-use crate::live::place::{Place, Verdict};
+use crate::live::place::{Intent, Place, Verdict};
 use crate::live::store::{Claim, LiveStore, LiveStoreError, Return, in_time};
 use crate::queue::error::SendError;
 use crate::queue::message::{Message, Writer};
@@ -161,7 +162,7 @@ impl Newest<'_> {
             let claim = Claim {
                 key: format!("{}/{}", key.0, key.1),
                 owner: self.owner.to_owned(),
-                intent: newest(changes, &numbers).unwrap_or_default(),
+                intent: intent(changes, &numbers),
                 until,
                 expires,
             };
@@ -209,7 +210,7 @@ impl Newest<'_> {
                 let Some((event, sequencer)) = at(changes, *number) else {
                     continue;
                 };
-                if key.place.verdict(sequencer) == Verdict::Send {
+                if key.place.verdict(event, sequencer) == Verdict::Send {
                     goes[index(*number)] = true;
                     messages.push(self.writer.message(event, *number));
                 } else {
@@ -254,10 +255,7 @@ impl Newest<'_> {
             }
             let sent = |number: &u64| goes[index(*number)] && is_left(number).is_none();
             let sent: Vec<u64> = key.numbers.iter().copied().filter(sent).collect();
-            let place = match newest(changes, &sent) {
-                Some(sequencer) => Place::confirmed(sequencer),
-                None => key.place,
-            };
+            let place = key.place.confirmed(intent(changes, &sent));
             let mut random = random.fork();
             let retry = self.retry(left);
             Some(async move {
@@ -305,13 +303,9 @@ fn at<'a>(changes: &[LiveChange<'a>], number: u64) -> Option<(&'a Event, &'a str
     Some((change.event, change.sequencer?))
 }
 
-/// The newest of these changes' sequencers.
-fn newest(changes: &[LiveChange<'_>], numbers: &[u64]) -> Option<String> {
-    let sequencers = numbers.iter().filter_map(|number| at(changes, *number));
-    let newest = sequencers
-        .map(|(_, sequencer)| sequencer)
-        .max_by(|a, b| by_sequencer(a, b));
-    newest.map(str::to_owned)
+/// To send these changes of a key.
+fn intent(changes: &[LiveChange<'_>], numbers: &[u64]) -> Intent {
+    Intent::of(numbers.iter().filter_map(|number| at(changes, *number)))
 }
 
 impl Delivered {

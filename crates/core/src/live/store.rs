@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, FailureKind};
-use crate::live::place::{Claimed, Place};
+use crate::live::place::{Claimed, Intent, Place};
 use crate::timestamp::Timestamp;
 
 /// What a claim says.
@@ -16,9 +16,9 @@ pub struct Claim {
     pub key: String,
     /// Who claims: different for each invocation, also of the same request.
     pub owner: String,
-    /// The sequencer of the newest change that the holder is about to send. It is stored with the claim,
-    /// before anything is sent: whoever follows a holder that died knows how far it may have got.
-    pub intent: String,
+    /// What the holder is about to send. It is stored with the claim, before anything is sent: whoever
+    /// follows a holder that died knows how far it may have got.
+    pub intent: Intent,
     /// When the item may be forgotten if nothing more becomes of it.
     pub expires: Timestamp,
     /// Until when nobody else may have the key, unless it is given back. Nothing that the holder sends

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bridge_core::event::{Change, Event, Source as Path};
+use bridge_core::live::place::MOST_REMOVED;
 use tokio::time::Instant;
 
 use crate::world::BEGIN;
@@ -34,6 +35,20 @@ pub struct Traffic {
     pub lost_of_ten: u64,
 }
 
+/// What must have come of a key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Must {
+    /// Its last state's change, if it had one.
+    pub(super) last: Option<Event>,
+    /// Ids of versions whose removal for good was notified.
+    pub(super) removed: Vec<String>,
+}
+
+/// Whether it is no state of its key, but ends one version of it.
+pub(super) fn is_removal(event: &Event) -> bool {
+    event.event_name == "ObjectRemoved:Delete" && event.version_id != "null"
+}
+
 /// A source, as a buffer or Lambda's own queue is one.
 #[derive(Debug, Default)]
 pub(super) struct Source {
@@ -46,25 +61,31 @@ impl Source {
         Self { waiting }
     }
 
-    /// All notifications of some traffic, and of each key the sequencer of its last change.
-    pub(super) fn draw(traffic: &Traffic, random: &mut fastrand::Rng) -> (Self, Vec<String>) {
+    /// All notifications of some traffic, and what must come of each key.
+    pub(super) fn draw(traffic: &Traffic, random: &mut fastrand::Rng) -> (Self, Vec<Must>) {
         let mut at = Instant::now();
-        let mut changes: Vec<(u64, Event, Instant)> = Vec::new();
-        let mut last = vec![String::new(); usize::try_from(traffic.keys).unwrap_or(0)];
+        let mut changes: Vec<(usize, Event, Instant)> = Vec::new();
+        let keys = usize::try_from(traffic.keys).unwrap_or(0);
+        let mut must = vec![Must::default(); keys];
+        let mut there = vec![Versions::default(); keys];
         for number in 0..traffic.changes {
             at += Duration::from_millis(random.u64(0..=traffic.pause_ms));
-            let key = random.u64(0..traffic.keys);
-            let event = change(key, number, random);
-            let sequencer = event.sequencer.clone().unwrap_or_default();
-            last[usize::try_from(key).unwrap_or(0)] = sequencer;
+            let key = random.usize(0..keys);
+            let event = there[key].change(key, number, random);
+            if !is_removal(&event) {
+                must[key].last = Some(event.clone());
+            }
             changes.push((key, event, at));
         }
         let mut source = Self::default();
         for (key, event, at) in changes {
-            let last = &last[usize::try_from(key).unwrap_or(0)];
-            let is_last = event.sequencer.as_ref() == Some(last);
+            let last = must[key].last.as_ref();
+            let is_last = last.is_some_and(|last| last.sequencer == event.sequencer);
             if !is_last && random.u64(0..10) < traffic.lost_of_ten {
                 continue;
+            }
+            if is_removal(&event) {
+                must[key].removed.push(event.version_id.clone());
             }
             let twice = random.u64(0..10) < traffic.doubled_of_ten;
             for _ in 0..=u64::from(twice) {
@@ -76,7 +97,7 @@ impl Source {
                 });
             }
         }
-        (source, last)
+        (source, must)
     }
 
     /// Takes up to `most` notifications that are due, in any order.
@@ -113,14 +134,61 @@ impl Source {
     }
 }
 
-/// A put, a delete, or the removal of a version for good.
-fn change(key: u64, number: u64, random: &mut fastrand::Rng) -> Event {
-    let what = match random.u8(0..6) {
-        0 => (Change::Removed, "ObjectRemoved:DeleteMarkerCreated"),
-        1 => (Change::Deleted, "ObjectRemoved:Delete"),
-        _ => (Change::Created, "ObjectCreated:Put"),
-    };
-    let (key, version) = (format!("k{key}"), format!("v{number}"));
+/// A key's versions.
+#[derive(Debug, Clone, Default)]
+struct Versions {
+    there: Vec<String>,
+    removed: usize,
+}
+
+impl Versions {
+    /// A put, a delete, or the removal of a version for good: often of an old one, as rules remove it, or of the
+    /// newest. Of versions with the id `null` there is one at most.
+    fn change(&mut self, key: usize, number: u64, random: &mut fastrand::Rng) -> Event {
+        let may_remove = !self.there.is_empty() && self.removed < MOST_REMOVED;
+        let (version, kind, name) = match random.u8(0..6) {
+            0 | 1 if may_remove => {
+                let newest = self.there.len() - 1;
+                let place = [0, newest, random.usize(0..=newest)][random.usize(0..3)];
+                self.removed += 1;
+                let version = self.there.remove(place);
+                (version, Change::Deleted, "ObjectRemoved:Delete")
+            }
+            2 => {
+                let version = self.add(number, random);
+                (
+                    version,
+                    Change::Removed,
+                    "ObjectRemoved:DeleteMarkerCreated",
+                )
+            }
+            _ => {
+                let version = self.add(number, random);
+                (version, Change::Created, "ObjectCreated:Put")
+            }
+        };
+        event(key, (number, version), kind, name, random)
+    }
+
+    fn add(&mut self, number: u64, random: &mut fastrand::Rng) -> String {
+        let version = match random.u8(0..6) {
+            0 => "null".to_owned(),
+            _ => format!("v{number}"),
+        };
+        self.there.retain(|other| *other != version);
+        self.there.push(version.clone());
+        version
+    }
+}
+
+fn event(
+    key: usize,
+    (number, version_id): (u64, String),
+    kind: Change,
+    name: &str,
+    random: &mut fastrand::Rng,
+) -> Event {
+    let key = format!("k{key}");
     // S3's are of different lengths: the shorter is padded with zeros on the right.
     let sequencer = format!("{:010X}", number + 1);
     let sequencer = match random.u8(0..3) {
@@ -129,6 +197,13 @@ fn change(key: u64, number: u64, random: &mut fastrand::Rng) -> Event {
     };
     Event {
         sequencer: Some(sequencer),
-        ..Event::new(Path::Realtime, "ledger", key, version, what, BEGIN)
+        ..Event::new(
+            Path::Realtime,
+            "ledger",
+            key,
+            version_id,
+            (kind, name),
+            BEGIN,
+        )
     }
 }

@@ -44,7 +44,9 @@ impl Items {
         };
         let place = item.place.clone();
         item.claim = Some((claim.owner.clone(), claim.until));
-        item.place.intents.push(claim.intent.clone());
+        let intent = claim.intent.clone();
+        item.place.intents.extend(intent.newest);
+        item.place.removing.extend(intent.removals);
         item.revision += 1;
         Ok(Claimed {
             place,
