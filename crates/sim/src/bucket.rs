@@ -82,23 +82,39 @@ impl Bucket {
         self.add(key, last_modified, true);
     }
 
+    /// Ends an upload in parts: S3 lists it, and dates it, by when it began.
+    pub fn end_upload(&mut self, key: &str, began: Timestamp) -> &ObjectVersion {
+        let mut version = self.version(key, began, false);
+        let dashed = version.e_tag.map(|tag| tag + "-2");
+        version.e_tag = dashed;
+        let of_key = self.entries.entry(key.to_owned()).or_default();
+        let is_older = |other: &ObjectVersion| other.last_modified <= began;
+        let place = of_key.iter().rposition(is_older).map_or(0, |p| p + 1);
+        of_key.insert(place, version);
+        mark_latest(of_key);
+        &of_key[place]
+    }
+
     fn add(&mut self, key: &str, last_modified: Timestamp, is_delete_marker: bool) {
+        let version = self.version(key, last_modified, is_delete_marker);
+        let of_key = self.entries.entry(key.to_owned()).or_default();
+        of_key.push(version);
+        mark_latest(of_key);
+    }
+
+    fn version(&mut self, key: &str, last_modified: Timestamp, is_marker: bool) -> ObjectVersion {
         self.versions += 1;
         let number = self.versions;
-        let of_key = self.entries.entry(key.to_owned()).or_default();
-        if let Some(latest) = of_key.last_mut() {
-            latest.is_latest = false;
-        }
-        of_key.push(ObjectVersion {
+        ObjectVersion {
             key: key.to_owned(),
             // Ids that do not sort by age, as S3's do not.
             version_id: format!("{:04x}.{number}", number.wrapping_mul(40_503) & 0xffff),
             last_modified,
-            is_latest: true,
-            is_delete_marker,
-            size: (!is_delete_marker).then_some(number),
-            e_tag: (!is_delete_marker).then(|| format!("{number:032x}")),
-        });
+            is_latest: false,
+            is_delete_marker: is_marker,
+            size: (!is_marker).then_some(number),
+            e_tag: (!is_marker).then(|| format!("{number:032x}")),
+        }
     }
 
     /// A key's newest version or delete marker.
@@ -191,6 +207,16 @@ impl Bucket {
         }
         xml.push_str("</ListVersionsResult>");
         xml
+    }
+}
+
+/// Of a key's versions, oldest first.
+fn mark_latest(versions: &mut [ObjectVersion]) {
+    for version in versions.iter_mut() {
+        version.is_latest = false;
+    }
+    if let Some(latest) = versions.last_mut() {
+        latest.is_latest = true;
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use bridge_core::live::newest::GRACE;
 use bridge_core::live::stream::LiveOrder;
 use bridge_core::queue::ordering::Mode;
+use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::start::StartRequest;
 use bridge_history::id::JobId;
@@ -37,7 +38,7 @@ use crate::live::{SimKeys, SimLive};
 use crate::operator::Operator;
 use crate::scenario::{config, on_simulated_time, start};
 use crate::stream::SimStream;
-use crate::world::{CALM, FaultProfile, SimClock, World};
+use crate::world::{BEGIN, CALM, FaultProfile, SimClock, World};
 
 /// All must be done after it, whatever fails.
 const MOST_TIME: Duration = Duration::from_hours(24);
@@ -55,6 +56,10 @@ pub struct FollowScenario {
     writers: Writers,
     /// As what live is sent: `newest`, or `notified`, which leaves nothing out.
     order: LiveOrder,
+    /// As what it was sent before the stream was held.
+    first_order: LiveOrder,
+    /// Where the history is asked to begin.
+    from: Option<Timestamp>,
     /// How long an invocation of realtime may take.
     timeout: Duration,
     /// Of 10 invocations, how many are killed at some moment.
@@ -82,6 +87,12 @@ impl FollowScenario {
         let is_rough = random.bool();
         let of_rough = |number: u64| if is_rough { number } else { 0 };
         let is_slow = random.u8(0..8) == 0;
+        let order = match random.u8(0..6) {
+            0 => LiveOrder::Notified,
+            1 | 2 => LiveOrder::Newest,
+            _ => LiveOrder::Exact,
+        };
+        let is_changed = order == LiveOrder::Exact && random.u8(0..4) == 0;
         let profile = FaultProfile {
             faults_per_mille: random.u32(0..70).saturating_sub(20),
             killed_of_ten: random.u64(0..4),
@@ -102,12 +113,11 @@ impl FollowScenario {
                 pause_ms: some(&mut random, &[2_000, 10_000, 40_000]),
                 delay_ms: some(&mut random, &[500, 30_000, 400_000]),
                 doubled_of_ten: some(&mut random, &[0, 3]),
+                dated_back_of_ten: some(&mut random, &[0, 2, 4]),
             },
-            order: match random.u8(0..6) {
-                0 => LiveOrder::Notified,
-                1 | 2 => LiveOrder::Newest,
-                _ => LiveOrder::Exact,
-            },
+            order,
+            first_order: if is_changed { LiveOrder::Newest } else { order },
+            from: (random.u8(0..6) == 0).then_some(BEGIN),
             timeout: Duration::from_secs(some(&mut random, &[3, 60, 300])),
             killed_of_ten: some(&mut random, &[0, 1, 3]),
             frozen_of_ten: some(&mut random, &[0, 2, 5]),
@@ -168,6 +178,8 @@ impl FollowScenario {
             queue: Arc::clone(&world.queue),
             clock,
             order: self.order,
+            first_order: self.first_order,
+            is_switched: Arc::default(),
             timeout: self.timeout,
             killed_of_ten: self.killed_of_ten,
             frozen_of_ten: self.frozen_of_ten,
@@ -200,8 +212,11 @@ impl FollowScenario {
             job: &world.jobs.jobs()[&job],
             queue: &world.queue,
             bucket: &growing.bucket(),
+            came: &growing.came(),
             stream: stream.now(),
-            order: self.order,
+            order: realtime.order_now(),
+            first_order: self.first_order,
+            from: self.from,
             has_faults: self.profile.faults_per_mille > 0
                 || self.killed_of_ten > 0
                 || self.frozen_of_ten > 0,
@@ -222,6 +237,7 @@ impl FollowScenario {
         let request = StartRequest {
             then: Some(Then::Live),
             max_rate: self.max_rate,
+            from: self.from,
             ..StartRequest::default()
         };
         let job_id = start(world, &request).await.job_id;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bridge_core::live::store::LiveStoreError;
-use bridge_core::live::stream::{Hold, LiveOrder, Stream, StreamStore};
+use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, Stream, StreamStore};
 use bridge_core::timestamp::Timestamp;
 
 use crate::faults::Faults;
@@ -77,19 +77,17 @@ impl StreamStore for SimStream {
         self.call(hold).await
     }
 
-    async fn release(
-        &self,
-        owner: &str,
-        boundary: Option<Timestamp>,
-    ) -> Result<(), LiveStoreError> {
+    async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
         let owner = owner.to_owned();
         let release = move |stream: &mut Stream| {
             if stream.hold.take_if(|hold| hold.owner == owner).is_some()
-                && let Some(boundary) = boundary
+                && let Some(end) = end
             {
-                stream.boundary = Some(boundary);
-                stream.covered = Some(boundary);
+                stream.boundary = Some(end.until);
+                stream.covered = Some(end.until);
+                stream.covered_dated_back = end.dated_back;
                 stream.generation += 1;
+                stream.order = None;
             }
             Ok(())
         };

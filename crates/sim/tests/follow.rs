@@ -5,8 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::clock::Clock as _;
+use bridge_core::event::{Change, Event, Source};
 use bridge_core::failure::FailureKind;
-use bridge_core::live::stream::StreamStore as _;
+use bridge_core::listing::page::parse_page;
+use bridge_core::listing::rank::rank;
+use bridge_core::live::hold::look;
+use bridge_core::live::stream::{HistoryEnd, LiveOrder, StreamStore as _};
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
@@ -17,6 +22,7 @@ use bridge_history::job::live::{BucketClock, LivePortError, LivePorts, Mapping, 
 use bridge_history::job::phase::Phase;
 use bridge_history::job::segment::{self, SegmentEnd};
 use bridge_history::job::state::StopRequest;
+use bridge_history::scan::filter::Filter;
 use bridge_history::send::target::Target;
 use bridge_sim::bucket::{Bucket, STYLE};
 use bridge_sim::faults::Faults;
@@ -25,7 +31,7 @@ use bridge_sim::scenario::{config, on_simulated_time};
 use bridge_sim::seeds;
 use bridge_sim::store::CutOff;
 use bridge_sim::stream::SimStream;
-use bridge_sim::world::{BEGIN, CALM, World};
+use bridge_sim::world::{BEGIN, CALM, SimClock, World};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -249,5 +255,86 @@ fn a_job_that_ends_does_not_enable_the_mapping_for_another_that_holds() {
         drop(ended);
         assert!(!is_on.load(Ordering::SeqCst), "live comes between");
         assert!(stream.read().await.unwrap().hold.is_some());
+    });
+}
+
+/// A stack is deployed with `exact` while its queue gets the history that it was asked for with `newest`. No
+/// invocation comes in between; the first one that may send comes when the history is out.
+#[test]
+fn exact_that_was_deployed_before_the_history_begins_where_that_ended() {
+    on_simulated_time(async {
+        let stream = SimStream::new(Arc::new(Faults::new(1, 0)));
+        let clock = SimClock::default();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut looked = async |order| {
+            let budget = Duration::from_secs(10);
+            look(&stream, order, &clock, budget, &mut random).await
+        };
+        looked(LiveOrder::Newest).await.unwrap();
+        stream.hold("job", clock.now()).await.unwrap();
+        let until = BEGIN + Duration::from_mins(1);
+        sleep(Duration::from_hours(10)).await;
+        let end = HistoryEnd {
+            until,
+            dated_back: None,
+        };
+        stream.release("job", Some(end)).await.unwrap();
+        let first = looked(LiveOrder::Exact).await.unwrap();
+        assert_eq!(first.boundary, Some(until));
+    });
+}
+
+/// A history that took long makes a second pass, from where the first ended. An upload in parts that began before that
+/// and ended behind the first scan is dated before the second pass. The same with a lifecycle rule's marker,
+/// dated midnight.
+#[test]
+fn an_upload_that_ends_between_two_passes_is_in_the_second_or_behind_it() {
+    on_simulated_time(async {
+        let (first, second) = (BEGIN, BEGIN + Duration::from_hours(13 * 24));
+        let mut bucket = Bucket::default();
+        let began = Timestamp(first.0 - 10_000);
+        let upload = bucket.end_upload("k", began).clone();
+        bucket.put("k", first + Duration::from_hours(2));
+        let document = bucket.page("", None, STYLE);
+        let mut listings = [parse_page(document.as_bytes()).unwrap().listing];
+        rank(&mut listings[0]);
+        let filter = Filter {
+            from: Some(first),
+            until: Some(second),
+            ..Filter::default()
+        };
+        filter.choose(&mut listings);
+        let listed: Vec<_> = listings[0].iter().map(|row| row.version.e_tag).collect();
+        assert_eq!(listed.len(), 1, "the second pass has the other one");
+        let stream = SimStream::new(Arc::new(Faults::new(1, 0)));
+        stream.hold("job", first).await.unwrap();
+        let end = HistoryEnd {
+            until: second,
+            dated_back: Some(first),
+        };
+        stream.release("job", Some(end)).await.unwrap();
+        let came = |name: &str, hours: i64| {
+            let (what, at) = (
+                (Change::Created, name),
+                Timestamp(first.0 + hours * 3_600_000),
+            );
+            Event::new(
+                Source::Realtime,
+                "ledger",
+                "k",
+                &upload.version_id,
+                what,
+                at,
+            )
+        };
+        for (name, hours, is_covered) in [
+            ("ObjectCreated:CompleteMultipartUpload", 1, false),
+            ("LifecycleExpiration:DeleteMarkerCreated", 1, false),
+            ("ObjectCreated:CompleteMultipartUpload", -1, true), // the first pass had it
+            ("ObjectCreated:Put", 1, true),
+        ] {
+            let covers = stream.now().covers(&came(name, hours));
+            assert_eq!(covers, is_covered, "{name} after {hours} h");
+        }
     });
 }

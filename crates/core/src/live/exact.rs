@@ -147,12 +147,13 @@ impl Exact<'_> {
 
     /// Whether it happened before the stream began.
     fn is_before(&self, event: &Event) -> bool {
-        (self.stream.boundary).is_some_and(|boundary| event.event_time < boundary)
+        let is_before = |boundary| event.event_time < boundary;
+        self.stream.boundary.is_some_and(is_before) && !self.stream.plan_may_lack(event)
     }
 
     /// Whether a job has sent it.
     fn is_planned(&self, event: &Event) -> bool {
-        (self.stream.covered).is_some_and(|until| event.event_time < until)
+        (self.stream.planned_until(event)).is_some_and(|until| event.event_time < until)
     }
 
     /// From when on a key of which nothing is known is sent. What is older than an item lasts has been sent,

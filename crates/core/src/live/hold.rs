@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event};
+use crate::live::exact::reported::Reported;
 use crate::live::store::{LiveStoreError, in_time};
 use crate::live::stream::{LiveOrder, Stream, StreamStore};
 use crate::retry::{Backoff, Retry};
@@ -53,6 +54,26 @@ pub async fn look(
 }
 
 impl Stream {
+    /// Before when a reseed's plan held all changes of this one's kind.
+    #[must_use]
+    pub fn planned_until(&self, event: &Event) -> Option<Timestamp> {
+        let reported = Reported {
+            event,
+            is_repeated: false,
+        };
+        let dated_back = self.covered_dated_back;
+        let dated_back = dated_back.filter(|_| reported.is_dated_back());
+        dated_back.or(self.covered)
+    }
+
+    /// Whether this change came before the history's end and may be in no plan all the same, being dated back: so it
+    /// is the stream's.
+    #[must_use]
+    pub fn plan_may_lack(&self, event: &Event) -> bool {
+        let is_before = |until: Option<Timestamp>| until.is_some_and(|t| event.event_time < t);
+        is_before(self.covered) && !is_before(self.planned_until(event))
+    }
+
     /// Whether a reseed's plan held this change. A removal for good is in no plan.
     #[must_use]
     pub fn covers(&self, event: &Event) -> bool {
@@ -64,7 +85,7 @@ impl Stream {
             }
         );
         let covered = |until| event.event_time + MOST_AHEAD < until;
-        !is_removal && self.covered.is_some_and(covered)
+        !is_removal && self.planned_until(event).is_some_and(covered)
     }
 }
 
@@ -74,12 +95,13 @@ mod tests {
     use crate::event::Source;
     use crate::timestamp::Timestamp;
 
+    fn event(name: &str, time: i64) -> Event {
+        let what = (Change::Created, name);
+        Event::new(Source::Realtime, "b", "k", "v", what, Timestamp(time))
+    }
+
     #[test]
     fn what_was_in_the_history_is_covered_but_for_its_last_seconds_and_for_removals() {
-        let event = |name: &str, time| {
-            let what = (Change::Created, name);
-            Event::new(Source::Realtime, "b", "k", "v", what, Timestamp(time))
-        };
         let stream = Stream {
             covered: Some(Timestamp(100_000)),
             ..Stream::default()
@@ -94,6 +116,37 @@ mod tests {
         ] {
             assert_eq!(stream.covers(&event(name, time)), expected, "{name} {time}");
             assert!(!Stream::default().covers(&event(name, time)), "no history");
+        }
+    }
+
+    #[test]
+    fn what_is_dated_back_is_covered_only_if_it_came_before_the_first_pass_ended() {
+        let stream = Stream {
+            covered: Some(Timestamp(100_000)),
+            covered_dated_back: Some(Timestamp(50_000)),
+            ..Stream::default()
+        };
+        let upload = "ObjectCreated:CompleteMultipartUpload";
+        let of_rule = "LifecycleExpiration:DeleteMarkerCreated";
+        for (name, time, is_covered, plan_may_lack) in [
+            (upload, 39_999, true, false),
+            (upload, 40_000, false, false),
+            (upload, 50_000, false, true),
+            (upload, 99_999, false, true),
+            (upload, 100_000, false, false), // behind the history
+            (of_rule, 39_999, true, false),
+            (of_rule, 60_000, false, true),
+            ("ObjectCreated:Put", 60_000, true, false),
+            ("ObjectRemoved:Delete", 60_000, false, false),
+        ] {
+            let event = event(name, time);
+            let found = (stream.covers(&event), stream.plan_may_lack(&event));
+            assert_eq!(found, (is_covered, plan_may_lack), "{name} {time}");
+            let one_pass = Stream {
+                covered_dated_back: None,
+                ..stream.clone()
+            };
+            assert!(!one_pass.plan_may_lack(&event), "{name} {time}");
         }
     }
 }

@@ -56,9 +56,12 @@ pub struct Stream {
     /// The `until` of the last reseed that was followed by live: changes before it were in its plan. `None`
     /// where there was none; not where `exact` began.
     pub covered: Option<Timestamp>,
+    /// The same of changes that are dated back, where it is earlier ([`HistoryEnd::dated_back`]).
+    pub covered_dated_back: Option<Timestamp>,
     /// One higher with each boundary. A key's item of an older generation counts as none.
     pub generation: u64,
-    /// As what the stream was sent last.
+    /// As what the stream was sent last; `None` where nothing live was sent since it began, or since its history
+    /// ended.
     pub order: Option<LiveOrder>,
 }
 
@@ -69,6 +72,17 @@ pub struct Hold {
     pub owner: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Where the history ended that a hold was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryEnd {
+    /// Changes before it were in the plan; those that are not are the stream's.
+    pub until: Timestamp,
+    /// The same of changes whose version may be listed with an older time than that of its coming (uploads in
+    /// parts, a lifecycle rule's markers), where it is earlier: a pass that does not begin with the bucket
+    /// leaves out what is dated before it, whenever that came.
+    pub dated_back: Option<Timestamp>,
 }
 
 /// Port: the one item that all keys share. Every write is one conditional update.
@@ -93,12 +107,12 @@ pub trait StreamStore: Send + Sync {
     /// [`LiveStoreError::Held`] when another owner holds it; [`LiveStoreError::Store`].
     async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError>;
 
-    /// Ends the owner's hold. With a boundary, what is before it is [`covered`](Stream::covered) and a new
-    /// generation begins there, in the same write; without one the stream goes on from where it was. Where
-    /// the owner holds nothing (a repeated call), nothing changes.
+    /// Ends the owner's hold. With a history's end, what is before it is [`covered`](Stream::covered), a new
+    /// generation begins there, and the [`order`](Stream::order) is forgotten, so that whatever order is sent
+    /// next begins there too, all in the same write. Without one the stream goes on from where it was. Where the
+    /// owner holds nothing (a repeated call), nothing changes.
     ///
     /// # Errors
     /// [`LiveStoreError::Store`]
-    async fn release(&self, owner: &str, boundary: Option<Timestamp>)
-    -> Result<(), LiveStoreError>;
+    async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError>;
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bridge_core::clock::Clock;
 use bridge_core::live::store::LiveStoreError;
+use bridge_core::live::stream::HistoryEnd;
 use bridge_core::retry::Retry;
 use bridge_core::timestamp::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
@@ -195,7 +196,13 @@ impl HandingOver<'_> {
             })
             .await?;
         }
-        let handover = self.let_go(&job, Some(until)).await?;
+        let of_passes = job.handover.as_ref().and_then(|h| h.dated_back);
+        let end = HistoryEnd {
+            until,
+            // Also where the one pass began with `from` and not with the bucket.
+            dated_back: of_passes.or(job.options.filter.from),
+        };
+        let handover = self.let_go(&job, Some(end)).await?;
         if handover.removals_may_be_lost {
             tracing::error!(
                 "the hold stood for longer than the buffer keeps messages: removals for good may be lost"
@@ -222,6 +229,8 @@ impl HandingOver<'_> {
         let planned = job.planned.clone();
         self.step(Step::Settling, move |job, handover| {
             handover.earlier_passes.clone_from(&planned);
+            let first_begins = job.options.filter.from.unwrap_or(until);
+            handover.dated_back.get_or_insert(first_begins);
             job.planned = None;
             job.checkpoint = checkpoint.clone();
             job.counts.parked = parked;
@@ -247,12 +256,12 @@ impl HandingOver<'_> {
     async fn let_go(
         &mut self,
         job: &Job,
-        boundary: Option<Timestamp>,
+        end: Option<HistoryEnd>,
     ) -> Result<Handover, SegmentError> {
         let stream = Arc::clone(&self.live.stream);
         let owner = job.job_id.as_str();
         let released = self.retry.run(&mut self.random, || {
-            in_time(stream.release(owner, boundary), store_hangs)
+            in_time(stream.release(owner, end), store_hangs)
         });
         released.await.map_err(|error| SegmentError::of(&error))?;
         let found = self

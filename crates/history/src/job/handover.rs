@@ -50,6 +50,10 @@ pub struct Handover {
     /// What earlier passes sent, where the job took so long that the buffer would have forgotten changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier_passes: Option<Summary>,
+    /// With earlier passes: what is dated back and came behind this may be in none of them
+    /// ([`HistoryEnd::dated_back`](bridge_core::live::stream::HistoryEnd)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dated_back: Option<Timestamp>,
     /// Whether the hold stood for longer than the buffer keeps messages: removals for good, which no
     /// listing shows, may be lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -70,6 +74,7 @@ impl Default for Handover {
             waited_ms: 0,
             mapping_is_gone: false,
             earlier_passes: None,
+            dated_back: None,
             removals_may_be_lost: false,
         }
     }

@@ -153,6 +153,7 @@ mod tests {
             waited_ms: 5,
             mapping_is_gone: true,
             earlier_passes: job.planned.clone(),
+            dated_back: Some(Timestamp(6)),
             removals_may_be_lost: true,
         });
         job.last_error = Some("why".to_owned());

@@ -73,7 +73,7 @@ mod tests {
     use async_trait::async_trait;
     use bridge_core::failure::FailureKind;
     use bridge_core::live::store::LiveStoreError;
-    use bridge_core::live::stream::Hold;
+    use bridge_core::live::stream::{HistoryEnd, Hold};
     use bridge_core::timestamp::Timestamp;
 
     use super::*;
@@ -103,7 +103,7 @@ mod tests {
             panic!("not of an invocation")
         }
 
-        async fn release(&self, _: &str, _: Option<Timestamp>) -> Result<(), LiveStoreError> {
+        async fn release(&self, _: &str, _: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
             panic!("not of an invocation")
         }
     }

@@ -11,6 +11,7 @@ use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 
 use crate::bucket::Bucket;
+use crate::follow::growing::{Came, DAY};
 use crate::queue::SimQueue;
 
 /// What came of it.
@@ -18,9 +19,13 @@ pub(super) struct Found<'a> {
     pub(super) job: &'a Job,
     pub(super) queue: &'a SimQueue,
     pub(super) bucket: &'a Bucket,
+    pub(super) came: &'a Came,
     pub(super) stream: Stream,
-    /// As what live was sent.
+    /// As what live was sent, at the end and at first.
     pub(super) order: LiveOrder,
+    pub(super) first_order: LiveOrder,
+    /// Where the history was asked to begin.
+    pub(super) from: Option<Timestamp>,
     /// Calls failed, or invocations were killed.
     pub(super) has_faults: bool,
 }
@@ -81,9 +86,9 @@ impl Found<'_> {
             generation,
             ..
         } = self.stream;
-        // Exact began a generation of its own, where something live came before the hold.
+        // Exact begins a generation of its own, where something live came before the hold or after it.
         let generations = match self.order {
-            LiveOrder::Exact => 1..=2,
+            LiveOrder::Exact => 1..=3,
             _ => 1..=1,
         };
         if (boundary, covered) != (Some(until), Some(until)) || !generations.contains(&generation) {
@@ -108,23 +113,52 @@ impl Found<'_> {
             return Err(format!("live amid the history: {between:?}"));
         }
         self.check_order(&events[first..], places, until)?;
-        self.check_whole(&events[first..], until)
+        self.check_end(&events[first..], places)?;
+        self.check_whole(events, first, until)
+    }
+
+    /// With `exact`, what is sent of a key ends with its newest version, whatever came dated back.
+    fn check_end(&self, events: &[Event], places: &Places) -> Result<(), String> {
+        let last: BTreeMap<&str, &Event> = events.iter().map(|e| (e.key.as_str(), e)).collect();
+        let is_live = |event: &&&Event| event.source == Source::Realtime;
+        for event in last.values().filter(is_live) {
+            let newest = self.bucket.newest(&event.key);
+            let is_newest = newest.is_some_and(|newest| newest.version_id == event.version_id);
+            if self.order == LiveOrder::Exact && !is_newest {
+                let place = places.get(&identity(event));
+                return Err(format!("{} ends with {place:?}: {event:?}", event.key));
+            }
+        }
+        Ok(())
     }
 
     /// Nothing is missing; with `newest`, what is older than a change of its key that came may be, after the
-    /// history.
-    fn check_whole(&self, events: &[Event], until: Timestamp) -> Result<(), String> {
-        let told: BTreeSet<_> = events.iter().map(identity).collect();
+    /// history. What is dated before a history's beginning may have been sent before it.
+    fn check_whole(&self, events: &[Event], first: usize, until: Timestamp) -> Result<(), String> {
+        let told: BTreeSet<_> = events[first..].iter().map(identity).collect();
+        let told_before: BTreeSet<_> = events[..first].iter().map(identity).collect();
         let history = self.bucket.history();
-        let may_be_left_out = |version: &ObjectVersion| {
-            let newest = self.bucket.newest(&version.key);
-            let is_last = newest.is_some_and(|last| last.version_id == version.version_id);
-            self.order == LiveOrder::Newest && version.last_modified >= until && !is_last
+        let may_be_left_out = |version: &ObjectVersion, is_before: bool| {
+            let id = &(version.key.clone(), version.version_id.clone());
+            let dated_back = self.stream.covered_dated_back;
+            let dated_back = dated_back.filter(|_| is_dated_back(version));
+            let Some((came, number)) = self.came.get(id) else {
+                return is_before;
+            };
+            let is_later = |(other, (_, later)): (&(String, String), &(Timestamp, u64))| {
+                other.0 == id.0 && later > number
+            };
+            let is_outdated = self.came.iter().any(is_later);
+            let by_newest = |order: LiveOrder| order == LiveOrder::Newest && is_outdated;
+            by_newest(self.order) && *came >= dated_back.unwrap_or(until)
+                || is_before && (told_before.contains(id) || by_newest(self.first_order))
         };
-        let missing = history.iter().map(|(_, version)| version).find(|version| {
-            let version_of_key = (version.key.clone(), version.version_id.clone());
-            !told.contains(&version_of_key) && !may_be_left_out(version)
+        let missing = history.iter().find(|(position, version)| {
+            let id = (version.key.clone(), version.version_id.clone());
+            let is_before = self.from.is_some_and(|from| position.effective_time < from);
+            !told.contains(&id) && !may_be_left_out(version, is_before)
         });
+        let missing = missing.map(|(_, version)| version);
         match missing {
             Some(missing) => Err(format!("missing, until {until}: {missing:?}")),
             None => Ok(()),
@@ -142,31 +176,49 @@ impl Found<'_> {
     ) -> Result<(), String> {
         let mut at: BTreeMap<&str, usize> = BTreeMap::new();
         let mut sequences: BTreeMap<&str, u64> = BTreeMap::new();
+        let history = self.bucket.history().into_iter();
+        let dated_back: BTreeSet<(String, String)> = history
+            .filter(|(_, version)| is_dated_back(version))
+            .map(|(_, version)| (version.key, version.version_id))
+            .collect();
+        // With `exact`, what is newer follows again behind what is dated back, with the times of the listing.
+        let planned_until = |event: &Event, is_dated_back: bool| {
+            let goes_again = dated_back.iter().any(|(key, _)| *key == event.key);
+            match self.order {
+                LiveOrder::Exact if goes_again => Timestamp(0),
+                _ if is_dated_back => self.stream.covered_dated_back.unwrap_or(until),
+                _ => until,
+            }
+        };
         for event in events {
+            let id = identity(event);
             let place = *places
-                .get(&identity(event))
+                .get(&id)
                 .ok_or_else(|| format!("no such version: {event:?}"))?;
+            let is_dated_back = dated_back.contains(&id);
             if let Some(sequence) = event.sequence {
                 let seen = sequences.entry(&event.key).or_default();
                 if sequence <= *seen {
                     continue;
                 }
                 *seen = sequence;
-            } else if event.event_time + MOST_AHEAD < until {
+            } else if event.event_time + MOST_AHEAD < planned_until(event, is_dated_back) {
                 return Err(format!("the history had it: {event:?}, until {until}"));
             }
             let seen = at.entry(&event.key).or_insert(place);
             let may_go_back = event.sequence.is_none()
                 && match self.order {
                     LiveOrder::Notified => true,
-                    LiveOrder::Newest => event.event_time < until,
+                    LiveOrder::Newest => event.event_time < until || is_dated_back,
                     // A run goes again whole and in order.
-                    LiveOrder::Exact => self.has_faults,
+                    LiveOrder::Exact => self.has_faults || is_dated_back,
                 };
             if place < *seen && !may_go_back {
                 return Err(format!("{} goes back from {seen} to {place}", event.key));
             }
-            *seen = place.max(*seen);
+            // Behind it with `exact`, what is newer follows again.
+            let begins_anew = is_dated_back && self.order == LiveOrder::Exact;
+            *seen = if begins_anew { place } else { place.max(*seen) };
         }
         Ok(())
     }
@@ -178,23 +230,44 @@ impl Found<'_> {
         if (self.stream.boundary, self.stream.generation) != (None, 0) && !has_begun {
             return Err(format!("cancelled, but the stream is {:?}", self.stream));
         }
+        // `newest` goes by when a version came, not by where it is listed.
+        let is_newest = self.order == LiveOrder::Newest;
+        let number = |id: &(String, String)| {
+            let number = self.came.get(id).map(|(_, number)| *number);
+            number.and_then(|number| usize::try_from(number).ok())
+        };
+        let place_of = |id: &(String, String)| match number(id) {
+            Some(number) if is_newest => number,
+            _ => places[id],
+        };
         let mut at: BTreeMap<&str, usize> = BTreeMap::new();
         for event in events.iter().filter(|e| e.source == Source::Realtime) {
-            let place = places[&identity(event)];
+            let place = place_of(&identity(event));
             let before = at.entry(&event.key).or_insert(place);
             let before = std::mem::replace(before, place.max(*before));
-            if before > place && self.order == LiveOrder::Newest {
+            if before > place && is_newest {
                 return Err(format!("{} goes back to {place}", event.key));
             }
         }
         for (key, place) in at {
-            let last = places.keys().filter(|(of, _)| of == key).count() - 1;
-            if place != last {
-                return Err(format!("{key} ends with {place} instead of {last}"));
+            let of_key = places.keys().filter(|(of, _)| of == key);
+            let is_written = |id: &&(String, String)| self.came.contains_key(*id);
+            let last = of_key.filter(is_written).map(place_of).max();
+            // `newest` may have left out what is listed behind what came last.
+            let is_same = self.order == self.first_order;
+            if Some(place) != last && is_same {
+                return Err(format!("{key} ends with {place} instead of {last:?}"));
             }
         }
         Ok(())
     }
+}
+
+/// Whether it may be listed with an older time than that of its coming.
+fn is_dated_back(version: &ObjectVersion) -> bool {
+    let is_of_rule = version.is_delete_marker && version.last_modified.0 % DAY == 0;
+    let e_tag = version.e_tag.as_deref();
+    is_of_rule || e_tag.is_some_and(|tag| tag.contains('-'))
 }
 
 fn identity(event: &Event) -> (String, String) {

@@ -1,5 +1,6 @@
 //! A bucket that is written while it is listed, its clock, and what S3 notifies of it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,9 +26,17 @@ use crate::world::{BEGIN, SimClock};
 /// How long after `until` a bucket may be listed at the earliest.
 const SETTLED: Duration = Duration::from_mins(1);
 
+/// Milliseconds of a day.
+pub(super) const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// When a version came, which its date does not always tell, and as which of its key's changes.
+pub(super) type Came = BTreeMap<(String, String), (Timestamp, u64)>;
+
 /// A bucket that is written while it is listed.
 pub(super) struct Growing {
     bucket: Mutex<Bucket>,
+    /// Of what was written since the beginning.
+    came: Mutex<Came>,
     faults: Arc<Faults>,
     clock: SimClock,
     jobs: Arc<SimJobs>,
@@ -39,6 +48,7 @@ impl Growing {
     pub(super) fn new(faults: Arc<Faults>, clock: SimClock, jobs: Arc<SimJobs>) -> Self {
         Self {
             bucket: Mutex::default(),
+            came: Mutex::default(),
             faults,
             clock,
             jobs,
@@ -49,6 +59,11 @@ impl Growing {
 
     pub(super) fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn came(&self) -> Came {
+        let came = self.came.lock();
+        came.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Versions of the time before.
@@ -70,19 +85,29 @@ impl Growing {
         violations.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes a version or a delete marker, as S3 dates it; its notification.
-    fn write(&self, key: &str, number: u64, is_delete: bool) -> Event {
+    /// Makes a change, as S3 dates it; its notification.
+    fn write(&self, key: &str, number: u64, deed: Deed) -> Event {
         let now = self.clock.now();
-        let second = Timestamp(now.0.div_euclid(1000) * 1000);
+        let from = |time: Timestamp, unit: i64| Timestamp(time.0 - time.0.rem_euclid(unit));
         let mut bucket = self.bucket();
-        if is_delete {
-            bucket.delete(key, second);
-        } else {
-            bucket.put(key, second);
-        }
-        let newest = bucket.newest(key).cloned();
+        let version = match deed {
+            Deed::EndUpload { took } => Some(bucket.end_upload(key, from(now - took, 1000))),
+            Deed::Put => {
+                bucket.put(key, from(now, 1000));
+                bucket.newest(key)
+            }
+            Deed::Delete { by_lifecycle } => {
+                let unit = if by_lifecycle { DAY } else { 1000 };
+                bucket.delete(key, from(now, unit));
+                bucket.newest(key)
+            }
+        };
+        let version = version.cloned().expect("it was just written");
         drop(bucket);
-        event(&newest.expect("it was just written"), number, now)
+        let id = (version.key.clone(), version.version_id.clone());
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.insert(id, (now, number));
+        event(&version, deed, number, now)
     }
 
     async fn page(&self, prefix: &str, marker: Option<&Marker>) -> Result<Bytes, ListError> {
@@ -113,16 +138,32 @@ impl Growing {
     }
 }
 
+/// What a writer does.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Put,
+    /// A rule's marker has the midnight before.
+    Delete {
+        by_lifecycle: bool,
+    },
+    EndUpload {
+        took: Duration,
+    },
+}
+
 fn key(number: u64) -> String {
     format!("k{number}")
 }
 
 /// What S3 notifies of a version.
-fn event(version: &ObjectVersion, number: u64, now: Timestamp) -> Event {
-    let what = if version.is_delete_marker {
-        (Change::Removed, "ObjectRemoved:DeleteMarkerCreated")
-    } else {
-        (Change::Created, "ObjectCreated:Put")
+fn event(version: &ObjectVersion, deed: Deed, number: u64, now: Timestamp) -> Event {
+    let what = match deed {
+        Deed::Delete { by_lifecycle: true } => {
+            (Change::Removed, "LifecycleExpiration:DeleteMarkerCreated")
+        }
+        Deed::Delete { .. } => (Change::Removed, "ObjectRemoved:DeleteMarkerCreated"),
+        Deed::Put => (Change::Created, "ObjectCreated:Put"),
+        Deed::EndUpload { .. } => (Change::Created, "ObjectCreated:CompleteMultipartUpload"),
     };
     let (key, id) = (version.key.as_str(), version.version_id.as_str());
     Event {
@@ -176,6 +217,8 @@ pub(super) struct Writers {
     pub(super) delay_ms: u64,
     /// Of 10 notifications, how many come twice.
     pub(super) doubled_of_ten: u64,
+    /// Of 10 changes, how many are the end of an upload in parts, and of the others' deletes, how many a rule's.
+    pub(super) dated_back_of_ten: u64,
 }
 
 /// Changes of a key, at most.
@@ -197,6 +240,21 @@ impl Writers {
         writers
     }
 
+    fn deed(&self, random: &mut fastrand::Rng) -> Deed {
+        if random.u64(0..10) < self.dated_back_of_ten {
+            let took = [1, 1_500, 30_000, 600_000][random.usize(0..4)];
+            return Deed::EndUpload {
+                took: Duration::from_millis(took),
+            };
+        }
+        if random.u8(0..5) > 0 {
+            return Deed::Put;
+        }
+        Deed::Delete {
+            by_lifecycle: random.u64(0..10) < self.dated_back_of_ten,
+        }
+    }
+
     async fn write_key(
         self,
         key: String,
@@ -209,7 +267,7 @@ impl Writers {
             if !growing.is_written.load(Ordering::Relaxed) {
                 return;
             }
-            let event = growing.write(&key, change, random.u8(0..5) == 0);
+            let event = growing.write(&key, change, self.deed(&mut random));
             let twice = random.u64(0..10) < self.doubled_of_ten;
             for _ in 0..=u64::from(twice) {
                 let delay = Duration::from_millis(random.u64(0..=self.delay_ms));

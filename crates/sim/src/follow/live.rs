@@ -2,6 +2,7 @@
 //! had, send the rest.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bridge_core::clock::Clock;
@@ -60,6 +61,9 @@ pub(super) struct Realtime {
     pub(super) clock: SimClock,
     /// As what changes are sent.
     pub(super) order: LiveOrder,
+    /// As what they are sent until something is held: then another order is deployed.
+    pub(super) first_order: LiveOrder,
+    pub(super) is_switched: Arc<AtomicBool>,
     pub(super) timeout: Duration,
     pub(super) killed_of_ten: u64,
     pub(super) frozen_of_ten: u64,
@@ -82,8 +86,11 @@ impl Realtime {
         loop {
             sleep(POLL).await;
             while invocations.try_join_next().is_some() {}
+            if self.stream.now().hold.is_some() {
+                self.is_switched.store(true, Ordering::Relaxed);
+            }
             // Two that send what comes would meet in a group.
-            let most = match self.order {
+            let most = match self.order_now() {
                 LiveOrder::Notified => 1,
                 LiveOrder::Newest | LiveOrder::Exact => CONCURRENCY,
             };
@@ -95,6 +102,15 @@ impl Realtime {
                 number += 1;
                 invocations.spawn(self.clone().invocation(taken, number, random.fork()));
             }
+        }
+    }
+
+    /// As what an invocation sends that begins now.
+    pub(super) fn order_now(&self) -> LiveOrder {
+        if self.is_switched.load(Ordering::Relaxed) {
+            self.order
+        } else {
+            self.first_order
         }
     }
 
@@ -129,7 +145,8 @@ impl Realtime {
         let clock = Off(self.clock, random.i64(-MOST_OFF_MS..=MOST_OFF_MS));
         let end = tokio::time::Instant::now() + self.timeout.saturating_sub(MARGIN);
         let left = || end.saturating_duration_since(tokio::time::Instant::now());
-        let looked = look(&self.stream, self.order, &clock, left(), &mut random);
+        let order = self.order_now();
+        let looked = look(&self.stream, order, &clock, left(), &mut random);
         let stream = match looked.await {
             Ok(stream) if stream.hold.is_none() => stream,
             _ => return vec![true; taken.len()],
@@ -143,15 +160,12 @@ impl Realtime {
         let sequencer = |index: usize| taken[index].event.sequencer.as_deref().unwrap_or_default();
         goes.sort_by(|a, b| by_sequencer(sequencer(*a), sequencer(*b)));
         let mut failed = vec![false; taken.len()];
-        let left = match self.order {
-            LiveOrder::Exact => {
-                let sent = self.send_exact(taken, &goes, number, &stream, &clock, left(), random);
-                sent.await
-            }
-            _ => {
-                self.send(taken, &goes, number, &clock, left(), random)
-                    .await
-            }
+        let left = if order == LiveOrder::Exact {
+            let sent = self.send_exact(taken, &goes, number, &stream, &clock, left(), random);
+            sent.await
+        } else {
+            let to = (order, number);
+            self.send(taken, &goes, to, &clock, left(), random).await
         };
         for number in left {
             failed[goes[number]] = true;
@@ -159,18 +173,18 @@ impl Realtime {
         failed
     }
 
-    /// Sends changes as `LIVE_ORDER` says; which of `goes` are left over.
+    /// Sends changes as the order says; which of `goes` are left over.
     async fn send(
         &self,
         taken: &[Waiting],
         goes: &[usize],
-        number: u64,
+        (order, number): (LiveOrder, u64),
         clock: &Off,
         budget: Duration,
         mut random: fastrand::Rng,
     ) -> Vec<usize> {
         let (writer, queue) = (writer(), self.queue());
-        if self.order == LiveOrder::Notified {
+        if order == LiveOrder::Notified {
             let messages = (0..).zip(goes);
             let messages =
                 messages.map(|(number, index)| writer.message(&taken[*index].event, number));

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use bridge_core::live::store::LiveStoreError;
-use bridge_core::live::stream::{Hold, LiveOrder, StreamStore};
+use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, StreamStore};
 use bridge_core::timestamp::Timestamp;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
@@ -29,7 +29,7 @@ impl StreamStore for Holding {
         panic!("not of an invocation")
     }
 
-    async fn release(&self, _: &str, _: Option<Timestamp>) -> Result<(), LiveStoreError> {
+    async fn release(&self, _: &str, _: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
         panic!("not of an invocation")
     }
 }
