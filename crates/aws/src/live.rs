@@ -15,7 +15,8 @@ const MAY_CLAIM: &str =
     "attribute_not_exists(claimOwner) OR claimUntil < :now OR claimOwner = :owner";
 
 const CLAIM: &str = "SET claimOwner = :owner, claimUntil = :until, expiresAt = :expires, \
-    intents = list_append(if_not_exists(intents, :none), :intent) ADD revision :one";
+    intents = list_append(if_not_exists(intents, :none), :intent), \
+    removing = list_append(if_not_exists(removing, :none), :removals) ADD revision :one";
 
 const MAY_RETURN: &str = "claimOwner = :owner AND revision = :revision";
 
@@ -46,11 +47,17 @@ fn read(before: &Item, owner: &str) -> Claimed {
     let revision = before
         .get("revision")
         .and_then(|revision| revision.n.as_ref()?.parse().ok());
-    let intents = before.get("intents").into_iter().flat_map(Value::texts);
+    // An item that was written before removals were kept apart has none.
+    let texts = |name: &str| {
+        let list = before.get(name).into_iter().flat_map(Value::texts);
+        list.cloned().collect()
+    };
     Claimed {
         place: Place {
             sent: text("sent"),
-            intents: intents.cloned().collect(),
+            intents: texts("intents"),
+            removed: texts("removed"),
+            removing: texts("removing"),
         },
         is_own: text("claimOwner").as_deref() == Some(owner),
         revision: revision.unwrap_or(0u64) + 1,
@@ -67,7 +74,8 @@ impl LiveStore for DynamoLive {
             .value(":until", Value::number(claim.until.0))
             .value(":expires", Value::number(claim.expires.0 / 1000))
             .value(":now", Value::number(now.0))
-            .value(":intent", Value::list(std::slice::from_ref(&claim.intent)))
+            .value(":intent", Value::list(claim.intent.newest.as_slice()))
+            .value(":removals", Value::list(&claim.intent.removals))
             .value(":none", Value::list(&[]))
             .value(":one", Value::number(1))
             .answer_before();
@@ -79,12 +87,14 @@ impl LiveStore for DynamoLive {
         let sent = done.place.sent.as_deref();
         let update = match sent {
             Some(_) => {
-                "SET expiresAt = :expires, intents = :intents, sent = :sent \
-                        REMOVE claimOwner, claimUntil"
+                "SET expiresAt = :expires, intents = :intents, removed = :removed, \
+                    removing = :removing, sent = :sent \
+                    REMOVE claimOwner, claimUntil"
             }
             None => {
-                "SET expiresAt = :expires, intents = :intents \
-                     REMOVE claimOwner, claimUntil, sent"
+                "SET expiresAt = :expires, intents = :intents, removed = :removed, \
+                    removing = :removing \
+                    REMOVE claimOwner, claimUntil, sent"
             }
         };
         let mut update = self
@@ -94,7 +104,9 @@ impl LiveStore for DynamoLive {
             .value(":owner", Value::text(&done.owner))
             .value(":revision", Value::number(done.revision))
             .value(":expires", Value::number(done.expires.0 / 1000))
-            .value(":intents", Value::list(&done.place.intents));
+            .value(":intents", Value::list(&done.place.intents))
+            .value(":removed", Value::list(&done.place.removed))
+            .value(":removing", Value::list(&done.place.removing));
         if let Some(sent) = sent {
             update = update.value(":sent", Value::text(sent));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
 use bridge_core::live::store::LiveStoreError;
-use bridge_core::live::stream::{Hold, LiveOrder, Stream, StreamStore};
+use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, Stream, StreamStore};
 use bridge_core::timestamp::Timestamp;
 
 use crate::signed::ServiceClient;
@@ -26,7 +26,10 @@ const HOLD: &str = "SET holdOwner = :owner, holdSince = if_not_exists(holdSince,
 const HOLDS: &str = "holdOwner = :owner";
 
 const RELEASE_AT: &str = "SET #boundary = :boundary, covered = :boundary \
-    REMOVE holdOwner, holdSince ADD #generation :one";
+    REMOVE holdOwner, holdSince, #order, coveredDatedBack ADD #generation :one";
+
+const RELEASE_DATED_BACK: &str = "SET #boundary = :boundary, covered = :boundary, \
+    coveredDatedBack = :datedBack REMOVE holdOwner, holdSince, #order ADD #generation :one";
 
 /// The stream of a live table.
 #[derive(Debug, Clone)]
@@ -72,6 +75,7 @@ fn parse(item: &Item) -> Result<Stream, Unreadable> {
         hold: hold.transpose()?,
         boundary: boundary.map(Timestamp),
         covered: read_number(item, "covered")?.map(Timestamp),
+        covered_dated_back: read_number(item, "coveredDatedBack")?.map(Timestamp),
         generation: read_number(item, "generation")?.unwrap_or(0),
         order: order.transpose()?,
     })
@@ -124,19 +128,23 @@ impl StreamStore for DynamoStream {
         Ok(())
     }
 
-    async fn release(
-        &self,
-        owner: &str,
-        boundary: Option<Timestamp>,
-    ) -> Result<(), LiveStoreError> {
-        let update = match boundary {
-            Some(boundary) => self
-                .table
-                .update(ID, RELEASE_AT)
-                .name("#boundary", "boundary")
-                .name("#generation", "generation")
-                .value(":boundary", Value::number(boundary.0))
-                .value(":one", Value::number(1)),
+    async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
+        let update = match end {
+            Some(end) => {
+                let expression = end.dated_back.map_or(RELEASE_AT, |_| RELEASE_DATED_BACK);
+                let update = self
+                    .table
+                    .update(ID, expression)
+                    .name("#boundary", "boundary")
+                    .name("#generation", "generation")
+                    .name("#order", "order")
+                    .value(":boundary", Value::number(end.until.0))
+                    .value(":one", Value::number(1));
+                match end.dated_back {
+                    Some(time) => update.value(":datedBack", Value::number(time.0)),
+                    None => update,
+                }
+            }
             None => self.table.update(ID, "REMOVE holdOwner, holdSince"),
         };
         let update = update.only_if(HOLDS).value(":owner", Value::text(owner));

@@ -8,8 +8,9 @@ use bridge_aws::signed::service::DYNAMODB;
 use bridge_aws::stream::DynamoStream;
 use bridge_core::failure::FailureKind;
 use bridge_core::live::exact::store::{KeyClaim, KeyStore as _};
-use bridge_core::live::store::{Claim, LiveStore as _, LiveStoreError};
-use bridge_core::live::stream::{LiveOrder, StreamStore as _};
+use bridge_core::live::place::{Intent, Place};
+use bridge_core::live::store::{Claim, LiveStore as _, LiveStoreError, Return};
+use bridge_core::live::stream::{HistoryEnd, LiveOrder, StreamStore as _};
 use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
@@ -49,7 +50,10 @@ fn claim() -> Claim {
         owner: "r#1".to_owned(),
         until: Timestamp(1_500),
         expires: Timestamp(9_999),
-        intent: "05".to_owned(),
+        intent: Intent {
+            newest: Some("05".to_owned()),
+            removals: vec!["v1".to_owned()],
+        },
     }
 }
 
@@ -73,6 +77,9 @@ async fn an_update_is_asked_for_and_the_item_before_it_read() {
     let claimed = table.live.claim(&claim(), Timestamp(1_000)).await.unwrap();
     assert_eq!(claimed.place.sent.as_deref(), Some("04"));
     assert_eq!(claimed.place.intents, ["03", "05"]);
+    // It was written before removals were kept apart.
+    let removals = [claimed.place.removed, claimed.place.removing];
+    assert_eq!(removals.concat(), Vec::<String>::new());
     assert!(claimed.is_own);
     assert_eq!(claimed.revision, 8);
     let server = &table.server;
@@ -88,15 +95,80 @@ async fn an_update_is_asked_for_and_the_item_before_it_read() {
             "ConditionExpression":
                 "attribute_not_exists(claimOwner) OR claimUntil < :now OR claimOwner = :owner",
             "UpdateExpression": "SET claimOwner = :owner, claimUntil = :until, expiresAt = :expires, \
-                intents = list_append(if_not_exists(intents, :none), :intent) ADD revision :one",
+                intents = list_append(if_not_exists(intents, :none), :intent), \
+                removing = list_append(if_not_exists(removing, :none), :removals) ADD revision :one",
             "ExpressionAttributeValues": {
                 ":owner": { "S": "r#1" }, ":until": { "N": "1500" }, ":expires": { "N": "9" },
                 ":now": { "N": "1000" }, ":intent": { "L": [{ "S": "05" }] }, ":none": { "L": [] },
-                ":one": { "N": "1" },
+                ":one": { "N": "1" }, ":removals": { "L": [{ "S": "v1" }] },
             },
             "ReturnValues": "ALL_OLD",
         })
     );
+}
+
+#[tokio::test]
+async fn a_place_is_given_back_whole_and_read_again() {
+    let table = Table::answering(
+        r#"{"Attributes":{"removed":{"L":[{"S":"v1"}]},"removing":{"L":[{"S":"v2"}]}}}"#,
+    )
+    .await;
+    let claimed = table.live.claim(&claim(), Timestamp(1_000)).await.unwrap();
+    let place = Place {
+        removed: vec!["v1".to_owned()],
+        removing: vec!["v2".to_owned()],
+        ..Place::default()
+    };
+    assert_eq!(claimed.place, place);
+    let done = Return {
+        key: "k".to_owned(),
+        owner: "r#1".to_owned(),
+        revision: 1,
+        place,
+        expires: Timestamp(9_999),
+    };
+    table.live.give_back(&done).await.unwrap();
+    let asked = table.server.asked(1);
+    assert_eq!(
+        asked["UpdateExpression"],
+        "SET expiresAt = :expires, intents = :intents, removed = :removed, removing = :removing \
+            REMOVE claimOwner, claimUntil, sent"
+    );
+    let values = &asked["ExpressionAttributeValues"];
+    assert_eq!(values[":removed"], json!({ "L": [{ "S": "v1" }] }));
+    assert_eq!(values[":removing"], json!({ "L": [{ "S": "v2" }] }));
+}
+
+#[tokio::test]
+async fn a_stream_is_released_with_where_its_history_ended_and_without_an_order() {
+    let table = Table::answering("{}").await;
+    for (number, dated_back, expression) in [
+        (
+            0,
+            None,
+            "SET #boundary = :boundary, covered = :boundary \
+                REMOVE holdOwner, holdSince, #order, coveredDatedBack ADD #generation :one",
+        ),
+        (
+            1,
+            Some(Timestamp(3)),
+            "SET #boundary = :boundary, covered = :boundary, coveredDatedBack = :datedBack \
+                REMOVE holdOwner, holdSince, #order ADD #generation :one",
+        ),
+    ] {
+        let until = Timestamp(5);
+        let end = HistoryEnd { until, dated_back };
+        table.stream.release("job", Some(end)).await.unwrap();
+        let asked = table.server.asked(number);
+        assert_eq!(asked["UpdateExpression"], expression);
+        assert_eq!(
+            asked["ExpressionAttributeNames"],
+            json!({ "#boundary": "boundary", "#generation": "generation", "#order": "order" })
+        );
+        let values = &asked["ExpressionAttributeValues"];
+        let time = dated_back.map(|time| json!({ "N": time.0.to_string() }));
+        assert_eq!(values.get(":datedBack"), time.as_ref());
+    }
 }
 
 #[tokio::test]
