@@ -21,6 +21,7 @@ use bridge_aws::signed::service::{DYNAMODB, SQS};
 use bridge_aws::stream::DynamoStream;
 use bridge_core::listing::lister::Lister;
 use bridge_core::live::exact::store::KeyStore as _;
+use bridge_core::live::place::Intent;
 use bridge_core::live::store::{Claim, LiveStore as _};
 use bridge_core::timestamp::Timestamp;
 use bridge_core::watched::{Versioned as _, Versioning};
@@ -102,7 +103,7 @@ async fn live_store_on_dynamodb() {
     let claim = Claim {
         key: key.to_owned(),
         owner: "newest".to_owned(),
-        intent: "01".to_owned(),
+        intent: Intent::default(),
         until: Timestamp(2_000),
         expires: Timestamp(2_000_000_000_000),
     };
