@@ -98,7 +98,7 @@ fn walk(stack: &Stack<'_>, client: &Client) -> anyhow::Result<()> {
     println!(
         "\nBoth streams report the same {everything} changes, with the same event ids.\n\
          S3 notifies in no order, so realtime may show an older change of a key last: compare `sequencer`, or\n\
-         deploy with LiveOrder=newest. A reseed is always in order.\n\n\
+         deploy with LiveOrder=exact. A reseed is always in order.\n\n\
          What to try next:\n  \
          cargo xtask up          leave such a stack running, to play with\n  \
          sam build && sam deploy      the same on AWS"
