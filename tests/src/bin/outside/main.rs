@@ -12,7 +12,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use bridge_aws::{machine, sdk};
+use bridge_aws::sdk;
+use e2e::aws;
 use e2e::history::History;
 use e2e::history::replayed::{Replay, Ties, reseed};
 use live::Notified;
@@ -44,7 +45,7 @@ async fn main() -> ExitCode {
 async fn check() -> anyhow::Result<usize> {
     let folder = std::env::var_os("OUTSIDE_FOLDER").map(PathBuf::from);
     let folder = folder.context("run by `cargo xtask outside`, which sets OUTSIDE_FOLDER")?;
-    let config = machine::load().await;
+    let config = aws::load().await;
     let s3 = sdk::s3(&config);
     let listener = live::Listener::start().await?;
     let sns = aws_sdk_sns::Client::new(&config);
