@@ -128,3 +128,20 @@ async fn a_key_without_an_item_begins_no_further_back_than_items_last() {
     stack.notify("first", &[came(&rows[1])]).await;
     assert_eq!(stack.queue.taken(), ["created v1"]);
 }
+
+/// A key of many pages: reads end with the first, and more than two hundred uploads have been sent one by one. The last is
+/// removed for good, so the next one reads all of it.
+#[tokio::test(start_paused = true)]
+async fn an_upload_whose_name_was_dropped_unread_is_not_sent_again() {
+    let rows: Vec<Row> = (0..230).map(|n| upload(&format!("u{n}"), n)).collect();
+    let mut stack = Stack::of([]);
+    stack.bucket.page = (Duration::ZERO, 10);
+    for (number, row) in rows.iter().enumerate() {
+        stack.bucket.set(rows[..=number].to_vec());
+        stack.notify(&number.to_string(), &[came(row)]).await;
+    }
+    let next = put("next", 230);
+    stack.bucket.set(rows[..229].iter().chain([&next]).cloned());
+    stack.notify("again", &[came(&next)]).await;
+    assert_eq!(stack.queue.taken().len(), 231);
+}

@@ -246,12 +246,13 @@ pub fn after(listed: &Listed, before: Option<Sent>, run: &Run, count: usize) -> 
     if dated_back.len() > MOST_NAMED {
         let dropped = dated_back.len() - MOST_NAMED;
         dated_back.drain(..dropped);
-        if let Some(oldest) = dropped
-            .checked_sub(unlisted)
-            .and_then(|place| listed_here.get(place))
-        {
-            named_since = named_since.max(oldest.last_modified);
-        }
+        named_since = match dropped.checked_sub(unlisted) {
+            Some(place) => listed_here
+                .get(place)
+                .map_or(named_since, |oldest| named_since.max(oldest.last_modified)),
+            // Whose name was dropped is older than what was read; how much, nobody knows.
+            None => named_since.max(Timestamp(versions[0].last_modified.0 + 1)),
+        };
     }
     let was_sent: HashSet<Identity> = confirmed.iter().map(|p| versions[*p].identity()).collect();
     let assumed = match &before {
