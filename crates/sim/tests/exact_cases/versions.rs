@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::stack::{BUDGET, Row, Stack, came, gone, marker, put, upload};
 
@@ -144,4 +144,27 @@ async fn an_upload_whose_name_was_dropped_unread_is_not_sent_again() {
     stack.bucket.set(rows[..229].iter().chain([&next]).cloned());
     stack.notify("again", &[came(&next)]).await;
     assert_eq!(stack.queue.taken().len(), 231);
+}
+
+/// Behind a late upload more goes again than is sent at a time, and the version that ended the first part is removed for
+/// good before the second. All of these uploads have been sent before; they follow again nevertheless.
+#[tokio::test(start_paused = true)]
+async fn what_goes_again_in_parts_goes_on_where_the_last_part_ended_though_that_is_gone() {
+    let mut rows: Vec<Row> = (0..600).map(|n| upload(&format!("u{n}"), n)).collect();
+    let mut stack = Stack::of(rows.clone());
+    stack.notify("first", &[came(&rows[599])]).await;
+    let late = upload("late", 5);
+    rows.insert(6, late.clone());
+    stack.bucket.set(rows.clone());
+    stack.bucket.page = (Duration::from_millis(100), 0);
+    let ended = [came(&late)];
+    let removes = async {
+        sleep(Duration::from_millis(110)).await;
+        let part_end = rows[6 + 499].0.clone();
+        let left = rows.iter().filter(|row| row.0 != part_end);
+        stack.bucket.set(left.cloned());
+    };
+    tokio::join!(stack.notify("second", &ended), removes);
+    let taken = stack.queue.taken();
+    assert_eq!(taken.last().map(String::as_str), Some("created u599"));
 }

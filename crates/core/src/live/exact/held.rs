@@ -8,7 +8,7 @@ use crate::live::exact::read::ReadError;
 use crate::live::exact::reported::{Reported, at};
 use crate::live::exact::run::{Listed, Run, Sent, behind, from};
 use crate::live::exact::store::{KeyClaim, KeyReturn, KeyState};
-use crate::live::exact::version::{NULL, Version};
+use crate::live::exact::version::{Identity, NULL, Version};
 use crate::live::store::LiveStoreError;
 use crate::queue::message::{Message, Writer};
 use crate::timestamp::Timestamp;
@@ -31,6 +31,8 @@ pub(super) struct Held<'k> {
     pub(super) run: Run,
     /// More is to be sent than this time.
     pub(super) has_more: bool,
+    /// With what that begins.
+    pub(super) next: Vec<Identity>,
     pub(super) attempt: u32,
     /// It was marked since it was read.
     pub(super) was_marked: bool,
@@ -53,6 +55,7 @@ impl<'k> Held<'k> {
             listed: None,
             run: Run::default(),
             has_more: false,
+            next: Vec::new(),
             was_marked: false,
             deletions_first: 0,
             outdated: Vec::new(),
@@ -97,6 +100,7 @@ impl<'k> Held<'k> {
             self.attempt = self.state.fresh_attempt(1);
         }
         self.has_more = run.places.len() > MOST_OF_A_RUN;
+        self.next = run.beginning(listed, MOST_OF_A_RUN);
         run.places.truncate(MOST_OF_A_RUN);
         self.run = run;
     }

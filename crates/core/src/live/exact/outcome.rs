@@ -74,6 +74,7 @@ impl Held<'_> {
         let begun = match &self.listed {
             // A key that is stopped goes on there, whenever that is.
             Some(Ok(_)) if !is_rewound && stopped.is_none() => Vec::new(),
+            Some(Ok(_)) if confirmed_versions == versions => self.next.clone(),
             Some(Ok(listed)) => self.run.beginning(listed, confirmed_versions),
             _ => self.state.begun.clone(),
         };
