@@ -232,3 +232,23 @@ async fn items_are_kept_for_as_long_as_they_are_needed() {
     assert!(kept.iter().all(|days| *days >= 16), "{kept:?}");
     assert!(kept.last().is_some_and(|days| *days > 300), "{kept:?}");
 }
+
+/// The same, but nothing else waited when the key was stopped, and the operator passes over what was refused.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_stopped_for_three_weeks_goes_on_behind_what_is_passed_over() {
+    let rows: Vec<Row> = (0..4).map(|n| put(&format!("v{n}"), n)).collect();
+    let stack = Stack::of(rows[..1].to_vec());
+    stack.queue.refuse("v0");
+    stack.notify("first", &[came(&rows[0])]).await;
+    stack.bucket.set(rows.clone());
+    let others: Vec<Event> = rows[1..].iter().map(came).collect();
+    stack.notify("second", &others).await;
+    let weeks = Duration::from_hours(3 * 7 * 24);
+    let weeks = i64::try_from(weeks.as_millis()).unwrap();
+    stack.clock.1.store(weeks, Ordering::Relaxed);
+    stack.go_on(Refused::Skip).await.unwrap();
+    assert_eq!(
+        stack.queue.taken(),
+        ["created v1", "created v2", "created v3"]
+    );
+}

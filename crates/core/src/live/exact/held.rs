@@ -68,6 +68,16 @@ impl<'k> Held<'k> {
         if let Ok(listed) = &mut listed {
             let skipped = &mut self.state.skipped;
             let is_skipped = |version: &Version| skipped.contains(&version.identity());
+            // A run that was begun with one of them goes on behind it.
+            let begun = &mut self.state.begun;
+            let is_begun = |version: &Version| begun.contains(&version.identity());
+            let first = listed.versions.iter().position(is_begun);
+            let next =
+                first.and_then(|place| listed.versions[place..].iter().find(|v| !is_skipped(v)));
+            let next = next
+                .map(Version::identity)
+                .filter(|next| !begun.contains(next));
+            begun.extend(next);
             let (out, versions) =
                 (listed.versions.drain(..)).partition::<Vec<Version>, _>(is_skipped);
             listed.versions = versions;
