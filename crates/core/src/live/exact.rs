@@ -95,8 +95,21 @@ impl Exact<'_> {
         random: &mut fastrand::Rng,
     ) -> Delivered {
         let end = Instant::now() + budget;
-        let (before, mut waiting) = self.sort(changes);
-        let mut delivered = deliver(self.queue, before, self.backoff, budget, random).await;
+        let (before, waiting) = self.sort(changes);
+        let delivered = deliver(self.queue, before, self.backoff, budget, random).await;
+        self.deliver_keys(changes, waiting, (budget, end), random, delivered)
+            .await
+    }
+
+    /// Adds to `delivered` what comes of the keys that are waiting.
+    async fn deliver_keys<'k>(
+        &self,
+        changes: &[Reported<'k>],
+        mut waiting: Waiting<'k>,
+        (budget, end): (Duration, Instant),
+        random: &mut fastrand::Rng,
+        mut delivered: Delivered,
+    ) -> Delivered {
         let mut rounds = 0;
         while !waiting.is_empty() {
             let left = end.saturating_duration_since(Instant::now());
@@ -256,7 +269,7 @@ impl Exact<'_> {
                 .filter_map(|number| at(changes, *number))
                 .filter(|event| !self.is_before(event))
                 .collect();
-            key.plan(self.boundary(), self.stream.generation, &notified);
+            key.plan(self.boundary(), self.stream, &notified);
         }
         let mut held = self.note_all(held, end, random).await;
         for key in &mut held {

@@ -252,3 +252,64 @@ async fn a_key_that_was_stopped_for_three_weeks_goes_on_behind_what_is_passed_ov
         ["created v1", "created v2", "created v3"]
     );
 }
+
+/// Exact began in the midst of an upload; it is refused, and passed over.
+#[tokio::test(start_paused = true)]
+async fn an_upload_from_before_the_boundary_is_passed_over() {
+    let row = upload("u", -60);
+    let stack = Stack::of([row.clone()]);
+    stack.queue.refuse("u");
+    let ended = Event {
+        event_time: Timestamp(BEGIN + 500),
+        ..came(&row)
+    };
+    stack.notify("first", &[ended]).await;
+    let went_on = stack.go_on(Refused::Skip).await.unwrap();
+    assert!(
+        went_on.leftover.is_empty() && went_on.stopped.is_empty(),
+        "{went_on:?}"
+    );
+    stack.queue.refuses.lock().unwrap().clear();
+    drop(stack.go_on(Refused::Skip).await);
+    assert!(stack.queue.taken().is_empty(), "{:?}", stack.queue.taken());
+}
+
+/// The same, sent again: once.
+#[tokio::test(start_paused = true)]
+async fn an_upload_from_before_the_boundary_is_sent_once_by_retry() {
+    let row = upload("u", -60);
+    let stack = Stack::of([row.clone()]);
+    stack.queue.refuse("u");
+    let ended = Event {
+        event_time: Timestamp(BEGIN + 500),
+        ..came(&row)
+    };
+    stack.notify("first", &[ended]).await;
+    stack.queue.refuses.lock().unwrap().clear();
+    stack.go_on(Refused::Retry).await.unwrap();
+    let next = put("v1", 5);
+    stack.bucket.set([row, next.clone()]);
+    stack.notify("second", &[came(&next)]).await;
+    assert_eq!(stack.queue.taken(), ["created u", "created v1"]);
+}
+
+/// A key is stopped; the choice is changed and changed back. What waits has no notification any more.
+#[tokio::test(start_paused = true)]
+async fn what_waits_outlives_a_new_generation() {
+    let rows: Vec<Row> = (0..4).map(|n| put(&format!("v{n}"), n)).collect();
+    let mut stack = Stack::of(rows[..1].to_vec());
+    stack.notify("first", &[came(&rows[0])]).await;
+    stack.queue.refuse("v1");
+    stack.bucket.set(rows.clone());
+    stack
+        .notify("second", &[came(&rows[1]), came(&rows[2]), came(&rows[3])])
+        .await;
+    stack.stream.generation = 2;
+    stack.stream.boundary = Some(Timestamp(BEGIN + 100_000));
+    stack.queue.refuses.lock().unwrap().clear();
+    stack.go_on(Refused::Retry).await.unwrap();
+    assert_eq!(
+        stack.queue.taken(),
+        ["created v0", "created v1", "created v2", "created v3"]
+    );
+}

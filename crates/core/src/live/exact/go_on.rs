@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::forward::Delivered;
 use crate::live::exact::Exact;
+use crate::live::exact::hints::Hints;
 use crate::live::exact::outcome::STOPPED_RETENTION;
 use crate::live::exact::read::{ReadError, Wanted, read};
 use crate::live::exact::reported::Reported;
@@ -85,7 +86,20 @@ impl Exact<'_> {
         });
         let changes: Vec<_> = changes.collect();
         let left = end.saturating_duration_since(Instant::now());
-        let delivered = self.deliver(&changes, left, random).await;
+        // Whenever it came, it is nothing that goes beside the others.
+        let waiting = changes.iter().map(|change| {
+            let hints = Hints {
+                arrivals: vec![0],
+                dated_back: change.is_dated_back().then_some(0).into_iter().collect(),
+                is_repeated: true,
+                ..Hints::default()
+            };
+            (key, hints)
+        });
+        let (waiting, time) = (waiting.collect(), (left, end));
+        let delivered = self
+            .deliver_keys(&changes, waiting, time, random, Delivered::default())
+            .await;
         if delivered.leftover.is_empty() && delivered.stopped.is_empty() {
             let call = || in_time(self.store.remove_stopped(&name));
             self.retry(MOST_RETRY).run(random, call).await?;

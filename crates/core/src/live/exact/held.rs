@@ -10,6 +10,7 @@ use crate::live::exact::run::{Listed, Run, Sent, behind, from};
 use crate::live::exact::store::{KeyClaim, KeyReturn, KeyState};
 use crate::live::exact::version::{Identity, NULL, Version};
 use crate::live::store::LiveStoreError;
+use crate::live::stream::Stream;
 use crate::queue::message::{Message, Writer};
 use crate::timestamp::Timestamp;
 
@@ -95,17 +96,19 @@ impl<'k> Held<'k> {
     }
 
     /// Decides what is sent now.
-    pub(super) fn plan(&mut self, boundary: Timestamp, generation: u64, notified: &[&Event]) {
+    pub(super) fn plan(&mut self, boundary: Timestamp, stream: &Stream, notified: &[&Event]) {
         let Some(Ok(listed)) = &self.listed else {
             return;
         };
-        let mut run = match self.sent(generation) {
+        let run = match self.sent(stream.generation) {
             Some(sent) => behind(listed, sent, notified, !self.state.begun.is_empty()),
             None => from(listed, boundary, notified),
         };
-        if self.state.generation >= generation {
-            run = run.with_begun(listed, &self.state.begun);
-        }
+        // What waits has no notification any more. But what a history held since does not wait.
+        let is_older = self.state.generation < stream.generation;
+        let held_by_history = stream.covered.filter(|_| is_older);
+        let since = held_by_history.unwrap_or(Timestamp(i64::MIN));
+        let mut run = run.with_begun(listed, &self.state.begun, since);
         if run.is_again {
             self.attempt = self.state.fresh_attempt(1);
         }

@@ -78,10 +78,13 @@ impl Held<'_> {
             Some(Ok(listed)) => self.run.beginning(listed, confirmed_versions),
             _ => self.state.begun.clone(),
         };
-        let before = self.sent(generation).cloned();
-        let sent = match &self.listed {
-            Some(Ok(listed)) => after(listed, before, &self.run, confirmed_versions),
-            _ => before,
+        let (sent, generation) = match &self.listed {
+            Some(Ok(listed)) => {
+                let before = self.sent(generation).cloned();
+                let sent = after(listed, before, &self.run, confirmed_versions);
+                (sent, generation.max(self.state.generation))
+            }
+            _ => (self.state.sent.clone(), self.state.generation),
         };
         let ended = self.state.ended_with(self.hints.unclear.iter().cloned());
         Outcome {
@@ -92,7 +95,7 @@ impl Held<'_> {
             state: KeyState {
                 sent,
                 begun,
-                generation: generation.max(self.state.generation),
+                generation,
                 attempt: self.attempt,
                 was_left: false,
                 revision: self.state.revision,

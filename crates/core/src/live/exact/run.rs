@@ -84,14 +84,16 @@ impl Run {
             .collect()
     }
 
-    /// Begins further back, with a run that was begun and not ended.
+    /// Begins further back, with a run that was begun and not ended, or what of it is not before `since`.
     #[must_use]
-    pub fn with_begun(self, listed: &Listed, begun: &[Identity]) -> Self {
+    pub fn with_begun(self, listed: &Listed, begun: &[Identity], since: Timestamp) -> Self {
         if begun.is_empty() {
             return self;
         }
         let is_begun = |version: &Version| begun.contains(&version.identity());
         let begun = listed.versions.iter().position(is_begun);
+        let is_since = |place: &usize| listed.versions[*place].effective_time >= since;
+        let begun = begun.and_then(|first| (first..listed.versions.len()).find(is_since));
         match begun.filter(|begun| self.places.first().is_none_or(|first| begun < first)) {
             Some(begun) => Self {
                 places: Self::whole(listed, begun),

@@ -150,12 +150,14 @@ fn a_run_that_was_broken_off_is_begun_again() {
     let listed = listed("v1@1 v2@5 v3@9");
     let begun = [version("v9@4").identity(), listed.versions[1].identity()];
     let run = |sent_words| behind(&listed, &sent(sent_words), &[], true);
-    let run_again = run("v1@1 v2@5 v3@9").with_begun(&listed, &begun);
+    let run_again = run("v1@1 v2@5 v3@9").with_begun(&listed, &begun, Timestamp(0));
     assert_eq!(ids(&listed, &run_again), "v2 v3 again");
-    let run_on = run("v1@1").with_begun(&listed, &begun);
+    let run_on = run("v1@1").with_begun(&listed, &begun, Timestamp(0));
     assert_eq!(ids(&listed, &run_on), "v2 v3");
+    let of_history = run("v1@1 v2@5 v3@9").with_begun(&listed, &begun, Timestamp(6_000));
+    assert_eq!(ids(&listed, &of_history), "v3 again");
     let gone = version("v9@9").identity();
-    let run = run("v1@1 v2@5").with_begun(&listed, &[gone]);
+    let run = run("v1@1 v2@5").with_begun(&listed, &[gone], Timestamp(0));
     assert_eq!(ids(&listed, &run), "v3");
 }
 
