@@ -196,9 +196,7 @@ impl Held<'_> {
             }
         }
     }
-}
 
-impl Held<'_> {
     /// What the key's going on does not see by itself, its source keeps until then.
     fn settle_stopped(&self, hints: Hints, reason: &str, delivered: &mut Delivered) {
         (delivered.stopped).push((self.claim.key.clone(), reason.to_owned()));
