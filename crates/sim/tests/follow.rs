@@ -16,6 +16,7 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::api::actions;
 use bridge_history::api::start::StartRequest;
+use bridge_history::id::JobId;
 use bridge_history::job::handover::Then;
 use bridge_history::job::invocation::Invocation;
 use bridge_history::job::live::{BucketClock, LivePortError, LivePorts, Mapping, Switched};
@@ -129,6 +130,17 @@ fn what_cannot_be_followed_or_would_come_between_is_refused_with_the_reason() {
     });
 }
 
+/// A segment of ten minutes.
+fn invocation<'a>(job_id: &'a JobId, owner: &'a str) -> Invocation<'a> {
+    Invocation {
+        job_id,
+        expected_epoch: None,
+        owner,
+        budget: Duration::from_mins(10),
+        stop: CancellationToken::new(),
+    }
+}
+
 /// A mapping that somebody reaches from some moment on.
 struct Reached {
     is_on: Arc<AtomicBool>,
@@ -175,13 +187,7 @@ fn a_segment_that_comes_late_does_not_leave_the_mapping_disabled() {
         });
         let started = actions::start(&world.ports, &config(), &then_live()).await;
         let job_id = started.unwrap().job_id;
-        let invocation = |owner| Invocation {
-            job_id: &job_id,
-            expected_epoch: None,
-            owner,
-            budget: Duration::from_mins(10),
-            stop: CancellationToken::new(),
-        };
+        let invocation = |owner| invocation(&job_id, owner);
         let late = segment::run(&cut_off, &world.settings, invocation("late"));
         let other = async {
             sleep(Duration::from_mins(2)).await;
@@ -210,14 +216,8 @@ fn a_job_that_sends_to_the_same_queue_ends_the_one_that_holds() {
         let job_id = started.unwrap().job_id;
         let unseen = elsewhere.ports.jobs.load(&other).await.unwrap().unwrap();
         world.ports.jobs.create(&unseen).await.unwrap();
-        let invocation = Invocation {
-            job_id: &job_id,
-            expected_epoch: None,
-            owner: "first",
-            budget: Duration::from_mins(10),
-            stop: CancellationToken::new(),
-        };
-        let ended = segment::run(&world.ports, &world.settings, invocation).await;
+        let first = invocation(&job_id, "first");
+        let ended = segment::run(&world.ports, &world.settings, first).await;
         assert_eq!(ended.unwrap(), SegmentEnd::Ended(Phase::Failed));
         let job = world.ports.jobs.load(&job_id).await.unwrap().unwrap();
         let error = job.last_error.unwrap();
@@ -239,13 +239,7 @@ fn a_job_that_ends_does_not_enable_the_mapping_for_another_that_holds() {
         let started = actions::start(&world.ports, &config(), &then_live()).await;
         let job_id = started.unwrap().job_id;
         stream.hold("another", BEGIN).await.unwrap();
-        let invocation = |owner| Invocation {
-            job_id: &job_id,
-            expected_epoch: None,
-            owner,
-            budget: Duration::from_mins(10),
-            stop: CancellationToken::new(),
-        };
+        let invocation = |owner| invocation(&job_id, owner);
         let failed = segment::run(&world.ports, &world.settings, invocation("first")).await;
         assert_eq!(failed.unwrap(), SegmentEnd::Ended(Phase::Failed));
         let cancel = StopRequest::Cancel;
