@@ -1,4 +1,5 @@
 //! What the policies of docs/policies allow to people and to a consumer: single actions on what the template names.
+//! Whether a deployer may do all that is needed is asked of AWS's registry (`tests/tests/deployer.rs`).
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,28 @@ const POLICIES: [(&str, &str); 2] = [
         "consumer",
         include_str!("../../docs/policies/consumer.json"),
     ),
+];
+
+const DEPLOYER: &str = include_str!("../../docs/policies/deployer.json");
+
+/// What cannot be bound to a name, or belongs to SAM: statement and resource.
+const NOT_THE_STACKS: [(&str, &str); 7] = [
+    (
+        "Transform",
+        "arn:aws:cloudformation:REGION:aws:transform/Serverless-2016-10-31",
+    ),
+    ("SummarizeTemplate", "*"),
+    (
+        "SamStack",
+        "arn:aws:cloudformation:REGION:ACCOUNT:stack/aws-sam-cli-managed-default/*",
+    ),
+    ("SamBucket", "arn:aws:s3:::aws-sam-cli-managed-default-*"),
+    ("SamBucket", "arn:aws:s3:::aws-sam-cli-managed-default-*/*"),
+    (
+        "TagMappings",
+        "arn:aws:lambda:REGION:ACCOUNT:event-source-mapping:*",
+    ),
+    ("FindLogs", "*"),
 ];
 
 fn document(text: &str) -> PolicyDocument {
@@ -78,4 +101,48 @@ fn a_consumer_sends_nothing_and_an_operator_takes_nothing_from_it() {
     assert!(!may(consumer, "sqs:SendMessage", "STACK-events.fifo"));
     assert!(may(operator, "lambda:InvokeFunction", "STACK-reseed"));
     assert!(!may(operator, "sqs:ReceiveMessage", "STACK-events.fifo"));
+}
+
+/// A mapping has no name that is known before; its function has. Roles may be passed on to the functions and their
+/// schedule alone: else whoever deploys could hand them to a machine of its own.
+#[test]
+fn a_deployer_touches_what_bears_the_stacks_name() {
+    let mut others = BTreeSet::from(NOT_THE_STACKS);
+    let policy = document(DEPLOYER);
+    for statement in &policy.statement {
+        let sid = statement.sid.as_str();
+        assert_eq!(statement.effect, "Allow");
+        let wide = statement.action.iter().find(|action| action.contains('*'));
+        assert_eq!(wide, None, "{sid}");
+        let value = |operator: &str, key: &str| {
+            let key = statement.condition.get(operator)?.get(key)?;
+            Some(serde_norway::to_string(key).unwrap())
+        };
+        if sid == "PassRoles" {
+            let to = value("StringEquals", "iam:PassedToService");
+            assert_eq!(
+                to.as_deref(),
+                Some("- lambda.amazonaws.com\n- scheduler.amazonaws.com\n")
+            );
+        }
+        for resource in &statement.resource {
+            if sid == "Mappings" {
+                let of = value("ArnLike", "lambda:FunctionArn").unwrap();
+                assert!(of.trim().ends_with(":function:STACK-*"), "{of}");
+            } else if !resource.contains("STACK") {
+                assert!(others.remove(&(sid, resource)), "{sid}: {resource}");
+            }
+        }
+    }
+    assert_eq!(others, BTreeSet::new(), "not in the policy any more");
+    for name in names() {
+        let named = policy.statement.iter().any(|statement| {
+            statement.resource.iter().any(|resource| {
+                let end = resource.rsplit(':').next().unwrap_or_default();
+                let begin = end.trim_end_matches('*');
+                resource.ends_with(&name) || begin.starts_with("STACK") && name.starts_with(begin)
+            })
+        });
+        assert!(named, "{name}");
+    }
 }
