@@ -158,6 +158,7 @@ fn nonsense_is_refused_with_the_reason() {
             &[("Ingestion", "buffered"), ("RealtimeConcurrency", "1")],
             "rule BufferedConcurrency",
         ),
+        (&[("BufferConcurrency", "1")], "rule BufferConcurrencyOfOne"),
         (&[("ReseedConcurrency", "1")], "rule ReseedConcurrencyOfOne"),
         (
             &[("Ingestion", "both")],
@@ -196,6 +197,32 @@ fn nonsense_is_refused_with_the_reason() {
         &[("RealtimeConcurrency", "1")],
     ] {
         assert!(Stack::of(&template(), given).is_ok(), "{given:?}");
+    }
+}
+
+#[test]
+fn the_pollers_of_a_buffer_are_bounded_by_their_own_choice_or_by_the_reservation() {
+    for (own, reserved, bound) in [
+        ("0", "0", None),
+        ("0", "5", Some("5")),
+        ("4", "0", Some("4")),
+        ("4", "5", Some("4")),
+    ] {
+        let chosen = [
+            ("Ingestion", "buffered"),
+            ("BufferConcurrency", own),
+            ("RealtimeConcurrency", reserved),
+        ];
+        let stack = Stack::of(&template(), &chosen).unwrap();
+        let Resource::Mapping(mapping) = &stack.resources["BufferMapping"] else {
+            panic!("BufferMapping is no mapping")
+        };
+        let found = mapping
+            .scaling_config
+            .as_ref()
+            .map(|s| s.maximum_concurrency.as_str());
+        assert_eq!(found, bound, "{chosen:?}");
+        assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
     }
 }
 

@@ -231,7 +231,11 @@ fn wired(stack: &Stack, mapping: &Mapping) -> Vec<String> {
         .scaling_config
         .as_ref()
         .map(|s| &s.maximum_concurrency);
-    if scaling != realtime.reserved_concurrent_executions.as_ref() {
+    let count = |text: &String| text.parse::<u32>().ok();
+    let reserved = realtime.reserved_concurrent_executions.as_ref();
+    if let Some(reserved) = reserved.and_then(count)
+        && scaling.and_then(count).is_none_or(|most| most > reserved)
+    {
         found.push("the mapping may start more of Realtime than may run".to_owned());
     }
     found
