@@ -8,8 +8,8 @@ use std::time::Duration;
 
 pub use crate::config::bucket::check_bucket;
 pub use crate::config::follow::FollowConfig;
-pub use crate::config::variable::{ConfigError, Lookup, check_queue_url};
-use crate::config::variable::{check_queue_region, required, text};
+pub use crate::config::variable::{ConfigError, Lookup, check_queue_region, check_queue_url};
+use crate::config::variable::{required, text};
 use crate::format::Format;
 use crate::notification::buckets::Buckets;
 use crate::queue::ordering::{Order, parse_order};
@@ -104,7 +104,8 @@ impl Config {
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let queue_url = required(lookup, "QUEUE_URL", "the URL of an SQS queue")?;
         check_queue_url("QUEUE_URL", &queue_url)?;
-        check_queue_region("QUEUE_URL", &queue_url, lookup)?;
+        let region = text(lookup, "AWS_REGION");
+        check_queue_region("QUEUE_URL", &queue_url, region.as_deref())?;
         let order = match text(lookup, "ORDER").as_deref() {
             None => Order::default_of(&queue_url),
             Some(word) => parse_order(word, &queue_url).map_err(|allowed| ConfigError {
@@ -125,7 +126,7 @@ impl Config {
             },
             key_prefix: text(lookup, "KEY_PREFIX").unwrap_or_default(),
             key_suffix: text(lookup, "KEY_SUFFIX").unwrap_or_default(),
-            region: text(lookup, "AWS_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
+            region: region.unwrap_or_else(|| "us-east-1".to_owned()),
             queue_url,
         })
     }

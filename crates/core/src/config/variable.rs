@@ -34,12 +34,14 @@ pub(super) fn text(lookup: Lookup<'_>, variable: &str) -> Option<String> {
 
 /// Refuses a queue of another region than the function's: requests are signed for the own one, and a role can be
 /// given leave for both without that helping. Where one of them is not known, nothing is refused.
-pub(super) fn check_queue_region(
+///
+/// # Errors
+/// [`ConfigError`] naming `variable` and both regions.
+pub fn check_queue_region(
     variable: &'static str,
     url: &str,
-    lookup: Lookup<'_>,
+    own: Option<&str>,
 ) -> Result<(), ConfigError> {
-    let own = text(lookup, "AWS_REGION");
     match (region_of(url), own) {
         (Some(found), Some(own)) if found != own => Err(ConfigError {
             variable,

@@ -92,6 +92,9 @@ impl StartRequest {
             None => Target::parse(&config.queue_url),
             Some(url) => {
                 config::check_queue_url("queueUrl", url)
+                    .and_then(|()| {
+                        config::check_queue_region("queueUrl", url, Some(&config.region))
+                    })
                     .map_err(|e| JobError::bad_request(e.to_string()))?;
                 Target::Queue(url.clone())
             }
@@ -220,6 +223,21 @@ pub(super) mod tests {
         let fields = json!(StartRequest::default());
         let fields: Vec<_> = fields.as_object().unwrap().keys().collect();
         assert_eq!(fields, long.as_object().unwrap().keys().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_queue_of_another_region_is_refused_with_both() {
+        let in_region = |region: &str| StartRequest {
+            queue_url: Some(format!("https://sqs.{region}.amazonaws.com/1/replay.fifo")),
+            ..StartRequest::default()
+        };
+        let own = config();
+        assert!(in_region(&own.region).resolve(&own, Timestamp(5)).is_ok());
+        let other = in_region("ap-south-2").resolve(&own, Timestamp(5));
+        let told = other.unwrap_err().to_string();
+        for part in ["queueUrl", "ap-south-2", &own.region] {
+            assert!(told.contains(part), "{part:?} is not in: {told}");
+        }
     }
 
     #[test]
