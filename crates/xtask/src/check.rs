@@ -3,6 +3,7 @@
 //! The end-to-end tests wait for leases and queues most of their time. Beside them runs what only computes, at
 //! the lowest priority.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -64,12 +65,14 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     })?;
     steps.step("deploying", || deploy(&stack))?;
     let moto = steps.step("moto", Moto::start)?;
+    let consumer = steps.step("a consumer's packages", consumer_python)?;
     let (quick, end_to_end) = std::thread::scope(|scope| {
         let beside = scope.spawn(|| beside(&steps, &runner, &tools));
         let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
             // The tests of the documentation run `sam` and Python as a reader would.
             let mut tests = runner.end_to_end(stack.command("cargo"), None);
             tests.env("MOTO_ENDPOINT", moto.endpoint());
+            tests.env("CONSUMER_PYTHON", &consumer);
             watch_keeping("end-to-end tests", &mut tests)
                 .with_context(|| format!("the emulator's log is {}", log_path().display()))
         });
@@ -98,9 +101,16 @@ pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
     stack.build()?;
     deploy(&stack)?;
     let moto = Moto::start()?;
+    let consumer = consumer_python()?;
     let mut tests = Runner::find().end_to_end(stack.command("cargo"), Some(name));
     tests.env("MOTO_ENDPOINT", moto.endpoint());
+    tests.env("CONSUMER_PYTHON", consumer);
     run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))
+}
+
+/// The Python that the documented consumer runs on.
+fn consumer_python() -> anyhow::Result<PathBuf> {
+    Ok(tools::install_consumer()?.bin().join("python3"))
 }
 
 fn spelling() -> anyhow::Result<()> {

@@ -23,6 +23,9 @@ const CHECKOV: Pinned = ("checkov", include_str!("../tools/checkov.txt"));
 /// A second S3, which only the tests need.
 const MOTO: Pinned = ("moto", include_str!("../tools/moto.txt"));
 
+/// A consumer that others wrote, which only the tests need.
+const CONSUMER: Pinned = ("consumer", include_str!("../tools/consumer.txt"));
+
 /// The spelling check, which only the tests need.
 const TYPOS: Pinned = ("typos", include_str!("../tools/typos.txt"));
 
@@ -72,6 +75,14 @@ pub(crate) fn install_checkov() -> anyhow::Result<Tools> {
 /// As [`install`].
 pub(crate) fn install_moto() -> anyhow::Result<Tools> {
     install_into(&local(), MOTO)
+}
+
+/// Installs what the tests' consumer is written with.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_consumer() -> anyhow::Result<Tools> {
+    install_into(&local(), CONSUMER)
 }
 
 /// Installs the spelling check, which only the tests need.
