@@ -36,7 +36,6 @@ fn consume(queue: &str) -> Consumed {
             queue,
             "5",
         ])
-        .env("POWERTOOLS_DEV", "true")
         .current_dir(ROOT)
         .output()
         .unwrap();
@@ -73,7 +72,11 @@ async fn powertools_know_what_the_bucket_holds() {
         ("RealtimeConcurrency", "8"),
     ];
     let stack = Stack::create("powertools", &parameters).await.unwrap();
-    let keys = ODD_KEYS.iter().map(|key| (*key).to_owned());
+    // The SDK that writes and lists here reads XML, which cannot carry control characters.
+    let keys = ODD_KEYS
+        .iter()
+        .filter(|key| !key.contains(char::is_control));
+    let keys = keys.map(|key| (*key).to_owned());
     let keys = keys.chain((0..20).map(|number| format!("plain/{number}")));
     let plan = keys.zip(0..).map(|(key, number)| (key, acts(number, ACTS)));
     let history = perform(&stack.s3, stack.output("BucketName"), plan.collect(), 4);
