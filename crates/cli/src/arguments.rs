@@ -13,6 +13,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use serde::de::value::Error as WordError;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
+use crate::clean::CleanArguments;
 use crate::jobs::JobsCommand;
 use crate::redrive::RedriveArguments;
 
@@ -34,6 +35,12 @@ pub(crate) enum Command {
     /// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, …). Exit codes: 0 done, 1 failed,
     /// 2 wrong usage or configuration, 3 interrupted and resumable.
     Reseed(Box<ReseedArguments>),
+    /// Remove jobs of `reseed` that have ended from a state directory
+    ///
+    /// Those that are done or cancelled go with their plans. What could still go on stays and is named, and so does a
+    /// job with parked events: they are in its folder only. Exit codes: 0 done, 1 something could not be read or
+    /// removed, 2 wrong usage.
+    Clean(CleanArguments),
     /// Send again what lies in a failure queue
     ///
     /// From the stack's `OnFailure` queue with `--invoke`, from its dead-letter queue with `--to`. A

@@ -3,6 +3,7 @@
 //! - [`arguments`]: the command line
 //! - [`reseed`]: a whole job in this process, its state in a local directory
 //! - [`jobs`]: the jobs of a deployed stack
+//! - [`clean`]: the jobs of a local directory that have ended are removed
 //! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
@@ -13,6 +14,7 @@
 
 mod answer;
 mod arguments;
+mod clean;
 mod estimate;
 mod jobs;
 mod preflight;
@@ -73,6 +75,7 @@ async fn main() -> ExitCode {
         .init();
     let end = match arguments.command {
         Command::Reseed(options) => Box::pin(reseed::run(*options)).await,
+        Command::Clean(options) => clean::run(&options).await,
         Command::Redrive(options) => redrive::run(options).await,
         Command::Jobs(command) => jobs::run(command).await,
     };

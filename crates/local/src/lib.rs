@@ -2,7 +2,7 @@
 //!
 //! - [`state`]: the directory, held by one process at a time
 //! - [`plans`]: runs and manifests as files
-//! - [`jobs`]: job states as files
+//! - [`jobs`]: job states as files; [`remove`]: one goes with its plan
 //! - [`lines`]: events as lines of a file or of standard output; [`output`]: which file, and what in
 //!   it is the job's; [`parked`]: the file of what cannot be delivered
 //!
@@ -15,6 +15,7 @@ pub mod lines;
 pub mod output;
 pub mod parked;
 pub mod plans;
+pub mod remove;
 pub mod state;
 
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -1,0 +1,82 @@
+//! A job's folder is removed.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use bridge_history::id::JobId;
+
+use crate::{below, make_folder};
+
+/// Beside the folder of jobs: what is being removed.
+const REMOVED: &str = "removed";
+
+/// Removes the folder of a job with its plan below `state`, whose directory this process holds; how many bytes its
+/// files had. A kill in between leaves no half job: the folder has another name before anything in it is removed,
+/// and [`rest`] removes what is left there. Nothing is followed through a symbolic link.
+///
+/// # Errors
+/// The file system's.
+pub fn job(state: &Path, job_id: &JobId) -> io::Result<u64> {
+    let folder = below(state, ["jobs", job_id.as_str()])?;
+    let bytes = bytes_below(&folder)?;
+    make_folder(&below(state, [REMOVED])?)?;
+    std::fs::rename(&folder, below(state, [REMOVED, job_id.as_str()])?)?;
+    rest(state)?;
+    Ok(bytes)
+}
+
+/// Removes what a kill left of a removal.
+///
+/// # Errors
+/// The file system's.
+pub fn rest(state: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(below(state, [REMOVED])?) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of all files below.
+fn bytes_below(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // Not of what a link leads to.
+        let found = entry.metadata()?;
+        bytes += if found.is_dir() {
+            bytes_below(&entry.path())?
+        } else {
+            found.len()
+        };
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_goes_with_what_a_kill_left_of_another_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, precious) = (folder.path().join("state"), folder.path().join("precious"));
+        std::fs::create_dir(&precious).unwrap();
+        std::fs::write(precious.join("kept"), "not ours").unwrap();
+        for made in ["jobs/one/runs", "jobs/two", "removed/three"] {
+            std::fs::create_dir_all(state.join(made)).unwrap();
+        }
+        std::fs::write(state.join("jobs/one/runs/1"), "12345").unwrap();
+        std::fs::write(state.join("jobs/one/job.json"), "123").unwrap();
+        std::os::unix::fs::symlink(&precious, state.join("jobs/one/link")).unwrap();
+        std::os::unix::fs::symlink(&precious, state.join("jobs/linked")).unwrap();
+
+        let removed = job(&state, &JobId::stored("one".to_owned())).unwrap();
+        let link = precious.to_str().unwrap().len() as u64;
+        assert_eq!(removed, 8 + link);
+        assert!(!state.join("jobs/one").exists() && !state.join("removed").exists());
+        assert!(state.join("jobs/two").exists());
+        job(&state, &JobId::stored("linked".to_owned())).unwrap_err();
+        job(&state, &JobId::stored("..".to_owned())).unwrap_err();
+        assert!(precious.join("kept").exists());
+    }
+}
