@@ -15,7 +15,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// What is done to each key.
 const ACTS: usize = 8;
 
-/// Key to ETag.
+/// Key to entity tag.
 type Present = BTreeMap<String, String>;
 
 /// What `consume.py` prints.

@@ -36,9 +36,8 @@ fn step(name: &str) -> String {
     let lines = script
         .lines()
         .take_while(|line| line.starts_with("          "));
-    let script: String = lines
-        .map(|line| format!("{}\n", line.trim_start()))
-        .collect();
+    let script: Vec<_> = lines.map(str::trim_start).collect();
+    let script = script.join("\n");
     script.replace("${{ matrix.arch }}", ARCHITECTURE)
 }
 
