@@ -72,7 +72,8 @@ impl DynamoJobs {
     }
 }
 
-fn read(item: Item) -> Result<Job, JobStoreError> {
+/// Reads an item.
+pub(crate) fn read(item: Item) -> Result<Job, JobStoreError> {
     let job_id = match item.get(KEY) {
         Some(AttributeValue::S(job_id)) => JobId::stored(job_id.clone()),
         _ => JobId::stored(String::new()), // a table's key is never missing

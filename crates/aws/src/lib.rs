@@ -15,7 +15,8 @@
 //! - [`machine`]: the configuration from profiles, roles and the metadata service
 //! - [`lister`]: `ListObjectVersions` as the response document, past the SDK's parser
 //! - [`plans`]: runs and manifests in S3
-//! - [`jobs`]: job states in `DynamoDB`, every write conditional
+//! - [`jobs`]: job states in `DynamoDB`, every write conditional; [`job_stream`]: what its stream hands over
+//! - [`event_bus`]: where others are told of them
 //! - [`queues`]: any queue by its URL
 //! - [`watched`]: how the bucket is set up; [`bucket_clock`]: its time
 //! - [`continuation`]: the next segment, by an asynchronous invocation; [`mapping`]: the buffer's event source mapping
@@ -25,7 +26,11 @@ pub mod bounded;
 pub mod bucket_clock;
 #[cfg(feature = "history")]
 pub mod continuation;
+#[cfg(feature = "history")]
+pub mod event_bus;
 mod http;
+#[cfg(feature = "history")]
+pub mod job_stream;
 #[cfg(feature = "history")]
 pub mod jobs;
 pub mod keys;

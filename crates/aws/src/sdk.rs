@@ -34,7 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// realtime does not have). What reads less has a bound of its own.
 const MOST_ANSWER: usize = 256 * 1024 * 1024;
 
-/// Bytes of an answer of SQS, `DynamoDB` or Lambda, at most. They hold a megabyte of texts (six for an
+/// Bytes of an answer of SQS, `DynamoDB`, Lambda or `EventBridge`, at most. They hold a megabyte of texts (six for an
 /// invocation), which JSON may write six times as long.
 /// Source: Amazon SQS API Reference, "`ReceiveMessage`"; Amazon `DynamoDB` Developer Guide, "`Scan`"; AWS
 /// Lambda Developer Guide, "Lambda quotas".
@@ -158,6 +158,15 @@ pub fn lambda(config: &SdkConfig) -> aws_sdk_lambda::Client {
     let builder = aws_sdk_lambda::config::Builder::from(config);
     let config = builder.http_client(documents(config)).build();
     aws_sdk_lambda::Client::from_conf(config)
+}
+
+/// An `EventBridge` client.
+#[cfg(feature = "history")]
+#[must_use]
+pub fn eventbridge(config: &SdkConfig) -> aws_sdk_eventbridge::Client {
+    let builder = aws_sdk_eventbridge::config::Builder::from(config);
+    let config = builder.http_client(documents(config)).build();
+    aws_sdk_eventbridge::Client::from_conf(config)
 }
 
 /// The configuration's HTTP client, for answers that are one JSON document.

@@ -4,10 +4,11 @@
 //! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
 //! - `then`: whether live changes may follow a job, and a job may start beside
 //! - [`queue`]: whether the queue of a job to start may be used
-//! - [`answer`]: a job as it is shown
+//! - [`answer`]: a job as it is shown; [`event`]: as it is told to others
 
 pub mod actions;
 pub mod answer;
+pub mod event;
 pub mod list;
 pub mod queue;
 pub mod request;

@@ -2,7 +2,7 @@
 //!
 //! - [`state`]: the job and what may become of it (pure), `requested`: by an operator's request;
 //!   [`stored`]: how it is kept; [`options`]: what it was asked to do; [`phase`]: where it is in its life;
-//!   [`place`]: where it stands in the list of jobs
+//!   [`place`]: where it stands in the list of jobs; [`transition`]: what of it is told to others
 //! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
 //!   how it works; `segment_error`: why it stopped early; `settle`: what
 //!   is to become of the job then
@@ -10,9 +10,11 @@
 //! - [`sweep`]: continues jobs whose segment died
 //! - [`handover`]: how far a job is that live changes follow, `hand_over`: the work for it; [`tend`]: looks after
 //!   its hold; [`live`]: what it touches
-//! - [`ports`]: everything a job touches; [`store`]: where jobs are kept; [`error`]: why they fail
+//! - [`ports`]: everything a job touches; [`store`]: where jobs are kept; [`event_bus`]: where others are told of
+//!   them; [`error`]: why they fail
 
 pub mod error;
+pub mod event_bus;
 mod hand_over;
 pub mod handover;
 mod heartbeat;
@@ -36,3 +38,4 @@ pub mod stored;
 pub mod sweep;
 mod takeover;
 pub mod tend;
+pub mod transition;

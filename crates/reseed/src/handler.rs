@@ -4,6 +4,7 @@ mod hold;
 
 use std::time::{Duration, SystemTime};
 
+use bridge_aws::job_stream::WrittenJobs;
 use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
 use bridge_core::watched::{
@@ -11,10 +12,12 @@ use bridge_core::watched::{
 };
 use bridge_history::api::actions;
 use bridge_history::api::answer::JobAnswer;
+use bridge_history::api::event::tell;
 use bridge_history::api::list::list;
 use bridge_history::api::queue;
 use bridge_history::api::request::{ContinueRequest, Request};
 use bridge_history::job::error::JobError;
+use bridge_history::job::event_bus::EventBus;
 use bridge_history::job::invocation::Invocation;
 use bridge_history::job::ports::Ports;
 use bridge_history::job::segment;
@@ -36,6 +39,7 @@ pub(crate) struct Reseed {
     config: ReseedConfig,
     ports: Ports,
     watch: Watch,
+    bus: Box<dyn EventBus>,
     settings: SegmentSettings,
 }
 
@@ -51,7 +55,13 @@ pub(crate) struct Watch {
 impl Reseed {
     /// Works with `ports` as `config` says, in a function of `memory_mib`. A quarter of that is for
     /// object versions; reading runs, pages in flight and the SDK take their part.
-    pub(crate) fn new(config: ReseedConfig, ports: Ports, watch: Watch, memory_mib: usize) -> Self {
+    pub(crate) fn new(
+        config: ReseedConfig,
+        ports: Ports,
+        watch: Watch,
+        bus: Box<dyn EventBus>,
+        memory_mib: usize,
+    ) -> Self {
         let seed = fastrand::u64(..);
         let mut settings = SegmentSettings::new(config.common.region.clone(), seed);
         settings.lease = config.lease;
@@ -61,6 +71,7 @@ impl Reseed {
             config,
             ports,
             watch,
+            bus,
             settings,
         }
     }
@@ -75,6 +86,11 @@ impl Reseed {
         request_id: &str,
         deadline: SystemTime,
     ) -> Result<Value, JobError> {
+        // What the table's stream hands over; all else is asked for by an action.
+        if let Some(written) = WrittenJobs::read(&input) {
+            let told = tell(&*self.bus, &written.writes, &written.partition).await?;
+            return Ok(json!({ "told": told }));
+        }
         let request = Request::parse(input)
             .inspect_err(|error| tracing::error!(%error, "the request was refused"))?;
         let ports = &self.ports;
@@ -201,7 +217,7 @@ impl Reseed {
         ]
     }
 
-    /// Whether bucket, table and queue answer, and whether the bucket is set up so that its changes
+    /// Whether bucket, table, queue and event bus answer, and whether the bucket is set up so that its changes
     /// arrive. `ok` only if all was looked at and is well.
     async fn health(&self) -> Result<Value, JobError> {
         let config = &self.config;
@@ -218,8 +234,16 @@ impl Reseed {
             Ok(_) => Finding::Ok,
             Err(error) => Finding::Wrong(error.to_string()),
         };
+        let events = self.bus.check().await;
         let [versioning, notifications] = self.setup().await;
-        let all = [&bucket, &queue, &table, &versioning, &notifications];
+        let all = [
+            &bucket,
+            &queue,
+            &table,
+            &events,
+            &versioning,
+            &notifications,
+        ];
         let status = if all.iter().any(|found| matches!(found, Finding::Wrong(_))) {
             "unhealthy"
         } else if all.iter().any(|found| **found != Finding::Ok) {
@@ -238,6 +262,7 @@ impl Reseed {
             },
             "queue": { "url": config.common.queue_url, "status": told(&queue) },
             "table": { "name": config.table, "status": told(&table) },
+            "events": { "bus": "default", "status": told(&events) },
         });
         if self.ports.live.is_some() {
             answer["hold"] = match hold(&self.ports).await {

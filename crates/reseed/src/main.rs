@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bridge_aws::bucket_clock::S3Clock;
 use bridge_aws::continuation::LambdaContinuation;
+use bridge_aws::event_bus::DefaultBus;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::mapping::LambdaMapping;
@@ -109,5 +110,6 @@ async fn wire(config: ReseedConfig) -> Reseed {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1024);
-    Reseed::new(config, ports, watch, memory)
+    let bus = Box::new(DefaultBus::new(sdk::eventbridge(&sdk)));
+    Reseed::new(config, ports, watch, bus, memory)
 }

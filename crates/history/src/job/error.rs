@@ -5,6 +5,7 @@ use bridge_core::live::store::LiveStoreError;
 use bridge_core::text::{MOST_SHOWN, shown};
 
 use crate::id::JobId;
+use crate::job::event_bus::EventBusError;
 use crate::job::phase::Phase;
 
 /// Why a job could not be read or written.
@@ -90,6 +91,9 @@ pub enum JobError {
     /// The live table's refusal.
     #[error(transparent)]
     Live(#[from] LiveStoreError),
+    /// The event bus's refusal.
+    #[error(transparent)]
+    Bus(#[from] EventBusError),
 }
 
 impl JobError {
@@ -108,6 +112,7 @@ impl JobError {
             Self::WrongPhase { .. } | Self::Ending { .. } => "WrongPhase",
             Self::Store(_) => "JobStore",
             Self::Live(_) => "LiveTable",
+            Self::Bus(_) => "EventBus",
         }
     }
 }

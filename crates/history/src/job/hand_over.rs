@@ -23,6 +23,7 @@ use crate::job::phase::Phase;
 use crate::job::segment_error::SegmentError;
 use crate::job::state::Job;
 use crate::job::store::JobStore;
+use crate::job::transition::Transition;
 use crate::send::checkpoint::Checkpoint;
 
 /// After so long a wait it is written down how long has been waited.
@@ -109,6 +110,9 @@ impl HandingOver<'_> {
     async fn disable(&mut self, step: Step, since: Timestamp) -> Result<(), SegmentError> {
         let mapping_is_gone = self.switch(false).await?;
         let changed = self.step(step, move |job, handover| {
+            if job.step() == Some(Step::Holding) {
+                job.transition = Some(Transition::Held);
+            }
             handover.held_since = job.held_since().or(Some(since));
             handover.mapping_is_gone = mapping_is_gone;
         });

@@ -5,6 +5,7 @@ use bridge_core::timestamp::Timestamp;
 use crate::job::error::JobError;
 use crate::job::phase::Phase;
 use crate::job::state::{Job, StopRequest};
+use crate::job::transition::Transition;
 use crate::send::parking::OnUndeliverable;
 
 impl Job {
@@ -86,6 +87,7 @@ impl Job {
         let mut next = self.next(now);
         next.options.on_undeliverable = on_undeliverable.unwrap_or(self.options.on_undeliverable);
         next.wake(now);
+        next.transition = Some(Transition::Resumed);
         Ok(next)
     }
 

@@ -10,6 +10,7 @@ use crate::id::{Epoch, JobId};
 use crate::job::handover::{Handover, Step};
 use crate::job::options::Options;
 use crate::job::phase::Phase;
+use crate::job::transition::Transition;
 use crate::plan::manifest::Summary;
 use crate::send::checkpoint::Checkpoint;
 use crate::send::target::Target;
@@ -87,6 +88,8 @@ pub struct Job {
     pub epoch: Epoch,
     /// One higher at every write.
     pub revision: u64,
+    /// What its last write did, where others may want to act on it.
+    pub transition: Option<Transition>,
     /// Who works on it.
     pub lease: Option<Lease>,
     /// What the operator wants.
@@ -168,6 +171,7 @@ impl Job {
             phase: Phase::Scanning,
             epoch: Epoch::default(),
             revision: 0,
+            transition: Some(Transition::Started),
             lease: None,
             stop_request: None,
             bucket: bucket.to_owned(),
@@ -260,6 +264,7 @@ impl Job {
         let mut next = self.clone();
         next.revision += 1;
         next.updated_at = now;
+        next.transition = None;
         next
     }
 
@@ -331,6 +336,13 @@ impl Job {
     /// Stops the job. A paused or failed one is kept until somebody decides.
     pub fn end_as(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
+        self.transition = match phase {
+            Phase::Scanning | Phase::Sending => None,
+            Phase::Paused => Some(Transition::Paused),
+            Phase::Failed => Some(Transition::Failed),
+            Phase::Done => Some(Transition::Done),
+            Phase::Cancelled => Some(Transition::Cancelled),
+        };
         self.lease = None;
         self.stop_request = None;
         if matches!(phase, Phase::Done | Phase::Cancelled) {

@@ -11,6 +11,7 @@ use crate::job::handover::Handover;
 use crate::job::options::Options;
 use crate::job::phase::Phase;
 use crate::job::state::{Counts, Job, Lease, StopRequest};
+use crate::job::transition::Transition;
 use crate::plan::manifest::Summary;
 use crate::send::checkpoint::Checkpoint;
 
@@ -23,6 +24,9 @@ pub struct StoredJob {
     phase: Phase,
     epoch: Epoch,
     revision: u64,
+    /// The mapping of the table's stream asks for items that have it: docs/decisions/0032.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transition: Option<Transition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease: Option<Lease>,
     #[serde(default, rename = "wish", skip_serializing_if = "Option::is_none")]
@@ -58,6 +62,7 @@ impl From<&Job> for StoredJob {
             phase: job.phase,
             epoch: job.epoch,
             revision: job.revision,
+            transition: job.transition,
             lease: job.lease,
             stop_request: job.stop_request,
             bucket: job.bucket,
@@ -85,6 +90,7 @@ impl From<StoredJob> for Job {
             phase: stored.phase,
             epoch: stored.epoch,
             revision: stored.revision,
+            transition: stored.transition,
             lease: stored.lease,
             stop_request: stored.stop_request,
             bucket: stored.bucket,
@@ -135,11 +141,20 @@ mod tests {
         assert_eq!(read(stored(&job)), job);
     }
 
+    /// The filter of the table's stream (`template.yaml`) looks at its name, and that it is a text.
+    #[test]
+    fn only_a_write_that_others_are_told_of_bears_a_transition() {
+        let started = job();
+        assert_eq!(stored(&started)["transition"], json!("started"));
+        assert_eq!(stored(&leased()).get("transition"), None);
+    }
+
     /// The conversions are written by hand, and the simulated store keeps jobs as they are: nothing else
     /// notices a field that is left out of one of them.
     #[test]
     fn all_of_a_job_with_every_field_set_is_kept() {
         let mut job = leased();
+        job.transition = Some(Transition::Held);
         job.stop_request = Some(StopRequest::Pause);
         job.manifest = Some("jobs/j-1/manifest-000001-1.json".to_owned());
         job.planned = Some(Summary {
