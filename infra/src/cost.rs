@@ -118,6 +118,8 @@ pub const ALARMS: u32 = 14;
 /// Services keep a data key for five minutes. Of an idle stack only the sweep asks, for the table of jobs.
 /// Source: Amazon `DynamoDB` Developer Guide, "How `DynamoDB` uses AWS KMS".
 const KEY_REQUESTS_A_MONTH: f64 = 12.0 * 24.0 * 30.0;
+/// What happens to a job that nobody stops and nothing follows: it starts and is done.
+const JOB_EVENTS: f64 = 2.0;
 /// Log lines of an invocation.
 const LOG_BYTES: f64 = 600.0;
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -199,6 +201,12 @@ impl Prices {
                 what: "EventBridge Scheduler, the sweep",
                 idle: SWEEPS_A_MONTH / 1e6 * self.scheduler.million_invocations,
                 reseed: 0.0,
+                live: 0.0,
+            },
+            Line {
+                what: "EventBridge, what happens to jobs",
+                idle: 0.0,
+                reseed: JOB_EVENTS / 1e6 * self.eventbridge.million_events,
                 live: 0.0,
             },
             Line {

@@ -219,11 +219,37 @@ pub struct Permission {
 pub struct Mapping {
     pub event_source_arn: String,
     pub function_name: String,
+    /// Of a stream: where reading begins.
+    #[serde(default)]
+    pub starting_position: String,
+    #[serde(default)]
+    pub filter_criteria: FilterCriteria,
+    /// Of a stream: whether a batch that fails is tried again in halves.
+    #[serde(default)]
+    pub bisect_batch_on_function_error: bool,
+    /// Of a stream: for how long what fails is tried again, seconds; -1: for as long as it is kept.
+    pub maximum_record_age_in_seconds: Option<i64>,
+    /// Of a stream: how often; -1: as often as its age allows.
+    pub maximum_retry_attempts: Option<i64>,
     #[serde(default)]
     pub function_response_types: Vec<String>,
     /// Seconds.
     pub maximum_batching_window_in_seconds: Option<String>,
     pub scaling_config: Option<ScalingConfig>,
+}
+
+/// Which records invoke the function: each entry alone lets one through.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FilterCriteria {
+    pub filters: Vec<RecordFilter>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RecordFilter {
+    /// JSON.
+    pub pattern: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,6 +10,7 @@ mod names;
 mod permissions;
 mod queues;
 mod storage;
+mod told;
 
 use std::fmt::Display;
 
@@ -19,7 +20,7 @@ use crate::stack::Stack;
 pub type Rule = (&'static str, fn(&Stack) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 25] = [
+pub const RULES: [Rule; 26] = [
     (
         "buckets are versioned, encrypted and private",
         storage::buckets,
@@ -106,6 +107,10 @@ pub const RULES: [Rule; 25] = [
     (
         "reseed may hold live changes back where a buffer keeps them, and knows for how long",
         follow::hold,
+    ),
+    (
+        "what happens to a job is told, and nothing else invokes for it",
+        told::jobs,
     ),
     ("what needs a person has an alarm", alarms::alarms),
 ];

@@ -14,12 +14,19 @@ pub struct Table {
     pub key_schema: Vec<KeySchema>,
     #[serde(default)]
     pub global_secondary_indexes: Vec<Index>,
+    pub stream_specification: Option<StreamSpecification>,
     #[serde(default)]
     pub time_to_live_specification: TimeToLive,
     #[serde(default)]
     pub point_in_time_recovery_specification: Recovery,
     #[serde(rename = "SSESpecification", default)]
     pub encryption: TableEncryption,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StreamSpecification {
+    pub stream_view_type: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -178,11 +178,10 @@ fn let_in(stack: &Stack, is_own: bool) -> Vec<String> {
 
 /// Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 pub(super) fn buffer(stack: &Stack) -> Vec<String> {
-    let mut mappings = stack.all(|resource| match resource {
-        Resource::Mapping(mapping) => Some(mapping),
+    let mapping = match stack.resources.get("BufferMapping") {
+        Some(Resource::Mapping(mapping)) => Some(mapping),
         _ => None,
-    });
-    let mapping = mappings.next().map(|(_, mapping)| mapping);
+    };
     if stack.queue("BufferQueue").is_none() {
         return vec!["there is no BufferQueue".to_owned()];
     }

@@ -105,8 +105,14 @@ pub(super) fn least_privilege(stack: &Stack) -> Vec<String> {
                 found.push(format!("{id} is allowed {action}"));
             }
             let excused = |action: &String| ON_ANYTHING.contains(&action.as_str());
-            // `/jobs/*` below a named bucket is a folder, not a wildcard of resources.
-            let wide = |resource: &&String| resource.replace(".Arn}/jobs/*", "").contains('*');
+            // Below a named bucket or table these are its own folder and streams, not a wildcard of resources.
+            let wide = |resource: &&String| {
+                let own = ["/jobs/*", "/stream/*"];
+                let end = own.iter().find_map(|end| resource.strip_suffix(end));
+                end.filter(|named| named.ends_with(".Arn}"))
+                    .unwrap_or(resource)
+                    .contains('*')
+            };
             let wide = statement.resource.iter().filter(wide);
             for resource in wide.filter(|r| *r != "*" || !statement.action.iter().all(excused)) {
                 let actions = statement.action.join(" ");

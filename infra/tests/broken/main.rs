@@ -9,6 +9,7 @@ mod live;
 mod permissions;
 mod queues;
 mod storage;
+mod told;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ use serde_norway::Value;
 type Broken = (&'static str, &'static str, &'static str);
 
 /// By the room of the rule that catches them (`infra/src/rules`).
-const KINDS: [&[Broken]; 9] = [
+const KINDS: [&[Broken]; 10] = [
     storage::BROKEN,
     permissions::BROKEN,
     queues::BROKEN,
@@ -31,6 +32,7 @@ const KINDS: [&[Broken]; 9] = [
     kept::BROKEN,
     live::BROKEN,
     follow::BROKEN,
+    told::BROKEN,
     alarms::BROKEN,
 ];
 
