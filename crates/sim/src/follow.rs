@@ -38,6 +38,7 @@ use crate::live::{SimKeys, SimLive};
 use crate::operator::Operator;
 use crate::scenario::{config, on_simulated_time, start};
 use crate::stream::SimStream;
+use crate::told;
 use crate::world::{BEGIN, CALM, FaultProfile, SimClock, World};
 
 /// All must be done after it, whatever fails.
@@ -208,6 +209,7 @@ impl FollowScenario {
             () = sending => return Err("realtime ended".to_owned()),
             () = deploying => return Err("the deploys ended".to_owned()),
         };
+        told::check(&world.jobs.turns(), self.seed).await?;
         let found = check::Found {
             job: &world.jobs.jobs()[&job],
             queue: &world.queue,

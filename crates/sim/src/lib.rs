@@ -11,6 +11,7 @@
 //! - [`scenario`]: one job in a world where anything fails, drawn from a seed;
 //!   [`operator`]: somebody who changes their mind while it runs;
 //!   [`delivered`]: the check of what arrived; [`parked`]: of what was parked
+//! - [`told`]: what is told of jobs, and its check
 //! - [`seeds`]: many of them, up to the first that breaks something
 //! - [`world`]: a whole stack on simulated time: segments, continuations, kills, the sweep
 //! - [`live`]: live changes, their notifications and invocations in such a world
@@ -37,4 +38,5 @@ pub mod seeds;
 pub mod store;
 pub mod stream;
 mod struck;
+pub mod told;
 pub mod world;

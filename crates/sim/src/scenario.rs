@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::bucket::{Bucket, Style};
 use crate::operator::Operator;
 use crate::world::{FaultProfile, World};
-use crate::{delivered, parked};
+use crate::{delivered, parked, told};
 
 /// A bucket, a job and a profile.
 #[derive(Debug)]
@@ -132,6 +132,8 @@ impl Scenario {
         let started = start(&world, &self.request).await;
         let begin = Instant::now();
         let is_cancelled = self.turn(&world, &started.job_id).await?;
+        let took = begin.elapsed();
+        told::check(&world.jobs.turns(), self.seed).await?;
         let job = world.jobs.jobs().values().next().cloned();
         let job = job.ok_or("there is no job")?;
         self.check_end(&world, &job, is_cancelled)?;
@@ -145,8 +147,7 @@ impl Scenario {
             delivered::check_rate(&world, rate)?;
         }
         // Within the five minutes in which SQS drops repetitions, even kills repeat nothing.
-        let strictly_once =
-            self.request.delivery == Mode::Strict && begin.elapsed() < Duration::from_mins(5);
+        let strictly_once = self.request.delivery == Mode::Strict && took < Duration::from_mins(5);
         delivered::check(&world, &self.bucket, strictly_once)?;
         parked::check(&world, &self.bucket, &job, &self.undeliverable)?;
         Ok(trace(&world, &job))

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use crate::faults::{Faults, Strike};
+use crate::told::Turn;
 
 /// Plan objects by name.
 pub struct SimPlans {
@@ -134,6 +135,8 @@ pub struct SimJobs {
     jobs: Mutex<BTreeMap<JobId, Job>>,
     /// Every change of a phase, as the index will have it.
     index: Mutex<Vec<Indexed>>,
+    /// The turns among the writes, in their order.
+    turns: Mutex<Vec<Turn>>,
     /// An item that is no job lies beside the jobs.
     has_unreadable: bool,
     faults: Arc<Faults>,
@@ -146,6 +149,7 @@ impl SimJobs {
         Self {
             jobs: Mutex::default(),
             index: Mutex::default(),
+            turns: Mutex::default(),
             has_unreadable: false,
             faults,
         }
@@ -171,6 +175,13 @@ impl SimJobs {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the jobs' writes tell of them.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Turn> {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.clone()
+    }
+
     async fn write(
         &self,
         job: &Job,
@@ -188,6 +199,8 @@ impl SimJobs {
             });
         }
         let replaced = jobs.insert(job.job_id.clone(), job.clone());
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.extend(Turn::of(replaced.as_ref(), job));
         if replaced.is_none_or(|replaced| replaced.phase != job.phase) {
             let id = job.job_id.clone();
             let from = Instant::now() + INDEX_LAG;
