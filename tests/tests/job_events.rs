@@ -135,7 +135,11 @@ async fn each_turn_of_a_job_is_told_as_status_shows_it() {
     assert_eq!(detail, without_hold(cancelled));
     assert_eq!(detail["handover"]["step"], "released");
 
-    // Of heartbeats and segments nothing is told.
+    // Whether events may be put is asked without telling anybody, nor is anything told of heartbeats and segments.
+    let health = json!({ "action": "health" });
+    let health = stack.reseed(health).await.unwrap();
+    let expected = json!({ "bus": "default", "status": "ok" });
+    assert_eq!(health["events"], expected);
     told.check_silent(&stack).await;
     ends.check_silent(&stack).await;
 }

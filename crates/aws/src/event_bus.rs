@@ -87,6 +87,7 @@ impl EventBus for DefaultBus {
     }
 
     /// An entry without type and detail is never taken, and who may put one is told so.
+    /// Source: Amazon `EventBridge` API Reference, "`PutEventsRequestEntry`".
     async fn check(&self) -> Finding {
         let nothing = PutEventsRequestEntry::builder().source(SOURCE).build();
         match self.put_entry(nothing).await {
