@@ -9,6 +9,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::imds;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
@@ -26,40 +27,108 @@ use crate::sdk::{MOST_DOCUMENT, defaults, endpoint};
 /// How long credentials may take: a `credential_process` may ask a person.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Loads region, credentials and endpoints as the AWS SDKs do. Where nothing says a region, an endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
+/// Whose credentials, and where: what an operator says at the door, as with the AWS CLI.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// A profile: its credentials, before those of the environment. Without, `AWS_PROFILE` says which, behind
+    /// the environment's credentials.
+    pub profile: Option<String>,
+    /// A region, before `AWS_REGION` and the profile's.
+    pub region: Option<String>,
+}
+
+impl Choice {
+    /// Loads region, credentials and endpoints as the AWS SDKs do, by this choice. Where nothing says a region, an
+    /// endpoint of the user's own is asked in `us-east-1`; else the configuration has none.
+    /// Source of what goes before what: AWS CLI User Guide, "Configuration and credential precedence".
+    pub async fn load(&self) -> SdkConfig {
+        let http = bounded(http_client(), MOST_DOCUMENT);
+        let provider = ProviderConfig::default().with_http_client(http);
+        let metadata = metadata(&provider);
+        let region = self.region(&provider, &metadata).await;
+        let mut loader = defaults(http_client()).region(region.clone());
+        loader = if let Some(profile) = &self.profile {
+            let provider = provider.with_region(region);
+            let credentials = ProfileFileCredentialsProvider::builder().configure(&provider);
+            let credentials = credentials.profile_name(profile).build();
+            loader
+                .profile_name(profile)
+                .credentials_provider(credentials)
+        } else {
+            let credentials = DefaultCredentialsChain::builder()
+                .configure(provider)
+                .region(region)
+                .imds_client(metadata);
+            loader.credentials_provider(credentials.build().await)
+        };
+        let cache = IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT);
+        loader.identity_cache(cache.build()).load().await
+    }
+
+    async fn region(&self, provider: &ProviderConfig, metadata: &imds::Client) -> Option<Region> {
+        if let Some(region) = &self.region {
+            return Some(Region::new(region.clone()));
+        }
+        let mut profile = ProfileFileRegionProvider::builder().configure(provider);
+        if let Some(name) = &self.profile {
+            profile = profile.profile_name(name);
+        }
+        let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(profile.build());
+        let region = if is_custom_endpoint() {
+            configured.or_else(Region::from_static("us-east-1"))
+        } else {
+            let here = ImdsRegionProvider::builder().configure(provider);
+            configured.or_else(here.imds_client(metadata.clone()).build())
+        };
+        region.region().await
+    }
+
+    /// Looks for credentials as requests will, so that it can be told by itself when there are none.
+    ///
+    /// # Errors
+    /// What was tried, and what to do.
+    pub async fn check_credentials(&self, config: &SdkConfig) -> Result<(), String> {
+        let Some(provider) = config.credentials_provider() else {
+            return Err("the AWS SDK looks for no credentials".to_owned());
+        };
+        let answer =
+            tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await;
+        let why = match answer {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => sources(&error),
+            Err(_) => format!("no answer in {} s", CREDENTIALS_TIMEOUT.as_secs()),
+        };
+        let profile = self.profile.clone();
+        let profile = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
+        let profile = profile.unwrap_or_else(|| "default".to_owned());
+        let lower = why.to_lowercase();
+        let advice = if lower.contains("sso") {
+            format!("sign in with `aws sso login --profile {profile}`")
+        } else if lower.contains("credential_process") || lower.contains("external process") {
+            format!("run the `credential_process` of profile {profile} by hand to see what it says")
+        } else if self.profile.is_some() {
+            "`aws configure list-profiles` tells which profiles there are".to_owned()
+        } else {
+            "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+        };
+        let tried = match &self.profile {
+            Some(_) => format!("profile {profile:?}"),
+            None => format!(
+                "the environment, profile {profile:?}, a web identity token, the container and this machine's \
+                 metadata service"
+            ),
+        };
+        Err(format!(
+            "no credentials (tried {tried}): {}: {advice}",
+            brief(&on_one_line(&why))
+        ))
+    }
+}
+
+/// [`Choice::load`] with nothing chosen.
 pub async fn load() -> SdkConfig {
-    let http = bounded(http_client(), MOST_DOCUMENT);
-    let provider = ProviderConfig::default().with_http_client(http);
-    let metadata = metadata(&provider);
-    let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(
-            ProfileFileRegionProvider::builder()
-                .configure(&provider)
-                .build(),
-        );
-    let region = if is_custom_endpoint() {
-        configured.or_else(Region::from_static("us-east-1"))
-    } else {
-        let here = ImdsRegionProvider::builder().configure(&provider);
-        configured.or_else(here.imds_client(metadata.clone()).build())
-    };
-    let region = region.region().await;
-    let credentials = DefaultCredentialsChain::builder()
-        .configure(provider)
-        .region(region.clone())
-        .imds_client(metadata)
-        .build()
-        .await;
-    defaults(http_client())
-        .region(region)
-        .credentials_provider(credentials)
-        .identity_cache(
-            IdentityCache::lazy()
-                .load_timeout(CREDENTIALS_TIMEOUT)
-                .build(),
-        )
-        .load()
-        .await
+    Choice::default().load().await
 }
 
 /// The machine's metadata service, asked once: where there is none, something else may answer at its
@@ -82,34 +151,12 @@ pub fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// Looks for credentials as requests will, so that it can be told by itself when there are none.
+/// [`Choice::check_credentials`] with nothing chosen.
 ///
 /// # Errors
 /// What was tried, and what to do.
 pub async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
-    let Some(provider) = config.credentials_provider() else {
-        return Err("the AWS SDK looks for no credentials".to_owned());
-    };
-    let answer = tokio::time::timeout(CREDENTIALS_TIMEOUT, provider.provide_credentials()).await;
-    let why = match answer {
-        Ok(Ok(_)) => return Ok(()),
-        Ok(Err(error)) => sources(&error),
-        Err(_) => format!("no answer in {} s", CREDENTIALS_TIMEOUT.as_secs()),
-    };
-    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
-    let lower = why.to_lowercase();
-    let advice = if lower.contains("sso") {
-        format!("sign in with `aws sso login --profile {profile}`")
-    } else if lower.contains("credential_process") || lower.contains("external process") {
-        format!("run the `credential_process` of profile {profile} by hand to see what it says")
-    } else {
-        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
-    };
-    Err(format!(
-        "no credentials (tried the environment, profile {profile:?}, a web identity token, the \
-         container and this machine's metadata service): {}: {advice}",
-        brief(&on_one_line(&why))
-    ))
+    Choice::default().check_credentials(config).await
 }
 
 /// What the SDK tells in several lines (its list of where it looked), in one that can be read.

@@ -2,25 +2,26 @@
 
 use std::path::PathBuf;
 
-use bridge_core::format::Format;
-use bridge_core::queue::ordering::Mode;
-use bridge_core::timestamp::Timestamp;
 use bridge_history::id::JobId;
-use bridge_history::scan::filter::Events;
 use bridge_history::send::parking::OnUndeliverable;
 use bridge_local::output::Existing;
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use serde::de::value::Error as WordError;
-use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
+use crate::account::Account;
 use crate::clean::CleanArguments;
+use crate::completions::CompletionsArguments;
 use crate::jobs::JobsCommand;
+use crate::man::ManArguments;
 use crate::redrive::RedriveArguments;
+use crate::selection::{Selection, word};
 
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
 #[command(name = "s3-sqs-bridge", version)]
 pub(crate) struct Arguments {
+    /// Whose account, and which region.
+    #[command(flatten)]
+    pub account: Account,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     /// Credentials, region and endpoints are found as the AWS SDKs find them
     /// (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, …). Exit codes: 0 done, 1 failed,
     /// 2 wrong usage or configuration, 3 interrupted and resumable.
+    #[command(after_help = RESEED)]
     Reseed(Box<ReseedArguments>),
     /// Remove jobs of `reseed` that have ended from a state directory
     ///
@@ -49,11 +51,44 @@ pub(crate) enum Command {
     /// they would overtake it. Invocations of another function are left, and so are events that a reseed
     /// parked. Exit codes: 0 done, 1 something failed, 2 wrong usage or configuration, 3 messages are hidden:
     /// run it again later.
+    #[command(after_help = REDRIVE)]
     Redrive(RedriveArguments),
-    /// Ask a deployed stack about its jobs
+    /// Start, watch and stop the jobs of a deployed stack
+    ///
+    /// Its functions are found by the outputs of the stack. Exit codes: 0 done, 1 failed, 2 wrong usage or
+    /// configuration, 3 interrupted or paused.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Write completions for a shell to standard output
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArguments),
+    /// Write the manual page to standard output, or a page for each command into a folder
+    #[command(after_help = MAN)]
+    Man(ManArguments),
 }
+
+const RESEED: &str = "\
+Examples:
+  s3-sqs-bridge reseed --bucket ledger --dry-run
+  s3-sqs-bridge reseed --bucket ledger --out events.jsonl --prefix accounts/ --from 2024-05-01T00:00:00Z
+  s3-sqs-bridge reseed --bucket ledger --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/replay.fifo
+  s3-sqs-bridge reseed --resume 20240501-1a2b3c4d-1";
+
+const REDRIVE: &str = "\
+Examples:
+  s3-sqs-bridge redrive --from ON_FAILURE_QUEUE_URL --invoke STACK-realtime
+  s3-sqs-bridge redrive --from DEAD_LETTER_QUEUE_URL --to QUEUE_URL";
+
+const COMPLETIONS: &str = "\
+Examples:
+  s3-sqs-bridge completions bash > ~/.local/share/bash-completion/completions/s3-sqs-bridge
+  s3-sqs-bridge completions zsh > \"${fpath[1]}/_s3-sqs-bridge\"
+  s3-sqs-bridge completions fish > ~/.config/fish/completions/s3-sqs-bridge.fish";
+
+const MAN: &str = "\
+Examples:
+  s3-sqs-bridge man | man -l -
+  s3-sqs-bridge man --out ~/.local/share/man/man1";
 
 /// Options of `reseed`.
 #[derive(Debug, Args)]
@@ -86,48 +121,15 @@ pub(crate) struct ReseedArguments {
     /// Replace what the file of `--out` holds, once the first event is written
     #[arg(long, requires = "out", conflicts_with = "append")]
     pub overwrite: bool,
-    /// Only keys that begin so
-    #[arg(long, default_value = "")]
-    pub prefix: String,
+    /// Which events, and how they are sent.
+    #[command(flatten)]
+    pub selection: Selection,
     /// Only keys that end so
     #[arg(long, default_value = "")]
     pub suffix: String,
-    /// Effective time not before, like 2024-05-01T00:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub from: Option<Timestamp>,
-    /// Effective time before; default now
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub until: Option<Timestamp>,
-    /// `key`, `bucket` or `none`; default `key` on a FIFO queue, `none` on a standard one
-    #[arg(long)]
-    pub order: Option<String>,
-    /// `bridge` (one JSON object an event) or `s3` (a native notification document)
-    #[arg(long, default_value = "bridge", value_parser = word::<Format>)]
-    pub format: Format,
-    /// Records a message holds at most, 1 to 5000; more than one only with `--format s3`
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16))]
-    pub records_per_message: u16,
-    /// `strict`, or `batched`: several messages of one group a request, a rewind after a failure
-    #[arg(long, default_value = "strict", value_parser = word::<Mode>)]
-    pub delivery: Mode,
-    /// Only the present state: latest versions that are not deleted
-    #[arg(long)]
-    pub current_only: bool,
-    /// `all`, `created` or `removed`
-    #[arg(long, default_value = "all", value_parser = word::<Events>)]
-    pub events: Events,
-    /// Events a second, at most, spread evenly
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_rate: Option<u64>,
-    /// Wait while more messages than this are in the queue
-    #[arg(long, value_name = "N")]
-    pub pause_above_depth: Option<u64>,
     /// Plan only: how many events, of which kind and month, cost and time
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
-    /// Fail at the first key whose order the listing does not tell, instead of counting it
-    #[arg(long)]
-    pub refuse_ambiguous: bool,
     /// `stop` (default) at an event that the queue refuses for good, or `park` it and continue
     ///
     /// Parked events are lines of `parked.jsonl` in the job's folder below `--state`: with `--resume`
@@ -166,15 +168,6 @@ impl ReseedArguments {
             (false, false) => Existing::Refuse,
         }
     }
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|e| e.to_string())
-}
-
-/// One of a few words, as requests and stored jobs have them.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    T::deserialize(text.into_deserializer()).map_err(|error: WordError| error.to_string())
 }
 
 fn count(text: &str) -> Result<usize, String> {

@@ -1,139 +1,185 @@
-//! `jobs list`: the jobs of a deployed stack, the newest first.
+//! `jobs`: the jobs of a deployed stack, started, watched and stopped by invoking its reseed function.
+//!
+//! - [`client`]: the function, found by the stack's outputs, and asked
+//! - [`start`]: what a new job is asked to do; [`list`]: all jobs, page after page
+//! - [`watch`]: one job until its end; [`look`]: one look at it; [`told`]: a job in words
 
-use std::io::Write as _;
+mod client;
+mod list;
+mod look;
+mod start;
+mod told;
+mod watch;
 
-use anyhow::{Context as _, anyhow, bail};
-use aws_sdk_lambda::primitives::Blob;
-use bridge_aws::machine;
-use bridge_aws::request_error::RequestError;
-use bridge_core::text::{MOST_SHOWN, shown};
+use std::time::Duration;
+
+use bridge_history::send::parking::OnUndeliverable;
 use clap::{Args, Subcommand};
+use client::{Client, StackArguments};
 use serde_json::{Value, json};
+use start::StartArguments;
 
-use crate::{Outcome, Usage, tell};
+use crate::Outcome;
+use crate::account::Account;
+use crate::selection::word;
 
 /// What of the jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
+    /// Start a job: the whole history, or a part of it, again
+    ///
+    /// The answer is the job, at once. A start that is doubled is one job. What of the bucket's setup would
+    /// lose changes is told on standard error.
+    #[command(after_help = START)]
+    Start(Box<StartArguments>),
+    /// Tell how far a job is
+    #[command(after_help = STATUS)]
+    Status(OneArguments),
+    /// Watch a job until it ends
+    ///
+    /// A bar on a terminal, lines otherwise: phase, events, rate, time left, depth of the queue. Rates are of
+    /// the last half minute. Exit codes: 0 done, 1 failed or cancelled, 3 paused, or no longer watched (Ctrl-C;
+    /// the job goes on).
+    #[command(after_help = WATCH)]
+    Watch(WatchArguments),
+    /// Stop a job; it may continue
+    Pause(NamedArguments),
+    /// Let a paused or failed job continue at its checkpoint
+    #[command(after_help = RESUME)]
+    Resume(ResumeArguments),
+    /// Stop a job for good
+    Cancel(NamedArguments),
     /// List all jobs, the newest first
     ///
     /// A line a job: id, phase, when it was started, how far it is of how many events, and its last
     /// error. Jobs that cannot be read are reported on standard error, and end it with exit code 1.
-    List(ListArguments),
+    #[command(after_help = LIST)]
+    List(StackArguments),
 }
 
-/// Options of `jobs list`.
+const START: &str = "\
+Examples:
+  s3-sqs-bridge jobs start --stack s3-sqs-bridge --dry-run
+  s3-sqs-bridge jobs start --stack s3-sqs-bridge --prefix accounts/ --max-rate 500 --watch
+  s3-sqs-bridge jobs start --stack s3-sqs-bridge --then live";
+
+const STATUS: &str = "\
+Examples:
+  s3-sqs-bridge jobs status --stack s3-sqs-bridge
+  s3-sqs-bridge jobs status 20240501-1a2b3c4d-1 --stack s3-sqs-bridge --json";
+
+const WATCH: &str = "\
+Examples:
+  s3-sqs-bridge jobs watch --stack s3-sqs-bridge
+  s3-sqs-bridge jobs watch 20240501-1a2b3c4d-1 --stack s3-sqs-bridge --interval 30";
+
+const RESUME: &str = "\
+Examples:
+  s3-sqs-bridge jobs resume 20240501-1a2b3c4d-1 --stack s3-sqs-bridge
+  s3-sqs-bridge jobs resume 20240501-1a2b3c4d-1 --stack s3-sqs-bridge --on-undeliverable park";
+
+const LIST: &str = "\
+Examples:
+  s3-sqs-bridge jobs list --stack s3-sqs-bridge
+  s3-sqs-bridge jobs list --stack s3-sqs-bridge --json | head -1";
+
+/// A job that need not be named.
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
-    /// The stack
-    #[arg(long, value_name = "NAME")]
-    stack: String,
-    /// Write each job as the reseed function answers it, one JSON object a line
-    #[arg(long)]
-    json: bool,
+pub(crate) struct OneArguments {
+    /// The job; default the newest
+    #[arg(value_name = "JOB")]
+    job: Option<String>,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+/// Options of `jobs watch`.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    #[command(flatten)]
+    one: OneArguments,
+    /// Seconds between two looks, each of which invokes the function
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+}
+
+/// A job that must be named.
+#[derive(Debug, Args)]
+pub(crate) struct NamedArguments {
+    /// The job
+    #[arg(value_name = "JOB")]
+    job: String,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+/// Options of `jobs resume`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    #[command(flatten)]
+    named: NamedArguments,
+    /// From now on `stop` at an event that the queue refuses for good, or `park` it in the `OnFailure` queue and
+    /// continue; default as before
+    #[arg(long, value_name = "stop|park", value_parser = word::<OnUndeliverable>)]
+    on_undeliverable: Option<OnUndeliverable>,
 }
 
 /// Does it.
 ///
 /// # Errors
-/// When the function cannot be asked, or refuses.
-pub(crate) async fn run(command: JobsCommand) -> anyhow::Result<Outcome> {
-    let JobsCommand::List(arguments) = command;
-    let config = machine::load().await;
-    if config.region().is_none() {
-        return Err(Usage("no region is set: set AWS_REGION to the stack's".to_owned()).into());
-    }
-    machine::check_credentials(&config).await.map_err(Usage)?;
-    let lambda = aws_sdk_lambda::Client::new(&config);
-    list(&lambda, &arguments).await
-}
-
-/// Page after page, each written before the next one is asked for.
-async fn list(
-    lambda: &aws_sdk_lambda::Client,
-    arguments: &ListArguments,
-) -> anyhow::Result<Outcome> {
-    let function = format!("{}-reseed", arguments.stack);
-    let mut outcome = Outcome::Done;
-    let mut request = json!({ "action": "list" });
-    loop {
-        let page = ask(lambda, &function, &request).await?;
-        let jobs = page["jobs"].as_array();
-        let jobs = jobs.with_context(|| format!("{function} answered no jobs: {page}"))?;
-        for job in jobs {
-            let text = if arguments.json {
-                job.to_string()
-            } else {
-                line(job)
-            };
-            // Who reads has enough.
-            if writeln!(std::io::stdout(), "{text}").is_err() {
-                return Ok(outcome);
+/// When the stack or its function cannot be asked, or refuses.
+pub(crate) async fn run(account: &Account, command: JobsCommand) -> anyhow::Result<Outcome> {
+    let stack = command.stack();
+    let is_json = stack.json;
+    let client = Client::of(account, &stack.stack).await?;
+    let job = match command {
+        JobsCommand::List(_) => return list::run(&client, is_json).await,
+        JobsCommand::Watch(arguments) => {
+            let job = named_or_newest(&client, arguments.one.job).await?;
+            let interval = Duration::from_secs(arguments.interval);
+            return watch::run(&client, &job, interval, is_json).await;
+        }
+        JobsCommand::Start(arguments) => return start::run(&client, &arguments, is_json).await,
+        JobsCommand::Status(arguments) => {
+            let job = named_or_newest(&client, arguments.job).await?;
+            client
+                .ask(&json!({ "action": "status", "jobId": job }))
+                .await?
+        }
+        JobsCommand::Pause(arguments) => act(&client, "pause", &arguments.job).await?,
+        JobsCommand::Cancel(arguments) => act(&client, "cancel", &arguments.job).await?,
+        JobsCommand::Resume(arguments) => {
+            let mut asked = json!({ "action": "resume", "jobId": arguments.named.job });
+            if let Some(way) = arguments.on_undeliverable {
+                asked["onUndeliverable"] = json!(way);
             }
+            client.ask(&asked).await?
         }
-        for reason in page["unreadable"].as_array().into_iter().flatten() {
-            tell(&shown(reason.as_str().unwrap_or_default(), MOST_SHOWN));
-            outcome = Outcome::Failed;
-        }
-        match page.get("next") {
-            None => return Ok(outcome),
-            Some(next) if *next == request["next"] => {
-                bail!("{function} answered the same page twice: {next}");
-            }
-            Some(next) => request["next"] = next.clone(),
+    };
+    told::tell(&job, is_json)?;
+    Ok(Outcome::Done)
+}
+
+impl JobsCommand {
+    fn stack(&self) -> &StackArguments {
+        match self {
+            Self::Start(arguments) => &arguments.stack,
+            Self::Status(arguments) => &arguments.stack,
+            Self::Watch(arguments) => &arguments.one.stack,
+            Self::Pause(arguments) | Self::Cancel(arguments) => &arguments.stack,
+            Self::Resume(arguments) => &arguments.named.stack,
+            Self::List(stack) => stack,
         }
     }
 }
 
-async fn ask(
-    lambda: &aws_sdk_lambda::Client,
-    function: &str,
-    request: &Value,
-) -> anyhow::Result<Value> {
-    let invoke = lambda.invoke().function_name(function);
-    let answer = invoke
-        .payload(Blob::new(request.to_string()))
-        .send()
-        .await
-        .map_err(|e| anyhow!("{}", RequestError::of(&e)))
-        .with_context(|| format!("invoking {function}; is --stack the stack's name?"))?;
-    let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
-    if answer.function_error().is_some() {
-        bail!("{function} failed: {}", String::from_utf8_lossy(payload));
-    }
-    serde_json::from_slice(payload).with_context(|| format!("{function} answered no JSON"))
+async fn act(client: &Client, action: &str, job: &str) -> anyhow::Result<Value> {
+    client.ask(&json!({ "action": action, "jobId": job })).await
 }
 
-/// A job on one line.
-fn line(job: &Value) -> String {
-    let text = |field: &Value| shown(field.as_str().unwrap_or("-"), MOST_SHOWN);
-    let sent = job["checkpoint"]["sequence"].as_u64().unwrap_or(0);
-    let all = job["planned"]["events"].as_u64();
-    let all = all.map_or("?".to_owned(), |all| all.to_string());
-    let error = job["lastError"].as_str();
-    let error = error.map_or(String::new(), |e| format!(" {}", shown(e, MOST_SHOWN)));
-    format!(
-        "{} {:<9} {} {sent}/{all}{error}",
-        text(&job["jobId"]),
-        text(&job["phase"]),
-        text(&job["createdAt"]),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_is_one_line_that_no_terminal_obeys() {
-        let job = json!({
-            "jobId": "20240501-1a2b3c4d-1", "phase": "failed", "createdAt": "2024-05-01T12:00:00.000Z",
-            "checkpoint": { "sequence": 5 }, "planned": { "events": 9 }, "lastError": "why\u{1b}\nnot",
-        });
-        let expected =
-            "20240501-1a2b3c4d-1 failed    2024-05-01T12:00:00.000Z 5/9 why\\u{1b}\\nnot";
-        assert_eq!(line(&job), expected);
-        let new = json!({ "jobId": "x", "phase": "scanning", "checkpoint": {} });
-        assert_eq!(line(&new), "x scanning  - 0/?");
+async fn named_or_newest(client: &Client, job: Option<String>) -> anyhow::Result<String> {
+    match job {
+        Some(job) => Ok(job),
+        None => client.newest().await,
     }
 }

@@ -1,28 +1,41 @@
 //! `s3-sqs-bridge`: the operator's program.
 //!
-//! - [`arguments`]: the command line
+//! - [`arguments`]: the command line; [`selection`]: what `reseed` and `jobs start` have in common; [`account`]:
+//!   whose account is asked; [`completions`] and [`man`]: what is made of all that
 //! - [`reseed`]: a whole job in this process, its state in a local directory
 //! - [`jobs`]: the jobs of a deployed stack
 //! - [`clean`]: the jobs of a local directory that have ended are removed
+//! - [`stack`]: a deployed stack, known by its outputs; [`function`]: one of its functions, asked and answered
 //! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
 //!   queue
-//! - [`progress`]: how far a job is, on standard error; [`report`]: how it ended; [`estimate`]: what a
+//! - [`progress`]: how far a job is, on standard error; [`rate`]: how fast it gets on; [`report`]: how it ended; [`estimate`]: what a
 //!   plan would cost
-//! - [`answer`]: what a command answers, on standard output
+//! - [`answer`]: what a command answers, on standard output; [`numbers`] and [`paint`]: how
+//! - [`interrupt`]: how a person or a supervisor stops it
 
+mod account;
 mod answer;
 mod arguments;
 mod clean;
+mod completions;
 mod estimate;
+mod function;
+mod interrupt;
 mod jobs;
+mod man;
+mod numbers;
+mod paint;
 mod preflight;
 mod progress;
+mod rate;
 mod redrive;
 mod report;
 mod reseed;
+mod selection;
 mod sink;
+mod stack;
 mod target;
 
 use std::io::Write as _;
@@ -30,7 +43,7 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
 use bridge_core::text::{MOST_SHOWN, shown};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 /// How the program ended (README.md, exit codes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +86,14 @@ async fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
         )
         .init();
+    let account = &arguments.account;
     let end = match arguments.command {
-        Command::Reseed(options) => Box::pin(reseed::run(*options)).await,
+        Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         Command::Clean(options) => clean::run(&options).await,
-        Command::Redrive(options) => redrive::run(options).await,
-        Command::Jobs(command) => jobs::run(command).await,
+        Command::Redrive(options) => redrive::run(account, options).await,
+        Command::Jobs(command) => jobs::run(account, command).await,
+        Command::Completions(options) => completions::run(Arguments::command(), &options),
+        Command::Man(options) => man::run(Arguments::command(), &options),
     };
     exit_code(end.map(|outcome| match outcome {
         Outcome::Done => ExitCode::SUCCESS,

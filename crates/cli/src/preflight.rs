@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bridge_aws::{machine, sdk};
+use bridge_aws::sdk;
 use bridge_core::failure::Failure as _;
 use bridge_core::listing::lister::Lister;
 use bridge_core::queue::error::SendError;
@@ -12,6 +12,7 @@ use bridge_core::queue::port::Queue;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::Usage;
+use crate::account::Account;
 
 /// A question that failed for now is asked again for so long; after that the failure is reported.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ const LISTING: &[u8] = b"ListVersionsResult";
 
 /// What to ask.
 pub(crate) struct Preflight<'a> {
+    /// Whose account it is.
+    pub account: &'a Account,
     /// The SDK's configuration: region, credentials, endpoints.
     pub sdk: &'a sdk::SdkConfig,
     /// The bucket.
@@ -57,12 +60,12 @@ impl Preflight<'_> {
     pub(crate) async fn ask(&self) -> anyhow::Result<()> {
         if self.sdk.region().is_none() {
             return Err(Usage(
-                "no region is set: set AWS_REGION to the bucket's, or `region` in the profile"
+                "no region is set: give --region, or set AWS_REGION to the bucket's, or `region` in the profile"
                     .to_owned(),
             )
             .into());
         }
-        machine::check_credentials(self.sdk).await.map_err(Usage)?;
+        self.account.check_credentials(self.sdk).await?;
         let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
         let tried = format!("listing bucket {:?} at {at}", self.bucket);
         insist(&tried, || self.list(), |code| self.about_bucket(code)).await?;

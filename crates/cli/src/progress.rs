@@ -16,8 +16,13 @@ use bridge_history::job::error::JobStoreError;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
+use bridge_history::send::target::Target;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::numbers::count;
+use crate::rate;
+use crate::rate::Meter;
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -128,26 +133,42 @@ impl<S: JobStore> JobStore for Counted<S> {
     }
 }
 
-/// Shows how far `work` is until it has ended; the bar is gone then.
-pub(crate) async fn show_while<T>(counts: &Arc<Counts>, work: impl Future<Output = T>) -> T {
-    let shown = tokio::spawn(show(Arc::clone(counts)));
+/// Shows how far `work` is, which writes to `target`, until it has ended; the bar is gone then.
+pub(crate) async fn show_while<T>(
+    counts: &Arc<Counts>,
+    target: &Target,
+    work: impl Future<Output = T>,
+) -> T {
+    let bar = shows_bar(target).then(ProgressBar::no_length);
+    let bar = bar.map(|bar| bar.with_style(style("{spinner} {prefix}: {msg}")));
+    let shown = tokio::spawn(show(Arc::clone(counts), bar.clone()));
     let end = work.await;
     shown.abort();
     let _ = shown.await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
     end
 }
 
-async fn show(counts: Arc<Counts>) {
-    let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+/// A bar would stand between the lines of a terminal that data is written to.
+fn shows_bar(target: &Target) -> bool {
+    let is_between = *target == Target::Stdout && std::io::stdout().is_terminal();
+    std::io::stderr().is_terminal() && !is_between
+}
+
+async fn show(counts: Arc<Counts>, bar: Option<ProgressBar>) {
     let mut next_line = Instant::now() + LINE_EVERY;
+    let mut meter = Meter::default();
     loop {
         tokio::time::sleep(Duration::from_millis(250)).await;
         let progress = Progress::of(&counts);
+        meter.look(Instant::now(), progress.doing(), progress.count());
         match &bar {
-            Some(bar) => progress.draw(bar),
+            Some(bar) => progress.draw(bar, &meter),
             None if Instant::now() >= next_line => {
                 next_line += LINE_EVERY;
-                crate::tell(&progress.line());
+                crate::tell(&progress.line(&meter));
             }
             None => {}
         }
@@ -177,37 +198,53 @@ impl Progress {
         }
     }
 
-    fn line(&self) -> String {
+    fn count(&self) -> u64 {
         match self {
-            Self::Scanning { pages } => format!("scanning: {pages} pages"),
-            Self::Sending { sent, planned } => format!("sending: {sent} of {planned} events"),
+            Self::Scanning { pages } => *pages,
+            Self::Sending { sent, .. } => *sent,
         }
     }
 
-    fn draw(&self, bar: &ProgressBar) {
+    /// What it does.
+    fn doing(&self) -> &'static str {
         match self {
-            Self::Scanning { pages } => bar.set_message(format!("scanning: {pages} pages")),
-            Self::Sending { sent, planned } => {
-                if bar.length().is_none() {
-                    bar.reset();
-                    bar.set_message("sending");
-                    bar.set_style(sending_style());
-                    bar.set_length(*planned);
-                    // What went before the bar was there took no time of its own.
-                    bar.set_position(*sent);
-                    bar.tick();
-                    bar.reset_eta();
-                }
-                bar.set_position(*sent);
-            }
+            Self::Scanning { .. } => "scanning",
+            Self::Sending { .. } => "sending",
         }
+    }
+
+    /// How far it is.
+    fn told(&self, meter: &Meter) -> String {
+        match self {
+            Self::Scanning { pages } => {
+                let rate = meter.rate().map(rate::told);
+                let rate = rate.map_or(String::new(), |rate| format!(", {rate}"));
+                format!("{}{rate}", count(*pages, "page"))
+            }
+            Self::Sending { sent, planned } => rate::sending(*sent, *planned, meter.rate()),
+        }
+    }
+
+    fn line(&self, meter: &Meter) -> String {
+        format!("{}: {}", self.doing(), self.told(meter))
+    }
+
+    fn draw(&self, bar: &ProgressBar, meter: &Meter) {
+        if let Self::Sending { sent, planned } = self {
+            if bar.length().is_none() {
+                bar.set_style(style("{prefix} [{wide_bar}] {msg}"));
+                bar.set_length(*planned);
+            }
+            bar.set_position(*sent);
+        }
+        bar.set_prefix(self.doing());
+        bar.set_message(self.told(meter));
         bar.tick();
     }
 }
 
-fn sending_style() -> ProgressStyle {
-    ProgressStyle::with_template("{msg} [{wide_bar}] {human_pos}/{human_len} {per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]
@@ -215,15 +252,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_of_what_is_sent_while_the_bar_is_there() {
-        let bar = ProgressBar::no_length();
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-        for step in 0..8 {
-            // A resumed job that has sent a million events before, and sends 500 a second.
-            let (sent, planned) = (1_000_000 + step * 50, 2_000_000);
-            Progress::Sending { sent, planned }.draw(&bar);
-            std::thread::sleep(Duration::from_millis(100));
+    fn a_line_has_whole_numbers_and_the_right_words() {
+        let (begin, mut meter) = (Instant::now(), Meter::default());
+        let one = Progress::Scanning { pages: 1 };
+        assert_eq!(one.line(&meter), "scanning: 1 page");
+        // Before the plan is there pages are counted, then events: of a resumed job a million are behind it.
+        meter.look(begin, "scanning", 7);
+        for second in 0..8 {
+            let sent = 1_000_000 + second * 333;
+            meter.look(begin + Duration::from_secs(1 + second), "sending", sent);
         }
-        assert!(bar.per_sec() < 1_000.0, "{} a second", bar.per_sec());
+        let sending = Progress::Sending {
+            sent: 1_002_331,
+            planned: 2_000_000,
+        };
+        let line = sending.line(&meter);
+        assert!(
+            line.starts_with("sending: 1,002,331 of 2,000,000 events, 333/s"),
+            "{line}"
+        );
     }
 }

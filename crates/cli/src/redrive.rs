@@ -21,7 +21,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName as System, QueueAttributeName,
 };
 use bridge_aws::request_error::RequestError;
-use bridge_aws::{machine, sdk};
+use bridge_aws::sdk;
 use bridge_core::config::check_queue_url;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{ArgGroup, Args};
@@ -29,6 +29,7 @@ use serde_json::json;
 use target::{Done, Target};
 use tokio::time::sleep;
 
+use crate::account::Account;
 use crate::answer::answer;
 use crate::{Outcome, Usage, tell};
 
@@ -61,17 +62,13 @@ pub(crate) struct RedriveArguments {
 ///
 /// # Errors
 /// What failed; what was not sent again is still in the queue.
-pub(crate) async fn run(arguments: RedriveArguments) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyhow::Result<Outcome> {
     let check = |name, url: &str| check_queue_url(name, url).map_err(|e| Usage(e.to_string()));
     check("--from", &arguments.from)?;
     if let Some(to) = &arguments.to {
         check("--to", to)?;
     }
-    let config = machine::load().await;
-    if config.region().is_none() {
-        return Err(Usage("no region is set: set AWS_REGION to the queue's".to_owned()).into());
-    }
-    machine::check_credentials(&config).await.map_err(Usage)?;
+    let config = account.open("queue").await?;
     let target = match (arguments.to, arguments.invoke) {
         (Some(to), _) => Target::Queue(to),
         (None, Some(function)) => Target::Function(sdk::lambda(&config), function),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::answer::answer;
 use crate::estimate::{Estimate, Way, estimate};
+use crate::numbers::{count, grouped, time};
 use crate::sink::Broken;
 use crate::{Outcome, tell};
 
@@ -136,16 +137,16 @@ impl End<'_> {
         let reason = reason.as_deref().unwrap_or("no reason was kept");
         let end = match (self.outcome(), job.phase) {
             (Outcome::Done, _) if job.options.dry_run => "planned, nothing sent".to_owned(),
-            (Outcome::Done, _) => format!("done: {} events", sent - parked),
-            (Outcome::Failed, _) => format!("failed after {sent} events: {reason}"),
+            (Outcome::Done, _) => format!("done: {}", count(sent - parked, "event")),
+            (Outcome::Failed, _) => format!("failed after {}: {reason}", count(sent, "event")),
             (Outcome::Interrupted, phase) => {
-                format!("interrupted while {phase}, {sent} events sent")
+                format!("interrupted while {phase}, {} sent", count(sent, "event"))
             }
         };
         let mut lines = vec![format!(
-            "{end} ({} versions in {} pages, {:.1} s)",
-            job.counts.listed,
-            job.counts.pages,
+            "{end} ({} in {}, {:.1} s)",
+            count(job.counts.listed, "version"),
+            count(job.counts.pages, "page"),
             self.took.as_secs_f64()
         )];
         if let Some(estimate) = self.estimate {
@@ -154,8 +155,10 @@ impl End<'_> {
         lines.extend(job.planned.as_ref().and_then(ambiguous_line));
         if parked > 0 {
             lines.push(format!(
-                "{parked} events were not taken by the queue and are parked: {}/jobs/{}/parked.jsonl",
-                self.state, job.job_id
+                "{} not taken by the queue and parked: {}/jobs/{}/parked.jsonl",
+                count(parked, "event"),
+                self.state,
+                job.job_id
             ));
         }
         lines.extend(self.hint());
@@ -199,8 +202,10 @@ fn plan_lines(job: &Job, estimate: Estimate) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = vec![format!(
-        "{} events: {} created, {} removed",
-        summary.events, summary.created, summary.removed
+        "{}: {} created, {} removed",
+        count(summary.events, "event"),
+        grouped(summary.created),
+        grouped(summary.removed)
     )];
     if let (Some(first), Some(last)) = (summary.first, summary.last) {
         lines.push(format!("from {first} to {last}"));
@@ -208,10 +213,10 @@ fn plan_lines(job: &Job, estimate: Estimate) -> Vec<String> {
     let months = summary.by_month.iter();
     lines.extend(months.map(|(month, events)| format!("  {month} {events:>12}")));
     lines.push(format!(
-        "S3 ${:.4}, SQS ${:.4} (list prices of us-east-1); sending takes about {} s",
+        "S3 ${:.4}, SQS ${:.4} (list prices of us-east-1); sending takes about {}",
         estimate.s3_dollars,
         estimate.sqs_dollars,
-        estimate.sending.as_secs()
+        time(estimate.sending)
     ));
     lines
 }

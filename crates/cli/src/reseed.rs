@@ -3,9 +3,8 @@
 //! - [`scope`]: which bucket and target, of the command line or of the job that continues
 //! - [`start`]: a new job; [`resume`]: one of the state directory
 //! - [`opening`]: its target, and the file of what is parked
-//! - [`segments`]: the work itself; [`interrupt`]: how it is stopped
+//! - [`segments`]: the work itself
 
-mod interrupt;
 mod opening;
 mod resume;
 mod scope;
@@ -17,8 +16,8 @@ use std::time::Instant;
 
 use bridge_aws::lister::S3Lister;
 use bridge_aws::queues::SqsQueues;
+use bridge_aws::sdk;
 use bridge_aws::sender::SqsClient;
-use bridge_aws::{machine, sdk};
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
 use bridge_history::api::start::StartRequest;
@@ -33,11 +32,12 @@ use bridge_local::state::StateDirectory;
 use opening::{OneQueue, Opening};
 use scope::Scope;
 
+use crate::account::Account;
 use crate::arguments::ReseedArguments;
 use crate::estimate::Estimate;
 use crate::preflight::Preflight;
 use crate::progress::{Counted, Counts};
-use crate::{Outcome, Usage, progress, report, tell};
+use crate::{Outcome, Usage, interrupt, progress, report, tell};
 
 /// What is to be done.
 #[expect(clippy::large_enum_variant, reason = "there is one")]
@@ -51,7 +51,7 @@ enum Task {
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps the job from
 /// working, or its end from being told.
-pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     if let Some(bucket) = &arguments.bucket {
         check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))?;
@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         Some(job) => Scope::of_job(job),
         None => Scope::of_arguments(&arguments)?,
     };
-    let sdk = machine::load().await;
+    let sdk = account.load().await;
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, scope.bucket.clone());
     let sqs = SqsQueues {
@@ -80,6 +80,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
         None => Task::Start(start::request(&arguments, &scope, &region)?),
     };
     let preflight = Preflight {
+        account,
         sdk: &sdk,
         lister: &lister,
         bucket: &scope.bucket,
@@ -92,7 +93,8 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     preflight.ask().await?;
 
     let counts = Arc::new(Counts::default());
-    let stop = interrupt::stop_on_interrupt()?;
+    let told = "stopping after what is on its way; once more to stop at once";
+    let stop = interrupt::stop_on_interrupt(told.to_owned())?;
     let broken = Arc::new(OnceLock::new());
     let mut ports = Ports {
         lister: Arc::new(Counted::new(lister, &counts)),
@@ -126,7 +128,7 @@ pub(crate) async fn run(arguments: ReseedArguments) -> anyhow::Result<Outcome> {
 
     let settings = segments::settings(&arguments, &scope.target, region);
     let work = Box::pin(segments::run_to_end(&ports, &settings, &job.job_id, &stop));
-    let job = progress::show_while(&counts, work).await?;
+    let job = progress::show_while(&counts, &scope.target, work).await?;
     let end = report::End {
         job: &job,
         took: begin.elapsed(),

@@ -72,6 +72,6 @@ fn a_job_that_stopped_goes_on_without_the_event() {
     let line = format!("--resume {job} --on-undeliverable park");
     run(&endpoint, folder.path(), &line)
         .with(0)
-        .says(&["done: 297 events", "3 events were not taken"]);
+        .says(&["done: 297 events", "3 events not taken"]);
     assert_eq!(parked(folder.path()), REFUSED);
 }

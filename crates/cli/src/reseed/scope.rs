@@ -41,7 +41,7 @@ impl Scope {
         }
         Ok(Self {
             bucket: arguments.bucket.clone().unwrap_or_default(),
-            prefix: arguments.prefix.clone(),
+            prefix: arguments.selection.prefix.clone().unwrap_or_default(),
             target,
             dry_run: arguments.dry_run,
         })

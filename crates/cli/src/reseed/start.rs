@@ -24,24 +24,21 @@ pub(super) fn request(
     scope: &Scope,
     region: &str,
 ) -> Result<(ReseedConfig, StartRequest), Usage> {
-    let order = match &arguments.order {
+    let asked = &arguments.selection;
+    let order = match &asked.order {
         Some(word) => scope
             .target
             .parse_order(word)
             .map_err(|allowed| Usage(format!("--order: found {word:?}, allowed is {allowed}")))?,
         None => scope.target.default_order(),
     };
-    let records_per_message = usize::from(arguments.records_per_message);
-    check_records(
-        "--records-per-message",
-        records_per_message,
-        arguments.format,
-    )
-    .map_err(Usage)?;
+    let format = asked.format.unwrap_or_default();
+    let records_per_message = usize::from(asked.records_per_message.unwrap_or(1));
+    check_records("--records-per-message", records_per_message, format).map_err(Usage)?;
     let config = ReseedConfig {
         common: Config {
             queue_url: scope.target.to_string(),
-            format: arguments.format,
+            format,
             order,
             key_prefix: scope.prefix.clone(),
             key_suffix: arguments.suffix.clone(),
@@ -55,16 +52,16 @@ pub(super) fn request(
         lease: DEFAULT_LEASE,
     };
     let request = StartRequest {
-        from: arguments.from,
-        until: arguments.until,
-        current_only: arguments.current_only,
-        events: arguments.events,
-        max_rate: arguments.max_rate,
-        pause_above_depth: arguments.pause_above_depth,
+        from: asked.from,
+        until: asked.until,
+        current_only: asked.current_only,
+        events: asked.events.unwrap_or_default(),
+        max_rate: asked.max_rate,
+        pause_above_depth: asked.pause_above_depth,
         records_per_message: Some(records_per_message),
-        delivery: arguments.delivery,
+        delivery: asked.delivery.unwrap_or_default(),
         dry_run: arguments.dry_run,
-        refuse_ambiguous: arguments.refuse_ambiguous,
+        refuse_ambiguous: asked.refuse_ambiguous,
         on_undeliverable: arguments.on_undeliverable.unwrap_or_default(),
         ..StartRequest::default()
     };

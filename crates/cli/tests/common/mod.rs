@@ -216,3 +216,37 @@ pub(crate) fn answering_with(
     });
     url
 }
+
+/// What `CloudFormation` answers about the stack `s`, if that is what the request asks: its outputs and
+/// parameters. Nothing for other requests.
+pub(crate) fn stack(
+    asked: &[u8],
+    outputs: &[(&str, &str)],
+    parameters: &[(&str, &str)],
+) -> Option<(&'static str, String)> {
+    let asked = text(asked);
+    if !asked.contains("Action=DescribeStacks") {
+        return None;
+    }
+    if !asked.contains("StackName=s&") && !asked.ends_with("StackName=s") {
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id \
+                    other does not exist</Message></Error></ErrorResponse>";
+        return Some(("400 Bad Request", body.to_owned()));
+    }
+    let members = |of: &str, list: &[(&str, &str)]| {
+        let member = |(name, value): &(&str, &str)| {
+            format!("<member><{of}Key>{name}</{of}Key><{of}Value>{value}</{of}Value></member>")
+        };
+        list.iter().map(member).collect::<String>()
+    };
+    let (outputs, parameters) = (members("Output", outputs), members("Parameter", parameters));
+    Some((
+        "200 OK",
+        format!(
+            "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>s</StackName>\
+             <StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-26T12:00:00Z</CreationTime>\
+             <Outputs>{outputs}</Outputs><Parameters>{parameters}</Parameters></member></Stacks>\
+             </DescribeStacksResult></DescribeStacksResponse>"
+        ),
+    ))
+}

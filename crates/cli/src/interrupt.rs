@@ -1,4 +1,4 @@
-//! How a person or a supervisor stops a job.
+//! How a person or a supervisor stops what the program does.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tell;
 
-/// The first Ctrl-C or SIGTERM cancels the token: an orderly end, with a checkpoint. The second ends the
-/// process.
+/// The first Ctrl-C or SIGTERM cancels the token and tells what now happens: an orderly end. The second ends
+/// the process.
 ///
 /// # Errors
 /// When the system does not let the process listen to signals.
-pub(super) fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
+pub(crate) fn stop_on_interrupt(told: String) -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
@@ -25,7 +25,7 @@ pub(super) fn stop_on_interrupt() -> anyhow::Result<CancellationToken> {
             if requested.is_cancelled() {
                 std::process::exit(3);
             }
-            tell("stopping after what is on its way; once more to stop at once");
+            tell(&told);
             requested.cancel();
         }
     });

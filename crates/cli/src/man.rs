@@ -1,0 +1,35 @@
+//! `man`: the manual, made of what `--help` says.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Command};
+use clap_mangen::Man;
+
+use crate::Outcome;
+use crate::answer::answer;
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// Write a page for each command into this folder, which must be there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Writes that of `command`.
+///
+/// # Errors
+/// When standard output or the folder does not take it.
+pub(crate) fn run(command: Command, arguments: &ManArguments) -> anyhow::Result<Outcome> {
+    match &arguments.out {
+        None => {
+            let mut page = Vec::new();
+            Man::new(command).render(&mut page)?;
+            answer(String::from_utf8_lossy(&page).trim_end())?;
+        }
+        Some(folder) => clap_mangen::generate_to(command, folder)
+            .with_context(|| format!("writing the manual's pages into {}", folder.display()))?,
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,93 @@
+//! A deployed stack, known by its outputs.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::Stack as Description;
+use bridge_aws::request_error::RequestError;
+use bridge_aws::sdk::SdkConfig;
+
+use crate::Usage;
+
+/// A deployed stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Stack {
+    /// Its name.
+    pub name: String,
+    /// `CREATE_COMPLETE` …
+    pub status: String,
+    /// What it was made of, by the template's names.
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Asks `CloudFormation` for it.
+    ///
+    /// # Errors
+    /// [`Usage`] where there is no such stack, or it may not be asked for; else why it could not be.
+    pub(crate) async fn find(config: &SdkConfig, name: &str) -> anyhow::Result<Self> {
+        let client = aws_sdk_cloudformation::Client::new(config);
+        let answer = client.describe_stacks().stack_name(name).send().await;
+        let region = config.region().map_or("", |region| region.as_ref());
+        let found = match &answer {
+            Ok(answer) => answer.stacks().first(),
+            Err(error) => return Err(refused(name, region, &RequestError::of(error))),
+        };
+        let found = found.ok_or_else(|| Usage(no_stack(name, region)))?;
+        Ok(Self::of(name, found))
+    }
+
+    fn of(name: &str, found: &Description) -> Self {
+        let outputs = found.outputs().iter();
+        Self {
+            name: name.to_owned(),
+            status: found
+                .stack_status()
+                .map_or("", |status| status.as_str())
+                .to_owned(),
+            outputs: outputs
+                .filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned())))
+                .collect(),
+        }
+    }
+
+    /// What the template tells under this name.
+    ///
+    /// # Errors
+    /// [`Usage`], when the stack is not of this template.
+    pub(crate) fn output(&self, output: &str) -> Result<&str, Usage> {
+        let found = self.outputs.get(output).map(String::as_str);
+        found.ok_or_else(|| {
+            let there: Vec<_> = self.outputs.keys().map(String::as_str).collect();
+            let there = match there.as_slice() {
+                [] => "none".to_owned(),
+                some => some.join(", "),
+            };
+            Usage(format!(
+                "stack {} has no output {output}, so it is none of S3 SQS Bridge, or is not deployed yet \
+                 ({}); its outputs: {there}",
+                self.name, self.status
+            ))
+        })
+    }
+}
+
+fn no_stack(name: &str, region: &str) -> String {
+    format!(
+        "there is no stack {name:?} in {region}: look at --stack, --region and --profile; `aws \
+         cloudformation list-stacks` tells which there are"
+    )
+}
+
+fn refused(name: &str, region: &str, error: &RequestError) -> anyhow::Error {
+    let told = error.to_string();
+    // CloudFormation has no code of its own for it.
+    if error.code == "ValidationError" && told.contains("does not exist") {
+        return Usage(no_stack(name, region)).into();
+    }
+    let tried = format!("asking CloudFormation in {region} for stack {name:?}: {told}");
+    if error.code.contains("AccessDenied") {
+        let hint = "the credentials need cloudformation:DescribeStacks on it (docs/policies/operator.json)";
+        return Usage(format!("{tried}: {hint}")).into();
+    }
+    anyhow::anyhow!(tried)
+}
