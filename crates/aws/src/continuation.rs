@@ -23,6 +23,16 @@ impl LambdaContinuation {
     pub fn new(client: Client, function: String) -> Self {
         Self { client, function }
     }
+
+    /// Asks whether this caller may invoke the function, without invoking it.
+    ///
+    /// # Errors
+    /// Lambda's refusal.
+    pub async fn may_invoke(&self) -> Result<(), RequestError> {
+        let ask = self.client.invoke().function_name(&self.function);
+        let ask = ask.invocation_type(InvocationType::DryRun).send().await;
+        ask.map(|_| ()).map_err(|e| RequestError::of(&e))
+    }
 }
 
 #[async_trait]

@@ -109,14 +109,11 @@ fn kind_of(code: &str, status: u16) -> FailureKind {
 /// A caller that may not ask, or a server that does not know the question, says nothing of the bucket.
 impl From<RequestError> for NoAnswer {
     fn from(fault: RequestError) -> Self {
-        let codes = [
-            "AccessDenied",
-            "AllAccessDisabled",
-            "NotImplemented",
-            "MethodNotAllowed",
-        ];
+        let codes = ["AllAccessDisabled", "NotImplemented", "MethodNotAllowed"];
+        // `AccessDenied`, `AccessDeniedException`.
+        let is_denied = fault.code.contains("AccessDenied");
         Self {
-            is_refused: codes.contains(&fault.code.as_str()),
+            is_refused: is_denied || codes.contains(&fault.code.as_str()),
             reason: fault.to_string(),
         }
     }

@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use crate::account::Account;
 use crate::clean::CleanArguments;
 use crate::completions::CompletionsArguments;
+use crate::doctor::DoctorArguments;
 use crate::jobs::JobsCommand;
 use crate::man::ManArguments;
 use crate::redrive::RedriveArguments;
@@ -59,6 +60,13 @@ pub(crate) enum Command {
     /// configuration, 3 interrupted or paused.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Look whether a deployed stack is as it must be
+    ///
+    /// Asks AWS about the stack's bucket, queues, functions and metrics, and the functions about what they may do. Each
+    /// finding says what to do. Nothing is written, unless `--write` or `--canary` asks for it. Exit codes: 0 nothing
+    /// is wrong (there may be warnings), 1 something is, 2 wrong usage or configuration.
+    #[command(after_help = DOCTOR)]
+    Doctor(DoctorArguments),
     /// Write completions for a shell to standard output
     #[command(after_help = COMPLETIONS)]
     Completions(CompletionsArguments),
@@ -78,6 +86,12 @@ const REDRIVE: &str = "\
 Examples:
   s3-sqs-bridge redrive --from ON_FAILURE_QUEUE_URL --invoke STACK-realtime
   s3-sqs-bridge redrive --from DEAD_LETTER_QUEUE_URL --to QUEUE_URL";
+
+const DOCTOR: &str = "\
+Examples:
+  s3-sqs-bridge doctor --stack s3-sqs-bridge
+  s3-sqs-bridge doctor --stack s3-sqs-bridge --write --json
+  s3-sqs-bridge doctor --stack s3-sqs-bridge --canary --canary-queue-url QUEUE_URL";
 
 const COMPLETIONS: &str = "\
 Examples:

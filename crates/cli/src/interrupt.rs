@@ -4,14 +4,14 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::tell;
-
-/// The first Ctrl-C or SIGTERM cancels the token and tells what now happens: an orderly end. The second ends
-/// the process.
+/// The first Ctrl-C or SIGTERM cancels the token, once `told` has told what now happens: an orderly end. The
+/// second ends the process.
 ///
 /// # Errors
 /// When the system does not let the process listen to signals.
-pub(crate) fn stop_on_interrupt(told: String) -> anyhow::Result<CancellationToken> {
+pub(crate) fn stop_on_interrupt(
+    told: impl Fn() + Send + 'static,
+) -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("listening to Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening to SIGTERM")?;
@@ -25,7 +25,7 @@ pub(crate) fn stop_on_interrupt(told: String) -> anyhow::Result<CancellationToke
             if requested.is_cancelled() {
                 std::process::exit(3);
             }
-            tell(&told);
+            told();
             requested.cancel();
         }
     });

@@ -5,6 +5,7 @@
 //! - [`reseed`]: a whole job in this process, its state in a local directory
 //! - [`jobs`]: the jobs of a deployed stack
 //! - [`clean`]: the jobs of a local directory that have ended are removed
+//! - [`doctor`]: whether a deployed stack is as it must be
 //! - [`stack`]: a deployed stack, known by its outputs; [`function`]: one of its functions, asked and answered
 //! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`preflight`]: whether bucket and queue answer, asked first
@@ -20,6 +21,7 @@ mod answer;
 mod arguments;
 mod clean;
 mod completions;
+mod doctor;
 mod estimate;
 mod function;
 mod interrupt;
@@ -92,6 +94,7 @@ async fn main() -> ExitCode {
         Command::Clean(options) => clean::run(&options).await,
         Command::Redrive(options) => redrive::run(account, options).await,
         Command::Jobs(command) => jobs::run(account, command).await,
+        Command::Doctor(options) => Box::pin(doctor::run(account, options)).await,
         Command::Completions(options) => completions::run(Arguments::command(), &options),
         Command::Man(options) => man::run(Arguments::command(), &options),
     };

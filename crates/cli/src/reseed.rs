@@ -93,8 +93,9 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
     preflight.ask().await?;
 
     let counts = Arc::new(Counts::default());
-    let told = "stopping after what is on its way; once more to stop at once";
-    let stop = interrupt::stop_on_interrupt(told.to_owned())?;
+    let stop = interrupt::stop_on_interrupt(|| {
+        tell("stopping after what is on its way; once more to stop at once");
+    })?;
     let broken = Arc::new(OnceLock::new());
     let mut ports = Ports {
         lister: Arc::new(Counted::new(lister, &counts)),

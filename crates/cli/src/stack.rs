@@ -1,10 +1,11 @@
-//! A deployed stack, known by its outputs.
+//! A deployed stack, known by its outputs and parameters.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::types::Stack as Description;
 use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk::SdkConfig;
+use bridge_core::timestamp::Timestamp;
 
 use crate::Usage;
 
@@ -17,6 +18,10 @@ pub(crate) struct Stack {
     pub status: String,
     /// What it was made of, by the template's names.
     pub outputs: BTreeMap<String, String>,
+    /// What it was deployed with, defaults filled in.
+    pub parameters: BTreeMap<String, String>,
+    /// When it was last deployed.
+    pub deployed_at: Option<Timestamp>,
 }
 
 impl Stack {
@@ -38,6 +43,8 @@ impl Stack {
 
     fn of(name: &str, found: &Description) -> Self {
         let outputs = found.outputs().iter();
+        let parameters = found.parameters().iter();
+        let deployed_at = found.last_updated_time().or(found.creation_time());
         Self {
             name: name.to_owned(),
             status: found
@@ -47,6 +54,17 @@ impl Stack {
             outputs: outputs
                 .filter_map(|o| Some((o.output_key()?.to_owned(), o.output_value()?.to_owned())))
                 .collect(),
+            parameters: parameters
+                .filter_map(|p| {
+                    Some((
+                        p.parameter_key()?.to_owned(),
+                        p.parameter_value()?.to_owned(),
+                    ))
+                })
+                .collect(),
+            deployed_at: deployed_at
+                .and_then(|at| at.to_millis().ok())
+                .map(Timestamp),
         }
     }
 
@@ -68,6 +86,11 @@ impl Stack {
                 self.name, self.status
             ))
         })
+    }
+
+    /// A parameter; empty where the stack has none of this name.
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
     }
 }
 

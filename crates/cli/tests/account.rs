@@ -99,6 +99,7 @@ fn every_command_shows_examples() {
         "jobs list",
         "completions",
         "man",
+        "doctor",
     ] {
         let words: Vec<_> = line.split(' ').chain(["--help"]).collect();
         let end = End::of(&mut command("", folder.path(), &words)).with(0);

@@ -1,9 +1,11 @@
 //! From an invocation's input to an action or a segment.
 
+mod health;
 mod hold;
 
 use std::time::{Duration, SystemTime};
 
+use bridge_aws::continuation::LambdaContinuation;
 use bridge_aws::job_stream::WrittenJobs;
 use bridge_core::clock::time_left;
 use bridge_core::config::ReseedConfig;
@@ -43,13 +45,15 @@ pub(crate) struct Reseed {
     settings: SegmentSettings,
 }
 
-/// The bucket, to be asked how it is set up.
+/// What is looked at besides the ports: the bucket's setup, and the function itself.
 pub(crate) struct Watch {
     /// Answers.
     pub bucket: Box<dyn WatchedBucket>,
     /// `CHANGES_GO_TO`: whom it must tell of its changes, an ARN or `eventbridge`; empty if nobody
     /// said.
     pub changes_go_to: String,
+    /// This function, which must be allowed to invoke itself.
+    pub itself: LambdaContinuation,
 }
 
 impl Reseed {
@@ -149,7 +153,7 @@ impl Reseed {
                 tend(ports).await?;
                 Ok(json!({ "continued": continued }))
             }
-            Request::Health => self.health().await,
+            Request::Health(request) => Ok(self.health(request).await),
         }
     }
 
@@ -206,6 +210,7 @@ impl Reseed {
         let Watch {
             bucket,
             changes_go_to,
+            ..
         } = &self.watch;
         let wanted = KeyFilter {
             prefix: self.config.common.key_prefix.clone(),
@@ -215,62 +220,6 @@ impl Reseed {
             check_versioning(&**bucket).await,
             check_notifications(&**bucket, changes_go_to, &wanted).await,
         ]
-    }
-
-    /// Whether bucket, table, queue and event bus answer, and whether the bucket is set up so that its changes
-    /// arrive. `ok` only if all was looked at and is well.
-    async fn health(&self) -> Result<Value, JobError> {
-        let config = &self.config;
-        let bucket = match self.ports.lister.list("", None).await {
-            Ok(_) => Finding::Ok,
-            Err(error) => Finding::Wrong(error.to_string()),
-        };
-        let queue = self.ports.queues.open(&config.common.queue_url);
-        let queue = match queue.depth().await {
-            Ok(_) => Finding::Ok,
-            Err(refusal) => Finding::Wrong(refusal.to_string()),
-        };
-        let table = match self.ports.jobs.active().await {
-            Ok(_) => Finding::Ok,
-            Err(error) => Finding::Wrong(error.to_string()),
-        };
-        let events = self.bus.check().await;
-        let [versioning, notifications] = self.setup().await;
-        let all = [
-            &bucket,
-            &queue,
-            &table,
-            &events,
-            &versioning,
-            &notifications,
-        ];
-        let status = if all.iter().any(|found| matches!(found, Finding::Wrong(_))) {
-            "unhealthy"
-        } else if all.iter().any(|found| **found != Finding::Ok) {
-            "not all checked"
-        } else {
-            "ok"
-        };
-        let told = Finding::to_string;
-        let mut answer = json!({
-            "status": status,
-            "bucket": {
-                "name": config.bucket,
-                "status": told(&bucket),
-                "versioning": told(&versioning),
-                "notifications": told(&notifications),
-            },
-            "queue": { "url": config.common.queue_url, "status": told(&queue) },
-            "table": { "name": config.table, "status": told(&table) },
-            "events": { "bus": "default", "status": told(&events) },
-        });
-        if self.ports.live.is_some() {
-            answer["hold"] = match hold(&self.ports).await {
-                Ok(hold) => hold.unwrap_or_else(|| json!("none")),
-                Err(error) => json!(error.to_string()),
-            };
-        }
-        Ok(answer)
     }
 }
 

@@ -73,6 +73,7 @@ async fn wire(config: ReseedConfig) -> Reseed {
     // Lambda sets the name; elsewhere (cargo lambda watch) cargo-lambda does.
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let lambda = sdk::lambda(&sdk);
+    let itself = LambdaContinuation::new(lambda.clone(), function);
     let http = sdk::connector();
     let live = config.follow.as_ref().map(|follow| {
         let mapping = |id: &String| -> Arc<dyn Mapping> {
@@ -97,13 +98,14 @@ async fn wire(config: ReseedConfig) -> Reseed {
             failure_queue: config.failure_queue.clone(),
         }),
         jobs: Arc::new(DynamoJobs::new(sdk::dynamodb(&sdk), config.table.clone())),
-        continuation: Arc::new(LambdaContinuation::new(lambda, function)),
+        continuation: Arc::new(itself.clone()),
         clock: Arc::new(SystemClock),
         live,
     };
     let watch = Watch {
         bucket: Box::new(S3Watched::new(sdk::s3(&sdk), config.bucket.clone())),
         changes_go_to: std::env::var("CHANGES_GO_TO").unwrap_or_default(),
+        itself,
     };
     // Lambda sets it; elsewhere it is the template's default.
     let memory = std::env::var("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")

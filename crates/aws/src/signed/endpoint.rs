@@ -1,4 +1,7 @@
-//! Where a service is: by the SDK's own rules, from region, FIPS and dual-stack, or where the user says.
+//! Where a service is: by the SDK's own rules, from region, FIPS and dual-stack, or where the user says. Services whose
+//! SDK is not linked are where SQS is, under their own name.
+//! Source: AWS General Reference, "Amazon `SQS` endpoints", "Amazon `CloudWatch` endpoints": `NAME.REGION.…`,
+//! `NAME-fips.REGION.…`.
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::endpoint as dynamodb;
@@ -10,12 +13,14 @@ use tokio::sync::OnceCell;
 
 use crate::request_error::RequestError;
 use crate::signed::answer::not_sent;
-use crate::signed::service::{SQS, Service};
+use crate::signed::service::{DYNAMODB, SQS, Service};
 
 /// Where a service is, found out once.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    is_sqs: bool,
+    is_dynamodb: bool,
+    /// What its hosts are called: the name that signatures have.
+    name: &'static str,
     asked: Asked,
     found: OnceCell<String>,
 }
@@ -45,7 +50,8 @@ impl Asked {
 impl Endpoint {
     pub(super) fn new(service: &Service, config: &SdkConfig) -> Self {
         Self {
-            is_sqs: *service == SQS,
+            is_dynamodb: *service == DYNAMODB,
+            name: service.signing_name,
             asked: Asked::new(service.id, config),
             found: OnceCell::new(),
         }
@@ -64,17 +70,8 @@ impl Endpoint {
             use_dual_stack,
             own,
         } = self.asked.clone();
-        let url = if self.is_sqs {
-            let asked = sqs::Params::builder()
-                .set_region(region)
-                .set_use_fips(use_fips)
-                .set_use_dual_stack(use_dual_stack)
-                .set_endpoint(own)
-                .build()
-                .map_err(|error| not_sent(&error))?;
-            let rules = sqs::DefaultResolver::new();
-            rules.resolve_endpoint(&asked).await
-        } else {
+        let is_own = own.is_some();
+        let url = if self.is_dynamodb {
             let asked = dynamodb::Params::builder()
                 .set_region(region)
                 .set_use_fips(use_fips)
@@ -84,8 +81,25 @@ impl Endpoint {
                 .map_err(|error| not_sent(&error))?;
             let rules = dynamodb::DefaultResolver::new();
             rules.resolve_endpoint(&asked).await
+        } else {
+            let asked = sqs::Params::builder()
+                .set_region(region)
+                .set_use_fips(use_fips)
+                .set_use_dual_stack(use_dual_stack)
+                .set_endpoint(own)
+                .build()
+                .map_err(|error| not_sent(&error))?;
+            let rules = sqs::DefaultResolver::new();
+            rules.resolve_endpoint(&asked).await
         };
-        let url = url.map_err(|error| not_sent(&*error))?.url().to_owned();
+        let mut url = url.map_err(|error| not_sent(&*error))?.url().to_owned();
+        if !is_own && !self.is_dynamodb {
+            let (of_sqs, own) = (
+                format!("://{}", SQS.signing_name),
+                format!("://{}", self.name),
+            );
+            url = url.replacen(&of_sqs, &own, 1);
+        }
         let has_path = url
             .split_once("://")
             .is_some_and(|(_, rest)| rest.contains('/'));

@@ -34,3 +34,12 @@ pub const DYNAMODB: Service = Service {
     content_type: "application/x-amz-json-1.0",
     has_query_codes: false,
 };
+
+/// Amazon `CloudWatch`.
+pub const CLOUDWATCH: Service = Service {
+    id: "CloudWatch",
+    signing_name: "monitoring",
+    target: "GraniteServiceVersion20100801",
+    content_type: "application/x-amz-json-1.0",
+    has_query_codes: true,
+};

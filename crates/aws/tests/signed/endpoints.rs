@@ -6,7 +6,7 @@ use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bridge_aws::signed::ServiceClient;
-use bridge_aws::signed::service::{DYNAMODB, SQS};
+use bridge_aws::signed::service::{CLOUDWATCH, DYNAMODB, SQS};
 use bridge_aws::{machine, sdk};
 use bridge_core::watched::Versioned as _;
 
@@ -15,6 +15,20 @@ use crate::server::{Server, ask, config, signed_in};
 #[tokio::test]
 async fn endpoints_follow_region_fips_and_dual_stack() {
     for (service, region, fips, dual_stack, url) in [
+        (
+            CLOUDWATCH,
+            "eu-west-1",
+            false,
+            false,
+            "https://monitoring.eu-west-1.amazonaws.com/",
+        ),
+        (
+            CLOUDWATCH,
+            "us-east-1",
+            true,
+            false,
+            "https://monitoring-fips.us-east-1.amazonaws.com/",
+        ),
         (
             SQS,
             "eu-west-1",

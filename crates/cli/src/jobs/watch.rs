@@ -28,10 +28,8 @@ pub(super) async fn run(
     interval: Duration,
     is_json: bool,
 ) -> anyhow::Result<Outcome> {
-    let stop = interrupt::stop_on_interrupt(format!(
-        "no longer watched; the job goes on: s3-sqs-bridge jobs watch {job} --stack {}",
-        client.stack
-    ))?;
+    // What is told then is told once the bar is gone.
+    let stop = interrupt::stop_on_interrupt(|| {})?;
     let mut watcher = Watcher {
         client,
         screen: Screen::new(is_json),
@@ -44,6 +42,10 @@ pub(super) async fn run(
     };
     watcher.screen.clear();
     let Some(look) = end.transpose()? else {
+        tell(&format!(
+            "no longer watched; the job goes on: s3-sqs-bridge jobs watch {job} --stack {}",
+            client.stack
+        ));
         return Ok(Outcome::Interrupted);
     };
     if !is_json {
@@ -144,9 +146,9 @@ impl Screen {
                     bar.set_length(planned);
                     bar.set_style(sending_style());
                 }
+                bar.set_position(look.sent);
                 bar.set_prefix(look.doing());
                 bar.set_message(look.progress(meter));
-                bar.set_position(look.sent);
                 bar.tick();
             }
             Self::Lines(last) => {

@@ -31,8 +31,16 @@ pub enum Request {
     Continue(ContinueRequest),
     /// Internal: continue jobs whose segment died.
     Sweep,
-    /// Whether everything the function needs is there.
-    Health,
+    /// Whether everything the function needs is there, and may be used.
+    Health(HealthRequest),
+}
+
+/// How it is to be looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthRequest {
+    /// Also write a plan object and read it back; else nothing is written.
+    pub write: bool,
 }
 
 /// Names a job.
@@ -154,7 +162,7 @@ impl Request {
             "continue" => Self::Continue(read(rest, &action)?),
             "list" => Self::List(read(rest, &action)?),
             "sweep" => read(rest, &action).map(|Nothing {}| Self::Sweep)?,
-            "health" => read(rest, &action).map(|Nothing {}| Self::Health)?,
+            "health" => Self::Health(read(rest, &action)?),
             other => {
                 return Err(JobError::bad_request(format!(
                     "action: found {other:?}, allowed is start, status, list, pause, resume, \

@@ -2,6 +2,7 @@
 
 use bridge_core::live::exact::go_on::Refused;
 use bridge_core::queue::error::SendError;
+use bridge_core::queue::permission::may_send;
 use bridge_core::queue::port::Queue;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,6 +59,7 @@ impl<Q: Queue> Forwarder<Q> {
             reason: refusal.to_string(),
         };
         let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
+        may_send(&self.sender.queue).await.map_err(unhealthy)?;
         let looked = self.gate.look(hold::HEALTH_BUDGET).await;
         looked.map_err(ForwardError::Held)?;
         let mut answer = json!({
