@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 4] = [
 const ROOMS: [&[&str]; 5] = [&["id"], &["plan"], &["scan", "send"], &["job"], &["api"]];
 
 /// The rooms of core from the bottom up.
-const CORE: [&[&str]; 8] = [
+const CORE: [&[&str]; 9] = [
     &["failure", "text"],
     &["timestamp", "retry", "limiter"],
     &["clock", "event"],
@@ -27,6 +27,7 @@ const CORE: [&[&str]; 8] = [
     &["forward"],
     &["live"],
     &["config"],
+    &["realtime"],
 ];
 
 fn crates() -> PathBuf {

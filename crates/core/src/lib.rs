@@ -15,6 +15,7 @@
 //! - [`failure`]: whether a call that failed is worth making again; [`limiter`]: how many are in flight
 //! - [`retry`]: trying again what may work the next time
 //! - [`live`]: what realtime sends of changes that come late or swapped
+//! - [`realtime`]: all of that in one: what a source hands over, forwarded
 //! - [`watched`]: whether a bucket is set up so that its changes arrive
 //! - [`config`]: the environment, checked at the door
 //! - [`timestamp`], [`clock`]: milliseconds, and who tells them; [`text`]: foreign texts, made fit to be
@@ -31,6 +32,7 @@ pub mod listing;
 pub mod live;
 pub mod notification;
 pub mod queue;
+pub mod realtime;
 pub mod retry;
 pub mod text;
 pub mod timestamp;

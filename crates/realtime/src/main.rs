@@ -17,7 +17,12 @@ use bridge_aws::{logging, metrics, sdk};
 use bridge_core::config::{LiveConfig, RealtimeConfig};
 use bridge_core::live::stream::LiveOrder;
 use bridge_core::notification::trimmed::Trimmed;
-use handler::{ExactPorts, Forwarder, Gate, Invocation, Live, budget};
+use bridge_core::realtime::exact::ExactPorts;
+use bridge_core::realtime::forwarder::Forwarder;
+use bridge_core::realtime::gate::Gate;
+use bridge_core::realtime::invocation::Invocation;
+use bridge_core::realtime::send::Live;
+use handler::{budget, handle};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
 
@@ -54,7 +59,7 @@ async fn main() -> Result<(), Error> {
                 budget: budget(event.context.deadline()),
             };
             let span = tracing::info_span!("invocation", request_id = invocation.request_id);
-            let answer = forwarder.handle(event.payload.0, &invocation);
+            let answer = handle(forwarder, event.payload.0, &invocation);
             let answer = answer.instrument(span);
             let answer = answer.await;
             metrics::flush(counts);

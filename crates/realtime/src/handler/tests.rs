@@ -3,11 +3,15 @@ mod hold;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use bridge_core::config::RealtimeConfig;
 use bridge_core::failure::FailureKind;
+use bridge_core::notification::MOST_ERROR;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::EntryResult;
-use bridge_core::text::MOST_SHOWN;
+use bridge_core::realtime::gate::Gate;
+use bridge_core::realtime::send::Live;
+use bridge_core::text::{MOST_SHOWN, brief};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
@@ -82,8 +86,7 @@ async fn handle_of(
         _ => None,
     });
     let forwarder = Forwarder::new(config.unwrap(), queue, Gate::Open, Live::Notified);
-    forwarder
-        .handle(input, &INVOCATION)
+    super::handle(&forwarder, input, &INVOCATION)
         .await
         .map_err(|e| e.to_string())
 }

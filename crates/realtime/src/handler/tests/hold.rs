@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use bridge_core::live::store::LiveStoreError;
-use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, StreamStore};
+use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, Stream, StreamStore};
 use bridge_core::timestamp::Timestamp;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
@@ -47,11 +47,15 @@ async fn while_the_stream_is_held_nothing_is_sent_and_all_comes_again() {
     let _guard = metrics::set_default_local_recorder(&recorder);
     let batch = fixture("sqs-to-lambda");
     let messages = batch["Records"].as_array().unwrap().len();
-    let answer = forwarder.handle(batch, &INVOCATION).await.unwrap();
+    let answer = super::super::handle(&forwarder, batch, &INVOCATION)
+        .await
+        .unwrap();
     let failures = answer["batchItemFailures"].as_array().unwrap();
     assert_eq!(failures.len(), messages);
     for input in [fixture("put"), json!({"action": "health"})] {
-        let error = forwarder.handle(input, &INVOCATION).await.unwrap_err();
+        let error = super::super::handle(&forwarder, input, &INVOCATION)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "Held");
         assert!(error.to_string().contains("job-1"), "{error}");
     }

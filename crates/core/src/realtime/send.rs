@@ -2,26 +2,26 @@
 
 use std::collections::HashSet;
 
-use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_core::event::Event;
-use bridge_core::forward::{Delivered, deliver};
-use bridge_core::live::newest::{KEY_BUSY, LiveChange, Newest};
-use bridge_core::live::store::LiveStore;
-use bridge_core::live::stream::Stream;
-use bridge_core::notification::MOST_ERROR;
-use bridge_core::queue::message::{Message, Writer};
-use bridge_core::queue::port::Queue;
-use bridge_core::retry::Backoff;
-use bridge_core::text::{brief, shown};
+use crate::clock::{Clock as _, SystemClock};
+use crate::event::Event;
+use crate::forward::{Delivered, deliver};
+use crate::live::newest::{KEY_BUSY, LiveChange, Newest};
+use crate::live::store::LiveStore;
+use crate::live::stream::Stream;
+use crate::notification::MOST_ERROR;
+use crate::queue::message::{Message, Writer};
+use crate::queue::port::Queue;
+use crate::retry::Backoff;
+use crate::text::{brief, shown};
 use metrics::{counter, histogram};
 
-use crate::handler::exact::ExactPorts;
-use crate::handler::invocation::Invocation;
-use crate::handler::lag;
-use crate::handler::order::Change;
+use crate::realtime::exact::ExactPorts;
+use crate::realtime::invocation::Invocation;
+use crate::realtime::lag;
+use crate::realtime::order::Change;
 
 /// What is sent of what comes.
-pub(crate) enum Live {
+pub enum Live {
     /// All of it.
     Notified,
     /// What is newer than all that was sent of its key.

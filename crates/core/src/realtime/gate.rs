@@ -3,18 +3,17 @@
 
 use std::time::Duration;
 
-use bridge_core::clock::SystemClock;
-use bridge_core::live::hold::look;
-use bridge_core::live::stream::{LiveOrder, Stream, StreamStore};
-use bridge_core::notification::Input;
-use bridge_core::text::brief;
+use crate::clock::SystemClock;
+use crate::live::hold::look;
+use crate::live::stream::{LiveOrder, Stream, StreamStore};
+use crate::text::brief;
 use metrics::counter;
 
 /// How long a health check may ask the table.
 pub(super) const HEALTH_BUDGET: Duration = Duration::from_secs(4);
 
 /// Asked before anything is sent.
-pub(crate) enum Gate {
+pub enum Gate {
     /// Without a live table nobody can hold anything.
     Open,
     /// What the live table says.
@@ -28,7 +27,8 @@ pub(crate) enum Gate {
 
 impl Gate {
     /// A stream that is sent as `order`.
-    pub(crate) fn by(store: Box<dyn StreamStore>, order: LiveOrder) -> Self {
+    #[must_use]
+    pub fn by(store: Box<dyn StreamStore>, order: LiveOrder) -> Self {
         Self::Of { store, order }
     }
 
@@ -36,7 +36,7 @@ impl Gate {
     ///
     /// # Errors
     /// Why nothing may be sent.
-    pub(super) async fn look(&self, budget: Duration) -> Result<Stream, String> {
+    pub async fn look(&self, budget: Duration) -> Result<Stream, String> {
         let Self::Of { store, order } = self else {
             return Ok(Stream::default());
         };
@@ -53,15 +53,8 @@ impl Gate {
     }
 }
 
-/// Tells that all of the input comes again.
-pub(super) fn tell(input: &Input, reason: &str) {
-    let events = match input {
-        Input::Direct(document) => document.events.len(),
-        Input::Batch(messages) => {
-            let documents = messages.iter().filter_map(|m| m.document.as_ref().ok());
-            documents.map(|document| document.events.len()).sum()
-        }
-    };
+/// Tells that all of it comes again.
+pub(super) fn tell_held(events: usize, reason: &str) {
     tracing::warn!(reason = brief(reason), events, "nothing is sent");
     counter!("EventsHeld").increment(events as u64);
 }
@@ -70,11 +63,11 @@ pub(super) fn tell(input: &Input, reason: &str) {
 mod tests {
     use std::sync::Mutex;
 
+    use crate::failure::FailureKind;
+    use crate::live::store::LiveStoreError;
+    use crate::live::stream::{HistoryEnd, Hold};
+    use crate::timestamp::Timestamp;
     use async_trait::async_trait;
-    use bridge_core::failure::FailureKind;
-    use bridge_core::live::store::LiveStoreError;
-    use bridge_core::live::stream::{HistoryEnd, Hold};
-    use bridge_core::timestamp::Timestamp;
 
     use super::*;
 

@@ -4,43 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bridge_core::clock::SystemClock;
-use bridge_core::failure::FailureKind;
-use bridge_core::forward::{Delivered, Undelivered};
-use bridge_core::listing::dialect::Dialect;
-use bridge_core::listing::lister::Lister;
-use bridge_core::live::exact::Exact;
-use bridge_core::live::exact::reported::Reported;
-use bridge_core::live::exact::store::KeyStore;
-use bridge_core::live::stream::Stream;
-use bridge_core::queue::error::SendError;
-use bridge_core::queue::message::Writer;
-use bridge_core::queue::port::Queue;
-use bridge_core::retry::Backoff;
-use bridge_core::watched::{Versioned, Versioning};
+use crate::clock::SystemClock;
+use crate::failure::FailureKind;
+use crate::forward::{Delivered, Undelivered};
+use crate::listing::dialect::Dialect;
+use crate::listing::lister::Lister;
+use crate::live::exact::Exact;
+use crate::live::exact::reported::Reported;
+use crate::live::exact::store::KeyStore;
+use crate::live::stream::Stream;
+use crate::queue::error::SendError;
+use crate::queue::message::Writer;
+use crate::queue::port::Queue;
+use crate::retry::Backoff;
+use crate::watched::{Versioned, Versioning};
 use tokio::time::Instant;
 
-use crate::handler::invocation::Invocation;
-use crate::handler::order::Change;
+use crate::realtime::invocation::Invocation;
+use crate::realtime::order::Change;
 
 /// Code of the reason why nothing of a bucket is sent that was never versioned.
 const NOT_VERSIONED: &str = "NotVersioned";
 
 /// A port of the bucket of a name.
-type OfBucket<T> = Box<dyn Fn(&str) -> Box<T> + Send + Sync>;
+pub type OfBucket<T> = Box<dyn Fn(&str) -> Box<T> + Send + Sync>;
 
 /// What `exact` works with.
-pub(crate) struct ExactPorts {
+pub struct ExactPorts {
     /// How far each key has been sent.
-    pub(crate) keys: Box<dyn KeyStore>,
+    pub keys: Box<dyn KeyStore>,
     /// The bucket of a name, to be listed.
-    pub(crate) lister: OfBucket<dyn Lister>,
+    pub lister: OfBucket<dyn Lister>,
     /// The same, to be asked whether it is versioned.
-    pub(crate) watched: OfBucket<dyn Versioned>,
+    pub watched: OfBucket<dyn Versioned>,
     /// What is known of its server.
-    pub(crate) dialect: Dialect,
+    pub dialect: Dialect,
     /// Buckets that were found to be versioned.
-    pub(crate) versioned: Mutex<BTreeSet<String>>,
+    pub versioned: Mutex<BTreeSet<String>>,
 }
 
 impl ExactPorts {

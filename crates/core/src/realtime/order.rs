@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bridge_core::event::{Event, by_sequencer};
+use crate::event::{Event, by_sequencer};
 
 /// A change out of a batch.
 #[derive(Debug)]
@@ -46,8 +46,8 @@ pub(super) fn sort(changes: Vec<Change>) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use bridge_core::event::Source;
-    use bridge_core::timestamp::Timestamp;
+    use crate::event::Source;
+    use crate::timestamp::Timestamp;
 
     use super::*;
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// What Lambda says of an invocation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Invocation<'a> {
+pub struct Invocation<'a> {
     /// Its request id; the same when it is tried again.
-    pub(crate) request_id: &'a str,
+    pub request_id: &'a str,
     /// The time to work in.
-    pub(crate) budget: Duration,
+    pub budget: Duration,
 }

@@ -1,15 +1,17 @@
 //! What operators ask of the function: how it is, and to let a key go on.
 
-use bridge_core::live::exact::go_on::Refused;
-use bridge_core::queue::error::SendError;
-use bridge_core::queue::permission::may_send;
-use bridge_core::queue::port::Queue;
+use crate::live::exact::go_on::Refused;
+use crate::queue::error::SendError;
+use crate::queue::permission::may_send;
+use crate::queue::port::Queue;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::handler::invocation::Invocation;
-use crate::handler::send::Live;
-use crate::handler::{ForwardError, Forwarder, hold};
+use crate::realtime::error::ForwardError;
+use crate::realtime::forwarder::Forwarder;
+use crate::realtime::gate::HEALTH_BUDGET;
+use crate::realtime::invocation::Invocation;
+use crate::realtime::send::Live;
 
 /// What may be asked. An unknown field is an error that names it.
 #[derive(Debug, Deserialize)]
@@ -34,7 +36,7 @@ impl<Q: Queue> Forwarder<Q> {
     ///
     /// # Errors
     /// [`ForwardError`]
-    pub(super) async fn act(
+    pub async fn act(
         &self,
         input: &Value,
         invocation: &Invocation<'_>,
@@ -60,7 +62,7 @@ impl<Q: Queue> Forwarder<Q> {
         };
         let depth = self.sender.queue.depth().await.map_err(unhealthy)?;
         may_send(&self.sender.queue).await.map_err(unhealthy)?;
-        let looked = self.gate.look(hold::HEALTH_BUDGET).await;
+        let looked = self.gate.look(HEALTH_BUDGET).await;
         looked.map_err(ForwardError::Held)?;
         let mut answer = json!({
             "status": "ok", "queueUrl": self.config.queue_url, "queueDepth": depth,
