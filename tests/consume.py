@@ -1,23 +1,37 @@
 """Hands a queue's messages to a consumer function as Lambda does, until none came for a while.
 
     python3 consume.py CONSUMER.py QUEUE_URL SECONDS
+    python3 consume.py http://HOST:PORT/2015-03-31/functions/NAME/invocations QUEUE_URL SECONDS STATE_FILE
 
-Prints what the consumer's `present()` says at the end. Ten messages a batch; what the function answers as failed is
-not deleted and comes again.
+Prints how many there were and what the consumer then knows: what its `present()` says, or what is in its file. Ten
+messages a batch; what the function answers as failed is an error.
 """
 
 import importlib.util
 import json
 import sys
 import time
+import urllib.request
 
 import boto3
 
-spec = importlib.util.spec_from_file_location("consumer", sys.argv[1])
-consumer = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(consumer)
-queue, patience = sys.argv[2], float(sys.argv[3])
+consumer, queue, patience = sys.argv[1], sys.argv[2], float(sys.argv[3])
 sqs = boto3.client("sqs")
+if consumer.startswith("http"):
+
+    def handler(event, _):
+        request = urllib.request.Request(consumer, json.dumps(event).encode(), method="POST")
+        return json.load(urllib.request.urlopen(request))
+
+    def present():
+        with open(sys.argv[4], encoding="utf-8") as file:
+            return json.load(file)
+
+else:
+    spec = importlib.util.spec_from_file_location("consumer", consumer)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler, present = module.handler, module.present
 
 
 def as_lambda_tells(message):
@@ -46,10 +60,10 @@ while time.monotonic() - last < patience:
     if not received:
         continue
     last, messages = time.monotonic(), messages + len(received)
-    answer = consumer.handler({"Records": [as_lambda_tells(message) for message in received]}, None)
+    answer = handler({"Records": [as_lambda_tells(message) for message in received]}, None)
     failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
     if failed:
         sys.exit(f"the consumer failed at {failed}")
     entries = [{"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(received)]
     sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
-json.dump({"messages": messages, "present": consumer.present()}, sys.stdout)
+json.dump({"messages": messages, "present": present()}, sys.stdout)
