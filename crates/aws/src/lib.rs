@@ -8,6 +8,7 @@
 //! - [`queue`]: the queue, SQS; [`sender`]: by which client
 //! - [`live`]: the live table, `DynamoDB`; [`keys`]: the same as `exact` uses it; [`stream`]: its item that all
 //!   keys share
+//! - [`realtime`]: these put together, as realtime works with them
 //! - [`logging`]: structured JSON logs; [`metrics`]: counts in them, in the embedded format of `CloudWatch`
 //!
 //! With the feature `history`, the ports of the history path:
@@ -48,6 +49,7 @@ pub mod plans;
 pub mod queue;
 #[cfg(feature = "history")]
 pub mod queues;
+pub mod realtime;
 pub mod request_error;
 pub mod sdk;
 pub mod sender;

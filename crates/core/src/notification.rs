@@ -183,6 +183,20 @@ pub struct BatchMessage {
     pub is_repeated: bool,
 }
 
+impl BatchMessage {
+    /// Reads a message of a queue; `receives` is how often that has handed it over, where it says so
+    /// (`ApproximateReceiveCount`).
+    #[must_use]
+    pub fn parse(message_id: String, body: &str, receives: Option<&str>) -> Self {
+        Self {
+            message_id,
+            document: parse_text(body, 1),
+            // Where it is not said, it may have been.
+            is_repeated: receives != Some("1"),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct SqsRecord {
     #[serde(rename = "messageId")]
@@ -231,13 +245,8 @@ pub fn parse_input(input: &Value) -> Result<Input, NotificationError> {
                 body,
                 attributes,
             } = read(record, "SQS record")?;
-            let document = parse_text(&body, 1);
-            Ok(BatchMessage {
-                message_id,
-                document,
-                // Where it is not said, it may have been.
-                is_repeated: attributes.receives.as_deref() != Some("1"),
-            })
+            let receives = attributes.receives.as_deref();
+            Ok(BatchMessage::parse(message_id, &body, receives))
         })
         .collect::<Result<_, _>>()
         .map(Input::Batch)

@@ -41,7 +41,8 @@ pub(crate) async fn handle<Q: Queue>(
     })?;
     match input {
         Input::Direct(document) => {
-            let done = forwarder.forward(document, invocation).await?;
+            // Lambda's own retries have the id of their request.
+            let done = forwarder.forward(document, false, invocation).await?;
             let mut answer = json!({
                 "forwarded": done.sent, "skipped": done.skipped, "retried": done.retried
             });

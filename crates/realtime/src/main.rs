@@ -2,26 +2,13 @@
 
 mod handler;
 
-use std::sync::{Arc, Mutex};
-
-use bridge_aws::keys::DynamoKeys;
-use bridge_aws::live::DynamoLive;
-use bridge_aws::sdk::{SdkConfig, SharedHttpConnector};
+use bridge_aws::realtime::ports;
 use bridge_aws::sender::SqsClient;
-use bridge_aws::signed::ServiceClient;
-use bridge_aws::signed::bucket::SignedBucket;
-use bridge_aws::signed::s3::S3Client;
-use bridge_aws::signed::service::DYNAMODB;
-use bridge_aws::stream::DynamoStream;
 use bridge_aws::{logging, metrics, sdk};
-use bridge_core::config::{LiveConfig, RealtimeConfig};
-use bridge_core::live::stream::LiveOrder;
+use bridge_core::config::RealtimeConfig;
 use bridge_core::notification::trimmed::Trimmed;
-use bridge_core::realtime::exact::ExactPorts;
 use bridge_core::realtime::forwarder::Forwarder;
-use bridge_core::realtime::gate::Gate;
 use bridge_core::realtime::invocation::Invocation;
-use bridge_core::realtime::send::Live;
 use handler::{budget, handle};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use tracing::Instrument as _;
@@ -38,7 +25,7 @@ async fn main() -> Result<(), Error> {
             let queue = sqs.queue(config.common.queue_url.clone());
             // Beside the first question for an invocation, and not before it.
             tokio::spawn(async move { sqs.prepare().await });
-            let (live, gate) = live(&config.live, &sdk, &http);
+            let (live, gate) = ports(&config.live, &sdk, &http);
             Ok(Forwarder::new(config, queue, gate, live))
         }
         Err(error) => {
@@ -70,37 +57,4 @@ async fn main() -> Result<(), Error> {
         }
     }))
     .await
-}
-
-/// What is sent of what comes, and whether anything is.
-fn live(config: &LiveConfig, sdk: &SdkConfig, http: &SharedHttpConnector) -> (Live, Gate) {
-    let (table, order) = match config {
-        LiveConfig::Notified => return (Live::Notified, Gate::Open),
-        LiveConfig::Newest { table } => (table, LiveOrder::Newest),
-        LiveConfig::Exact { table } => (table, LiveOrder::Exact),
-    };
-    let client = Arc::new(ServiceClient::new(DYNAMODB, sdk, http.clone()));
-    let stream = DynamoStream::new(client.clone(), table.clone());
-    let gate = Gate::by(Box::new(stream), order);
-    let live = match config {
-        LiveConfig::Exact { .. } => {
-            let s3 = S3Client::new(sdk, http.clone());
-            Live::Exact(exact(DynamoKeys::new(client, table.clone()), Arc::new(s3)))
-        }
-        _ => Live::Newest(Box::new(DynamoLive::new(client, table.clone()))),
-    };
-    (live, gate)
-}
-
-/// What `exact` works with.
-fn exact(keys: DynamoKeys, s3: Arc<S3Client>) -> ExactPorts {
-    let bucket = move |name: &str| SignedBucket::new(Arc::clone(&s3), name.to_owned());
-    let same = bucket.clone();
-    ExactPorts {
-        keys: Box::new(keys),
-        lister: Box::new(move |name| Box::new(bucket(name))),
-        watched: Box::new(move |name| Box::new(same(name))),
-        dialect: sdk::dialect(),
-        versioned: Mutex::default(),
-    }
 }

@@ -1,5 +1,7 @@
 //! Documents and batches of notifications, forwarded to one queue.
 
+use std::time::Duration;
+
 use metrics::counter;
 
 use crate::config::{Config, RealtimeConfig};
@@ -61,13 +63,15 @@ impl<Q: Queue> Forwarder<Q> {
         }
     }
 
-    /// Forwards what a source says at once; all of it, or it fails.
+    /// Forwards what a source says at once; all of it, or it fails. `is_repeated`: the source may have handed it over
+    /// before, by another request.
     ///
     /// # Errors
     /// [`ForwardError::Held`], [`ForwardError::Undelivered`]
     pub async fn forward(
         &self,
         document: Document,
+        is_repeated: bool,
         invocation: &Invocation<'_>,
     ) -> Result<Forwarded, ForwardError> {
         let stream = match self.gate.look(invocation.budget).await {
@@ -85,8 +89,7 @@ impl<Q: Queue> Forwarder<Q> {
             message: 0,
             event,
             has_order,
-            // Lambda's own retries have the id of their request.
-            is_repeated: false,
+            is_repeated,
         });
         let changes = sort(changes.collect());
         let delivered = self.sender.send(&changes, &stream, invocation).await;
@@ -167,6 +170,14 @@ impl<Q: Queue> Forwarder<Q> {
             tracing::warn!(message_id = brief(id), "goes back into its queue");
         });
         told.collect()
+    }
+
+    /// Whether anything may be sent now; it is asked anyway before anything is.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn look(&self, budget: Duration) -> Result<Stream, String> {
+        self.gate.look(budget).await
     }
 
     /// Refuses other buckets, applies the key filter, leaves out what the queue's history held, and reports
