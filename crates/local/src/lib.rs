@@ -3,6 +3,7 @@
 //! - [`state`]: the directory, held by one process at a time
 //! - [`plans`]: runs and manifests as files
 //! - [`jobs`]: job states as files; [`remove`]: one goes with its plan
+//! - [`live`]: the live table as a file
 //! - [`lines`]: events as lines of a file or of standard output; [`output`]: which file, and what in
 //!   it is the job's; [`parked`]: the file of what cannot be delivered
 //!
@@ -12,6 +13,7 @@
 
 pub mod jobs;
 pub mod lines;
+pub mod live;
 pub mod output;
 pub mod parked;
 pub mod plans;

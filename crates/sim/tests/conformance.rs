@@ -7,6 +7,8 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::job::ports::Queues as _;
 use bridge_local::jobs::LocalJobs;
+use bridge_local::live::stream::LocalStream;
+use bridge_local::live::table::LocalLive;
 use bridge_local::plans::LocalPlans;
 use bridge_sim::bucket::{Bucket, STYLE, SimLister, Style};
 use bridge_sim::conformance;
@@ -43,11 +45,18 @@ fn job_stores() {
 fn live_stores() {
     on_simulated_time(conformance::live_store(&SimLive::new(calm()), "a"));
     on_simulated_time(conformance::key_store(&SimKeys::new(calm()), "a"));
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalLive::open(folder.path()).unwrap();
+    on_simulated_time(conformance::live_store(&local, "a"));
+    on_simulated_time(conformance::key_store(&local, "b"));
 }
 
 #[test]
 fn stream_stores() {
     on_simulated_time(conformance::stream_store(&SimStream::new(calm())));
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalStream::new(LocalLive::open(folder.path()).unwrap());
+    on_simulated_time(conformance::stream_store(&local));
 }
 
 #[test]

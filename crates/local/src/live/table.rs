@@ -1,0 +1,164 @@
+//! The live table in its file.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use bridge_core::live::store::LiveStoreError;
+
+use crate::live::database::{Database, NAME, Tables, refused};
+use crate::live::item::Item;
+use crate::{new_file, open_own};
+
+/// A live table in a directory, which belongs to this process ([`crate::state::StateDirectory`]).
+#[derive(Clone)]
+pub struct LocalLive {
+    pub(super) database: Arc<Database>,
+}
+
+/// Why the table cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("opening the live table {path}: {reason}")]
+pub struct OpenError {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl LocalLive {
+    /// The table in `folder`; it is made if it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(NAME);
+        let failed = |reason: &dyn std::fmt::Display| OpenError {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        };
+        let file = match new_file(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                open_own(&path, OpenOptions::new().read(true).write(true))
+            }
+            made => made,
+        };
+        let file = file.map_err(|error| failed(&error))?;
+        let database = Database::open(file).map_err(|error| failed(&error))?;
+        Ok(Self {
+            database: Arc::new(database),
+        })
+    }
+
+    /// Reads a key's item, or an empty one, changes it, and keeps it if that succeeds.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        key: String,
+        change: impl FnOnce(&mut Item) -> Result<T, LiveStoreError> + Send + 'static,
+    ) -> Result<T, LiveStoreError> {
+        let work = move |tables: &mut Tables<'_>| {
+            let mut item = match tables.key(&key)? {
+                Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error))?,
+                None => Item::default(),
+            };
+            let before = item.expires;
+            let done = change(&mut item)?;
+            let bytes = serde_json::to_vec(&item).map_err(|error| refused(&error))?;
+            tables.put_key(&key, &bytes, (before, item.expires))?;
+            Ok(done)
+        };
+        self.database.write(work).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::live::place::{Intent, Place};
+    use bridge_core::live::store::{Claim, LiveStore, Return};
+    use bridge_core::timestamp::Timestamp;
+
+    use super::*;
+
+    /// Milliseconds in the year 2100.
+    const LATER: i64 = 4_102_444_800_000;
+
+    fn claim(key: &str, owner: &str) -> Claim {
+        Claim {
+            key: key.to_owned(),
+            owner: owner.to_owned(),
+            intent: Intent::default(),
+            until: Timestamp(1_500),
+            expires: Timestamp(LATER),
+        }
+    }
+
+    async fn send(table: &LocalLive, key: &str, expires: i64) {
+        let found = table.claim(&claim(key, "a"), Timestamp(1_000)).await;
+        let done = Return {
+            key: key.to_owned(),
+            owner: "a".to_owned(),
+            revision: found.unwrap().revision,
+            place: Place {
+                sent: Some("05".to_owned()),
+                ..Place::default()
+            },
+            expires: Timestamp(expires),
+        };
+        table.give_back(&done).await.unwrap();
+    }
+
+    async fn sent(table: &LocalLive, key: &str) -> Option<String> {
+        let found = table.claim(&claim(key, "b"), Timestamp(1_000)).await;
+        found.unwrap().place.sent
+    }
+
+    #[tokio::test]
+    async fn places_outlive_the_process_and_not_their_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = LocalLive::open(folder.path()).unwrap();
+        send(&table, "b/kept", LATER).await;
+        // Long ago: it is forgotten with the next transaction.
+        send(&table, "b/expired", 1_000).await;
+        assert_eq!(sent(&table, "b/expired").await, None);
+        drop(table);
+        // The thread of the first closes the file when it has nothing more to do.
+        let mut again = LocalLive::open(folder.path());
+        while again.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            again = LocalLive::open(folder.path());
+        }
+        assert_eq!(sent(&again.unwrap(), "b/kept").await.as_deref(), Some("05"));
+    }
+
+    #[tokio::test]
+    async fn calls_at_the_same_time_get_the_key_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = LocalLive::open(folder.path()).unwrap();
+        let calls = (0..200).map(|number| {
+            let (table, owner) = (table.clone(), number.to_string());
+            tokio::spawn(async move {
+                let claimed = table.claim(&claim("b/k", &owner), Timestamp(1_000)).await;
+                claimed.is_ok()
+            })
+        });
+        let mut holders = 0;
+        for call in calls.collect::<Vec<_>>() {
+            holders += usize::from(call.await.unwrap());
+        }
+        assert_eq!(holders, 1);
+    }
+
+    #[test]
+    fn a_file_that_is_a_link_or_no_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        let refused = || LocalLive::open(folder.path()).err().unwrap().to_string();
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        assert!(refused().contains("symbolic link"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "not ours").unwrap();
+        assert!(refused().contains("live.redb"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "not ours");
+    }
+}
