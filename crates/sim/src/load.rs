@@ -4,11 +4,13 @@
 //! - [`shape`]: which keys and versions a bucket has, computed from their numbers
 //! - [`listing`]: `ListObjectVersions` over them
 //! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
+//! - [`inbox`]: a queue that hands notifications over
 //! - [`server`]: HTTP, latency and throttling
 //! - [`lambda`]: Lambda's Runtime API around a function
 //!
 //! It is for load only: whether the project works is tested on an emulator that others wrote.
 
+pub mod inbox;
 pub mod lambda;
 pub mod listing;
 pub mod server;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,13 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::inbox::{Inbox, Receive};
 use super::listing::{Query, page};
 use super::shape::Synthetic;
 use super::sqs::Arrivals;
+
+/// How often it is looked whether a message has come.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// When a send came, and when it was answered.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +55,26 @@ pub struct Load {
     throttled: AtomicU64,
     arrivals: Mutex<Arrivals>,
     moments: Option<Mutex<Vec<Sent>>>,
+    inbox: Mutex<Inbox>,
+    is_out: AtomicBool,
 }
 
 impl Load {
+    /// The queue of notifications.
+    pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        lock(&self.inbox)
+    }
+
+    /// What has arrived.
+    pub fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        lock(&self.arrivals)
+    }
+
+    /// From now on sends are answered 503, or again taken.
+    pub fn let_sends_fail(&self, do_fail: bool) {
+        self.is_out.store(do_fail, Ordering::Relaxed);
+    }
+
     /// Refuses the events of these sequences for good.
     pub fn refuse(&mut self, sequences: Vec<u64>) {
         let arrivals = self.arrivals.get_mut();
@@ -74,6 +95,8 @@ impl Load {
             throttled: AtomicU64::new(0),
             arrivals: Mutex::default(),
             moments: None,
+            inbox: Mutex::default(),
+            is_out: AtomicBool::new(false),
         }
     }
 
@@ -120,7 +143,11 @@ impl Load {
             Method::GET if query.split('&').any(|part| part.starts_with("versions")) => {
                 self.list(&parse(query)).await
             }
-            Method::POST => self.send(request).await,
+            Method::GET if query.starts_with("versioning") => text(
+                StatusCode::OK,
+                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+            ),
+            Method::POST => self.post(request).await,
             _ => text(
                 StatusCode::NOT_FOUND,
                 "this server lists versions and takes messages",
@@ -145,7 +172,7 @@ impl Load {
         text(StatusCode::OK, xml)
     }
 
-    async fn send(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn post(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let came = Instant::now();
         let target = request.headers().get("x-amz-target");
         let action = target
@@ -155,28 +182,54 @@ impl Load {
         let Ok(body) = request.into_body().collect().await else {
             return text(StatusCode::BAD_REQUEST, "the body broke off");
         };
+        let body = body.to_bytes();
+        match action.as_str() {
+            "ReceiveMessage" => self.receive(&body).await,
+            "ChangeMessageVisibilityBatch" | "DeleteMessageBatch" => {
+                answered(self.inbox().answer(&action, &body))
+            }
+            _ => self.send(came, &action, &body).await,
+        }
+    }
+
+    async fn receive(&self, body: &[u8]) -> Response<Full<Bytes>> {
+        let asked: Receive = match serde_json::from_slice(body) {
+            Ok(asked) => asked,
+            Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
+        };
+        let end = Instant::now() + asked.wait();
+        loop {
+            let found = self.inbox().receive(asked);
+            match found {
+                Some(answer) => return text(StatusCode::OK, answer),
+                None if Instant::now() >= end => return text(StatusCode::OK, "{}"),
+                None => sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    async fn send(&self, came: Instant, action: &str, body: &[u8]) -> Response<Full<Bytes>> {
         if self.moments.is_none() {
             sleep_exactly(self.send_latency).await;
         } else if let Some(left) = self.send_latency.checked_sub(came.elapsed()) {
             // A task that panics sleeps no less.
             let _ = spawn_blocking(move || std::thread::sleep(left)).await;
         }
+        if self.is_out.load(Ordering::Relaxed) && action != "GetQueueAttributes" {
+            let code = r#"{"__type":"com.amazonaws.sqs#ServiceUnavailable"}"#;
+            return text(StatusCode::SERVICE_UNAVAILABLE, code);
+        }
         let mut arrivals = lock(&self.arrivals);
         let before = arrivals.messages;
-        match arrivals.answer(&action, &body.to_bytes()) {
-            Ok(Some(answer)) => {
-                if let Some(kept) = &self.moments {
-                    lock(kept).push(Sent {
-                        came,
-                        answered: Instant::now(),
-                        messages: usize::try_from(arrivals.messages - before).unwrap_or(0),
-                    });
-                }
-                text(StatusCode::OK, answer)
-            }
-            Ok(None) => text(StatusCode::NOT_FOUND, "unknown action"),
-            Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
+        let answer = arrivals.answer(action, body);
+        if let (Ok(Some(_)), Some(kept)) = (&answer, &self.moments) {
+            lock(kept).push(Sent {
+                came,
+                answered: Instant::now(),
+                messages: usize::try_from(arrivals.messages - before).unwrap_or(0),
+            });
         }
+        answered(answer)
     }
 
     fn stats(&self) -> Response<Full<Bytes>> {
@@ -192,6 +245,15 @@ impl Load {
             "badRequests": arrivals.bad_requests,
         });
         text(StatusCode::OK, stats.to_string())
+    }
+}
+
+/// What an action is answered with.
+fn answered(answer: Result<Option<String>, serde_json::Error>) -> Response<Full<Bytes>> {
+    match answer {
+        Ok(Some(answer)) => text(StatusCode::OK, answer),
+        Ok(None) => text(StatusCode::NOT_FOUND, "unknown action"),
+        Err(error) => text(StatusCode::BAD_REQUEST, error.to_string()),
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Arrivals {
     pub out_of_order: u64,
     /// Requests with more than ten entries, or two of one group.
     pub bad_requests: u64,
+    /// Live events that have no sequence: their ids, each with how often it came.
+    pub events: BTreeMap<String, u64>,
     /// A bit a sequence.
     seen: Vec<u64>,
     last_of_group: HashMap<String, u64>,
@@ -166,7 +168,12 @@ impl Arrivals {
 
     fn take<'a>(&mut self, entry: &'a Entry<'_>) -> Done<'a> {
         self.messages += 1;
-        for range in sequences_of(entry) {
+        let sequences = sequences_of(entry);
+        if sequences.is_empty() {
+            let id = text_of(&entry.message_body, "eventId");
+            *self.events.entry(id).or_default() += 1;
+        }
+        for range in sequences {
             for sequence in range.clone() {
                 self.see(sequence);
             }
@@ -219,6 +226,14 @@ fn sequence_of(body: &str) -> Option<RangeInclusive<u64>> {
         .unwrap_or(rest.len());
     let sequence = rest[..digits].parse().ok()?;
     Some(sequence..=sequence)
+}
+
+/// A field of a bridge event, without parsing all of it.
+fn text_of(body: &str, field: &str) -> String {
+    let begin = format!("\"{field}\":\"");
+    let rest = body.split_once(&begin).map(|(_, rest)| rest);
+    let text = rest.and_then(|rest| rest.split_once('"'));
+    text.map_or_else(String::new, |(text, _)| text.to_owned())
 }
 
 /// Source: Amazon SQS Developer Guide, "Calculating the MD5 message digest for message
