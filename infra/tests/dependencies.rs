@@ -81,7 +81,7 @@ fn realtime_links_nothing_of_the_history_path() {
 /// At `LOG_LEVEL=debug` a crate that the filter does not name would say nothing below a warning.
 #[test]
 fn the_log_filter_names_every_crate_of_ours_that_logs() {
-    let logging: BTreeSet<_> = ["realtime", "reseed"]
+    let logging: BTreeSet<_> = ["realtime", "reseed", "s3-sqs-bridge"]
         .iter()
         .flat_map(|f| logging(f))
         .collect();

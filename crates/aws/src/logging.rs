@@ -32,6 +32,7 @@ fn own() -> Targets {
         "bridge_aws",
         "realtime",
         "reseed",
+        "s3_sqs_bridge",
     ];
     Targets::new()
         .with_default(LevelFilter::WARN)

@@ -15,6 +15,7 @@ use crate::jobs::JobsCommand;
 use crate::man::ManArguments;
 use crate::redrive::RedriveArguments;
 use crate::selection::{Selection, word};
+use crate::serve::options::ServeArguments;
 
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
@@ -60,6 +61,15 @@ pub(crate) enum Command {
     /// configuration, 3 interrupted or paused.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Forward notifications as they come, without Lambda, until a signal
+    ///
+    /// They come from an SQS queue (`--notifications-queue-url`), by HTTP (POST /notifications, with the token of
+    /// `NOTIFICATIONS_TOKEN`), or both. As of the Lambda function, `QUEUE_URL`, `BUCKET_NAME`, `LIVE_ORDER`, `LIVE_TABLE`,
+    /// `MESSAGE_FORMAT`, `ORDER`, `KEY_PREFIX`, `KEY_SUFFIX` and `LOG_LEVEL` are read from the environment; without
+    /// `LIVE_TABLE` the places of keys are in the state directory. Exit codes: 0 ended after a signal, 2 wrong usage or
+    /// configuration, 3 ended before all that was taken was forwarded.
+    #[command(after_help = SERVE)]
+    Serve(ServeArguments),
     /// Look whether a deployed stack is as it must be
     ///
     /// Asks AWS about the stack's bucket, queues, functions and metrics, and the functions about what they may do. Each
@@ -86,6 +96,12 @@ const REDRIVE: &str = "\
 Examples:
   s3-sqs-bridge redrive --from ON_FAILURE_QUEUE_URL --invoke STACK-realtime
   s3-sqs-bridge redrive --from DEAD_LETTER_QUEUE_URL --to QUEUE_URL";
+
+const SERVE: &str = "\
+Examples:
+  export QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/events.fifo BUCKET_NAME=ledger LIVE_ORDER=newest
+  s3-sqs-bridge serve --notifications-queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/changes
+  NOTIFICATIONS_TOKEN=$(openssl rand -hex 24) s3-sqs-bridge serve --listen 127.0.0.1:9000";
 
 const DOCTOR: &str = "\
 Examples:

@@ -7,6 +7,7 @@
 //! - [`clean`]: the jobs of a local directory that have ended are removed
 //! - [`doctor`]: whether a deployed stack is as it must be
 //! - [`stack`]: a deployed stack, known by its outputs; [`function`]: one of its functions, asked and answered
+//! - [`serve`]: realtime without Lambda, until it is told to end
 //! - [`redrive`]: what lies in a failure queue is sent again
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
@@ -36,6 +37,7 @@ mod redrive;
 mod report;
 mod reseed;
 mod selection;
+mod serve;
 mod sink;
 mod stack;
 mod target;
@@ -44,6 +46,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use bridge_aws::logging;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{CommandFactory as _, Parser as _};
 
@@ -81,19 +84,19 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(said) => return exit_code(answer::usage(&said)),
     };
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
-        )
-        .init();
+    if matches!(arguments.command, Command::Serve(_)) {
+        // It runs unseen: its lines are for machines.
+        logging::init();
+    } else {
+        log_errors();
+    }
     let account = &arguments.account;
     let end = match arguments.command {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         Command::Clean(options) => clean::run(&options).await,
         Command::Redrive(options) => redrive::run(account, options).await,
         Command::Jobs(command) => jobs::run(account, command).await,
+        Command::Serve(options) => Box::pin(serve::run(account, options)).await,
         Command::Doctor(options) => Box::pin(doctor::run(account, options)).await,
         Command::Completions(options) => completions::run(Arguments::command(), &options),
         Command::Man(options) => man::run(Arguments::command(), &options),
@@ -103,6 +106,17 @@ async fn main() -> ExitCode {
         Outcome::Interrupted => ExitCode::from(3),
         Outcome::Failed => ExitCode::FAILURE,
     }))
+}
+
+/// On standard error, beside what the command tells.
+fn log_errors() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
+        )
+        .init();
 }
 
 /// The exit code; an error is shown before.

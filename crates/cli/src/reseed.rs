@@ -8,7 +8,7 @@
 mod opening;
 mod resume;
 mod scope;
-mod segments;
+pub(crate) mod segments;
 mod start;
 
 use std::sync::{Arc, OnceLock};

@@ -44,7 +44,7 @@ pub(super) fn settings(
 ///
 /// # Errors
 /// What keeps segments from running at all; why a job failed is in the job.
-pub(super) async fn run_to_end(
+pub(crate) async fn run_to_end(
     ports: &Ports,
     settings: &SegmentSettings,
     job_id: &JobId,

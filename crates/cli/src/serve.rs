@@ -1,0 +1,179 @@
+//! `serve`: realtime for places without Lambda. It takes notifications from an SQS queue and by HTTP and forwards them
+//! by the same code, until it is told to end.
+//!
+//! - [`options`]: the command line and the environment, checked; `live`: what `LIVE_ORDER` works with
+//! - `work`: forwarding, so much at the same time; `memory`: what may be held of what waits
+//! - `queue_source`: notifications from a queue, by `queue_client`; `brake`: slower while nothing gets through
+//! - `http`: connections; `router`: paths; `notifications`: what comes by HTTP; `token`: from whom; `answer`: answers
+//! - `jobs`: reseeds by HTTP; `runner`: at work in this process; `history`: what they work with; `receiving`: whether
+//!   notifications are received meanwhile
+//! - `ready`: whether everything answers; `figures`: what is counted
+
+mod answer;
+mod brake;
+mod figures;
+mod history;
+mod http;
+mod jobs;
+mod live;
+mod memory;
+mod notifications;
+pub(crate) mod options;
+mod queue_client;
+mod queue_source;
+mod ready;
+mod receiving;
+mod router;
+mod runner;
+mod token;
+mod work;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bridge_aws::sdk;
+use bridge_aws::sender::SqsClient;
+use bridge_aws::signed::bucket::SignedBucket;
+use bridge_aws::signed::s3::S3Client;
+use bridge_core::notification::buckets::Buckets;
+use bridge_core::realtime::forwarder::Forwarder;
+use bridge_local::state::StateDirectory;
+use figures::Figures;
+use history::Follow;
+use jobs::Jobs;
+use notifications::Door;
+use options::{ServeArguments, Settings};
+use queue_client::NotificationQueue;
+use queue_source::QueueSource;
+use ready::Ready;
+use receiving::Receiving;
+use runner::Runner;
+use token::Token;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use work::Work;
+
+use crate::account::Account;
+use crate::interrupt::stop_on_interrupt;
+use crate::{Outcome, Usage};
+
+/// Serves until a signal, then finishes what it has taken.
+///
+/// # Errors
+/// [`Usage`] for what is wrong before anything is taken.
+pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow::Result<Outcome> {
+    let sdk = account.open("queue").await?;
+    let region = sdk.region().map_or("", |region| region.as_ref());
+    let lookup = |name: &str| std::env::var(name).ok();
+    let settings = Settings::read(&arguments, region, &lookup)?;
+    let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        let address = arguments.listen;
+        Usage(format!(
+            "--listen: {address} cannot be listened on: {error}"
+        ))
+    })?;
+
+    let figures = Figures::install()?;
+    let stop = stop_on_interrupt(|| tracing::info!("finishing what was taken"))?;
+    let connector = sdk::connector();
+    let sqs = SqsClient::new(&sdk, connector.clone());
+    let queue = sqs.queue(settings.realtime.common.queue_url.clone());
+    let notifications = arguments
+        .notifications_queue_url
+        .map(|url| NotificationQueue::new(sdk::sqs(&sdk), url));
+    let bucket = match &settings.realtime.buckets {
+        Buckets::Named(name) => Some(name.clone()),
+        Buckets::All | Buckets::Begun(_) => None,
+    };
+    let chosen = live::choose(&settings, state.path(), &sdk, &connector)?;
+    let receiving = Receiving::new();
+    let taken = TaskTracker::new();
+
+    let follow = notifications.clone().zip(chosen.stream);
+    let follow = follow.map(|(notifications, stream)| Follow {
+        stream,
+        notifications,
+        receiving: receiving.clone(),
+    });
+    let jobs = match &bucket {
+        None => None,
+        Some(bucket) => {
+            let common = settings.realtime.common.clone();
+            let config = history::config(common, bucket.clone(), settings.failure_queue);
+            let (asking, asked) = runner::asking();
+            let asking = Arc::new(asking);
+            let ports = history::ports(&config, (&sdk, sqs), state.path(), asking, follow).await;
+            let runner = Runner {
+                ports: ports.clone(),
+                settings: history::settings(&config),
+                taken: taken.clone(),
+                stop: stop.clone(),
+                at_work: Mutex::default(),
+            };
+            tokio::spawn(Arc::new(runner).run(asked));
+            let token = settings.operator_token.map(Token::new);
+            Some(Arc::new(Jobs {
+                config,
+                ports,
+                token,
+            }))
+        }
+    };
+    let forwarder = Forwarder::new(
+        settings.realtime,
+        Arc::clone(&queue),
+        chosen.gate,
+        chosen.live,
+    );
+    let work = Arc::new(Work::new(forwarder, arguments.concurrency));
+    let door = Door::new(
+        settings.token.map(Token::new),
+        Arc::clone(&work),
+        taken.clone(),
+        stop.clone(),
+    );
+    let s3 = Arc::new(S3Client::new(&sdk, connector));
+    let ready = Arc::new(Ready {
+        queue,
+        notifications: notifications.clone(),
+        bucket: bucket.map(|name| SignedBucket::new(s3, name)),
+        work: Arc::clone(&work),
+        stop: stop.clone(),
+        last: tokio::sync::Mutex::default(),
+    });
+    let address = listener.local_addr()?;
+    tracing::info!(%address, state = %state.path().display(), "serving");
+    let router = router::router(door, jobs, ready, figures);
+    let http = tokio::spawn(http::serve(listener, router, stop.clone()));
+    if let Some(queue) = notifications {
+        let source = QueueSource::new(queue, work, receiving, taken.clone(), stop.clone());
+        source.run().await;
+    }
+    stop.cancelled().await;
+    let grace = Duration::from_secs(arguments.grace.into());
+    Ok(finish(http, taken, grace).await)
+}
+
+/// Ends what was taken, within `grace`.
+async fn finish(http: JoinHandle<()>, taken: TaskTracker, grace: Duration) -> Outcome {
+    let end = async {
+        if let Err(error) = http.await {
+            tracing::error!(%error, "HTTP was not served to its end");
+        }
+        taken.close();
+        taken.wait().await;
+    };
+    if timeout(grace, end).await.is_err() {
+        let left = taken.len();
+        tracing::error!(
+            left,
+            "ended before all that was taken was forwarded: it comes again"
+        );
+        return Outcome::Interrupted;
+    }
+    tracing::info!("ended");
+    Outcome::Done
+}

@@ -1,0 +1,165 @@
+//! Jobs by HTTP: the requests and answers of the reseed function, for a job in this process.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
+use bridge_core::config::ReseedConfig;
+use bridge_history::api::answer::JobAnswer;
+use bridge_history::api::list::list;
+use bridge_history::api::request::Request as Asked;
+use bridge_history::api::{actions, queue};
+use bridge_history::job::error::JobError;
+use bridge_history::job::ports::Ports;
+use bridge_history::job::state::{Job, StopRequest};
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::{Value, json};
+
+use crate::serve::answer::{document, refused};
+use crate::serve::token::Token;
+
+/// Bytes of a request, at most.
+const MOST_BODY: usize = 64 * 1024;
+
+/// What jobs are made by.
+pub(crate) struct Jobs {
+    /// Bucket, queue, and what a request leaves out.
+    pub config: ReseedConfig,
+    /// What they work with.
+    pub ports: Ports,
+    /// Who may ask; `None`: nobody.
+    pub token: Option<Token>,
+}
+
+/// `POST /jobs`: an action, as the reseed function takes it; `{}` starts a job.
+pub(crate) async fn post(State(jobs): State<Arc<Jobs>>, request: Request<Body>) -> Response<Body> {
+    if let Err((status, reason)) = jobs.check(request.headers()) {
+        return refused(status, reason);
+    }
+    let body = Limited::new(request.into_body(), MOST_BODY).collect().await;
+    let input = match body {
+        Ok(body) => serde_json::from_slice(&body.to_bytes()),
+        Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match input {
+        Ok(input) => jobs.answer(input).await,
+        Err(error) => refused(
+            StatusCode::BAD_REQUEST,
+            &format!("the body is not JSON: {error}"),
+        ),
+    }
+}
+
+/// `GET /jobs`: the newest.
+pub(crate) async fn all(State(jobs): State<Arc<Jobs>>, headers: HeaderMap) -> Response<Body> {
+    match jobs.check(&headers) {
+        Ok(()) => jobs.answer(json!({ "action": "list" })).await,
+        Err((status, reason)) => refused(status, reason),
+    }
+}
+
+/// `GET /jobs/ID`
+pub(crate) async fn one(
+    State(jobs): State<Arc<Jobs>>,
+    Path(job_id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    match jobs.check(&headers) {
+        Ok(()) => {
+            jobs.answer(json!({ "action": "status", "jobId": job_id }))
+                .await
+        }
+        Err((status, reason)) => refused(status, reason),
+    }
+}
+
+impl Jobs {
+    fn check(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+        match &self.token {
+            None => Err((
+                StatusCode::FORBIDDEN,
+                "jobs are not taken by HTTP: OPERATOR_TOKEN is not set",
+            )),
+            Some(token) if token.is_in(headers) => Ok(()),
+            Some(_) => Err((
+                StatusCode::UNAUTHORIZED,
+                "send the token of OPERATOR_TOKEN as Authorization: Bearer TOKEN",
+            )),
+        }
+    }
+
+    async fn answer(&self, input: Value) -> Response<Body> {
+        match self.act(input).await {
+            Ok(answer) => document(StatusCode::OK, &answer),
+            Err(error) => refused(status_of(&error), &error.to_string()),
+        }
+    }
+
+    async fn act(&self, input: Value) -> Result<Value, JobError> {
+        let ports = &self.ports;
+        match Asked::parse(input)? {
+            Asked::Start(start) => {
+                let options = start.resolve(&self.config.common, ports.clock.now())?;
+                if !options.dry_run {
+                    queue::ask(&*ports.queues, &options.target.to_string()).await?;
+                }
+                Ok(shown(&actions::start(ports, &self.config, &start).await?))
+            }
+            Asked::Status(job) => self.status(&actions::find(ports, &job.job_id).await?).await,
+            Asked::List(page) => {
+                let listed = list(ports, page.next.as_ref(), page.most()?).await?;
+                let unreadable = listed.unreadable.iter().map(ToString::to_string);
+                let mut answer = json!({
+                    "jobs": listed.jobs.iter().map(shown).collect::<Vec<_>>(),
+                    "unreadable": unreadable.collect::<Vec<_>>(),
+                });
+                if let Some(next) = listed.next {
+                    answer["next"] = json!(next.to_string());
+                }
+                Ok(answer)
+            }
+            Asked::Pause(job) => {
+                let stop = StopRequest::Pause;
+                Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
+            }
+            Asked::Cancel(job) => {
+                let stop = StopRequest::Cancel;
+                Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
+            }
+            Asked::Resume(job) => {
+                let (id, way) = (&job.job_id, job.on_undeliverable);
+                Ok(shown(&actions::resume(ports, id, way).await?))
+            }
+            Asked::Continue(_) | Asked::Sweep | Asked::Health => Err(JobError::bad_request(
+                "action: allowed is start, status, list, pause, resume or cancel; GET /readyz tells the health"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    async fn status(&self, job: &Job) -> Result<Value, JobError> {
+        let mut answer = shown(job);
+        if let Some(live) = self.ports.live.as_ref().filter(|_| job.may_hold())
+            && let Some(hold) = live.stream.read().await?.hold
+        {
+            let seconds = self.ports.clock.now().since(hold.since).as_secs();
+            answer["hold"] =
+                json!({ "owner": hold.owner, "since": hold.since, "seconds": seconds });
+        }
+        Ok(answer)
+    }
+}
+
+fn shown(job: &Job) -> Value {
+    json!(JobAnswer::from(job))
+}
+
+fn status_of(error: &JobError) -> StatusCode {
+    match error {
+        JobError::BadRequest(_) => StatusCode::BAD_REQUEST,
+        JobError::NoSuchJob(_) => StatusCode::NOT_FOUND,
+        JobError::WrongPhase { .. } | JobError::Ending { .. } => StatusCode::CONFLICT,
+        JobError::Store(_) | JobError::Live(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

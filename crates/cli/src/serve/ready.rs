@@ -1,0 +1,113 @@
+//! Whether everything that is needed answers: what `/readyz` tells.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bridge_aws::signed::bucket::SignedBucket;
+use bridge_core::queue::port::Queue;
+use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_core::watched::Versioned as _;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::serve::queue_client::NotificationQueue;
+use crate::serve::work::Work;
+
+/// The longest that one of them may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// For so long an answer is given again: whoever asks often does not make us ask as often.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Who is asked.
+pub(crate) struct Ready {
+    /// The queue of events.
+    pub queue: Arc<dyn Queue>,
+    /// That of notifications, if there is one.
+    pub notifications: Option<NotificationQueue>,
+    /// The bucket, where one is named.
+    pub bucket: Option<SignedBucket>,
+    /// Asks the live table.
+    pub work: Arc<Work>,
+    /// The program ends.
+    pub stop: CancellationToken,
+    /// The last answer.
+    pub last: Mutex<Option<(Instant, Answer)>>,
+}
+
+/// What each of them answered: `ok`, or what is wrong.
+pub(crate) type Answer = BTreeMap<&'static str, String>;
+
+/// What one says that answers.
+const OK: &str = "ok";
+
+/// Of a bucket that nobody has named.
+const NOT_ASKED: &str = "not asked: BUCKET_NAME names no single bucket";
+
+impl Ready {
+    /// Asks them all at once. Whether all is well, and what each said.
+    pub(crate) async fn ask(&self) -> (bool, Answer) {
+        let mut last = self.last.lock().await;
+        let known = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH);
+        let mut answer = match known {
+            Some((_, answer)) => answer.clone(),
+            None => {
+                let answer = self.ask_all().await;
+                *last = Some((Instant::now(), answer.clone()));
+                answer
+            }
+        };
+        if self.stop.is_cancelled() {
+            answer.insert("program", "it is ending".to_owned());
+        }
+        let is_ready = answer.values().all(|said| said == OK || said == NOT_ASKED);
+        (is_ready, answer)
+    }
+
+    async fn ask_all(&self) -> Answer {
+        let queue = in_time(async {
+            let depth = self.queue.depth().await;
+            depth.map(|_| ()).map_err(|error| error.to_string())
+        });
+        let notifications = in_time(async {
+            match &self.notifications {
+                Some(queue) => {
+                    let answer = queue.retention().await;
+                    answer.map(|_| ()).map_err(|error| error.to_string())
+                }
+                None => Ok(()),
+            }
+        });
+        let bucket = in_time(async {
+            let Some(bucket) = &self.bucket else {
+                return Err(NOT_ASKED.to_owned());
+            };
+            match bucket.versioning().await {
+                Err(none) if !none.is_refused => Err(none.reason),
+                // Whoever refuses has answered.
+                _ => Ok(()),
+            }
+        });
+        let store = in_time(self.work.look());
+        let (queue, notifications, bucket, store) =
+            tokio::join!(queue, notifications, bucket, store);
+        let all = [
+            ("queue", queue),
+            ("notifications", notifications),
+            ("bucket", bucket),
+            ("liveTable", store),
+        ];
+        all.into_iter().collect()
+    }
+}
+
+/// `ok`, or what is wrong.
+async fn in_time(ask: impl Future<Output = Result<(), String>>) -> String {
+    match timeout(ANSWER, ask).await {
+        Ok(Ok(())) => OK.to_owned(),
+        Ok(Err(reason)) => shown(&reason, MOST_SHOWN),
+        Err(_) => format!("no answer in {} s", ANSWER.as_secs()),
+    }
+}

@@ -1,0 +1,97 @@
+//! Jobs at work in this process: here what Lambda's invocations and its schedule are there.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bridge_history::id::{Epoch, JobId};
+use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
+use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::tend::tend;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::reseed::segments::run_to_end;
+
+/// How often it is looked for jobs that nobody works on.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Asks for work on a job.
+pub(crate) struct Asking(UnboundedSender<JobId>);
+
+#[async_trait]
+impl Continuation for Asking {
+    async fn invoke(&self, job_id: &JobId, _epoch: Epoch) -> Result<(), ContinuationError> {
+        // Nobody listens when the program ends: the next one looks for jobs when it starts.
+        let _ = self.0.send(job_id.clone());
+        Ok(())
+    }
+}
+
+/// Both ends: who asks, and who is asked.
+pub(crate) fn asking() -> (Asking, UnboundedReceiver<JobId>) {
+    let (sender, receiver) = unbounded_channel();
+    (Asking(sender), receiver)
+}
+
+/// Works on jobs, each once at a time.
+pub(crate) struct Runner {
+    pub ports: Ports,
+    pub settings: SegmentSettings,
+    /// Jobs at work, to their next checkpoint.
+    pub taken: TaskTracker,
+    pub stop: CancellationToken,
+    pub at_work: Mutex<BTreeSet<JobId>>,
+}
+
+impl Runner {
+    /// Works on what is asked for, and on what was left at work, until it is stopped.
+    pub(crate) async fn run(self: Arc<Self>, mut asked: UnboundedReceiver<JobId>) {
+        let stop = self.stop.clone();
+        while stop
+            .run_until_cancelled(self.turn(&mut asked))
+            .await
+            .is_some()
+        {}
+    }
+
+    async fn turn(self: &Arc<Self>, asked: &mut UnboundedReceiver<JobId>) {
+        self.sweep().await;
+        if let Ok(Some(job_id)) = timeout(SWEEP, asked.recv()).await {
+            self.start(job_id);
+        }
+    }
+
+    /// The directory is this process's alone: a job that is active and not at work here is at work nowhere.
+    async fn sweep(self: &Arc<Self>) {
+        match self.ports.jobs.active().await {
+            Ok(jobs) => jobs.into_iter().for_each(|job_id| self.start(job_id)),
+            Err(error) => tracing::error!(%error, "jobs that are at work are not known"),
+        }
+        if let Err(error) = tend(&self.ports).await {
+            tracing::warn!(%error, "whether a hold stands is not known");
+        }
+    }
+
+    fn start(self: &Arc<Self>, job_id: JobId) {
+        if !self.at_work().insert(job_id.clone()) {
+            return;
+        }
+        let runner = Arc::clone(self);
+        self.taken.spawn(async move {
+            let work = run_to_end(&runner.ports, &runner.settings, &job_id, &runner.stop);
+            match Box::pin(work).await {
+                Ok(job) => tracing::info!(job = %job_id, phase = %job.phase, "no more at work"),
+                Err(error) => tracing::error!(job = %job_id, %error, "it is tried again"),
+            }
+            runner.at_work().remove(&job_id);
+        });
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

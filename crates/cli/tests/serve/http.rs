@@ -1,0 +1,113 @@
+//! Notifications by HTTP.
+
+use std::time::Duration;
+
+use crate::process::{Serving, TOKEN, notification, post, services, wait_until};
+
+#[test]
+fn a_webhook_of_minio_is_taken_with_its_token_alone() {
+    let (load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let change = notification("minio:s3", "red+flower.jpg", 1).to_string();
+
+    let url = format!("{}/notifications", serving.url);
+    let (status, answer) = post(&url, "another-token-of-the-tests", &change);
+    assert_eq!(status, 401, "{answer}");
+    assert!(load.arrivals().events.is_empty());
+    let (status, answer) = serving.post(&change);
+    assert_eq!((status, &answer["forwarded"]), (200, &1.into()), "{answer}");
+    assert_eq!(
+        load.arrivals().messages,
+        1,
+        "it is there when the answer comes"
+    );
+
+    let mut other_bucket = notification("minio:s3", "a", 1);
+    other_bucket["Records"][0]["s3"]["bucket"]["name"] = "elsewhere".into();
+    let mut unknown = notification("minio:s3", "a", 1);
+    unknown["Records"][0]["eventName"] = "s3:ObjectCreated:Append".into();
+    for (body, part) in [
+        ("{".to_owned(), "not JSON"),
+        ("{\"hello\":1}".to_owned(), "an object with hello"),
+        (other_bucket.to_string(), "bucket \\\"elsewhere\\\""),
+        (unknown.to_string(), "is not known"),
+    ] {
+        let (status, answer) = serving.post(&body);
+        assert_eq!(status, 400, "{body}: {answer}");
+        assert!(answer.to_string().contains(part), "{part}: {answer}");
+    }
+    let (status, answer) = serving.post(&" ".repeat(1024 * 1024 + 1));
+    assert_eq!(status, 413, "{answer}");
+    assert_eq!(serving.get("/notifications").0, 405);
+    assert_eq!(serving.get("/else").0, 404);
+    assert_eq!(load.arrivals().messages, 1);
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_queue_that_takes_nothing_is_told_to_whoever_notifies() {
+    let (load, endpoint) = services(|load| load.send_latency = Duration::ZERO);
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    load.let_sends_fail(true);
+    let change = notification("minio:s3", "a", 1).to_string();
+    let (status, answer) = serving.post(&change);
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer["retryAfter"].is_string(), "{answer}");
+    load.let_sends_fail(false);
+    assert_eq!(serving.post(&change).0, 200);
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn more_than_it_can_hold_is_refused_for_now_and_nothing_that_it_took_is_lost() {
+    let (load, endpoint) = services(|load| load.send_latency = Duration::from_secs(3));
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let (mut taken, mut refused) = (0, 0);
+    let padding = "x".repeat(300_000);
+    let clients: Vec<_> = (0..100)
+        .map(|number| {
+            let mut change = notification("minio:s3", &format!("k{number}"), 1);
+            change["padding"] = padding.clone().into();
+            let url = format!("{}/notifications", serving.url);
+            let body = change.to_string();
+            std::thread::spawn(move || post(&url, TOKEN, &body))
+        })
+        .collect();
+    for client in clients {
+        match client.join().unwrap() {
+            (200, _) => taken += 1,
+            (503, answer) => {
+                assert!(answer["retryAfter"].is_string(), "{answer}");
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(taken > 0 && refused > 0, "{taken} taken, {refused} refused");
+    assert_eq!(load.arrivals().events.len(), taken, "and nothing else");
+    let peak = serving.peak_kib();
+    assert!(peak < 200 * 1024, "{peak} KiB");
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn with_newest_a_key_never_goes_back_also_over_a_kill() {
+    let (load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let change = |version| notification("aws:s3", "a", version).to_string();
+    let (status, answer) = serving.post(&change(2));
+    assert_eq!((status, &answer["forwarded"]), (200, &1.into()), "{answer}");
+    serving.kill();
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let (status, answer) = serving.post(&change(1));
+    assert_eq!((status, &answer["late"]), (200, &1.into()), "{answer}");
+    let (status, answer) = serving.post(&change(3));
+    assert_eq!((status, &answer["forwarded"]), (200, &1.into()), "{answer}");
+    wait_until("both arrived", || load.arrivals().events.len() == 2);
+    assert_eq!(serving.end(), Some(0));
+}

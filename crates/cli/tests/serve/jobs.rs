@@ -1,0 +1,96 @@
+//! Reseeds by HTTP.
+
+use bridge_sim::load::shape::Shape;
+use serde_json::{Value, json};
+
+use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
+
+fn phase(serving: &Serving, job: &str) -> String {
+    let (status, answer) = serving.get(&format!("/jobs/{job}"));
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    answer["phase"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_job_goes_on_in_the_process_that_follows_a_kill() {
+    let (load, endpoint) = services(|load| {
+        load.bucket.shape = Shape::Hashed;
+        load.bucket.versions = 3_000;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let (status, job) = serving.ask(&json!({ "maxRate": 1_000 }).to_string());
+    assert_eq!(status, 200, "{job}");
+    let job = job["jobId"].as_str().unwrap().to_owned();
+    wait_until("some are sent", || load.arrivals().distinct > 500);
+    serving.kill();
+    assert!(
+        load.arrivals().distinct < 3_000,
+        "it was too quick for this test"
+    );
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    wait_until("it is done", || phase(&serving, &job) == "done");
+    assert_eq!(load.arrivals().distinct, 3_000);
+    let (_, all) = serving.get("/jobs");
+    assert!(all.contains(&job), "{all}");
+
+    let url = format!("{}/jobs", serving.url);
+    assert_eq!(
+        post(&url, TOKEN, "{}").0,
+        401,
+        "who notifies is no operator"
+    );
+    for (asked, expected, part) in [
+        ("{\"prefx\":1}", 400, "prefx"),
+        ("{\"action\":\"sweep\"}", 400, "start, status"),
+        ("[", 400, "not JSON"),
+        (
+            "{\"action\":\"status\",\"jobId\":\"20240501-1a2b3c4d-1\"}",
+            404,
+            "no job",
+        ),
+        (
+            &json!({ "action": "pause", "jobId": job }).to_string(),
+            409,
+            "cannot",
+        ),
+    ] {
+        let (status, answer) = post(&url, OPERATORS, asked);
+        assert_eq!(status, expected, "{asked}: {answer}");
+        assert!(answer.to_string().contains(part), "{asked}: {answer}");
+    }
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn while_a_history_goes_first_nothing_live_is_received() {
+    let (load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let (status, job) = serving.ask(&json!({ "then": "live" }).to_string());
+    assert_eq!(status, 200, "{job}");
+    let job = job["jobId"].as_str().unwrap().to_owned();
+    wait_until("live is held", || {
+        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
+    });
+    let change = notification("aws:s3", "a", 1).to_string();
+    load.inbox().put(change.clone());
+    let (status, answer) = serving.post(&change);
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.to_string().contains("history first"), "{answer}");
+    // Also by the process that follows.
+    serving.kill();
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    assert_eq!(serving.post(&change).0, 503);
+    assert!(load.arrivals().events.is_empty());
+
+    let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
+    assert_eq!(serving.ask(&cancel).0, 200);
+    wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
+    load.inbox().most_hidden = Some(std::time::Duration::from_secs(1));
+    wait_until("live goes on", || load.inbox().is_empty());
+    assert_eq!(load.arrivals().events.len(), 1);
+    assert_eq!(serving.end(), Some(0));
+}

@@ -1,0 +1,8 @@
+//! `serve`: real processes, a queue of notifications and one of events, and whatever happens to them.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod http;
+mod jobs;
+mod process;
+mod queue;
