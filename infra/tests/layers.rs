@@ -15,7 +15,13 @@ const FLOORS: [&[&str]; 4] = [
 ];
 
 /// The rooms of the history crate from the bottom up.
-const ROOMS: [&[&str]; 5] = [&["id"], &["plan"], &["scan", "send"], &["job"], &["api"]];
+const ROOMS: [&[&str]; 5] = [
+    &["id"],
+    &["plan"],
+    &["scan", "send"],
+    &["job", "verify"],
+    &["api"],
+];
 
 /// The rooms of core from the bottom up.
 const CORE: [&[&str]; 9] = [

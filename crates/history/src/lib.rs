@@ -6,6 +6,7 @@
 //! - [`send`]: the plan through the lanes into the queue
 //! - [`job`]: one replay: phase, checkpoint, lease, segments
 //! - [`api`]: what the interface's actions do
+//! - [`verify`]: what a consumer got, against the bucket
 
 pub mod api;
 pub mod id;
@@ -13,3 +14,4 @@ pub mod job;
 pub mod plan;
 pub mod scan;
 pub mod send;
+pub mod verify;

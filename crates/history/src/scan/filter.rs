@@ -65,7 +65,7 @@ impl Filter {
     }
 
     /// Whether a version is reported, going by itself; with `current_only` its key's newest one.
-    fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
+    pub(crate) fn keeps(&self, planned: &PlannedRef<'_>) -> bool {
         let version = planned.version;
         let kind = match self.events {
             Events::All => true,

@@ -1,0 +1,242 @@
+//! What one line of a consumer's file tells.
+//!
+//! A line is a message as it came: an event of `format = bridge`; an S3 notification, or what `EventBridge` and SNS
+//! make of one; or SQS's answer to a receive, or one message of it, or a batch as Lambda is handed it, with any of
+//! these in its body.
+
+use bridge_core::event::{Change, Event, Source};
+use bridge_core::notification::parse_document;
+use bridge_core::text::{brief, quoted};
+use serde_json::Value;
+
+/// An event as it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// It. Where the message has no `eventId`, the right one.
+    pub event: Event,
+    /// What happened.
+    pub change: Change,
+    /// Whether its time is the version's `LastModified`, as far as is known.
+    pub time_is_listed: bool,
+}
+
+/// What a line holds.
+#[derive(Debug, Default)]
+pub struct Line {
+    /// Its events, in their order.
+    pub told: Vec<Told>,
+    /// Records that tell of no change: test events, tags, restores.
+    pub no_change: u64,
+    /// What of it could not be read.
+    pub unreadable: Vec<String>,
+}
+
+/// Reads a line; a blank one holds nothing.
+#[must_use]
+pub fn read_line(line: &[u8]) -> Line {
+    let mut found = Line::default();
+    if line.trim_ascii().is_empty() {
+        return found;
+    }
+    if let Err(reason) = found.read(line, false, 0) {
+        found.unreadable.push(reason);
+    }
+    found
+}
+
+/// Envelopes in each other, at most: a receive answer, a message, a body.
+const MOST_ENVELOPES: usize = 4;
+
+impl Line {
+    /// `is_replayed`: whether a message attribute says that a reseed sent it.
+    fn read(&mut self, text: &[u8], is_replayed: bool, depth: usize) -> Result<(), String> {
+        if let Ok(event) = serde_json::from_slice::<Event>(text) {
+            let time_is_listed = event.source == Source::Reseed;
+            self.told.push(told(event, time_is_listed)?);
+            return Ok(());
+        }
+        let value: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
+        if depth == MOST_ENVELOPES {
+            return Err("too many envelopes in each other".to_owned());
+        }
+        let records = value.get("Records").and_then(Value::as_array);
+        let messages = value.get("Messages").and_then(Value::as_array);
+        if let Some(messages) = messages {
+            return messages
+                .iter()
+                .try_for_each(|message| self.read_message(message, depth));
+        }
+        if body(&value).is_some() {
+            return self.read_message(&value, depth);
+        }
+        if let Some(records) = records
+            && records.iter().any(|record| body(record).is_some())
+        {
+            return records
+                .iter()
+                .try_for_each(|record| self.read_message(record, depth));
+        }
+        if value.get("eventId").is_some() {
+            // What it lacks, in the reader's words.
+            let wrong = serde_json::from_value::<Event>(value).err();
+            return Err(
+                wrong.map_or_else(|| "it is no event".to_owned(), |e| brief(&e.to_string()))
+            );
+        }
+        let document = parse_document(&value).map_err(|error| error.to_string())?;
+        self.no_change += document.skipped.len() as u64;
+        let unreadable = document.unreadable.iter().map(ToString::to_string);
+        self.unreadable.extend(unreadable);
+        for event in document.events {
+            self.told.push(told(event, is_replayed)?);
+        }
+        Ok(())
+    }
+
+    /// A message of SQS, as its API writes it, or as Lambda is handed it.
+    fn read_message(&mut self, message: &Value, depth: usize) -> Result<(), String> {
+        let body = body(message).ok_or("a message has no body")?;
+        let source = ["MessageAttributes", "messageAttributes"]
+            .iter()
+            .find_map(|name| message.get(name)?.get("source"));
+        let source = source.and_then(|source| {
+            let value = source
+                .get("StringValue")
+                .or_else(|| source.get("stringValue"));
+            value.and_then(Value::as_str)
+        });
+        let is_replayed = source == Some(Source::Reseed.as_str());
+        self.read(body.as_bytes(), is_replayed, depth + 1)
+    }
+}
+
+fn body(message: &Value) -> Option<&str> {
+    let body = message.get("Body").or_else(|| message.get("body"));
+    body.and_then(Value::as_str)
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    let reason = brief(&error.to_string());
+    format!(
+        "it is no whole JSON value ({reason}): one message a line is expected, as `jq -c` writes it"
+    )
+}
+
+/// An event whose name must tell what happened.
+fn told(event: Event, time_is_listed: bool) -> Result<Told, String> {
+    match event.change() {
+        Some(change) => Ok(Told {
+            event,
+            change,
+            time_is_listed,
+        }),
+        None => Err(format!(
+            "event name {} is not known",
+            quoted(&event.event_name)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::format::{Format, body};
+    use bridge_core::timestamp::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    fn event() -> Event {
+        let what = (Change::Created, "ObjectCreated:Put");
+        Event {
+            size: Some(7),
+            e_tag: Some("d41d8cd9".to_owned()),
+            ..Event::new(
+                Source::Reseed,
+                "ledger",
+                "a b/ü",
+                "v1",
+                what,
+                Timestamp(1_000),
+            )
+        }
+    }
+
+    fn told_by(line: &Value) -> Vec<(Event, bool)> {
+        let found = read_line(line.to_string().as_bytes());
+        assert_eq!(found.unreadable, Vec::<String>::new(), "{line}");
+        found
+            .told
+            .into_iter()
+            .map(|told| (told.event, told.time_is_listed))
+            .collect()
+    }
+
+    #[test]
+    fn the_same_event_is_read_of_every_envelope() {
+        let told = event();
+        let bridge = body(&told, Format::Bridge, "eu-west-1");
+        let s3 = body(&told, Format::S3, "eu-west-1");
+        let attribute = json!({ "StringValue": "reseed", "DataType": "String" });
+        let message = |body: &str| json!({ "MessageId": "m", "Body": body, "MessageAttributes": { "source": attribute } });
+        let of_lambda = json!({ "messageId": "m", "body": s3, "eventSource": "aws:sqs",
+            "messageAttributes": { "source": { "stringValue": "reseed", "dataType": "String" } } });
+        let of_s3 = Event {
+            source: Source::Realtime,
+            ..told.clone()
+        };
+        for (line, expected) in [
+            (serde_json::from_str(&bridge).unwrap(), (&told, true)),
+            (serde_json::from_str(&s3).unwrap(), (&of_s3, false)),
+            (message(&bridge), (&told, true)),
+            (message(&s3), (&of_s3, true)),
+            (json!({ "Messages": [message(&s3)] }), (&of_s3, true)),
+            (json!({ "Records": [of_lambda] }), (&of_s3, true)),
+            (
+                json!({ "Type": "Notification", "Message": s3 }),
+                (&of_s3, false),
+            ),
+        ] {
+            assert_eq!(told_by(&line), [(expected.0.clone(), expected.1)], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_told() {
+        for (line, part) in [
+            (r#"{"eventId":"1","key":"a""#, "no whole JSON value"),
+            ("{", "one message a line"),
+            (r#"{"eventId":"1","key":"a"}"#, "missing field"),
+            (r#"{"colour":"red"}"#, "found an object with colour"),
+            (r#"{"Messages":[{"MessageId":"m"}]}"#, "no body"),
+            (r#"{"Body":"{\"Body\":1}"}"#, "found an object with Body"),
+        ] {
+            let found = read_line(line.as_bytes());
+            let [reason] = &found.unreadable[..] else {
+                panic!("{line}")
+            };
+            assert!(reason.contains(part), "{line}: {reason}");
+        }
+        let mut unknown = event();
+        unknown.event_name = "ObjectCreated:Rename".to_owned();
+        let found = read_line(&serde_json::to_vec(&unknown).unwrap());
+        assert!(
+            found.unreadable[0].contains("ObjectCreated:Rename"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_tells_of_no_change_is_counted() {
+        let found =
+            read_line(br#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"ledger"}"#);
+        assert_eq!(
+            (found.no_change, found.told.len(), found.unreadable.len()),
+            (1, 0, 0)
+        );
+        let found = read_line(b" \r\n");
+        assert_eq!(
+            (found.no_change, found.told.len(), found.unreadable.len()),
+            (0, 0, 0)
+        );
+    }
+}
