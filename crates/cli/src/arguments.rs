@@ -14,8 +14,10 @@ use crate::doctor::DoctorArguments;
 use crate::jobs::JobsCommand;
 use crate::man::ManArguments;
 use crate::redrive::RedriveArguments;
-use crate::selection::{Selection, word};
+use crate::selection::Selection;
 use crate::serve::options::ServeArguments;
+use crate::values::{count, memory, word};
+use crate::verify::options::VerifyArguments;
 
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
@@ -55,6 +57,12 @@ pub(crate) enum Command {
     /// run it again later.
     #[command(after_help = REDRIVE)]
     Redrive(RedriveArguments),
+    /// Compare what a consumer got with what the bucket has: missing, unknown, repeated, out of order, changed
+    ///
+    /// Nothing is sent or changed. Credentials as for `reseed`. Exit codes: 0 nothing is wrong, 1 something is, or
+    /// a side could not be read, 2 wrong usage or configuration, 3 interrupted.
+    #[command(after_help = VERIFY)]
+    Verify(Box<VerifyArguments>),
     /// Start, watch and stop the jobs of a deployed stack
     ///
     /// Its functions are found by the outputs of the stack. Exit codes: 0 done, 1 failed, 2 wrong usage or
@@ -96,6 +104,11 @@ const REDRIVE: &str = "\
 Examples:
   s3-sqs-bridge redrive --from ON_FAILURE_QUEUE_URL --invoke STACK-realtime
   s3-sqs-bridge redrive --from DEAD_LETTER_QUEUE_URL --to QUEUE_URL";
+
+const VERIFY: &str = "\
+Examples:
+  s3-sqs-bridge verify --bucket ledger --events got.jsonl
+  zcat got.jsonl.gz | s3-sqs-bridge verify --bucket ledger --events - --json";
 
 const SERVE: &str = "\
 Examples:
@@ -198,21 +211,6 @@ impl ReseedArguments {
             (false, false) => Existing::Refuse,
         }
     }
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    between(text, 1, 1024)
-}
-
-fn memory(text: &str) -> Result<usize, String> {
-    between(text, 16, 1024 * 1024)
-}
-
-fn between(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("allowed is a number from {least} to {most}"))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use start::StartArguments;
 
 use crate::Outcome;
 use crate::account::Account;
-use crate::selection::word;
+use crate::values::word;
 
 /// What of the jobs.
 #[derive(Debug, Subcommand)]

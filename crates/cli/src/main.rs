@@ -1,7 +1,8 @@
 //! `s3-sqs-bridge`: the operator's program.
 //!
 //! - [`arguments`]: the command line; [`selection`]: what `reseed` and `jobs start` have in common; [`account`]:
-//!   whose account is asked; [`completions`] and [`man`]: what is made of all that
+//!   whose account is asked; [`completions`] and [`man`]: what is made of all that;
+//!   [`values`]: what options may be set to
 //! - [`reseed`]: a whole job in this process, its state in a local directory
 //! - [`jobs`]: the jobs of a deployed stack
 //! - [`clean`]: the jobs of a local directory that have ended are removed
@@ -9,6 +10,7 @@
 //! - [`stack`]: a deployed stack, known by its outputs; [`function`]: one of its functions, asked and answered
 //! - [`serve`]: realtime without Lambda, until it is told to end
 //! - [`redrive`]: what lies in a failure queue is sent again
+//! - [`verify`]: what a consumer got, against the bucket
 //! - [`preflight`]: whether bucket and queue answer, asked first
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
 //!   queue
@@ -41,6 +43,8 @@ mod serve;
 mod sink;
 mod stack;
 mod target;
+mod values;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -95,6 +99,7 @@ async fn main() -> ExitCode {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         Command::Clean(options) => clean::run(&options).await,
         Command::Redrive(options) => redrive::run(account, options).await,
+        Command::Verify(options) => Box::pin(verify::run(account, *options)).await,
         Command::Jobs(command) => jobs::run(account, command).await,
         Command::Serve(options) => Box::pin(serve::run(account, options)).await,
         Command::Doctor(options) => Box::pin(doctor::run(account, options)).await,

@@ -5,8 +5,8 @@ use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::scan::filter::Events;
 use clap::Args;
-use serde::de::value::Error as WordError;
-use serde::de::{DeserializeOwned, IntoDeserializer as _};
+
+use crate::values::{time, word};
 
 /// Which events, and how they are sent.
 #[derive(Debug, Clone, Default, Args)]
@@ -48,13 +48,4 @@ pub(crate) struct Selection {
     /// Wait while more messages than this are in the queue
     #[arg(long, value_name = "N")]
     pub pause_above_depth: Option<u64>,
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).map_err(|e| e.to_string())
-}
-
-/// One of a few words, as requests and stored jobs have them.
-pub(crate) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    T::deserialize(text.into_deserializer()).map_err(|error: WordError| error.to_string())
 }

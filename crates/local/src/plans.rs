@@ -49,6 +49,17 @@ impl LocalPlans {
     }
 }
 
+impl LocalPlans {
+    /// Removes an object that is needed no more.
+    ///
+    /// # Errors
+    /// [`PlanError::Store`]
+    pub async fn remove(&self, name: &str) -> Result<(), PlanError> {
+        self.work("removing", name, |path| std::fs::remove_file(path))
+            .await
+    }
+}
+
 #[async_trait]
 impl PlanStore for LocalPlans {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {

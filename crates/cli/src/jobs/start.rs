@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::jobs::client::{Client, StackArguments};
 use crate::jobs::{told, watch};
-use crate::selection::{Selection, word};
+use crate::selection::Selection;
+use crate::values::word;
 use crate::{Outcome, tell};
 
 /// Options of `jobs start`.

@@ -131,7 +131,7 @@ impl Jobs {
                 let (id, way) = (&job.job_id, job.on_undeliverable);
                 Ok(shown(&actions::resume(ports, id, way).await?))
             }
-            Asked::Continue(_) | Asked::Sweep | Asked::Health => Err(JobError::bad_request(
+            Asked::Continue(_) | Asked::Sweep | Asked::Health(_) => Err(JobError::bad_request(
                 "action: allowed is start, status, list, pause, resume or cancel; GET /readyz tells the health"
                     .to_owned(),
             )),
@@ -160,6 +160,8 @@ fn status_of(error: &JobError) -> StatusCode {
         JobError::BadRequest(_) => StatusCode::BAD_REQUEST,
         JobError::NoSuchJob(_) => StatusCode::NOT_FOUND,
         JobError::WrongPhase { .. } | JobError::Ending { .. } => StatusCode::CONFLICT,
-        JobError::Store(_) | JobError::Live(_) => StatusCode::SERVICE_UNAVAILABLE,
+        JobError::Store(_) | JobError::Live(_) | JobError::Bus(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }

@@ -1,0 +1,200 @@
+//! How a comparison's end is told.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use bridge_core::text::{MOST_SHOWN, shown};
+use bridge_core::timestamp::Timestamp;
+use bridge_history::verify::report::{Finding, Kind, Report};
+use bridge_history::verify::scope::Scope;
+use serde_json::{Value, json};
+
+use crate::Usage;
+use crate::answer::answer;
+
+/// Opens a new file for all findings, readable to its owner only: keys are personal data.
+///
+/// # Errors
+/// [`Usage`] when it is there, or cannot be made.
+pub(super) fn file(path: &Path) -> Result<File, Usage> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    file.map_err(|e| Usage(format!("--findings {}: {e}", path.display())))
+}
+
+/// What is told.
+pub(super) struct Told<'a> {
+    /// What was found.
+    pub(super) report: &'a Report,
+    /// What was compared.
+    pub(super) scope: &'a Scope,
+    /// Whether repetitions are wrong.
+    pub(super) exactly_once: bool,
+}
+
+impl Told<'_> {
+    /// On standard output.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub(super) fn tell(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            answer(&self.json()?.to_string())
+        } else {
+            answer(self.text().trim_end())
+        }
+    }
+
+    fn json(&self) -> anyhow::Result<Value> {
+        let mut told = serde_json::to_value(self.report)?;
+        told["right"] = json!(self.report.is_right(self.exactly_once));
+        told["bucket"] = json!(self.scope.bucket);
+        for (name, time) in [
+            ("from", self.scope.filter.from),
+            ("until", self.scope.filter.until),
+        ] {
+            if let Some(time) = time {
+                told[name] = json!(time);
+            }
+        }
+        Ok(told)
+    }
+
+    fn text(&self) -> String {
+        let (report, filter) = (self.report, &self.scope.filter);
+        let is_right = report.is_right(self.exactly_once);
+        let mut text = format!(
+            "{}: {} of {} versions of bucket {} are in {} events",
+            if is_right { "right" } else { "WRONG" },
+            report.compared,
+            report.expected,
+            self.scope.bucket,
+            report.events
+        );
+        if let Some(until) = filter.until {
+            let given = if self.scope.is_until_given {
+                ""
+            } else {
+                ", when this began"
+            };
+            // Writing to a text cannot fail.
+            let _ = write!(text, " (until {until}{given})");
+        }
+        text.push('\n');
+        for kind in Kind::ALL {
+            let _ = writeln!(text, "{:>12}  {}", report.count(kind), name(kind));
+            for finding in report.examples.of(kind) {
+                let _ = writeln!(text, "              {}", line(finding));
+            }
+            let more = report.count(kind) - report.examples.of(kind).len() as u64;
+            if more > 0 {
+                let _ = writeln!(text, "              … and {more} more");
+            }
+        }
+        for note in self.notes() {
+            let _ = writeln!(text, "{note}");
+        }
+        let _ = writeln!(text, "digest of what was compared: {}", report.digest);
+        text
+    }
+
+    /// What a reader should know before he believes the figures.
+    fn notes(&self) -> Vec<String> {
+        let report = self.report;
+        let mut notes = Vec::new();
+        if let Some(newest) = report.newest
+            && report.missing_after_newest > 0
+        {
+            // The end of the second in which it happened.
+            let second = Timestamp(newest.0 - newest.0.rem_euclid(1000));
+            let until = second + Duration::from_secs(1);
+            notes.push(format!(
+                "{} of the missing are newer than everything in the file. If it was closed then, and the bucket went \
+                 on, compare with --until {until}",
+                report.missing_after_newest
+            ));
+        }
+        if report.repeated > 0 && !self.exactly_once {
+            notes.push(
+                "repetitions are lawful: delivery is at least once (--exactly-once takes them for wrong)".to_owned(),
+            );
+        }
+        for (count, what) in [
+            (
+                report.outside,
+                "events are of other keys, times or kinds: not compared",
+            ),
+            (
+                report.other_bucket,
+                "events are of other buckets: not compared",
+            ),
+            (
+                report.removed_for_good,
+                "versions are gone from the bucket, as the file itself tells",
+            ),
+            (
+                report.replaced,
+                "overwrites of objects without versions: the bucket has only the last",
+            ),
+            (report.no_change, "records tell of no change"),
+        ] {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        }
+        notes
+    }
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Missing => "missing",
+        Kind::Unknown => "unknown",
+        Kind::Repeated => "repeated",
+        Kind::OutOfOrder => "out of order",
+        Kind::Changed => "changed",
+        Kind::Unreadable => "unreadable",
+    }
+}
+
+/// A finding on one line, without anything that a terminal obeys.
+fn line(finding: &Finding) -> String {
+    let mut text = String::new();
+    if let Some(line) = finding.line {
+        let _ = write!(text, "line {line}: ");
+    }
+    if let (Some(key), Some(version)) = (&finding.key, &finding.version_id) {
+        let _ = write!(text, "{key:?} version {version}");
+    }
+    if let Some(time) = finding.time {
+        let _ = write!(text, " of {time}");
+    }
+    if let Some(other) = finding.other_line {
+        let what = match finding.kind {
+            Kind::Repeated => "first in line",
+            _ => "behind a newer version in line",
+        };
+        let _ = write!(text, ", {what} {other}");
+    }
+    for differs in &finding.differences {
+        let _ = write!(
+            text,
+            ", {} {} instead of {}",
+            differs.fact, differs.file, differs.bucket
+        );
+    }
+    if let Some(reason) = &finding.reason {
+        let _ = write!(
+            text,
+            "{}{reason}",
+            if finding.key.is_some() { ", " } else { "" }
+        );
+    }
+    shown(&text, MOST_SHOWN)
+}

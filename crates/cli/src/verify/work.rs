@@ -1,0 +1,87 @@
+//! Where both sides lie while they are compared, and who takes them in.
+
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use anyhow::anyhow;
+use bridge_history::verify::intake::Intake;
+use bridge_history::verify::report::Findings;
+use bridge_history::verify::scope::Scope;
+use bridge_history::verify::sorter::Sorter;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::Usage;
+use crate::verify::input::{Next, next};
+
+/// A folder that is gone at the end.
+pub(super) struct Work {
+    folder: TempDir,
+}
+
+impl Work {
+    /// Makes one in `state`, or in the system's folder for such.
+    ///
+    /// # Errors
+    /// [`Usage`] when it cannot be made.
+    pub(super) fn new(state: Option<&Path>) -> Result<Self, Usage> {
+        let mut name = tempfile::Builder::new();
+        name.prefix("verify-");
+        let folder = match state {
+            Some(state) => std::fs::create_dir_all(state).and_then(|()| name.tempdir_in(state)),
+            None => name.tempdir(),
+        };
+        let folder = folder.map_err(|error| {
+            let place = state.map_or_else(std::env::temp_dir, Path::to_owned);
+            Usage(format!(
+                "making a folder for temporary files in {}: {error}; name another with --state",
+                place.display()
+            ))
+        })?;
+        Ok(Self { folder })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Does work on a thread of its own, which an interrupt does not wait for.
+///
+/// # Errors
+/// What the work fails with.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let (sender, done) = oneshot::channel();
+    std::thread::Builder::new().spawn(move || {
+        // Nobody waits any more after an interrupt.
+        let _ = sender.send(work());
+    })?;
+    let done = done.await;
+    Ok(done.map_err(|_| anyhow!("a thread ended before its work"))??)
+}
+
+/// Takes all lines of a consumer's file.
+///
+/// # Errors
+/// What keeps the file from being read, or records from being written.
+pub(super) fn take_lines(
+    mut file: Box<dyn BufRead + Send>,
+    scope: &Scope,
+    sorter: &mut Sorter,
+    findings: &mut Findings<'_>,
+) -> io::Result<()> {
+    let mut intake = Intake::new(scope, sorter, findings);
+    let mut line = Vec::new();
+    loop {
+        match next(&mut *file, &mut line)? {
+            Next::Line => intake.line(&line)?,
+            Next::TooLong => {
+                intake.line(b"")?;
+                intake.unreadable("it is longer than any message".to_owned())?;
+            }
+            Next::End => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! `verify` itself: a copy made by `reseed` is right, and what is done to it is told.
+
+mod common;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use bridge_sim::load::shape::Shape;
+use common::{End, command, run, serve};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+
+/// A bucket of 3,000 versions, and its copy.
+fn copy(folder: &Path, options: &str) -> (String, Vec<String>) {
+    let endpoint = serve(Shape::NonAscii, 3_000, |_| {});
+    run(
+        &endpoint,
+        folder,
+        &format!("--bucket b --out copy {options}"),
+    )
+    .with(0);
+    let text = std::fs::read_to_string(folder.join("copy")).unwrap();
+    (endpoint, text.lines().map(str::to_owned).collect())
+}
+
+/// `s3-sqs-bridge verify --bucket b` with the words of a line.
+fn program(endpoint: &str, folder: &Path, line: &str) -> Command {
+    let words = "verify --bucket b "
+        .chars()
+        .chain(line.chars())
+        .collect::<String>();
+    let words: Vec<&str> = words.split_whitespace().collect();
+    command(endpoint, folder, &words)
+}
+
+fn verify(endpoint: &str, folder: &Path, line: &str) -> End {
+    End::of(&mut program(endpoint, folder, line))
+}
+
+fn write(folder: &Path, lines: &[String]) {
+    std::fs::write(folder.join("copy"), lines.join("\n")).unwrap();
+}
+
+#[test]
+fn a_copy_is_right_plain_packed_and_piped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, lines) = copy(folder.path(), "");
+    let plain = verify(&endpoint, folder.path(), "--events copy --json")
+        .with(0)
+        .json();
+    assert_eq!(plain["compared"], 3_000);
+    for kind in ["missing", "unknown", "repeated", "outOfOrder", "changed"] {
+        assert_eq!(
+            (
+                &plain[kind],
+                plain["examples"][kind].as_array().unwrap().len()
+            ),
+            (&0.into(), 0)
+        );
+    }
+    let file = std::fs::File::create(folder.path().join("copy.gz")).unwrap();
+    let mut packed = GzEncoder::new(file, Compression::fast());
+    // In another order across keys: the digest is the same.
+    let shuffled: Vec<_> = lines
+        .iter()
+        .filter(|line| !line.contains("\"isLatest\":true"))
+        .collect();
+    let latest: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("\"isLatest\":true"))
+        .collect();
+    for line in shuffled.into_iter().chain(latest) {
+        writeln!(packed, "{line}").unwrap();
+    }
+    packed.finish().unwrap();
+    let packed = verify(&endpoint, folder.path(), "--events copy.gz --json")
+        .with(0)
+        .json();
+    assert_eq!(packed["digest"], plain["digest"]);
+
+    let mut child = program(
+        &endpoint,
+        folder.path(),
+        "--events - --state work --memory 16",
+    );
+    let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(lines.join("\n").as_bytes()).unwrap();
+    drop(stdin);
+    let digest = plain["digest"].as_str().unwrap().to_owned();
+    End::wait(child)
+        .with(0)
+        .answers(&["right: 3000 of 3000 versions", &digest]);
+    let left = std::fs::read_dir(folder.path().join("work"))
+        .unwrap()
+        .count();
+    assert_eq!(left, 0, "temporary files are left");
+}
+
+#[test]
+fn a_copy_of_notifications_and_a_part_of_a_bucket_are_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let filter = "--from 2023-03-01T00:00:00Z --until 2024-03-01T00:00:00Z";
+    let reseed = format!("{filter} --events created --format s3 --records-per-message 1");
+    let (endpoint, lines) = copy(folder.path(), &reseed);
+    assert!((500..2_500).contains(&lines.len()), "{}", lines.len());
+    let same = format!("--events copy --kinds created {filter}");
+    verify(&endpoint, folder.path(), &same)
+        .with(0)
+        .answers(&["right: "]);
+    verify(&endpoint, folder.path(), "--events copy")
+        .with(1)
+        .answers(&["WRONG", "missing", "… and "]);
+}
+
+#[test]
+fn the_present_state_alone_is_compared_as_reseed_sends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, _) = copy(folder.path(), "--current-only");
+    verify(&endpoint, folder.path(), "--events copy --current-only").with(0);
+    verify(&endpoint, folder.path(), "--events copy").with(1);
+}
+
+#[test]
+fn everything_wrong_is_named_by_line_key_and_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, mut lines) = copy(folder.path(), "");
+    let told = |line: &str| -> (String, String) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| event[name].as_str().unwrap().to_owned();
+        (text("key"), text("versionId"))
+    };
+    let missing = told(&lines.remove(1_000));
+    let changed = told(&lines[500]);
+    lines[500] = lines[500].replace("\"eventTime\":\"20", "\"eventTime\":\"19");
+    let mut unknown: Value = serde_json::from_str(&lines[10]).unwrap();
+    unknown["versionId"] = "made-up".into();
+    lines.push(unknown.to_string());
+    lines.push(lines[20].clone());
+    lines.push("{\"eventId\":".to_owned());
+    write(folder.path(), &lines);
+    let line = "--events copy --json --findings findings";
+    let found = verify(&endpoint, folder.path(), line).with(1).json();
+    let example = |kind: &str| -> (String, String) {
+        let first = &found["examples"][kind][0];
+        let text = |name: &str| first[name].as_str().unwrap_or_default().to_owned();
+        (text("key"), text("versionId"))
+    };
+    assert_eq!(
+        (&found["missing"], example("missing")),
+        (&1.into(), missing)
+    );
+    assert_eq!(
+        (&found["changed"], example("changed")),
+        (&1.into(), changed)
+    );
+    assert_eq!(
+        found["examples"]["changed"][0]["differences"][0]["fact"],
+        "eventTime"
+    );
+    assert_eq!(example("unknown").1, "made-up");
+    assert_eq!(found["examples"]["repeated"][0]["otherLine"], 21);
+    assert_eq!(found["examples"]["unreadable"][0]["line"], lines.len());
+    assert_eq!(found["right"], false);
+    let findings = std::fs::read_to_string(folder.path().join("findings")).unwrap();
+    assert_eq!(findings.lines().count(), 5);
+}
+
+#[test]
+fn repetitions_are_lawful_unless_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, mut lines) = copy(folder.path(), "");
+    lines.push(lines[7].clone());
+    write(folder.path(), &lines);
+    verify(&endpoint, folder.path(), "--events copy")
+        .with(0)
+        .answers(&["at least once", "first in line 8"]);
+    verify(&endpoint, folder.path(), "--events copy --exactly-once").with(1);
+}
+
+#[test]
+fn what_is_missing_is_sent_again_with_what_is_newer_of_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, mut lines) = copy(folder.path(), "");
+    // Of two keys with two versions each, one lacks the newer, the other the older.
+    let newer = lines
+        .iter()
+        .position(|line| line.contains("\"isLatest\":true"))
+        .unwrap();
+    lines.remove(newer);
+    let older = lines
+        .iter()
+        .rposition(|line| line.contains("\"isLatest\":false"))
+        .unwrap();
+    lines.remove(older);
+    write(folder.path(), &lines);
+    let line = format!("--events copy --heal {endpoint}/1/load.fifo --state state");
+    let end = verify(&endpoint, folder.path(), &line).with(1);
+    end.answers(&["2  missing"])
+        .says(&["healing 2 keys with 3 events"]);
+    let mut stats = ureq::get(format!("{endpoint}/_load/stats")).call().unwrap();
+    let stats: Value = serde_json::from_str(&stats.body_mut().read_to_string().unwrap()).unwrap();
+    let found =
+        ["messages", "distinct", "outOfOrder", "badRequests"].map(|name| stats[name].clone());
+    assert_eq!(found, [3, 3, 0, 0].map(Value::from));
+
+    // The whole copy needs no healing.
+    run(&endpoint, folder.path(), "--bucket b --out whole").with(0);
+    let line = line.replace("copy", "whole");
+    verify(&endpoint, folder.path(), &line)
+        .with(0)
+        .says(&["nothing is missing"]);
+}
+
+#[test]
+fn a_plan_is_compared_with_instead_of_the_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, lines) = copy(folder.path(), "");
+    let job = common::job_of(folder.path()).unwrap();
+    let jobs = folder.path().join(".s3-sqs-bridge/jobs").join(&job);
+    let manifests = std::fs::read_dir(&jobs)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let manifests = manifests.filter(|path| path.to_string_lossy().contains("manifest-"));
+    let manifest = manifests.max().unwrap().display().to_string();
+    let nowhere = "http://127.0.0.1:9";
+    let line = |bucket: &str| format!("verify --plan {manifest} --events copy{bucket}");
+    let of = |line: &str| {
+        End::of(&mut command(
+            nowhere,
+            folder.path(),
+            &line.split(' ').collect::<Vec<_>>(),
+        ))
+    };
+    of(&line("")).with(0).answers(&["right: 3000 of 3000"]);
+    of(&line(" --bucket other"))
+        .with(2)
+        .says(&["it is of bucket \"b\""]);
+    write(folder.path(), &lines[1..]);
+    of(&line("")).with(1).answers(&["1  missing"]);
+    // The plan is not this program's to remove.
+    of(&line("")).with(1);
+}
+
+#[test]
+fn what_cannot_be_compared_is_told_before_anything_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, code, parts) in [
+        (
+            "--events nothing-there",
+            2,
+            ["--events nothing-there", "No such file"],
+        ),
+        ("--events .", 2, ["--events .", "directory"]),
+        ("--events - --from yesterday", 2, ["--from", "yesterday"]),
+        (
+            "--events - --state /dev/null/x",
+            2,
+            ["/dev/null/x", "--state"],
+        ),
+    ] {
+        verify("http://127.0.0.1:9", folder.path(), line)
+            .with(code)
+            .says(&parts);
+    }
+    let words = ["verify", "--events", "-"];
+    End::of(&mut command("http://127.0.0.1:9", folder.path(), &words))
+        .with(2)
+        .says(&["--bucket", "--plan"]);
+}
