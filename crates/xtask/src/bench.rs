@@ -128,6 +128,7 @@ pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
         sizes.push(100_000_000);
     }
     memory::memory(&programs, &mut page, &sizes)?;
+    memory::verify(&programs, &mut page, &sizes)?;
     let planned = if arguments.large {
         50_000_000
     } else {

@@ -16,8 +16,9 @@ use crate::run::say;
 pub(super) struct State(pub(super) PathBuf);
 
 impl State {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let path = crate::local().join("bench-state");
+    /// An empty one of this name.
+    pub(super) fn new(name: &str) -> anyhow::Result<Self> {
+        let path = crate::local().join(name);
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))
@@ -36,7 +37,7 @@ pub(super) fn reseed(
     server: &Server,
     arguments: &[&str],
 ) -> anyhow::Result<(Measured, Value)> {
-    let state = State::new()?;
+    let state = State::new("bench-state")?;
     let mut command = Command::new(programs.target.join("s3-sqs-bridge"));
     command.args(["reseed", "--json", "--bucket", "load", "--state"]);
     command.arg(&state.0).args(arguments);

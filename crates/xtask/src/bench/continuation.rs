@@ -48,7 +48,7 @@ pub(super) fn continuation(
 ) -> anyhow::Result<()> {
     say("continuing a killed job");
     let server = start(programs, "hashed", versions, &[])?;
-    let state = State::new()?;
+    let state = State::new("bench-state")?;
     let out = state.0.join("events");
     let said = state.0.join("said");
     let stop = Stop::of(versions);

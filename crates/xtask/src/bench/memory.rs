@@ -1,9 +1,13 @@
-//! Large buckets: memory.
+//! Large buckets: memory of a reseed, and of a comparison.
 
-use anyhow::ensure;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
 
 use super::Programs;
-use super::cases::{per, reseed, start};
+use super::cases::{State, per, reseed, start};
+use super::measure::measure;
 use super::page::Page;
 use crate::run::say;
 
@@ -19,6 +23,44 @@ pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> any
         let arguments = ["--out", "/dev/null", "--memory", "256"];
         let (measured, end) = reseed(programs, &server, &arguments)?;
         ensure!(end["checkpoint"] == *versions, "{end}");
+        page.row(&[
+            versions.to_string(),
+            format!("{:.0} MiB", measured.peak_mib),
+            format!("{:.2} µs", per(measured.cpu, *versions)),
+            format!("{:.0}", measured.seconds),
+        ]);
+    }
+    Ok(())
+}
+
+/// As many events against as many versions, piped from a reseed into `verify`.
+pub(super) fn verify(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
+    say("verify");
+    page.table(
+        "A copy against its bucket (`reseed --out - | verify --events -`): `verify` alone, but for the seconds",
+        &["events and versions", "peak memory", "CPU an event", "seconds"],
+    );
+    for versions in sizes {
+        let server = start(programs, "hashed", *versions, &[])?;
+        let (sending, comparing) = (State::new("verify-from")?, State::new("verify-to")?);
+        let program = programs.target.join("s3-sqs-bridge");
+        let mut reseed = Command::new(&program);
+        reseed.args(["reseed", "--bucket", "load", "--out", "-", "--state"]);
+        let mut reseed = (server.client(reseed.arg(&sending.0)).stdout(Stdio::piped()))
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting the reseed")?;
+        let lines = reseed.stdout.take().context("it has no output")?;
+        let mut verify = Command::new(&program);
+        verify.args([
+            "verify", "--bucket", "load", "--events", "-", "--json", "--state",
+        ]);
+        let measured = measure(server.client(verify.arg(&comparing.0).stdin(lines)));
+        let ended = reseed.wait()?;
+        let measured = measured?;
+        ensure!(ended.success(), "the reseed failed ({ended})");
+        let end: Value = serde_json::from_str(&measured.output)?;
+        ensure!(end["compared"] == *versions, "{end}");
         page.row(&[
             versions.to_string(),
             format!("{:.0} MiB", measured.peak_mib),
