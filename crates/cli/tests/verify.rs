@@ -103,7 +103,7 @@ fn a_copy_is_right_plain_packed_and_piped() {
 fn a_copy_of_notifications_and_a_part_of_a_bucket_are_right() {
     let folder = tempfile::tempdir().unwrap();
     let filter = "--from 2023-03-01T00:00:00Z --until 2024-03-01T00:00:00Z";
-    let reseed = format!("{filter} --events created --format s3 --records-per-message 1");
+    let reseed = format!("{filter} --events created --format s3");
     let (endpoint, lines) = copy(folder.path(), &reseed);
     assert!((500..2_500).contains(&lines.len()), "{}", lines.len());
     let same = format!("--events copy --kinds created {filter}");
