@@ -8,11 +8,13 @@
 //! - [`rules`]: one function a rule; each tells what is wrong, in words
 //! - [`mod@packaged`]: the template as a release has it
 //! - [`policy`]: everything that is allowed, as lines for a golden file
+//! - [`granted`]: what one role may do, as a policy document with the names of resources that are there
 //! - [`cost`]: the cost model (`cargo run -p infra -- cost`), with [`prices`]
 
 pub mod changes;
 pub mod choices;
 pub mod cost;
+pub mod granted;
 pub mod intrinsic;
 pub mod packaged;
 pub mod policy;

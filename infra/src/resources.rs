@@ -17,7 +17,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_norway::Value;
 
 use crate::template::show;
@@ -162,27 +162,32 @@ pub struct QueuePolicy {
     pub policy_document: PolicyDocument,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PolicyDocument {
+    pub version: String,
     pub statement: Vec<Statement>,
 }
 
 /// A field that is not listed (`NotAction` …) is an error: it would widen what the others say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Statement {
     #[serde(default)]
     pub sid: String,
     pub effect: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub principal: Value,
     #[serde(deserialize_with = "one_or_many")]
     pub action: Vec<String>,
-    #[serde(default, deserialize_with = "one_or_many")]
+    #[serde(
+        default,
+        deserialize_with = "one_or_many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub resource: Vec<String>,
     /// Operator, then context key, then values.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub condition: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
