@@ -1,6 +1,7 @@
 //! The rules. Each tells what is wrong with a stack; an empty answer is a good one.
 
 mod alarms;
+mod conditions;
 mod follow;
 mod functions;
 mod ingestion;
@@ -20,7 +21,7 @@ use crate::stack::Stack;
 pub type Rule = (&'static str, fn(&Stack) -> Vec<String>);
 
 /// All rules.
-pub const RULES: [Rule; 26] = [
+pub const RULES: [Rule; 27] = [
     (
         "buckets are versioned, encrypted and private",
         storage::buckets,
@@ -62,6 +63,10 @@ pub const RULES: [Rule; 26] = [
     (
         "no permission is wider than a resource",
         permissions::least_privilege,
+    ),
+    (
+        "each condition is one that AWS looks at, with the values it must have",
+        conditions::conditions,
     ),
     ("a boundary is one of all roles", permissions::boundary),
     (

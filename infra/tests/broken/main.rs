@@ -1,6 +1,7 @@
 //! A broken copy of the template for each rule is caught.
 
 mod alarms;
+mod conditions;
 mod follow;
 mod functions;
 mod ingestion;

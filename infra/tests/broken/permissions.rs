@@ -8,6 +8,21 @@ pub(super) const BROKEN: &[Broken] = &[
         "-",
         "RealtimeRole may use the key by itself",
     ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/10/1/Condition",
+        "{\"StringEquals\": {\"dynamodb:LeadingKeys\": [stream]}}",
+        "StringEquals dynamodb:LeadingKeys is no condition that is known",
+    ),
+    (
+        "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition/StringEquals/kms:ViaService/0",
+        "!Sub \"ec2.${AWS::Region}.${AWS::URLSuffix}\"",
+        "the key is used by {\"dynamodb\", \"ec2\"}",
+    ),
+    (
+        "Resources/RealtimeNotificationPermission/Properties/SourceAccount",
+        "\"123456789012\"",
+        "lets 123456789012 in",
+    ),
     ("Resources/BucketPolicy", "-", "Bucket has no policy"),
     (
         "Resources/PlanBucketPolicy/Properties/PolicyDocument/Statement/0/Effect",
