@@ -7,6 +7,7 @@ pub mod jobs;
 #[cfg(target_os = "linux")]
 pub mod kill;
 pub mod latency;
+pub mod permissions;
 
 use std::collections::HashMap;
 use std::process::Command;

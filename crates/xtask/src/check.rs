@@ -3,6 +3,7 @@
 //! The end-to-end tests wait for leases and queues most of their time. Beside them runs what only computes, at
 //! the lowest priority.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -64,14 +65,14 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
         watch("building the tests", &mut runner.build(cargo()))
     })?;
     steps.step("deploying", || deploy(&stack))?;
-    let moto = steps.step("moto", Moto::start)?;
+    let servers = steps.step("moto", Servers::start)?;
     let consumer = steps.step("a consumer's packages", consumer_python)?;
     let (quick, end_to_end) = std::thread::scope(|scope| {
         let beside = scope.spawn(|| beside(&steps, &runner, &tools));
         let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
             // The tests of the documentation run `sam` and Python as a reader would.
             let mut tests = runner.end_to_end(stack.command("cargo"), None);
-            tests.env("MOTO_ENDPOINT", moto.endpoint());
+            tests.envs(servers.environment());
             tests.env("CONSUMER_PYTHON", &consumer);
             watch_keeping("end-to-end tests", &mut tests)
                 .with_context(|| format!("the emulator's log is {}", log_path().display()))
@@ -100,10 +101,10 @@ pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
     let stack = Stack::new(&tools, &emulator);
     stack.build()?;
     deploy(&stack)?;
-    let moto = Moto::start()?;
+    let servers = Servers::start()?;
     let consumer = consumer_python()?;
     let mut tests = Runner::find().end_to_end(stack.command("cargo"), Some(name));
-    tests.env("MOTO_ENDPOINT", moto.endpoint());
+    tests.envs(servers.environment());
     tests.env("CONSUMER_PYTHON", consumer);
     run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))
 }
@@ -111,6 +112,30 @@ pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
 /// The Python that the documented consumer runs on.
 fn consumer_python() -> anyhow::Result<PathBuf> {
     Ok(tools::install_consumer()?.bin().join("python3"))
+}
+
+/// What the end-to-end tests ask besides the emulator.
+struct Servers {
+    moto: Moto,
+    judge: Moto,
+}
+
+impl Servers {
+    fn start() -> anyhow::Result<Self> {
+        Ok(Self {
+            moto: Moto::start()?,
+            judge: Moto::judge()?,
+        })
+    }
+
+    /// Where the tests find them, and the functions that `sam build` made, which they run themselves.
+    fn environment(&self) -> [(&'static str, OsString); 3] {
+        [
+            ("MOTO_ENDPOINT", self.moto.endpoint().into()),
+            ("JUDGE_ENDPOINT", self.judge.endpoint().into()),
+            ("FUNCTIONS", root().join(".aws-sam/build").into()),
+        ]
+    }
 }
 
 fn spelling() -> anyhow::Result<()> {

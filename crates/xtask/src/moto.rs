@@ -1,6 +1,8 @@
-//! moto: a second S3 for the tests, which lists delete markers apart from versions, in whole seconds.
+//! moto for the tests: a second S3, which lists delete markers apart from versions, in whole seconds; and a judge, which
+//! refuses what is not signed or not allowed.
 
 use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -26,18 +28,31 @@ impl Moto {
     /// When it cannot be installed or does not come up.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let tools = tools::install_moto()?;
+        Self::serve("moto", tools.command("moto_server"))
+    }
+
+    /// The same with its judge at work (`tests/judge.py`).
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) fn judge() -> anyhow::Result<Self> {
+        let mut python = tools::install_moto()?.command("python");
+        python.arg("tests/judge.py");
+        Self::serve("judge", python)
+    }
+
+    fn serve(name: &str, mut command: Command) -> anyhow::Result<Self> {
         let port = free_port()?;
-        say(&format!("starting moto on 127.0.0.1:{port}"));
-        let path = local().join("moto.log");
-        let log = File::create(&path).context("creating moto's log")?;
-        let mut command = tools.command("moto_server");
+        say(&format!("starting {name} on 127.0.0.1:{port}"));
+        let path = local().join(format!("{name}.log"));
+        let log = File::create(&path).with_context(|| format!("creating {name}'s log"))?;
         command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         let server = Background::start(command.stdout(log.try_clone()?).stderr(log))?;
         let moto = Self { server, port };
         let begin = Instant::now();
         while ureq::get(moto.endpoint()).call().is_err() {
             if !moto.server.is_alive() || begin.elapsed() > PATIENCE {
-                bail!("moto does not answer; see {}", path.display());
+                bail!("{name} does not answer; see {}", path.display());
             }
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -1,0 +1,243 @@
+//! People and a consumer under roles that have exactly the policies of docs/policies, on a moto that judges by them: each part
+//! of a statement that is taken away must make something fail.
+
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use aws_sdk_sqs::types::QueueAttributeName;
+use bridge_core::queue::ordering::is_fifo;
+use e2e::history::replayed::program;
+use e2e::permissions::judge::{ACCOUNT, REGION, Role};
+use e2e::permissions::proof::{NotAsked, Tried, prove};
+use e2e::permissions::stand_in::StandIn;
+use infra::resources::PolicyDocument;
+use serde_json::json;
+
+const NOT_OPERATORS: &[NotAsked] = &[
+    (
+        "ReadLogs",
+        &[
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            "logs:DescribeLogStreams",
+        ],
+        "sam logs and the console read logs",
+    ),
+    (
+        "ReadOutputs",
+        &[
+            "cloudformation:DescribeStacks",
+            "cloudformation:DescribeStackResource",
+            "cloudformation:ListStackResources",
+        ],
+        "sam and the console look for the stack's resources",
+    ),
+];
+
+const NOT_CONSUMERS: &[NotAsked] = &[(
+    "Consume",
+    &["sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+    "for a consumer that takes longer than a message is hidden, and for one that is a function",
+)];
+
+/// What somebody does.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    ListJobs,
+    RedriveOnFailure,
+    RedriveBuffer,
+    RedriveDeadLetters,
+    Consume,
+    Replay,
+}
+
+/// A policy of the docs for the stand-in.
+fn policy(stand_in: &StandIn, name: &str) -> PolicyDocument {
+    let path = format!(
+        "{}/../docs/policies/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (blank, filled) in [
+        ("REGION", REGION),
+        ("ACCOUNT", ACCOUNT),
+        ("STACK", &stand_in.names["AWS::StackName"]),
+        ("BUCKET", &stand_in.names["Bucket"]),
+        (
+            "QUEUE",
+            &format!("{}-events.fifo", stand_in.names["AWS::StackName"]),
+        ),
+    ] {
+        text = text.replace(blank, filled);
+    }
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Runs the command line, which must succeed; what it wrote.
+fn command_line(stand_in: &StandIn, role: &Role, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(program()?);
+    command.args(arguments).env_clear();
+    let output = command
+        .envs(stand_in.judge.environment(&role.credentials))
+        .output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success(), "{said}");
+    Ok(said)
+}
+
+/// Redrives what lies in a queue: of two messages the first goes, the second stays, to be seen again at once.
+async fn redrive(
+    stand_in: &StandIn,
+    role: &Role,
+    from: &str,
+    to: &[&str],
+    messages: [String; 2],
+) -> anyhow::Result<()> {
+    let (sqs, url) = (&stand_in.sqs, &stand_in.names[from]);
+    sqs.purge_queue().queue_url(url).send().await?;
+    for (message, group) in messages.iter().zip(["1", "2"]) {
+        let mut send = sqs.send_message().queue_url(url).message_body(message);
+        if is_fifo(url) {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+            send = send.message_group_id(group);
+            send = send.message_deduplication_id(format!("{group}-{}", now.as_nanos()));
+        }
+        send.send().await?;
+    }
+    let said = command_line(stand_in, role, &[&["redrive", "--from", url], to].concat())?;
+    ensure!(said.contains(r#""redriven":1"#), "{said}");
+    let visible = QueueAttributeName::ApproximateNumberOfMessages;
+    let depth = sqs
+        .get_queue_attributes()
+        .queue_url(url)
+        .attribute_names(visible.clone());
+    let depth = depth.send().await?;
+    let depth = depth.attributes().and_then(|a| a.get(&visible));
+    ensure!(
+        depth.is_some_and(|depth| depth == "1"),
+        "what stays is hidden: {said}"
+    );
+    Ok(())
+}
+
+/// An invocation that Lambda gave up, as it writes it.
+fn given_up(function: &str) -> String {
+    let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}");
+    let invocation = json!({ "requestContext": { "functionArn": arn }, "requestPayload": {} });
+    invocation.to_string()
+}
+
+async fn act(stand_in: &StandIn, done: Use, role: &Role) -> anyhow::Result<()> {
+    let names = &stand_in.names;
+    match done {
+        Use::ListJobs => {
+            let stack = &names["AWS::StackName"];
+            command_line(stand_in, role, &["jobs", "list", "--stack", stack])?;
+        }
+        Use::RedriveOnFailure | Use::RedriveBuffer => {
+            let realtime = &names["Realtime"];
+            let (from, first) = match done {
+                Use::RedriveBuffer => ("BufferQueue", json!({ "Records": [] }).to_string()),
+                _ => ("OnFailureQueue", given_up(realtime)),
+            };
+            let messages = [first, given_up("another")];
+            redrive(stand_in, role, from, &["--invoke", realtime], messages).await?;
+        }
+        Use::RedriveDeadLetters => {
+            let parked = json!({ "kind": "parked" }).to_string();
+            let to = ["--to", names["Queue"].as_str()];
+            redrive(
+                stand_in,
+                role,
+                "DeadLetterQueue",
+                &to,
+                ["1".to_owned(), parked],
+            )
+            .await?;
+        }
+        Use::Consume => consume(stand_in, role).await?,
+        Use::Replay => {
+            let state = tempfile::tempdir()?;
+            let state = state.path().to_str().context("a path that is no text")?;
+            let (bucket, queue) = (&names["Bucket"], &names["Queue"]);
+            let arguments = [
+                "reseed",
+                "--bucket",
+                bucket,
+                "--queue-url",
+                queue,
+                "--state",
+                state,
+            ];
+            command_line(stand_in, role, &arguments)?;
+        }
+    }
+    Ok(())
+}
+
+/// The consumer of docs/EVENTS.md.
+async fn consume(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
+    let (sqs, url) = (&stand_in.sqs, &stand_in.names["Queue"]);
+    sqs.purge_queue().queue_url(url).send().await?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let event = json!({ "eventId": "1", "versionId": "1" });
+    let send = sqs
+        .send_message()
+        .queue_url(url)
+        .message_body(event.to_string());
+    let send = send.message_group_id("1");
+    send.message_deduplication_id(now.as_nanos().to_string())
+        .send()
+        .await?;
+    let page = format!("{}/../docs/EVENTS.md", env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(page)?;
+    let block = page.split("```python\n").nth(1).context("no consumer")?;
+    let block = block.split("\n```").next().unwrap_or_default();
+    let main =
+        format!("{block}\n\nconsume('{url}', set(), lambda event: print(event['eventId']))\n");
+    let mut command = Command::new("python3");
+    command.args(["-c", &main]);
+    let output = command
+        .envs(stand_in.judge.environment(&role.credentials))
+        .output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success() && said.trim() == "1", "{said}");
+    Ok(())
+}
+
+/// Proves a policy of the docs.
+async fn prove_policy(stand_in: &StandIn, name: &str, uses: &[Use], not_asked: &[NotAsked]) {
+    let policy = policy(stand_in, name);
+    println!("{name}");
+    let wrong = prove(&policy, uses, not_asked, |done, policy| async move {
+        let role = stand_in.judge.role(name, &policy).unwrap();
+        let failed = act(stand_in, done, &role).await.err();
+        Tried {
+            failed: failed.map(|error| format!("{error:#}")),
+            asked: stand_in.judge.decisions(&role).unwrap(),
+        }
+    });
+    let wrong = wrong.await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn an_operator_needs_all_of_its_policy() {
+    let stand_in = StandIn::make("operated", &[]).await.unwrap();
+    let uses = [
+        Use::ListJobs,
+        Use::RedriveOnFailure,
+        Use::RedriveBuffer,
+        Use::RedriveDeadLetters,
+    ];
+    prove_policy(&stand_in, "operator", &uses, NOT_OPERATORS).await;
+}
+
+#[tokio::test]
+async fn a_consumer_and_who_replays_by_the_command_line_need_all_of_their_policies() {
+    let stand_in = StandIn::make("used", &[]).await.unwrap();
+    let put = stand_in.s3.put_object().bucket(&stand_in.names["Bucket"]);
+    put.key("1").send().await.unwrap();
+    prove_policy(&stand_in, "replayer", &[Use::Replay], &[]).await;
+    prove_policy(&stand_in, "consumer", &[Use::Consume], NOT_CONSUMERS).await;
+}
