@@ -13,7 +13,30 @@ use e2e::permissions::stand_in::StandIn;
 use infra::resources::PolicyDocument;
 use serde_json::json;
 
+/// Why `doctor` is not run: `tests/tests/doctor.rs` does, where all is allowed.
+const DOCTOR: &str = "doctor looks at a deployed stack, which is not here";
+
 const NOT_OPERATORS: &[NotAsked] = &[
+    ("WatchQueue", &["sqs:GetQueueAttributes"], DOCTOR),
+    (
+        "Doctor",
+        &[
+            "lambda:GetFunctionConfiguration",
+            "lambda:GetFunctionEventInvokeConfig",
+            "lambda:GetPolicy",
+        ],
+        DOCTOR,
+    ),
+    (
+        "DoctorOfRule",
+        &["events:DescribeRule", "events:ListTargetsByRule"],
+        DOCTOR,
+    ),
+    (
+        "DoctorOfAll",
+        &["cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"],
+        DOCTOR,
+    ),
     (
         "ReadLogs",
         &[
