@@ -29,7 +29,7 @@ pub(crate) fn bucket(keys: &[usize]) -> Vec<PlannedVersion> {
                     last_modified: Timestamp(number * 1_000),
                     is_latest: rank + 1 == *versions,
                     is_delete_marker,
-                    size: (!is_delete_marker).then_some(number as u64),
+                    size: (!is_delete_marker).then_some(number.cast_unsigned()),
                     e_tag: (!is_delete_marker).then(|| format!("{:032x}", number * 31)),
                 },
             });
