@@ -75,6 +75,6 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
     pub listers: usize,
     /// MiB of memory for events and versions
-    #[arg(long, value_name = "MIB", default_value_t = 160, value_parser = memory)]
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = memory)]
     pub memory: usize,
 }
