@@ -117,9 +117,9 @@ impl Patient {
             .unwrap();
     }
 
-    async fn mapping(&self, is_enabled: bool) {
+    async fn mapping(&self, function: &str, is_enabled: bool) {
         let list = self.stack.lambda.list_event_source_mappings();
-        let found = list.function_name(self.stack.output("RealtimeFunction"));
+        let found = list.function_name(self.stack.output(function));
         let found = found.send().await.unwrap();
         let id = found.event_source_mappings()[0].uuid().unwrap().to_owned();
         let update = self.stack.lambda.update_event_source_mapping().uuid(id);
@@ -243,9 +243,14 @@ async fn queues(patient: &Patient) {
 /// What of the functions' setup is broken.
 async fn functions(patient: &Patient) {
     let stack = &patient.stack;
-    patient.mapping(false).await;
-    Told::by(&[]).only(&[("buffer-mapping", "wrong")]);
-    patient.mapping(true).await;
+    for (function, check, level) in [
+        ("RealtimeFunction", "buffer-mapping", "wrong"),
+        ("ReseedFunction", "events-mapping", "warning"),
+    ] {
+        patient.mapping(function, false).await;
+        Told::by(&[]).only(&[(check, level)]);
+        patient.mapping(function, true).await;
+    }
 
     let realtime = stack.output("RealtimeFunction");
     let delete = stack.lambda.delete_function_event_invoke_config();

@@ -41,6 +41,8 @@ pub(super) struct Facts {
     pub(super) destination: Answer<String>,
     /// What realtime is invoked from.
     pub(super) mappings: Answer<Vec<Mapping>>,
+    /// What reseed is invoked from: the stream of the table of jobs.
+    pub(super) streams: Answer<Vec<Mapping>>,
     /// Who may invoke realtime: the function's policy as a document; empty for nobody.
     pub(super) invokers: Answer<String>,
     /// The rule that hands over an existing bucket's changes.
@@ -97,7 +99,7 @@ pub(super) struct Configuration {
 pub(super) struct Mapping {
     /// Its id.
     pub(super) id: String,
-    /// Its queue's ARN.
+    /// The ARN of its queue or stream.
     pub(super) source: String,
     /// `Enabled` …
     pub(super) state: String,

@@ -37,11 +37,12 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
     }
     let plain = json!({ "action": "health" });
     let dead_letters = stack.outputs.get("DeadLetterQueueUrl");
-    let (realtime, reseed, destination, mappings, invokers, rule, metrics, queues) = tokio::join!(
+    let (realtime, reseed, destination, mappings, streams, invokers, rule, metrics, queues) = tokio::join!(
         asks.function("RealtimeFunction", &plain),
         asks.function("ReseedFunction", &health),
         asks.destination(),
-        asks.mappings(),
+        asks.mappings("RealtimeFunction"),
+        asks.mappings("ReseedFunction"),
         asks.invokers(),
         asks.rule(),
         asks.metrics(now),
@@ -72,6 +73,7 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
         has_written,
         destination,
         mappings,
+        streams,
         invokers,
         rule,
         metrics,
@@ -166,9 +168,10 @@ impl Asks<'_> {
         Ok(String::new())
     }
 
-    async fn mappings(&self) -> Answer<Vec<Mapping>> {
+    /// What a function is invoked from.
+    async fn mappings(&self, function: &str) -> Answer<Vec<Mapping>> {
         let ask = self.lambda.list_event_source_mappings();
-        let ask = ask.function_name(self.output("RealtimeFunction"));
+        let ask = ask.function_name(self.output(function));
         let found = answered(ask.send().await)?;
         let read = found.event_source_mappings().iter().map(|mapping| Mapping {
             id: mapping.uuid().unwrap_or_default().to_owned(),

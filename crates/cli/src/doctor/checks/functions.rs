@@ -95,8 +95,36 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             Some(told) => Finding::wrong(check, told, advice),
         });
     }
+    findings.extend(stream(facts));
     findings.extend(facts.realtime.health.as_ref().ok().and_then(stopped));
     findings
+}
+
+/// Whether the table of jobs tells reseed what happens to them. A stack of an older version has no such mapping.
+fn stream(facts: &Facts) -> Option<Finding> {
+    const CHECK: &str = "events-mapping";
+    let streams = match &facts.streams {
+        Ok(streams) => streams,
+        Err(none) => {
+            let action = "lambda:ListEventSourceMappings";
+            return Some(unanswered(CHECK, none, action, "deploy again"));
+        }
+    };
+    let mapping = streams
+        .iter()
+        .find(|mapping| mapping.source.contains(":dynamodb:"))?;
+    let (id, state) = (&mapping.id, &mapping.state);
+    Some(if ["Disabled", "Disabling"].contains(&state.as_str()) {
+        Finding::warning(
+            CHECK,
+            format!(
+                "{id} is {state}: nobody hears of what happens to jobs, and after a day it is forgotten"
+            ),
+            format!("aws lambda update-event-source-mapping --enabled --uuid {id}"),
+        )
+    } else {
+        Finding::ok(CHECK, format!("{id} is {state}"))
+    })
 }
 
 /// How a function is set up.

@@ -124,6 +124,12 @@ fn well() -> Facts {
             window: 1,
             reports_failures: true,
         }]),
+        streams: Ok(vec![Mapping {
+            id: "n".to_owned(),
+            source: "arn:aws:dynamodb:x:1:table/t/stream/1".to_owned(),
+            state: "Enabled".to_owned(),
+            ..Mapping::default()
+        }]),
         invokers: Ok(policy.to_string()),
         rule: None,
         metrics: Ok(Metrics::with(&[
@@ -367,7 +373,7 @@ fn a_function_that_does_not_answer_says_what_to_do() {
 fn the_rest_of_a_stack_is_looked_at() {
     use Level::{Unchecked, Warning, Wrong};
     type Change = fn(&mut Facts);
-    let changes: [(&str, Level, Change); 13] = [
+    let changes: [(&str, Level, Change); 14] = [
         ("stack", Warning, |f| {
             f.stack.status = "UPDATE_ROLLBACK_COMPLETE".into();
         }),
@@ -395,6 +401,9 @@ fn the_rest_of_a_stack_is_looked_at() {
         }),
         ("buffer-mapping", Wrong, |f| {
             f.mappings.as_mut().unwrap()[0].reports_failures = false;
+        }),
+        ("events-mapping", Warning, |f| {
+            f.streams.as_mut().unwrap()[0].state = "Disabled".into();
         }),
         ("metrics", Unchecked, |f| f.metrics = Err(none(true))),
         ("failures", Warning, |f| {
