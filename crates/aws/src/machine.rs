@@ -151,14 +151,6 @@ pub fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// [`Choice::check_credentials`] with nothing chosen.
-///
-/// # Errors
-/// What was tried, and what to do.
-pub async fn check_credentials(config: &SdkConfig) -> Result<(), String> {
-    Choice::default().check_credentials(config).await
-}
-
 /// What the SDK tells in several lines (its list of where it looked), in one that can be read.
 fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

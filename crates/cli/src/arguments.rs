@@ -46,6 +46,7 @@ pub(crate) enum Command {
     /// Those that are done or cancelled go with their plans. What could still go on stays and is named, and so does a
     /// job with parked events: they are in its folder only. Exit codes: 0 done, 1 something could not be read or
     /// removed, 2 wrong usage.
+    #[command(after_help = CLEAN)]
     Clean(CleanArguments),
     /// Send again what lies in a failure queue
     ///
@@ -99,6 +100,11 @@ Examples:
   s3-sqs-bridge reseed --bucket ledger --out events.jsonl --prefix accounts/ --from 2024-05-01T00:00:00Z
   s3-sqs-bridge reseed --bucket ledger --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/replay.fifo
   s3-sqs-bridge reseed --resume 20240501-1a2b3c4d-1";
+
+const CLEAN: &str = "\
+Examples:
+  s3-sqs-bridge clean --json
+  s3-sqs-bridge clean --state /var/lib/s3-sqs-bridge --job 20240501-1a2b3c4d-1";
 
 const REDRIVE: &str = "\
 Examples:

@@ -100,6 +100,8 @@ fn every_command_shows_examples() {
         "completions",
         "man",
         "doctor",
+        "clean",
+        "serve",
     ] {
         let words: Vec<_> = line.split(' ').chain(["--help"]).collect();
         let end = End::of(&mut command("", folder.path(), &words)).with(0);
