@@ -145,6 +145,8 @@ Examples:
     // All of them are named when none is given.
     ArgGroup::new("target").args(["queue_url", "out", "dry_run", "resume"]).required(true).multiple(true)
 ))]
+#[command(group(ArgGroup::new("file").args(["out", "report"]).multiple(true)))]
+#[command(group(ArgGroup::new("plan").args(["dry_run", "resume"])))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -167,8 +169,8 @@ pub(crate) struct ReseedArguments {
     /// Write behind what the file of `--out` holds
     #[arg(long, requires = "out")]
     pub append: bool,
-    /// Replace what the file of `--out` holds, once the first event is written
-    #[arg(long, requires = "out", conflicts_with = "append")]
+    /// Replace what the file of `--out` holds, once the first event is written, or that of `--report`
+    #[arg(long, requires = "file", conflicts_with = "append")]
     pub overwrite: bool,
     /// Which events, and how they are sent.
     #[command(flatten)]
@@ -179,6 +181,13 @@ pub(crate) struct ReseedArguments {
     /// Plan only: how many events, of which kind and month, cost and time
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
+    /// With `--dry-run`: what it found as a page in this file
+    ///
+    /// One HTML file to open in a browser: events over time by kind, the biggest prefixes and keys, sizes, cost
+    /// and time. It fetches nothing and runs nothing. The file must not exist, unless `--overwrite` is given; it
+    /// is readable to its owner only. The whole plan is read once more for it.
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    pub report: Option<PathBuf>,
     /// `stop` (default) at an event that the queue refuses for good, or `park` it and continue
     ///
     /// Parked events are lines of `parked.jsonl` in the job's folder below `--state`: with `--resume`
@@ -267,6 +276,14 @@ mod tests {
             ("redrive --from https://x/1/q", ["--to", "--invoke"]),
             ("redrive --from a --to b --invoke c", ["--to", "--invoke"]),
             ("reseed --bucket b --append", ["--append", "--out"]),
+            (
+                "reseed --bucket b --out - --report f",
+                ["--dry-run", "--resume"],
+            ),
+            (
+                "reseed --bucket b --dry-run --overwrite",
+                ["--out", "--report"],
+            ),
             (
                 "reseed --bucket b --out f --append --overwrite",
                 ["--append", "--overwrite"],

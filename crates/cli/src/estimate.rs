@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bridge_core::queue::ordering::Order;
 use bridge_core::queue::port::MAX_ENTRIES;
+use bridge_history::job::state::Job;
+use bridge_history::send::target::Target;
 
 /// US dollars for 1,000 list or write requests, us-east-1: infra/prices.yaml, which a test compares.
 /// Other regions differ.
@@ -49,6 +51,22 @@ pub(crate) struct Way {
     pub records_per_message: u64,
     /// Events a second, at most.
     pub max_rate: Option<u64>,
+}
+
+impl Way {
+    /// As the job was asked to.
+    #[must_use]
+    pub(crate) fn of(job: &Job) -> Self {
+        let options = &job.options;
+        Self {
+            order: match options.target {
+                Target::Queue(_) | Target::Nowhere => Some(options.order),
+                Target::File(_) | Target::Stdout => None,
+            },
+            records_per_message: options.records_per_message as u64,
+            max_rate: options.max_rate,
+        }
+    }
 }
 
 /// An estimate for `events` in `runs` runs that were listed in `pages` pages.

@@ -15,7 +15,7 @@
 //! - [`target`]: where events go: an SQS queue, a file, standard output; [`sink`]: the last two as a
 //!   queue
 //! - [`progress`]: how far a job is, on standard error; [`rate`]: how fast it gets on; [`report`]: how it ended; [`estimate`]: what a
-//!   plan would cost
+//!   plan would cost; [`picture`]: its figures as a page and as bars
 //! - [`answer`]: what a command answers, on standard output; [`numbers`] and [`paint`]: how
 //! - [`interrupt`]: how a person or a supervisor stops it
 
@@ -32,6 +32,7 @@ mod jobs;
 mod man;
 mod numbers;
 mod paint;
+mod picture;
 mod preflight;
 mod progress;
 mod rate;

@@ -1,8 +1,8 @@
 //! How a job ended, as text or as JSON.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use bridge_core::queue::ordering::Order;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
@@ -13,23 +13,17 @@ use serde_json::{Value, json};
 use crate::answer::answer;
 use crate::estimate::{Estimate, Way, estimate};
 use crate::numbers::{count, grouped, time};
+use crate::picture::bars;
 use crate::sink::Broken;
 use crate::{Outcome, tell};
 
+/// Lines of a histogram, at most: what a terminal shows at a time.
+const MOST_BARS: usize = 36;
+
 /// The estimate for a planned job.
 pub(crate) fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
-    let options = &job.options;
-    let order: Option<Order> = match options.target {
-        Target::Queue(_) | Target::Nowhere => Some(options.order),
-        Target::File(_) | Target::Stdout => None,
-    };
     let runs = manifest.runs.len() as u64;
-    let way = Way {
-        order,
-        records_per_message: options.records_per_message as u64,
-        max_rate: options.max_rate,
-    };
-    estimate(manifest.summary.events, manifest.pages, runs, way)
+    estimate(manifest.summary.events, manifest.pages, runs, Way::of(job))
 }
 
 /// Says when an order is a guess.
@@ -75,7 +69,8 @@ impl End<'_> {
         let report = if json {
             self.as_json().to_string()
         } else {
-            self.enough().unwrap_or_else(|| self.as_text())
+            let width = (*target != Target::Stdout).then(terminal_width).flatten();
+            self.enough().unwrap_or_else(|| self.as_text(width))
         };
         if *target != Target::Stdout && (json || dry_run) {
             return answer(&report);
@@ -129,8 +124,8 @@ impl End<'_> {
         report
     }
 
-    /// In words.
-    fn as_text(&self) -> String {
+    /// In words; on a terminal, in lines that fit its width.
+    fn as_text(&self, width: Option<usize>) -> String {
         let job = self.job;
         let (sent, parked) = (job.checkpoint.sequence, job.counts.parked);
         let reason = self.reason().map(|reason| shown(&reason, 4 * MOST_SHOWN));
@@ -150,7 +145,7 @@ impl End<'_> {
             self.took.as_secs_f64()
         )];
         if let Some(estimate) = self.estimate {
-            lines.extend(plan_lines(job, estimate));
+            lines.extend(plan_lines(job, estimate, width));
         }
         lines.extend(job.planned.as_ref().and_then(ambiguous_line));
         if parked > 0 {
@@ -197,7 +192,13 @@ impl End<'_> {
     }
 }
 
-fn plan_lines(job: &Job, estimate: Estimate) -> Vec<String> {
+/// Cells of a line of standard output, if that is a terminal.
+fn terminal_width() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    std::io::stdout().is_terminal().then_some(columns.into())
+}
+
+fn plan_lines(job: &Job, estimate: Estimate, width: Option<usize>) -> Vec<String> {
     let Some(summary) = &job.planned else {
         return Vec::new();
     };
@@ -210,8 +211,13 @@ fn plan_lines(job: &Job, estimate: Estimate) -> Vec<String> {
     if let (Some(first), Some(last)) = (summary.first, summary.last) {
         lines.push(format!("from {first} to {last}"));
     }
-    let months = summary.by_month.iter();
-    lines.extend(months.map(|(month, events)| format!("  {month} {events:>12}")));
+    if let Some(width) = width {
+        let counts = bars::by_month_or_year(&summary.by_month, MOST_BARS);
+        lines.extend(bars::histogram(&counts, width));
+    } else {
+        let months = summary.by_month.iter();
+        lines.extend(months.map(|(month, events)| format!("  {month} {events:>12}")));
+    }
     lines.push(format!(
         "S3 ${:.4}, SQS ${:.4} (list prices of us-east-1); sending takes about {}",
         estimate.s3_dollars,

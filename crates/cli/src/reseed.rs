@@ -4,8 +4,10 @@
 //! - [`start`]: a new job; [`resume`]: one of the state directory
 //! - [`opening`]: its target, and the file of what is parked
 //! - [`segments`]: the work itself
+//! - [`page`]: a dry run's figures as a page
 
 mod opening;
+mod page;
 mod resume;
 mod scope;
 pub(crate) mod segments;
@@ -63,6 +65,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         Some(job_id) => Some(resume::find(&store, &plans, job_id).await?),
         None => None,
     };
+    let page = page::check(&arguments, resumed.as_ref())?;
     let scope = match &resumed {
         Some(job) => Scope::of_job(job),
         None => Scope::of_arguments(&arguments)?,
@@ -138,7 +141,12 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         state: &state.path().display().to_string(),
     };
     end.tell(arguments.json, arguments.dry_run, &scope.target)?;
-    Ok(end.outcome())
+    match page {
+        Some(page) if end.outcome() == Outcome::Done => {
+            page::write(&ports, &job, &page, &stop).await
+        }
+        _ => Ok(end.outcome()),
+    }
 }
 
 /// What a dry run's plan would cost.
