@@ -4,11 +4,12 @@
 //! the lowest priority.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
 
+use crate::browser;
 use crate::emulator::{Emulator, log_path};
 use crate::moto::Moto;
 use crate::progress::{watch, watch_keeping};
@@ -40,6 +41,9 @@ const STACKS: [(&str, &[&str]); 6] = [
     ),
 ];
 
+/// What the tests that need a browser have in their names.
+const IN_A_BROWSER: &str = "in_a_browser";
+
 /// All checks; `quick` leaves out what needs the local AWS.
 ///
 /// # Errors
@@ -67,11 +71,12 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     steps.step("deploying", || deploy(&stack))?;
     let servers = steps.step("moto", Servers::start)?;
     let consumer = steps.step("a consumer's packages", consumer_python)?;
+    let browser = steps.step("a browser", || Ok(browser::find_or_install()))?;
     let (quick, end_to_end) = std::thread::scope(|scope| {
         let beside = scope.spawn(|| beside(&steps, &runner, &tools));
         let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
             // The tests of the documentation run `sam` and Python as a reader would.
-            let mut tests = runner.end_to_end(stack.command("cargo"), None);
+            let mut tests = runner.end_to_end(stack.command("cargo"), None, browser.as_deref());
             tests.envs(servers.environment());
             tests.env("CONSUMER_PYTHON", &consumer);
             watch_keeping("end-to-end tests", &mut tests)
@@ -88,6 +93,7 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     // Each runner's own words, and its summary last.
     say("the tests");
     print!("{quick}{end_to_end}");
+    browser::tell_what_was_not_run(browser.as_deref());
     Ok(())
 }
 
@@ -103,10 +109,14 @@ pub(crate) fn end_to_end(name: &str) -> anyhow::Result<()> {
     deploy(&stack)?;
     let servers = Servers::start()?;
     let consumer = consumer_python()?;
-    let mut tests = Runner::find().end_to_end(stack.command("cargo"), Some(name));
+    let browser = browser::find_or_install();
+    let cargo = stack.command("cargo");
+    let mut tests = Runner::find().end_to_end(cargo, Some(name), browser.as_deref());
     tests.envs(servers.environment());
     tests.env("CONSUMER_PYTHON", consumer);
-    run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))
+    run(&mut tests).with_context(|| format!("the emulator's log is {}", log_path().display()))?;
+    browser::tell_what_was_not_run(browser.as_deref());
+    Ok(())
 }
 
 /// The Python that the documented consumer runs on.
@@ -235,8 +245,9 @@ impl Runner {
         self.command(cargo, &filtered, &["--no-fail-fast"])
     }
 
-    /// The tests of the deployed stacks; those of a name, or of a file of that name.
-    fn end_to_end(&self, cargo: Command, name: Option<&str>) -> Command {
+    /// The tests of the deployed stacks; those of a name, or of a file of that name. Without a browser, those
+    /// that need none.
+    fn end_to_end(&self, cargo: Command, name: Option<&str>, browser: Option<&Path>) -> Command {
         // A file that is not there is an error to nextest.
         let is_file = |name: &str| root().join(format!("tests/tests/{name}.rs")).exists();
         let filter = match name {
@@ -244,10 +255,23 @@ impl Runner {
             Some(name) if is_file(name) => format!("package(e2e) and binary({name})"),
             Some(name) => format!("package(e2e) and test({name})"),
         };
+        let (filter, skipped): (_, &[&str]) = match browser {
+            Some(_) => (filter, &[]),
+            None => (
+                format!("({filter}) and not test({IN_A_BROWSER})"),
+                &["--", "--skip", IN_A_BROWSER],
+            ),
+        };
         let profile = ["--no-fail-fast", "--profile", "e2e"];
         let filtered = [&profile[..], &["--filterset", &filter]].concat();
         let own = ["--no-fail-fast", "--package", "e2e"];
-        self.command(cargo, &filtered, &[&own[..], name.as_slice()].concat())
+        let mut tests = self.command(
+            cargo,
+            &filtered,
+            &[&own[..], name.as_slice(), skipped].concat(),
+        );
+        tests.envs(browser.map(|browser| ("BROWSER", browser)));
+        tests
     }
 
     /// `nextest` are arguments behind those for the whole workspace, `own` are the arguments of cargo's own tests.

@@ -2,7 +2,7 @@
 //!
 //! - [`tools`]: the pinned programs, installed into `.local/tools`
 //! - [`emulator`]: the local AWS (ministack), started and stopped
-//! - [`moto`]: a second S3, for the tests
+//! - [`moto`]: a second S3, for the tests; [`browser`]: what pages are looked at in
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
@@ -18,6 +18,7 @@
 mod architecture;
 mod background;
 mod bench;
+mod browser;
 mod check;
 mod demo;
 mod emulator;
