@@ -99,7 +99,8 @@ fn unpack(program: &Path) -> anyhow::Result<PathBuf> {
         .args(["install", "--simulate", "--no-install-recommends", PACKAGE])
         .output()
         .context("apt-get could not be started")?;
-    let missing = installs(&String::from_utf8_lossy(&plan.stdout));
+    let simulated = String::from_utf8_lossy(&plan.stdout);
+    let missing = installs(&simulated);
     if missing.is_empty() {
         bail!(
             "apt-get knows no {PACKAGE}: {}",
