@@ -132,7 +132,7 @@ fn odd() -> String {
         "a/b/c/d/e/f/g".to_owned(),
     ];
     let entries = keys.into_iter().zip(0..).flat_map(|(key, at)| {
-        let versions = (0..at % 3 + 1).map(move |version| Entry {
+        let versions = (0..=(at % 3)).map(move |version| Entry {
             key: key.clone(),
             second: at + version,
             size: Some(u64::MAX >> (version * 20 + 1)),

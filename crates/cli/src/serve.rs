@@ -114,11 +114,10 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
                 at_work: Mutex::default(),
             };
             tokio::spawn(Arc::new(runner).run(asked));
-            let token = settings.operator_token.map(Token::new);
             Some(Arc::new(Jobs {
                 config,
                 ports,
-                token,
+                token: settings.operator_token.map(Token::new),
             }))
         }
     };

@@ -57,14 +57,14 @@ impl Door {
     pub(crate) fn new(
         token: Option<Token>,
         work: Arc<Work>,
-        taken: TaskTracker,
+        tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
         Arc::new(Self {
             token,
             work,
             memory: Memory::new(MEMORY),
-            taken,
+            taken: tasks,
             stop,
         })
     }

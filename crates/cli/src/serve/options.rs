@@ -28,7 +28,7 @@ const IN_STATE: &str = "(the state directory)";
 pub(crate) struct ServeArguments {
     /// Take notifications from this SQS queue
     ///
-    /// S3 tells it of changes, directly or by EventBridge or SNS. A message is deleted once all of it is
+    /// S3 tells it of changes, directly or by the event bus or SNS. A message is deleted once all of it is
     /// forwarded; what cannot be forwarded stays, and comes again, until the queue's own redrive policy takes it.
     #[arg(long, value_name = "URL")]
     pub notifications_queue_url: Option<String>,

@@ -51,13 +51,12 @@ impl Ready {
     pub(crate) async fn ask(&self) -> (bool, Answer) {
         let mut last = self.last.lock().await;
         let known = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH);
-        let mut answer = match known {
-            Some((_, answer)) => answer.clone(),
-            None => {
-                let answer = self.ask_all().await;
-                *last = Some((Instant::now(), answer.clone()));
-                answer
-            }
+        let mut answer = if let Some((_, answer)) = known {
+            answer.clone()
+        } else {
+            let answer = self.ask_all().await;
+            *last = Some((Instant::now(), answer.clone()));
+            answer
         };
         if self.stop.is_cancelled() {
             answer.insert("program", "it is ending".to_owned());

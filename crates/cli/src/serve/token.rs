@@ -1,7 +1,7 @@
 //! Who may hand something over: whoever knows the token.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
 /// A secret that requests carry as `Authorization: Bearer …`, as `MinIO` sends its webhook's `auth_token`.
@@ -15,7 +15,7 @@ impl Token {
 
     /// Whether a request carries it. How long that takes tells no more than how long the token is.
     pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+        let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let Some((scheme, token)) = given.and_then(|value| value.split_at_checked(7)) else {
             return false;
         };
