@@ -135,7 +135,7 @@ fn odd() -> String {
         let versions = (0..=(at % 3)).map(move |version| Entry {
             key: key.clone(),
             second: at + version,
-            size: Some(u64::MAX >> (version * 20 + 1)),
+            size: Some(u64::MAX >> (version * 20 + 6)),
         });
         versions.collect::<Vec<_>>()
     });
