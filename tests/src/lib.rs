@@ -1,6 +1,7 @@
 //! A deployed stack as tests see it: from outside, by AWS's own interfaces.
 
 pub mod aws;
+pub mod compose;
 mod deploy;
 pub mod history;
 pub mod jobs;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::{End, job_of, program, run, serve, signal, start};
+use common::{End, job_of, program, run, serve, shell, signal, start};
 use serde_json::Value;
 
 /// The lines of a file by sequence, each without its job's id. What comes again must be the same.
@@ -212,18 +212,20 @@ fn the_commands_of_the_readme_run() {
     let readme = std::fs::read_to_string(readme).unwrap();
     let lines: Vec<String> = readme
         .lines()
-        .filter_map(|line| line.strip_prefix("s3-sqs-bridge reseed "))
+        .filter(|line| line.starts_with("s3-sqs-bridge reseed "))
         .map(|line| {
-            line.split(" #")
-                .next()
-                .unwrap()
-                .replace("https://sqs.eu-west-1.amazonaws.com", &endpoint)
-                .replace("20240501-1a2b3c4d-1", &job)
+            let line = line.split(" #").next().unwrap();
+            let line = line.replace("https://sqs.eu-west-1.amazonaws.com", &endpoint);
+            let line = line.replace("20240501-1a2b3c4d-1", &job);
+            line.replace(
+                "s3-sqs-bridge ",
+                concat!(env!("CARGO_BIN_EXE_s3-sqs-bridge"), " "),
+            )
         })
         .collect();
     assert!(lines.len() >= 4, "{lines:?}");
     for line in lines {
-        run(&endpoint, folder.path(), &line).with(0);
+        End::of(&mut shell(&endpoint, folder.path(), &line)).with(0);
     }
 }
 

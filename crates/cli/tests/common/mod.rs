@@ -44,8 +44,21 @@ pub(crate) fn program(endpoint: &str, folder: &Path, line: &str) -> Command {
 /// The program, which talks to `endpoint` and works in `folder`.
 pub(crate) fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
+    talking_to(endpoint, folder, command.args(arguments));
     command
-        .args(arguments)
+}
+
+/// A line of the documentation, as a shell runs it. The exit code is that of a pipe's last command.
+pub(crate) fn shell(endpoint: &str, folder: &Path, line: &str) -> Command {
+    let program = concat!(env!("CARGO_BIN_EXE_s3-sqs-bridge"), " ");
+    let mut command = Command::new("sh");
+    command.args(["-c", &line.replace("s3-sqs-bridge ", program)]);
+    talking_to(endpoint, folder, &mut command);
+    command
+}
+
+fn talking_to(endpoint: &str, folder: &Path, command: &mut Command) {
+    command
         .current_dir(folder)
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_ACCESS_KEY_ID", "test")
@@ -55,7 +68,6 @@ pub(crate) fn command(endpoint: &str, folder: &Path, arguments: &[&str]) -> Comm
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command
 }
 
 /// Runs `reseed` with the words of a line.
