@@ -147,7 +147,7 @@ fn a_dry_run_tells_numbers_months_cost_and_time_and_sends_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let line = "--bucket b --dry-run --max-rate 100";
     run(&endpoint, folder.path(), line).with(0).answers(&[
-        "5000 events:",
+        "5,000 events:",
         "created",
         "removed",
         "2023-01",

@@ -50,7 +50,12 @@ impl Moto {
         let server = Background::start(command.stdout(log.try_clone()?).stderr(log))?;
         let moto = Self { server, port };
         let begin = Instant::now();
-        while ureq::get(moto.endpoint()).call().is_err() {
+        // Whoever asks without a signature is refused by the judge: that is an answer, too.
+        let asked = || {
+            let asked = ureq::get(moto.endpoint()).config();
+            asked.http_status_as_error(false).build().call()
+        };
+        while asked().is_err() {
             if !moto.server.is_alive() || begin.elapsed() > PATIENCE {
                 bail!("{name} does not answer; see {}", path.display());
             }

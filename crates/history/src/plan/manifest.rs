@@ -122,7 +122,8 @@ impl Summary {
             } else {
                 self.created += 1;
             }
-            self.bytes += row.version.size.unwrap_or(0);
+            // A server may say any size.
+            self.bytes = self.bytes.saturating_add(row.version.size.unwrap_or(0));
         }
         // Rows are sorted by effective time: a month is a stretch of them.
         for stretch in rows.chunk_by(|a, b| a.effective_time == b.effective_time) {
@@ -138,7 +139,7 @@ impl Summary {
         self.events += other.events;
         self.created += other.created;
         self.removed += other.removed;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         for (month, events) in other.by_month {
             *self.by_month.entry(month).or_default() += events;
         }
