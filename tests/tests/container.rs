@@ -2,6 +2,7 @@
 //! tried. The Dockerfile is read by a linter.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,10 +41,25 @@ fn tools() -> PathBuf {
     PathBuf::from(python).parent().unwrap().to_owned()
 }
 
+/// Version 1 of AWS's command line, which Python's registry has, asks SQS at an address of its own, whatever the
+/// environment says; version 2, which its image has, does not.
+fn command_line_of_aws(folder: &Path) {
+    let own = tools().join("aws");
+    let script = format!(
+        "#!/bin/sh\nexec {} --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"\n",
+        own.display()
+    );
+    let path = folder.join("aws");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
 /// With the tests' own programs found first.
-fn with_tools(mut command: Command) -> Command {
+fn with_tools(folder: &Path, mut command: Command) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(tools()).chain(std::env::split_paths(&path));
+    let folders = [folder.to_owned(), tools()]
+        .into_iter()
+        .chain(std::env::split_paths(&path));
     command.env("PATH", std::env::join_paths(folders).unwrap());
     command.current_dir(ROOT);
     command
@@ -94,6 +110,8 @@ fn the_services_of_compose_forward_and_replay_as_the_documentation_says() {
     let (aws_port, port) = (free_port(), free_port());
     let state = tempfile::tempdir().unwrap();
     let replay_state = tempfile::tempdir().unwrap();
+    let programs = tempfile::tempdir().unwrap();
+    command_line_of_aws(programs.path());
     let here = |state: &Path| {
         [
             ("http://aws:4566", format!("http://127.0.0.1:{aws_port}")),
@@ -114,11 +132,10 @@ fn the_services_of_compose_forward_and_replay_as_the_documentation_says() {
     let _emulator = Running(emulator.spawn().unwrap());
     until_well(|| aws.check(&of_bridge), "aws");
     let setup = compose.service("setup").unwrap();
-    said(with_tools(setup.process(
-        Path::new("aws"),
-        None,
-        &of_bridge,
-    )));
+    said(with_tools(
+        programs.path(),
+        setup.process(Path::new("aws"), None, &of_bridge),
+    ));
 
     let bridge = compose.service("bridge").unwrap();
     let mut serve = bridge.process(&program().unwrap(), None, &of_bridge);
@@ -146,7 +163,7 @@ fn the_services_of_compose_forward_and_replay_as_the_documentation_says() {
             assert!(line.starts_with("docker compose "), "{line}");
             continue;
         };
-        answers.push((line, said(with_tools(command))));
+        answers.push((line, said(with_tools(programs.path(), command))));
     }
     let answer = |part: &str| {
         let found = answers.iter().find(|(line, _)| line.contains(part));
@@ -180,7 +197,7 @@ fn the_services_of_compose_forward_and_replay_as_the_documentation_says() {
 
 #[test]
 fn the_container_is_built_and_run_as_the_linter_and_the_pinned_versions_say() {
-    let mut lint = with_tools(Command::new("hadolint"));
+    let mut lint = with_tools(&tools(), Command::new("hadolint"));
     lint.arg("Dockerfile");
     said(lint);
     let compose = Compose::read(&Path::new(ROOT).join("compose.yml")).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
 };
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
@@ -139,18 +139,25 @@ impl StandIn {
                 _ => continue,
             };
             self.name(id, reference);
-            self.name(&format!("{id}.StreamArn"), format!("{arn}/stream/1"));
             self.name(&format!("{id}.Arn"), arn);
         }
+        let mut streams = Vec::new();
         for id in &ids {
             let name = self.names.get(id).cloned().unwrap_or_default();
             match &self.stack.resources[id] {
                 Resource::Bucket(_) => create_bucket(&self.s3, &name).await?,
-                Resource::Table(table) => self.make_table(&name, table).await?,
+                Resource::Table(table) => {
+                    if let Some(stream) = self.make_table(&name, table).await? {
+                        streams.push((format!("{id}.StreamArn"), stream));
+                    }
+                }
                 Resource::Queue(queue) => self.make_queue(queue).await?,
                 Resource::Function(_) => self.make_function(&name).await?,
                 _ => {}
             }
+        }
+        for (id, arn) in streams {
+            self.name(&id, arn);
         }
         for id in &ids {
             match &self.stack.resources[id] {
@@ -162,6 +169,9 @@ impl StandIn {
                     let make = self.lambda.create_event_source_mapping();
                     let make = make.event_source_arn(self.fill(&mapping.event_source_arn)?);
                     let make = make.function_name(self.fill(&mapping.function_name)?);
+                    let begin = Some(mapping.starting_position.as_str());
+                    let begin = begin.filter(|begin| !begin.is_empty());
+                    let make = make.set_starting_position(begin.map(Into::into));
                     let mapping = make.send().await.context("making the mapping")?;
                     let uuid = mapping
                         .uuid()
@@ -179,7 +189,8 @@ impl StandIn {
         fill(text, &self.names).map_err(|error| anyhow!(error))
     }
 
-    async fn make_table(&self, name: &str, table: &Table) -> anyhow::Result<()> {
+    /// Makes a table; its stream, if it has one.
+    async fn make_table(&self, name: &str, table: &Table) -> anyhow::Result<Option<String>> {
         let mut make = self.dynamodb.create_table().table_name(name);
         make = make.billing_mode(BillingMode::PayPerRequest);
         for attribute in &table.attribute_definitions {
@@ -204,10 +215,15 @@ impl StandIn {
             let projection = Projection::builder().projection_type(kind).build();
             make = make.global_secondary_indexes(second.projection(projection).build()?);
         }
-        make.send()
-            .await
-            .with_context(|| format!("making table {name}"))?;
-        Ok(())
+        if let Some(stream) = &table.stream_specification {
+            let kind = StreamViewType::from(stream.stream_view_type.as_str());
+            let stream = StreamSpecification::builder().stream_enabled(true);
+            make = make.stream_specification(stream.stream_view_type(kind).build()?);
+        }
+        let answer = make.send().await;
+        let answer = answer.with_context(|| format!("making table {name}"))?;
+        let stream = answer.table_description.and_then(|of| of.latest_stream_arn);
+        Ok(stream)
     }
 
     async fn make_queue(&self, queue: &Queue) -> anyhow::Result<()> {
