@@ -35,6 +35,8 @@ pub struct Line {
 #[must_use]
 pub fn read_line(line: &[u8]) -> Line {
     let mut found = Line::default();
+    // Some programs write one at the beginning of a file, and files are put together.
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     if line.trim_ascii().is_empty() {
         return found;
     }
@@ -44,6 +46,16 @@ pub fn read_line(line: &[u8]) -> Line {
     found
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What an answer of SQS without messages has, as one SDK or another writes it.
+const OF_EMPTY_ANSWERS: [&str; 4] = [
+    "Messages",
+    "ResponseMetadata",
+    "ResultMetadata",
+    "$metadata",
+];
+
 /// Envelopes in each other, at most: a receive answer, a message, a body.
 const MOST_ENVELOPES: usize = 4;
 
@@ -52,7 +64,7 @@ impl Line {
     fn read(&mut self, text: &[u8], is_replayed: bool, depth: usize) -> Result<(), String> {
         if let Ok(event) = serde_json::from_slice::<Event>(text) {
             let time_is_listed = event.source == Source::Reseed;
-            self.told.push(told(event, time_is_listed)?);
+            self.event(event, time_is_listed);
             return Ok(());
         }
         let value: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
@@ -62,9 +74,11 @@ impl Line {
         let records = value.get("Records").and_then(Value::as_array);
         let messages = value.get("Messages").and_then(Value::as_array);
         if let Some(messages) = messages {
-            return messages
-                .iter()
-                .try_for_each(|message| self.read_message(message, depth));
+            self.read_messages(messages, depth);
+            return Ok(());
+        }
+        if depth == 0 && is_empty_answer(&value) {
+            return Ok(());
         }
         if body(&value).is_some() {
             return self.read_message(&value, depth);
@@ -72,9 +86,8 @@ impl Line {
         if let Some(records) = records
             && records.iter().any(|record| body(record).is_some())
         {
-            return records
-                .iter()
-                .try_for_each(|record| self.read_message(record, depth));
+            self.read_messages(records, depth);
+            return Ok(());
         }
         if value.get("eventId").is_some() {
             // What it lacks, in the reader's words.
@@ -88,9 +101,33 @@ impl Line {
         let unreadable = document.unreadable.iter().map(ToString::to_string);
         self.unreadable.extend(unreadable);
         for event in document.events {
-            self.told.push(told(event, is_replayed)?);
+            self.event(event, is_replayed);
         }
         Ok(())
+    }
+
+    /// Takes an event whose name tells what happened.
+    fn event(&mut self, event: Event, time_is_listed: bool) {
+        match event.change() {
+            Some(change) => self.told.push(Told {
+                event,
+                change,
+                time_is_listed,
+            }),
+            None => self.unreadable.push(format!(
+                "event name {} is not known",
+                quoted(&event.event_name)
+            )),
+        }
+    }
+
+    /// All messages: what is wrong with one says nothing of the others.
+    fn read_messages(&mut self, messages: &[Value], depth: usize) {
+        for message in messages {
+            if let Err(reason) = self.read_message(message, depth) {
+                self.unreadable.push(reason);
+            }
+        }
     }
 
     /// A message of SQS, as its API writes it, or as Lambda is handed it.
@@ -115,26 +152,19 @@ fn body(message: &Value) -> Option<&str> {
     body.and_then(Value::as_str)
 }
 
+fn is_empty_answer(value: &Value) -> bool {
+    value.as_object().is_some_and(|answer| {
+        answer
+            .iter()
+            .all(|(name, value)| OF_EMPTY_ANSWERS.contains(&name.as_str()) && !value.is_array())
+    })
+}
+
 fn not_json(error: &serde_json::Error) -> String {
     let reason = brief(&error.to_string());
     format!(
         "it is no whole JSON value ({reason}): one message a line is expected, as `jq -c` writes it"
     )
-}
-
-/// An event whose name must tell what happened.
-fn told(event: Event, time_is_listed: bool) -> Result<Told, String> {
-    match event.change() {
-        Some(change) => Ok(Told {
-            event,
-            change,
-            time_is_listed,
-        }),
-        None => Err(format!(
-            "event name {} is not known",
-            quoted(&event.event_name)
-        )),
-    }
 }
 
 #[cfg(test)]
@@ -223,6 +253,37 @@ mod tests {
             found.unreadable[0].contains("ObjectCreated:Rename"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn one_message_that_cannot_be_read_hides_no_other() {
+        let good = json!({ "Body": body(&event(), Format::Bridge, "eu-west-1") });
+        let mut renamed = event();
+        renamed.event_name = "ObjectCreated:Rename".to_owned();
+        let renamed = json!({ "Body": body(&renamed, Format::Bridge, "eu-west-1") });
+        let no_body = json!({ "MessageId": "m" });
+        for name in ["Messages", "Records"] {
+            let line =
+                json!({ name: [good, { "Body": "{" }, no_body, renamed, { "Body": "{}" }, good] });
+            let found = read_line(line.to_string().as_bytes());
+            assert_eq!((found.told.len(), found.unreadable.len()), (2, 4), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_messages_and_a_byte_order_mark_are_nothing() {
+        for line in [
+            "{}",
+            r#"{"Messages":[]}"#,
+            r#"{"Messages":null,"ResultMetadata":{}}"#,
+            r#"{"ResponseMetadata":{"RequestId":"1"}}"#,
+            r#"{"$metadata":{"httpStatusCode":200}}"#,
+            "\u{feff}",
+            "\u{feff}{}\r",
+        ] {
+            let found = read_line(line.as_bytes());
+            assert_eq!((found.told.len(), found.unreadable.len()), (0, 0), "{line}");
+        }
     }
 
     #[test]
