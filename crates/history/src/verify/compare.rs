@@ -94,7 +94,7 @@ impl Comparison<'_, '_> {
         record: &Record<'_>,
         arrival: Arrival,
     ) -> io::Result<()> {
-        self.version.is_removed = true;
+        self.version.removed_at = self.version.removed_at.max(Some(record.facts.time));
         if first.is_some() {
             return self.repeated(first, record, arrival);
         }
@@ -113,7 +113,7 @@ impl Comparison<'_, '_> {
         arrival: Arrival,
     ) -> io::Result<()> {
         let Some(row) = &self.version.row else {
-            return match (first, self.version.is_removed) {
+            return match (first, self.version.is_removed(record.facts.time)) {
                 (Some(_), _) => self.repeated(first, record, arrival),
                 (None, true) => {
                     self.findings.report.removed_for_good += 1;
@@ -130,7 +130,9 @@ impl Comparison<'_, '_> {
             self.findings.report.outside += 1;
             return Ok(());
         }
-        if self.version.is_null() && !row.has_content_of(record.change, &record.facts) {
+        if self.version.is_null()
+            && !row.is_told_by(record.change, &record.facts, self.scope.is_frozen)
+        {
             return self.overwritten(first, record, arrival);
         }
         if row.change != record.change {
@@ -146,12 +148,10 @@ impl Comparison<'_, '_> {
                 finding.differences = differences;
             })?;
         }
-        let begin = self.version.delivered.map_or(arrival, |(begin, _)| begin);
-        self.version.delivered = Some((begin, arrival));
+        self.version.came(arrival);
         if first.is_some() {
             return self.repeated(first, record, arrival);
         }
-        self.version.changes += 1;
         Ok(())
     }
 
@@ -186,7 +186,7 @@ impl Comparison<'_, '_> {
         self.findings.report.expected += 1;
         match (self.version.delivered, self.version.stand_in.take()) {
             (None, Some((arrival, differences))) => {
-                self.version.delivered = Some((arrival, arrival));
+                self.version.came(arrival);
                 self.found(Kind::Changed, row.change, arrival, |finding| {
                     finding.differences = differences;
                 })?;
@@ -206,15 +206,13 @@ impl Comparison<'_, '_> {
         );
         let id = u128::from_str_radix(&id, 16).unwrap_or_default();
         self.digest = self.digest.wrapping_add(id);
-        // Which of several overwrites with one content it was, nobody can tell.
-        if self.version.changes <= 1 {
-            self.order.push(row.rank, delivered, &self.version.id)?;
-        }
-        Ok(())
+        // Which of several overwrites with one content it was, nobody can tell: what is late behind the last of them,
+        // or stands before the first, is so behind or before each.
+        self.order.push(row.rank, delivered, &self.version.id)
     }
 
     fn missing(&mut self, row: &Row) -> io::Result<()> {
-        if self.version.is_removed && self.scope.is_frozen {
+        if self.scope.is_frozen && self.version.is_removed(row.last_modified) {
             self.findings.report.removed_for_good += 1;
             return Ok(());
         }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use bridge_core::event::{change_id, event_id};
-use bridge_core::listing::version::PlannedVersion;
+use bridge_core::event::{Event, change_id, event_id};
+use bridge_core::listing::version::{MOST_TEXT, PlannedVersion};
 
 use crate::verify::message::{Told, read_line};
 use crate::verify::record::{Arrival, Seen, write_row};
@@ -66,6 +66,9 @@ impl<'a, 'f> Intake<'a, 'f> {
 
     fn event(&mut self, told: &Told, arrival: Arrival) -> io::Result<()> {
         let (event, report) = (&told.event, &mut self.findings.report);
+        if let Some(reason) = too_long(event) {
+            return self.unreadable(reason);
+        }
         report.events += 1;
         if event.bucket != self.scope.bucket {
             report.other_bucket += 1;
@@ -78,7 +81,8 @@ impl<'a, 'f> Intake<'a, 'f> {
         report.newest = report.newest.max(Some(event.event_time));
         let change = change_id(event);
         let overwrite = change
-            .split_once(':')
+            .rsplit_once(':')
+            .filter(|_| event.version_id == "null")
             .map_or("", |(_, overwrite)| overwrite);
         let id = event_id(&event.bucket, &event.key, &event.version_id, told.change);
         let seen = Seen {
@@ -105,4 +109,18 @@ impl<'a, 'f> Intake<'a, 'f> {
         write_row(&row.borrowed(), &mut self.record);
         self.sorter.push(&self.record)
     }
+}
+
+/// Why no bucket can have what an event names: a listing refuses it, too.
+fn too_long(event: &Event) -> Option<String> {
+    let tag = event.e_tag.as_deref().unwrap_or_default();
+    let parts = [
+        ("key", event.key.len()),
+        ("versionId", event.version_id.len()),
+        ("eTag", tag.len()),
+    ];
+    let (name, bytes) = parts.into_iter().find(|(_, bytes)| *bytes > MOST_TEXT)?;
+    Some(format!(
+        "its {name} has {bytes} bytes, allowed are {MOST_TEXT}"
+    ))
 }

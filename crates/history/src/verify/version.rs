@@ -45,12 +45,23 @@ impl Row {
         })
     }
 
-    /// Whether an event of an object without versions tells of this very one, and not of one that it replaced: a tag
-    /// or a size says so where both have it.
-    pub(super) fn has_content_of(&self, change: Change, facts: &Facts<'_>) -> bool {
+    /// Whether an event of an object without versions tells of this very one, and not of another that had its place:
+    /// a tag or a size says so where both have it, and the time.
+    pub(super) fn is_told_by(&self, change: Change, facts: &Facts<'_>, is_frozen: bool) -> bool {
         let same_size = || both(self.size, facts.size).is_none_or(|(a, b)| a == b);
         let same_tag = both(self.e_tag.as_deref(), facts.e_tag).map(|(a, b)| a == b);
-        self.change == change && same_tag.unwrap_or_else(same_size)
+        self.change == change
+            && same_tag.unwrap_or_else(same_size)
+            && !self.is_of_another_time(facts, is_frozen)
+    }
+
+    /// Whether an event's time is one that this overwrite cannot have: the same content may come again. What is
+    /// newer than the bucket is no overwrite, but altered; it may be one behind a plan from earlier.
+    fn is_of_another_time(&self, facts: &Facts<'_>, is_frozen: bool) -> bool {
+        if facts.time_is_listed() {
+            return facts.time < self.last_modified || is_frozen && facts.time > self.last_modified;
+        }
+        is_before(facts.time, self.last_modified)
     }
 
     /// What of an event is not as the bucket lists it, of what both have.
@@ -81,6 +92,11 @@ impl Row {
     }
 }
 
+/// Whether a time is of an earlier second: a bucket's times are whole seconds, those of notifications are not.
+fn is_before(one: Timestamp, other: Timestamp) -> bool {
+    one.0.div_euclid(1000) < other.0.div_euclid(1000)
+}
+
 fn both<T>(one: Option<T>, other: Option<T>) -> Option<(T, T)> {
     one.zip(other)
 }
@@ -100,14 +116,12 @@ pub(super) struct Version {
     /// As it sorts.
     pub(super) id: Vec<u8>,
     pub(super) row: Option<Row>,
-    /// The file tells of its removal for good.
-    pub(super) is_removed: bool,
+    /// When it was removed for good, the last time, as the file tells.
+    pub(super) removed_at: Option<Timestamp>,
     /// The change before the one that is looked at.
     last: LastChange,
     /// The first and the last delivery of its coming.
     pub(super) delivered: Option<(Arrival, Arrival)>,
-    /// How many changes tell of what the bucket has: more than one only without versions.
-    pub(super) changes: u64,
     /// Without versions: an event of the same time with another content, and what differs.
     pub(super) stand_in: Option<(Arrival, Vec<Difference>)>,
 }
@@ -118,16 +132,28 @@ impl Version {
         self.id.clear();
         self.id.extend_from_slice(id);
         self.row = None;
-        self.is_removed = false;
+        self.removed_at = None;
         self.last.change = None;
         self.delivered = None;
-        self.changes = 0;
         self.stand_in = None;
     }
 
     /// It tells no overwrites apart.
     pub(super) fn is_null(&self) -> bool {
         self.id == b"null"
+    }
+
+    /// Whether the file tells that what came at `time` was removed for good. A version comes once; an object without
+    /// versions may have come again behind its removal.
+    pub(super) fn is_removed(&self, time: Timestamp) -> bool {
+        let removed = self.removed_at;
+        removed.is_some_and(|removed| !self.is_null() || !is_before(removed, time))
+    }
+
+    /// A delivery of its coming.
+    pub(super) fn came(&mut self, arrival: Arrival) {
+        let (first, last) = self.delivered.unwrap_or((arrival, arrival));
+        self.delivered = Some((first.min(arrival), last.max(arrival)));
     }
 
     /// For people.

@@ -101,6 +101,86 @@ fn an_object_without_versions_that_claims_the_listed_time_and_another_content_is
     assert_eq!(all(&rows, &[line(&event)]).names(Kind::Changed), ["k@null"]);
 }
 
+/// What a reseed tells of a row.
+fn replayed(row: &PlannedVersion) -> String {
+    line(&row.clone().into_event(BUCKET, "20240501-1a2b3c4d-1", 1))
+}
+
+#[test]
+fn an_overwrite_with_the_content_that_was_there_is_told_by_its_time() {
+    let (before, now) = (
+        row("null", 0, 1_000, Some("a")),
+        row("null", 0, 9_000, Some("a")),
+    );
+    let again = live("null", CREATED, 9_200, Some("a"), "2");
+    // A reseed told what was there, then the same content came again.
+    let found = all(
+        std::slice::from_ref(&now),
+        &[replayed(&before), again.clone()],
+    );
+    assert_eq!((found.counts(), found.report.replaced), ([0; 6], 1));
+    // The newer one is lost, whichever way the older one came.
+    let older = live("null", CREATED, 1_100, Some("a"), "1");
+    for older in [replayed(&before), older] {
+        let found = all(std::slice::from_ref(&now), &[older]);
+        assert_eq!(found.names(Kind::Missing), ["k@null"]);
+    }
+    // A plan from earlier, and a later job.
+    let frozen = scope(|scope| scope.is_frozen = true);
+    let lines = [replayed(&before), replayed(&now)];
+    let found = crate::memory::found(&frozen, std::slice::from_ref(&before), &lines);
+    assert_eq!((found.counts(), found.report.replaced), ([0; 6], 1));
+}
+
+#[test]
+fn an_object_without_versions_that_came_again_is_not_removed_by_what_was_before() {
+    let removed = live("null", DELETED, 5_000, None, "2");
+    let (old, new) = (
+        live("null", CREATED, 1_000, Some("a"), "1"),
+        live("null", CREATED, 9_000, Some("b"), "3"),
+    );
+    // Its second removal is lost: the file has what the bucket has not.
+    let found = all(&[], &[old.clone(), removed.clone(), new.clone()]);
+    assert_eq!(found.counts(), [0, 1, 0, 0, 0, 0]);
+    // Its second coming is lost.
+    let rows = [row("null", 0, 9_000, Some("b"))];
+    let frozen = scope(|scope| scope.is_frozen = true);
+    let found = crate::memory::found(&frozen, &rows, &[old, removed]);
+    assert_eq!(found.names(Kind::Missing), ["k@null"]);
+    // Removed since the plan was made.
+    let later = live("null", DELETED, 9_500, None, "4");
+    assert_eq!(
+        crate::memory::found(&frozen, &rows, &[later]).counts(),
+        [0; 6]
+    );
+}
+
+#[test]
+fn an_object_without_versions_that_came_on_both_paths_is_late_behind_what_is_newer() {
+    let rows = [
+        row("null", 0, 10_000, Some("a")),
+        row("v", 1, 20_000, Some("x")),
+    ];
+    let null = [
+        live("null", CREATED, 10_000, Some("a"), "1"),
+        replayed(&rows[0]),
+    ];
+    let version = live("v", CREATED, 20_000, Some("x"), "2");
+    let late = [std::slice::from_ref(&version), &null[..]].concat();
+    assert_eq!(all(&rows, &late).names(Kind::OutOfOrder), ["k@null"]);
+    let beside = [&null[..1], &[version], &null[1..]].concat();
+    assert_eq!(all(&rows, &beside).counts(), [0; 6]);
+}
+
+#[test]
+fn a_text_longer_than_any_is_unreadable_and_the_rest_is_compared() {
+    let rows = [row("v", 0, 10, Some("a"))];
+    let mut long = Event::new(Source::Realtime, BUCKET, "k", "v", CREATED, Timestamp(10));
+    long.key = "k".repeat(17 << 20);
+    let found = all(&rows, &[line(&long), replayed(&rows[0])]);
+    assert_eq!(found.counts(), [0, 0, 0, 0, 0, 1]);
+}
+
 #[test]
 fn several_overwrites_of_one_content_are_in_no_order() {
     let rows = [row("v", 0, 20, Some("x")), row("null", 1, 30, Some("a"))];
