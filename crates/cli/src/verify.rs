@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bridge_core::config::check_queue_url;
+use bridge_history::id::JobId;
 use bridge_history::verify::compare::compare;
 use bridge_history::verify::heal::note_gap;
 use bridge_history::verify::report::{Finding, Findings};
@@ -29,6 +30,7 @@ use options::VerifyArguments;
 use work::{Work, aside};
 
 use crate::account::Account;
+use crate::interrupt::stop_on_interrupt;
 use crate::{Outcome, Usage, tell};
 
 /// Compares, and tells what is wrong.
@@ -36,23 +38,36 @@ use crate::{Outcome, Usage, tell};
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps a side from being read.
 pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow::Result<Outcome> {
-    let compared = tokio::select! {
-        compared = compare_all(account, &arguments) => compared?,
-        interrupt = tokio::signal::ctrl_c() => {
-            interrupt.context("listening to Ctrl-C")?;
+    let stop = stop_on_interrupt(|| {})?;
+    let (end, healing) = tokio::select! {
+        done = compare_and_choose(account, &arguments) => done?,
+        () = stop.cancelled() => {
             tell("interrupted: nothing was changed, and nothing is known; run it again");
             return Ok(Outcome::Interrupted);
         }
     };
-    let end = compared.end;
-    let Some(url) = &arguments.heal else {
+    let Some(job) = healing else {
         return Ok(end);
     };
     // It has an orderly end of its own.
-    Ok(match compared.heal(account, url, &arguments).await? {
+    Ok(match heal::resume(account, &job, &arguments).await? {
         Outcome::Done => end,
         healed => healed,
     })
+}
+
+/// What came of the comparison, and the job that heals, if one is needed.
+async fn compare_and_choose(
+    account: &Account,
+    arguments: &VerifyArguments,
+) -> anyhow::Result<(Outcome, Option<JobId>)> {
+    let compared = compare_all(account, arguments).await?;
+    let end = compared.end;
+    let healing = match &arguments.heal {
+        Some(url) => compared.heal(url, arguments).await?,
+        None => None,
+    };
+    Ok((end, healing))
 }
 
 async fn compare_all(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Compared> {
@@ -61,9 +76,12 @@ async fn compare_all(account: &Account, arguments: &VerifyArguments) -> anyhow::
     }
     let listed = Listed::of(account, arguments).await?;
     let scope = scope::of(arguments, &listed);
-    let file = input::open(&arguments.events).map_err(|e| Usage(e.to_string()))?;
-    let sink = arguments.findings.as_deref().map(told::file).transpose()?;
     let work = Work::new(arguments.state.as_deref())?;
+    let path = arguments.events.clone();
+    // A pipe is open when something comes.
+    let file = aside(move || input::open(&path)).await;
+    let file = file.map_err(|e| Usage(e.to_string()))?;
+    let sink = arguments.findings.as_deref().map(told::file).transpose()?;
     listed.ask_first(account, &scope.filter.prefix).await?;
 
     let memory = arguments.memory * 1024 * 1024;

@@ -5,9 +5,10 @@ mod common;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::{End, command, run, serve};
+use common::{End, command, run, serve, signal};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
@@ -269,4 +270,57 @@ fn what_cannot_be_compared_is_told_before_anything_is_listed() {
     End::of(&mut command("http://127.0.0.1:9", folder.path(), &words))
         .with(2)
         .says(&["--bucket", "--plan"]);
+}
+
+#[test]
+fn what_stops_it_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, lines) = copy(folder.path(), "");
+    let state = folder.path().join("work");
+    for (name, text) in [
+        ("-INT", ""),
+        ("-TERM", ""),
+        ("-INT", &*lines[0]),
+        ("-TERM", &*lines[0]),
+    ] {
+        let mut child = program(&endpoint, folder.path(), "--events - --state work");
+        let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        while std::fs::read_dir(&state).map_or(0, Iterator::count) == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        signal(&child, name);
+        End::wait(child)
+            .with(3)
+            .says(&["interrupted", "run it again"]);
+        drop(stdin);
+        assert_eq!(
+            std::fs::read_dir(&state).unwrap().count(),
+            0,
+            "{name} {text:?}"
+        );
+    }
+}
+
+#[test]
+fn odd_files_are_told_and_harm_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, lines) = copy(folder.path(), "");
+    let path = folder.path().join("copy");
+    // A byte order mark, ends of lines as Windows has them, and empty lines.
+    let odd = format!("\u{feff}{}\r\n\r\n", lines.join("\r\n"));
+    std::fs::write(&path, odd).unwrap();
+    verify(&endpoint, folder.path(), "--events copy").with(0);
+    // No UTF-8, and a line longer than any message.
+    let long = vec![b'x'; 65 << 20];
+    let harmed = [b"\xff\xfe\n", &long[..], b"\n", lines.join("\n").as_bytes()].concat();
+    std::fs::write(&path, harmed).unwrap();
+    let found = verify(&endpoint, folder.path(), "--events copy --json")
+        .with(1)
+        .json();
+    assert_eq!(
+        (&found["unreadable"], &found["missing"]),
+        (&2.into(), &0.into())
+    );
 }

@@ -1,7 +1,7 @@
 //! What is missing, sent again: a job whose plan is what the comparison found.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -63,33 +63,31 @@ pub(super) struct Compared {
 }
 
 impl Compared {
-    /// Sends what is missing, and what is newer of its keys.
+    /// Makes a job that sends what is missing, and what is newer of its keys, if there is any.
     ///
     /// # Errors
-    /// What keeps the job from being made, or from working.
+    /// What keeps the job from being made.
     pub(super) async fn heal(
         self,
-        account: &Account,
         url: &str,
         arguments: &VerifyArguments,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<Option<JobId>> {
         if self.gaps.is_empty() {
             tell("nothing is missing: nothing is sent");
-            return Ok(Outcome::Done);
+            return Ok(None);
         }
         let keys = self.gaps.len();
-        let state = arguments.state.as_deref().unwrap_or(Path::new(STATE));
-        let job = self.job(state, url, arguments).await?;
+        let job = self.job(state(arguments), url, arguments).await?;
         let events = job.planned.map_or(0, |planned| planned.events);
         tell(&format!(
             "healing {keys} keys with {events} events as job {}. What changes a key from now on may be told \
              before what is sent of it: compare again",
             job.job_id
         ));
-        resume(account, job.job_id.as_str(), state, arguments.json).await
+        Ok(Some(job.job_id))
     }
 
-    /// A job whose plan is complete.
+    /// A job whose plan is complete. If it cannot be made, or is given up, nothing of it is left.
     async fn job(
         self,
         state: &Path,
@@ -99,7 +97,8 @@ impl Compared {
         let held = StateDirectory::open(state).map_err(|e| Usage(e.to_string()))?;
         let folder = held.path().to_owned();
         let (store, plans) = (LocalJobs::new(folder.clone()), LocalPlans::new(folder));
-        let job = start(&store, url, arguments).await?;
+        let mut job = new_job(url, arguments)?;
+        let unfinished = Unfinished(held.path().join("jobs").join(job.job_id.as_str()));
         let mut manifest = Manifest::new(job.job_id.clone(), &job.bucket);
         manifest.ranges.clear();
         let (sender, mut packets) = mpsc::channel(2);
@@ -120,12 +119,13 @@ impl Compared {
         let (chosen, written) = tokio::join!(choosing, writing);
         written.context("writing what is to be sent")?;
         chosen.context("choosing what is to be sent")?;
-        let mut next = job.next(SystemClock.now());
-        next.manifest = Some(manifest.save(&plans, job.epoch).await?);
-        next.planned = Some(manifest.summary);
-        next.phase = Phase::Sending;
-        store.replace(&next, job.stored_revision()).await?;
-        Ok(next)
+        job.manifest = Some(manifest.save(&plans, job.epoch).await?);
+        job.planned = Some(manifest.summary);
+        job.phase = Phase::Sending;
+        // Not before: a job without its plan would list the whole bucket when it is resumed, and send all of it.
+        store.create(&job).await?;
+        unfinished.keep();
+        Ok(job)
     }
 
     /// Hands out what is to be sent, in order.
@@ -149,9 +149,28 @@ impl Compared {
     }
 }
 
-/// A new job that has not begun. Its id is like no other's, whatever was sent to the queue before from elsewhere:
+/// The folder of a job that is being made.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// It stays.
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            // What is left is no job, and harms nobody.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A job that is not stored yet. Its id is like no other's, whatever was sent to the queue before from elsewhere:
 /// deduplication ids begin with it.
-async fn start(store: &LocalJobs, url: &str, arguments: &VerifyArguments) -> anyhow::Result<Job> {
+fn new_job(url: &str, arguments: &VerifyArguments) -> anyhow::Result<Job> {
     let defaults = Config {
         queue_url: url.to_owned(),
         format: arguments.format,
@@ -171,26 +190,113 @@ async fn start(store: &LocalJobs, url: &str, arguments: &VerifyArguments) -> any
     let digest = format!("{:08x}", fastrand::u32(..));
     let id = JobId::numbered(&now.day(), &digest, 1);
     let bucket = arguments.bucket.as_deref().unwrap_or_default();
-    let job = Job::new(id, bucket, options, digest, now);
-    store.create(&job).await?;
-    Ok(job)
+    Ok(Job::new(id, bucket, options, digest, now))
+}
+
+/// Where the job is kept.
+fn state(arguments: &VerifyArguments) -> &Path {
+    arguments.state.as_deref().unwrap_or(Path::new(STATE))
 }
 
 /// Works on the job as `reseed --resume` does.
-async fn resume(
+///
+/// # Errors
+/// As `reseed` itself.
+pub(super) async fn resume(
     account: &Account,
-    job_id: &str,
-    state: &Path,
-    json: bool,
+    job_id: &JobId,
+    arguments: &VerifyArguments,
 ) -> anyhow::Result<Outcome> {
+    let job_id = job_id.as_str();
     let mut words: Vec<std::ffi::OsString> =
         ["s3-sqs-bridge", "reseed", "--resume", job_id, "--state"]
             .map(Into::into)
             .to_vec();
-    words.push(state.into());
-    words.extend(json.then(|| "--json".into()));
+    words.push(state(arguments).into());
+    words.extend(arguments.json.then(|| "--json".into()));
     match Arguments::try_parse_from(words)?.command {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         _ => anyhow::bail!("a job could not be continued"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::listing::version::ObjectVersion;
+    use bridge_core::timestamp::Timestamp;
+    use bridge_history::scan::filter::Filter;
+    use bridge_history::verify::heal::note_gap;
+    use bridge_history::verify::intake::Intake;
+    use bridge_history::verify::report::Findings;
+    use bridge_local::scratch::LocalScratch;
+
+    use super::*;
+
+    const URL: &str = "http://127.0.0.1:9/1/q.fifo";
+
+    #[tokio::test]
+    async fn a_job_whose_plan_cannot_be_made_is_none_that_lists_the_bucket_when_it_is_resumed() {
+        let state = tempfile::tempdir().unwrap();
+        for is_whole in [false, true] {
+            let work = Work::new(Some(state.path())).unwrap();
+            let scratch: Arc<dyn Scratch> = Arc::new(LocalScratch::new(work.path().to_owned()));
+            let scope = Scope {
+                bucket: "ledger".to_owned(),
+                filter: Filter::default(),
+                is_until_given: false,
+                is_frozen: false,
+            };
+            let row = PlannedVersion {
+                effective_time: Timestamp(0),
+                rank: 0,
+                version: ObjectVersion {
+                    key: "k".to_owned(),
+                    version_id: "v".to_owned(),
+                    last_modified: Timestamp(0),
+                    is_latest: true,
+                    is_delete_marker: false,
+                    size: Some(1),
+                    e_tag: None,
+                },
+            };
+            let mut sorter = Sorter::new(Arc::clone(&scratch), MEMORY, 0);
+            let mut findings = Findings::new(1, None);
+            let mut intake = Intake::new(&scope, &mut sorter, &mut findings);
+            intake.row(&row).unwrap();
+            let mut gaps = gaps(&scratch);
+            note_gap(&mut gaps, "k", 0).unwrap();
+            let file = work.path().join("sorted-0");
+            let compared = Compared {
+                end: Outcome::Failed,
+                scope,
+                records: sorter.finish().unwrap(),
+                gaps: gaps.finish().unwrap(),
+                scratch,
+                _work: work,
+            };
+            if !is_whole {
+                std::fs::remove_file(file).unwrap();
+            }
+            let words = [
+                "s3-sqs-bridge",
+                "verify",
+                "--bucket",
+                "ledger",
+                "--events",
+                "-",
+            ];
+            let Command::Verify(arguments) = Arguments::try_parse_from(words).unwrap().command
+            else {
+                panic!("it is verify");
+            };
+            let made = compared.job(state.path(), URL, &arguments).await;
+            assert_eq!(made.is_ok(), is_whole, "{made:?}");
+            let jobs = std::fs::read_dir(state.path().join("jobs"));
+            assert_eq!(jobs.map_or(0, Iterator::count), usize::from(is_whole));
+            if let Ok(job) = made {
+                assert_eq!(job.phase, Phase::Sending);
+                assert_eq!(job.planned.map(|planned| planned.events), Some(1));
+            }
+        }
     }
 }

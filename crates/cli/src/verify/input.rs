@@ -63,6 +63,8 @@ pub(super) enum Next {
 /// What keeps the file from being read, as where a gzip file was cut off.
 pub(super) fn next(file: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Next> {
     line.clear();
+    // One long line must not keep its memory for all that follow.
+    line.shrink_to(BUFFER);
     let (mut is_too_long, mut has_any) = (false, false);
     loop {
         let bytes = file.fill_buf()?;

@@ -1,22 +1,39 @@
 //! Where both sides lie while they are compared, and who takes them in.
 
 use std::io::{self, BufRead};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use bridge_history::verify::intake::Intake;
 use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::sorter::Sorter;
-use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::Usage;
 use crate::verify::input::{Next, next};
 
+/// How often a folder is removed, at most, and how long it is waited between.
+const MOST_REMOVALS: usize = 100;
+const BETWEEN_REMOVALS: Duration = Duration::from_millis(10);
+
 /// A folder that is gone at the end.
 pub(super) struct Work {
-    folder: TempDir,
+    folder: PathBuf,
+}
+
+impl Drop for Work {
+    /// After an interrupt, threads may still be making a file there, or the folder of one: it is gone when it stays
+    /// away.
+    fn drop(&mut self) {
+        for _ in 0..MOST_REMOVALS {
+            match std::fs::remove_dir_all(&self.folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                _ => std::thread::sleep(BETWEEN_REMOVALS),
+            }
+        }
+    }
 }
 
 impl Work {
@@ -38,11 +55,13 @@ impl Work {
                 place.display()
             ))
         })?;
-        Ok(Self { folder })
+        Ok(Self {
+            folder: folder.keep(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 }
 
