@@ -6,12 +6,12 @@
 //!
 //! - [`scope`]: what is to be compared
 //! - [`intake`]: both sides, taken in; [`message`]: what one line of a consumer's file tells
-//! - [`record`]: a line's event, or a row of the plan, as sorted bytes; `number`: numbers in it
+//! - [`record`]: a line's event, or a row of the plan, as sorted bytes; `part` and `number`: what it is made of
 //! - [`sorter`]: bytes sorted outside of memory; `chunk`: what of them is in memory; [`spilled`]: what is not;
 //!   [`scratch`]: the port of where that is kept
 //! - [`compare`]: the sorted stream, version by version; `version`: the records of one; `order`: whether the
 //!   versions of a key came in order
-//! - [`report`]: what was found; [`heal`]: what is to be sent again
+//! - [`report`]: what was found; [`heal`]: what is to be sent again; `placed`: its records
 
 mod chunk;
 pub mod compare;
@@ -20,6 +20,8 @@ pub mod intake;
 pub mod message;
 mod number;
 mod order;
+mod part;
+mod placed;
 pub mod record;
 pub mod report;
 pub mod scope;

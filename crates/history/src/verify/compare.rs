@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bridge_core::event::{Change, event_id};
 
 use crate::verify::order::KeyOrder;
-use crate::verify::record::{Arrival, Of, Record, text};
+use crate::verify::part::text;
+use crate::verify::record::{Arrival, Of, Record};
 use crate::verify::report::{Finding, Findings, Kind};
 use crate::verify::scope::Scope;
 use crate::verify::scratch::Scratch;

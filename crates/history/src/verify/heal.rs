@@ -5,7 +5,8 @@ use std::io;
 
 use bridge_core::listing::version::PlannedVersion;
 
-use crate::verify::record::{Record, gap_of, gap_record, placed_record, placed_row};
+use crate::verify::placed::{gap_of, gap_record, placed_record, placed_row};
+use crate::verify::record::Record;
 use crate::verify::scope::Scope;
 use crate::verify::sorter::{Sorted, Sorter};
 

@@ -4,7 +4,8 @@ use bridge_core::event::Change;
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::timestamp::Timestamp;
 
-use crate::verify::record::{Arrival, Facts, Of, Record, tag_text, text};
+use crate::verify::part::{tag_text, text};
+use crate::verify::record::{Arrival, Facts, Of, Record};
 use crate::verify::report::Difference;
 
 /// As the bucket lists it.
