@@ -4,5 +4,6 @@
 mod common;
 mod http;
 mod jobs;
+mod newest;
 mod process;
 mod queue;

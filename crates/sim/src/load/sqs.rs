@@ -100,6 +100,8 @@ pub struct Arrivals {
     pub bad_requests: u64,
     /// Live events that have no sequence: their ids, each with how often it came.
     pub events: BTreeMap<String, u64>,
+    /// The same, by key: the versions as they came.
+    pub of_key: BTreeMap<String, Vec<String>>,
     /// A bit a sequence.
     seen: Vec<u64>,
     last_of_group: HashMap<String, u64>,
@@ -172,6 +174,9 @@ impl Arrivals {
         if sequences.is_empty() {
             let id = text_of(&entry.message_body, "eventId");
             *self.events.entry(id).or_default() += 1;
+            let key = text_of(&entry.message_body, "key");
+            let version = text_of(&entry.message_body, "versionId");
+            self.of_key.entry(key).or_default().push(version);
         }
         for range in sequences {
             for sequence in range.clone() {
