@@ -190,7 +190,7 @@ impl BatchMessage {
     pub fn parse(message_id: String, body: &str, receives: Option<&str>) -> Self {
         Self {
             message_id,
-            document: parse_text(body, 1),
+            document: parse_text(body.as_bytes(), 1),
             // Where it is not said, it may have been.
             is_repeated: receives != Some("1"),
         }
@@ -261,9 +261,23 @@ pub fn parse_document(value: &Value) -> Result<Document, NotificationError> {
     parse_nested(value, 0)
 }
 
-fn parse_text(text: &str, depth: usize) -> Result<Document, NotificationError> {
+/// The same from its text.
+///
+/// # Errors
+/// Also when it is no JSON, or of far more values than a notification has.
+pub fn parse_body(text: &[u8]) -> Result<Document, NotificationError> {
+    parse_text(text, 0)
+}
+
+fn parse_text(text: &[u8], depth: usize) -> Result<Document, NotificationError> {
+    if trimmed::is_too_dense(text) {
+        return Err(NotificationError::Malformed {
+            what: "message body",
+            reason: "it has more values than a notification of its length".to_owned(),
+        });
+    }
     let Trimmed(value) =
-        serde_json::from_str(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
+        serde_json::from_slice(text).map_err(|e| NotificationError::NotJson(e.to_string()))?;
     parse_nested(&value, depth)
 }
 
@@ -279,7 +293,7 @@ fn parse_nested(value: &Value, depth: usize) -> Result<Document, NotificationErr
         for record in records {
             if record.get("Sns").is_some() {
                 let SnsRecord { sns } = read(record, "SNS record")?;
-                document.append(parse_text(&sns.message, depth + 1)?);
+                document.append(parse_text(sns.message.as_bytes(), depth + 1)?);
             } else if record.get("s3").is_some() {
                 document.add(s3::parse_record(record));
             } else {
@@ -298,7 +312,7 @@ fn parse_nested(value: &Value, depth: usize) -> Result<Document, NotificationErr
         document.add(eventbridge::parse_event(value));
     } else if value.get("Type").and_then(Value::as_str) == Some("Notification") {
         let sns: SnsMessage = read(value, "SNS notification")?;
-        return parse_text(&sns.message, depth + 1);
+        return parse_text(sns.message.as_bytes(), depth + 1);
     } else {
         return Err(unknown(value));
     }

@@ -8,8 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
-use bridge_core::notification::parse_document;
-use bridge_core::notification::trimmed::Trimmed;
+use bridge_core::notification::parse_body;
 use bridge_core::realtime::error::ForwardError;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -187,12 +186,10 @@ pub(crate) async fn post(State(door): State<Arc<Door>>, request: Request<Body>) 
 }
 
 async fn forward(work: &Work, body: &[u8]) -> (StatusCode, Result<serde_json::Value, String>) {
-    let parsed = serde_json::from_slice::<Trimmed>(body)
-        .map_err(|error| format!("the body is not JSON: {error}"))
-        .and_then(|Trimmed(value)| parse_document(&value).map_err(|error| error.to_string()));
-    let notification = match parsed {
+    let notification = match parse_body(body) {
         Ok(notification) => notification,
-        Err(reason) => {
+        Err(error) => {
+            let reason = error.to_string();
             tracing::error!(reason, "a request that is no notification");
             counter!("RecordsUnreadable").increment(1);
             return (StatusCode::BAD_REQUEST, Err(reason));

@@ -111,3 +111,26 @@ fn with_newest_a_key_never_goes_back_also_over_a_kill() {
     wait_until("both arrived", || load.arrivals().events.len() == 2);
     assert_eq!(serving.end(), Some(0));
 }
+
+#[test]
+fn a_body_of_the_shortest_objects_takes_no_more_memory_than_another() {
+    let (_, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let records = vec![r#"{"s3":{"a":1}}"#; 69_000].join(",");
+    let body = format!("{{\"Records\":[{records}]}}");
+    let clients: Vec<_> = (0..7)
+        .map(|_| {
+            let (url, body) = (format!("{}/notifications", serving.url), body.clone());
+            std::thread::spawn(move || post(&url, TOKEN, &body))
+        })
+        .collect();
+    for client in clients {
+        let (status, answer) = client.join().unwrap();
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer.to_string().contains("more values"), "{answer}");
+    }
+    let peak = serving.peak_kib();
+    assert!(peak < 200 * 1024, "{peak} KiB");
+    assert_eq!(serving.end(), Some(0));
+}

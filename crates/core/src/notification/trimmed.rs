@@ -14,6 +14,25 @@ const LEFT_OUT: [&str; 4] = [
     "ownerIdentity",
 ];
 
+/// Bytes of memory that an object takes, whatever is in it, and any value.
+const OBJECT: usize = 640;
+const VALUE: usize = 64;
+
+/// Values may take so many times the bytes of their text, and [`SLACK`] besides.
+const TIMES: usize = 24;
+const SLACK: usize = 64 * 1024;
+
+/// Whether a text would take far more memory as values than it has bytes: a megabyte of the shortest objects takes a
+/// hundred. A notification's take about eight times its text.
+pub(super) fn is_too_dense(text: &[u8]) -> bool {
+    let marks = text.iter().map(|byte| match byte {
+        b'{' => OBJECT,
+        b',' | b'[' => VALUE,
+        _ => 0,
+    });
+    marks.sum::<usize>() > TIMES * text.len() + SLACK
+}
+
 /// A JSON value, without who did it and by which request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trimmed(pub Value);
@@ -86,6 +105,21 @@ impl<'de> Visitor<'de> for Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_too_dense_whose_objects_are_far_shorter_than_a_notifications() {
+        let record = r#"{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"2024-05-01T12:00:00.000Z",
+            "eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}"#;
+        let of = |record: &str, count| format!("[{}]", vec![record; count].join(","));
+        assert!(!is_too_dense(of(record, 5_000).as_bytes()));
+        assert!(
+            !is_too_dense(of("{}", 100).as_bytes()),
+            "few of them are nothing"
+        );
+        for dense in ["{}", "{\"s3\":1}", "[]", "0"] {
+            assert!(is_too_dense(of(dense, 300_000).as_bytes()), "{dense}");
+        }
+    }
 
     #[test]
     fn all_is_kept_but_who_did_it() {
