@@ -163,16 +163,21 @@ impl QueueSource {
 
     /// Does it, however long it takes: the messages stay hidden from others.
     async fn hidden_while<T>(&self, batch: &Batch, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = work => done,
+            never = self.renew_on(batch) => never,
+        }
+    }
+
+    /// Hides them again and again. Beside the work and not in its turn: a queue that answers slowly must not use up the
+    /// work's time.
+    async fn renew_on<T>(&self, batch: &Batch) -> T {
         loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = sleep(RENEW) => {
-                    let all = batch.messages.iter().map(|taken| (taken.receipt.as_str(), HIDDEN));
-                    if let Err(error) = self.queue.hide(&all.collect::<Vec<_>>()).await {
-                        tracing::warn!(%error, "messages in work may be handed over again");
-                    }
-                }
+            sleep(RENEW).await;
+            let all = batch.messages.iter();
+            let all = all.map(|taken| (taken.receipt.as_str(), HIDDEN));
+            if let Err(error) = self.queue.hide(&all.collect::<Vec<_>>()).await {
+                tracing::warn!(%error, "messages in work may be handed over again");
             }
         }
     }
