@@ -108,6 +108,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
             let ports = history::ports(&config, (&sdk, sqs), state.path(), asking, follow).await;
             let runner = Runner {
                 ports: ports.clone(),
+                bucket: config.bucket.clone(),
                 settings: history::settings(&config),
                 taken: taken.clone(),
                 stop: stop.clone(),

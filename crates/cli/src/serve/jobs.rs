@@ -10,6 +10,7 @@ use bridge_history::api::answer::JobAnswer;
 use bridge_history::api::list::list;
 use bridge_history::api::request::Request as Asked;
 use bridge_history::api::{actions, queue};
+use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
 use bridge_history::job::state::{Job, StopRequest};
@@ -17,6 +18,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
 use crate::serve::answer::{document, refused};
+use crate::serve::runner::is_of;
 use crate::serve::token::Token;
 
 /// Bytes of a request, at most.
@@ -120,15 +122,18 @@ impl Jobs {
                 Ok(answer)
             }
             Asked::Pause(job) => {
+                self.check_whose(&job.job_id).await?;
                 let stop = StopRequest::Pause;
                 Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
             }
             Asked::Cancel(job) => {
+                self.check_whose(&job.job_id).await?;
                 let stop = StopRequest::Cancel;
                 Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
             }
             Asked::Resume(job) => {
                 let (id, way) = (&job.job_id, job.on_undeliverable);
+                self.check_whose(id).await?;
                 Ok(shown(&actions::resume(ports, id, way).await?))
             }
             Asked::Continue(_) | Asked::Sweep | Asked::Health(_) => Err(JobError::bad_request(
@@ -136,6 +141,20 @@ impl Jobs {
                     .to_owned(),
             )),
         }
+    }
+
+    /// Refuses what would have to be done by a process of another bucket.
+    async fn check_whose(&self, job_id: &JobId) -> Result<(), JobError> {
+        let job = actions::find(&self.ports, job_id).await?;
+        if is_of(&job, &self.config.bucket) {
+            return Ok(());
+        }
+        let (bucket, target) = (&job.bucket, &job.options.target);
+        Err(JobError::bad_request(format!(
+            "jobId: {job_id} is of bucket {bucket} and goes to {target}, and was begun by `reseed` in this directory; found \
+             here is bucket {}: `reseed --resume` continues it",
+            self.config.bucket
+        )))
     }
 
     async fn status(&self, job: &Job) -> Result<Value, JobError> {

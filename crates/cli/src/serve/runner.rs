@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::state::Job;
 use bridge_history::job::tend::tend;
+use bridge_history::send::target::Target;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -40,11 +43,21 @@ pub(crate) fn asking() -> (Asking, UnboundedReceiver<JobId>) {
 /// Works on jobs, each once at a time.
 pub(crate) struct Runner {
     pub ports: Ports,
+    /// The bucket that is listed, whatever a job says.
+    pub bucket: String,
     pub settings: SegmentSettings,
     /// Jobs at work, to their next checkpoint.
     pub taken: TaskTracker,
     pub stop: CancellationToken,
+    /// And those of others, which are looked at once.
     pub at_work: Mutex<BTreeSet<JobId>>,
+}
+
+/// Whether it can be worked on here. `reseed` keeps its jobs in the same directory unless told otherwise: they may be of
+/// another bucket, which would be listed for them, or go into a file.
+pub(crate) fn is_of(job: &Job, bucket: &str) -> bool {
+    let goes_elsewhere = matches!(job.options.target, Target::File(_) | Target::Stdout);
+    job.bucket == bucket && !goes_elsewhere
 }
 
 impl Runner {
@@ -82,6 +95,15 @@ impl Runner {
         }
         let runner = Arc::clone(self);
         self.taken.spawn(async move {
+            match actions::find(&runner.ports, &job_id).await {
+                Ok(job) if !is_of(&job, &runner.bucket) => {
+                    let (bucket, target) = (&job.bucket, job.options.target.to_string());
+                    tracing::warn!(job = %job_id, bucket, target, "left as it is: `reseed --resume` continues it");
+                    return;
+                }
+                // What cannot be read now is told below.
+                _ => {}
+            }
             let work = run_to_end(&runner.ports, &runner.settings, &job_id, &runner.stop);
             match Box::pin(work).await {
                 Ok(job) => tracing::info!(job = %job_id, phase = %job.phase, "no more at work"),

@@ -3,6 +3,7 @@
 use bridge_sim::load::shape::Shape;
 use serde_json::{Value, json};
 
+use crate::common::{job_of, program};
 use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
 
 fn phase(serving: &Serving, job: &str) -> String {
@@ -92,5 +93,44 @@ fn while_a_history_goes_first_nothing_live_is_received() {
     load.inbox().most_hidden = Some(std::time::Duration::from_secs(1));
     wait_until("live goes on", || load.inbox().is_empty());
     assert_eq!(load.arrivals().events.len(), 1);
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_job_of_another_bucket_that_the_directory_holds_is_left_as_it_is() {
+    let (load, endpoint) = services(|load| {
+        load.bucket.shape = Shape::Hashed;
+        load.bucket.versions = 3_000;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("--bucket elsewhere --queue-url {endpoint}/1/other.fifo --max-rate 500");
+    let mut reseed = program(&endpoint, folder.path(), &line).spawn().unwrap();
+    wait_until("some are sent", || load.arrivals().distinct > 100);
+    reseed.kill().unwrap();
+    reseed.wait().unwrap();
+    let job = job_of(folder.path()).unwrap();
+    let file = folder
+        .path()
+        .join(format!(".s3-sqs-bridge/jobs/{job}/job.json"));
+    let before = std::fs::read_to_string(&file).unwrap();
+    let sent = load.arrivals().messages;
+
+    // What is listed now is the bucket `ledger`.
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let resume = json!({ "action": "resume", "jobId": job }).to_string();
+    let (status, answer) = serving.ask(&resume);
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer.to_string().contains("elsewhere"), "{answer}");
+    // A job of its own is done meanwhile.
+    let (status, own) = serving.ask("{}");
+    assert_eq!(status, 200, "{own}");
+    let own = own["jobId"].as_str().unwrap().to_owned();
+    wait_until("its own is done", || phase(&serving, &own) == "done");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(
+        load.arrivals().messages - sent,
+        3_000,
+        "its own events alone"
+    );
     assert_eq!(serving.end(), Some(0));
 }
