@@ -141,6 +141,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         notifications: notifications.clone(),
         bucket: bucket.map(|name| SignedBucket::new(s3, name)),
         work: Arc::clone(&work),
+        table: chosen.table,
         stop: stop.clone(),
         last: tokio::sync::Mutex::default(),
     });

@@ -27,6 +27,8 @@ pub(crate) struct Chosen {
     pub gate: Gate,
     /// What holds for all keys, where the gate looks at it.
     pub stream: Option<Arc<dyn StreamStore>>,
+    /// The state directory's table, where it is that.
+    pub table: Option<LocalLive>,
 }
 
 /// By the settings.
@@ -50,10 +52,16 @@ pub(crate) fn choose(
                 Some(Arc::new(stream) as Arc<dyn StreamStore>)
             }
         };
-        return Ok(Chosen { live, gate, stream });
+        return Ok(Chosen {
+            live,
+            gate,
+            stream,
+            table: None,
+        });
     }
     let table = LocalLive::open(state).map_err(|error| Usage(error.to_string()))?;
     let stream = LocalStream::new(table.clone());
+    let checked = table.clone();
     let (live, order) = match config {
         LiveConfig::Notified => (Live::Notified, LiveOrder::Notified),
         LiveConfig::Newest { .. } => (Live::Newest(Box::new(table)), LiveOrder::Newest),
@@ -67,5 +75,6 @@ pub(crate) fn choose(
         live,
         gate: Gate::by(Box::new(stream.clone()), order),
         stream: Some(Arc::new(stream)),
+        table: Some(checked),
     })
 }

@@ -8,6 +8,7 @@ use bridge_aws::signed::bucket::SignedBucket;
 use bridge_core::queue::port::Queue;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::watched::Versioned as _;
+use bridge_local::live::table::LocalLive;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ pub(crate) struct Ready {
     pub bucket: Option<SignedBucket>,
     /// Asks the live table.
     pub work: Arc<Work>,
+    /// That of the state directory, where it is that.
+    pub table: Option<LocalLive>,
     /// The program ends.
     pub stop: CancellationToken,
     /// The last answer.
@@ -42,6 +45,9 @@ pub(crate) type Answer = BTreeMap<&'static str, String>;
 
 /// What one says that answers.
 const OK: &str = "ok";
+
+/// Under this name it is told why nothing live is sent although all answer; jobs are asked about meanwhile.
+const HELD: &str = "held";
 
 /// Of a bucket that nobody has named.
 const NOT_ASKED: &str = "not asked: BUCKET_NAME names no single bucket";
@@ -61,7 +67,9 @@ impl Ready {
         if self.stop.is_cancelled() {
             answer.insert("program", "it is ending".to_owned());
         }
-        let is_ready = answer.values().all(|said| said == OK || said == NOT_ASKED);
+        let is_well =
+            |(who, said): (&&str, &String)| *who == HELD || said == OK || said == NOT_ASKED;
+        let is_ready = answer.iter().all(is_well);
         (is_ready, answer)
     }
 
@@ -89,16 +97,25 @@ impl Ready {
                 _ => Ok(()),
             }
         });
-        let store = in_time(self.work.look());
+        let mut held = None;
+        let store = in_time(async {
+            held = self.work.held().await?;
+            match &self.table {
+                // What is known of all keys is in memory: whether the disk takes anything, only a try tells.
+                Some(table) => table.check().await.map_err(|error| error.to_string()),
+                None => Ok(()),
+            }
+        });
         let (queue, notifications, bucket, store) =
             tokio::join!(queue, notifications, bucket, store);
+        let held = held.map(|reason| (HELD, reason));
         let all = [
             ("queue", queue),
             ("notifications", notifications),
             ("bucket", bucket),
             ("liveTable", store),
         ];
-        all.into_iter().collect()
+        all.into_iter().chain(held).collect()
     }
 }
 

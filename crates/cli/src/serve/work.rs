@@ -71,6 +71,14 @@ impl Work {
         self.forwarder.look(LOOK).await.map(|_| ())
     }
 
+    /// Why nothing may be sent though the live table answers.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub(crate) async fn held(&self) -> Result<Option<String>, String> {
+        self.forwarder.held(LOOK).await
+    }
+
     fn next_name(&self) -> String {
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.name)

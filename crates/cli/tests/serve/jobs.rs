@@ -81,6 +81,9 @@ fn while_a_history_goes_first_nothing_live_is_received() {
     let (status, answer) = serving.post(&change);
     assert_eq!(status, 503, "{answer}");
     assert!(answer.to_string().contains("history first"), "{answer}");
+    let (status, ready) = serving.get("/readyz");
+    assert_eq!(status, 200, "all of it answers: {ready}");
+    assert!(ready.contains("history first"), "{ready}");
     // Also by the process that follows.
     serving.kill();
     let serving = Serving::start(&endpoint, folder.path(), &newest);

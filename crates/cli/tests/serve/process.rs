@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ pub(crate) const OPERATORS: &str = "a-token-of-the-operator";
 pub(crate) const EVENTS: &str = "/1/events.fifo";
 
 /// Nothing here takes longer on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// SQS and S3 on a thread of their own; they end with the test.
 pub(crate) fn services(change: impl FnOnce(&mut Load)) -> (Arc<Load>, String) {
@@ -77,7 +77,11 @@ impl Serving {
             "--notifications-queue-url",
             &notifications,
         ];
-        let mut command = command(endpoint, folder, &arguments);
+        Self::of(command(endpoint, folder, &arguments), endpoint, variables)
+    }
+
+    /// The same by a command that ends in such a process.
+    pub(crate) fn of(mut command: Command, endpoint: &str, variables: &[(&str, &str)]) -> Self {
         command
             .env("QUEUE_URL", format!("{endpoint}{EVENTS}"))
             .env("BUCKET_NAME", "ledger")

@@ -11,7 +11,7 @@ use crate::notification::{BatchMessage, Document, NotificationError, Reason};
 use crate::queue::message::Writer;
 use crate::queue::port::Queue;
 use crate::realtime::error::ForwardError;
-use crate::realtime::gate::{Gate, tell_held};
+use crate::realtime::gate::{Gate, held, tell_held};
 use crate::realtime::invocation::Invocation;
 use crate::realtime::order::{Change, sort};
 use crate::realtime::send::{Live, Sender};
@@ -178,6 +178,14 @@ impl<Q: Queue> Forwarder<Q> {
     /// Why not.
     pub async fn look(&self, budget: Duration) -> Result<Stream, String> {
         self.gate.look(budget).await
+    }
+
+    /// Why nothing may be sent though all is well: the queue gets its history first.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub async fn held(&self, budget: Duration) -> Result<Option<String>, String> {
+        Ok(held(&self.gate.ask(budget).await?))
     }
 
     /// Refuses other buckets, applies the key filter, leaves out what the queue's history held, and reports

@@ -37,20 +37,34 @@ impl Gate {
     /// # Errors
     /// Why nothing may be sent.
     pub async fn look(&self, budget: Duration) -> Result<Stream, String> {
+        let stream = self.ask(budget).await?;
+        match held(&stream) {
+            None => Ok(stream),
+            Some(reason) => Err(reason),
+        }
+    }
+
+    /// The same, also while nothing may be sent.
+    ///
+    /// # Errors
+    /// Why the table does not tell.
+    pub(super) async fn ask(&self, budget: Duration) -> Result<Stream, String> {
         let Self::Of { store, order } = self else {
             return Ok(Stream::default());
         };
         let mut random = fastrand::Rng::new();
         let stream = look(&**store, *order, &SystemClock, budget, &mut random).await;
-        let stream = stream.map_err(|error| error.to_string())?;
-        match &stream.hold {
-            None => Ok(stream),
-            Some(hold) => Err(format!(
-                "the queue gets its history first, since {} by job {}",
-                hold.since, hold.owner
-            )),
-        }
+        stream.map_err(|error| error.to_string())
     }
+}
+
+/// Why nothing may be sent, where it may not.
+pub(super) fn held(stream: &Stream) -> Option<String> {
+    let hold = stream.hold.as_ref()?;
+    Some(format!(
+        "the queue gets its history first, since {} by job {}",
+        hold.since, hold.owner
+    ))
 }
 
 /// Tells that all of it comes again.

@@ -2,6 +2,8 @@
 //! disk, so that a thousand claims a second cost no more of them than the disk has.
 
 use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bridge_core::clock::{Clock as _, SystemClock};
@@ -32,9 +34,22 @@ const MOST_FORGOTTEN: usize = 64;
 /// Bytes of the file that are kept in memory.
 const CACHE: usize = 32 * 1024 * 1024;
 
+/// The name of what is written to see whether anything can be.
+const CHECKED: &str = "checked";
+
 /// A database that is open.
 pub(super) struct Database {
     calls: Sender<Box<dyn Call>>,
+    has_failed: Arc<AtomicBool>,
+}
+
+/// Who writes.
+struct Writer {
+    file: File,
+    /// `None` after a fault of the disk.
+    database: Option<redb::Database>,
+    /// Whether the last transaction failed.
+    has_failed: Arc<AtomicBool>,
 }
 
 /// The tables, in a transaction.
@@ -84,18 +99,31 @@ impl Database {
     /// # Errors
     /// When the file is no database, or belongs to another process.
     pub(super) fn open(file: File) -> Result<Self, redb::Error> {
-        let database = Builder::new()
-            .set_cache_size(CACHE)
-            .create_with_backend(FileBackend::new(file)?)?;
-        let first = database.begin_write()?;
-        drop(Tables::open(&first)?);
-        first.commit()?;
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            database: Some(open(&file)?),
+            file,
+            has_failed: Arc::clone(&has_failed),
+        };
         let (calls, waiting) = channel();
         std::thread::Builder::new()
             .name("live-table".to_owned())
-            .spawn(move || write_on(&database, &waiting))
+            .spawn(move || writer.write_on(&waiting))
             .map_err(redb::Error::Io)?;
-        Ok(Self { calls })
+        Ok(Self { calls, has_failed })
+    }
+
+    /// Whether the last transaction failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
+    }
+
+    /// Writes something, to see whether anything can be written.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    pub(super) async fn check(&self) -> Result<(), LiveStoreError> {
+        self.write(|tables| tables.put_shared(CHECKED, &[])).await
     }
 
     /// Does `work` in a transaction, and answers once that is on the disk. An error of its own keeps nothing back: what it
@@ -119,16 +147,42 @@ impl Database {
     }
 }
 
-/// Writes until nobody is left who could ask.
-fn write_on(database: &redb::Database, waiting: &Receiver<Box<dyn Call>>) {
-    while let Ok(first) = waiting.recv() {
-        let mut calls = vec![first];
-        calls.extend(waiting.try_iter().take(MOST_TOGETHER - 1));
-        let failed = write(database, &mut calls).err();
-        let failed = failed.map(|error| refused(&error));
-        for call in calls {
-            call.answer(failed.as_ref());
+/// The database in a file, with its tables.
+fn open(file: &File) -> Result<redb::Database, redb::Error> {
+    let database = Builder::new()
+        .set_cache_size(CACHE)
+        .create_with_backend(FileBackend::new(file.try_clone()?)?)?;
+    let first = database.begin_write()?;
+    drop(Tables::open(&first)?);
+    first.commit()?;
+    Ok(database)
+}
+
+impl Writer {
+    /// Writes until nobody is left who could ask.
+    fn write_on(mut self, waiting: &Receiver<Box<dyn Call>>) {
+        while let Ok(first) = waiting.recv() {
+            let mut calls = vec![first];
+            calls.extend(waiting.try_iter().take(MOST_TOGETHER - 1));
+            let failed = self.write(&mut calls).err();
+            self.has_failed.store(failed.is_some(), Ordering::Release);
+            let failed = failed.map(|error| refused(&error));
+            for call in calls {
+                call.answer(failed.as_ref());
+            }
         }
+    }
+
+    /// After a fault of the disk redb does nothing more with a file that is open: it is opened again for the next
+    /// transaction, as it was after the last one that did not fail, or after the one that did.
+    fn write(&mut self, calls: &mut [Box<dyn Call>]) -> Result<(), redb::Error> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => open(&self.file)?,
+        };
+        write(&database, calls)?;
+        self.database = Some(database);
+        Ok(())
     }
 }
 

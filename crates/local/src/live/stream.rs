@@ -131,7 +131,10 @@ impl Stored {
 #[async_trait]
 impl StreamStore for LocalStream {
     async fn read(&self) -> Result<Stream, LiveStoreError> {
-        if let Some(stream) = lock(&self.known).stream.clone() {
+        // Of a file that takes nothing it is better told now than after something was taken.
+        if !self.table.database.has_failed()
+            && let Some(stream) = lock(&self.known).stream.clone()
+        {
             return Ok(stream);
         }
         let known = Arc::clone(&self.known);

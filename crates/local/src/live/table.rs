@@ -51,6 +51,14 @@ impl LocalLive {
         })
     }
 
+    /// Whether it takes anything: something is written for it.
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Store`]
+    pub async fn check(&self) -> Result<(), LiveStoreError> {
+        self.database.check().await
+    }
+
     /// Reads a key's item, or an empty one, changes it, and keeps it if that succeeds.
     pub(super) async fn change<T: Send + 'static>(
         &self,
