@@ -167,13 +167,19 @@ async fn finish(http: JoinHandle<()>, taken: TaskTracker, grace: Duration) -> Ou
         taken.close();
         taken.wait().await;
     };
-    if timeout(grace, end).await.is_err() {
-        let left = taken.len();
+    let is_over = timeout(grace, end).await.is_ok();
+    let left = taken.len();
+    if !is_over && left > 0 {
         tracing::error!(
             left,
             "ended before all that was taken was forwarded: it comes again"
         );
         return Outcome::Interrupted;
+    }
+    if !is_over {
+        tracing::warn!(
+            "connections whose requests never ended are broken off: nothing was taken of them"
+        );
     }
     tracing::info!("ended");
     Outcome::Done

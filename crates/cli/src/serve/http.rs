@@ -19,6 +19,9 @@ const MOST_CONNECTIONS: usize = 512;
 /// How long the head of a request may take, and a connection be idle.
 const HEAD: Duration = Duration::from_secs(30);
 
+/// Bytes of a request's head, at most, and of a body that are read at once.
+const MOST_HEAD: usize = 32 * 1024;
+
 /// After a connection could not be accepted, as when the process has too many files.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,6 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
+            .max_buf_size(MOST_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

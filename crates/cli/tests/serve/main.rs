@@ -8,3 +8,4 @@ mod jobs;
 mod newest;
 mod process;
 mod queue;
+mod strangers;
