@@ -137,3 +137,49 @@ fn a_job_of_another_bucket_that_the_directory_holds_is_left_as_it_is() {
     );
     assert_eq!(serving.end(), Some(0));
 }
+
+#[test]
+fn live_follows_a_history_whatever_is_killed_on_the_way() {
+    let (load, endpoint) = services(|load| {
+        load.bucket.shape = Shape::Hashed;
+        load.bucket.versions = 2_000;
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let (status, job) = serving.ask(&json!({ "then": "live", "maxRate": 1_000 }).to_string());
+    assert_eq!(status, 200, "{job}");
+    let job = job["jobId"].as_str().unwrap().to_owned();
+    wait_until("live is held", || {
+        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
+    });
+    let mut change = notification("aws:s3", "a", 1);
+    // After the history's end.
+    change["Records"][0]["eventTime"] = "2999-05-01T12:00:00.000Z".into();
+    load.inbox().put(change.to_string());
+    load.inbox().most_hidden = Some(std::time::Duration::from_secs(1));
+    // It waits for what may be on its way: an orderly end does not wait for that.
+    assert_eq!(serving.end(), Some(0));
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    wait_until("some of the history is sent", || {
+        load.arrivals().distinct > 100
+    });
+    serving.kill();
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    assert!(load.arrivals().events.is_empty(), "live came first");
+    wait_until("live follows", || load.inbox().is_empty());
+    assert_eq!(
+        load.arrivals().distinct,
+        2_000,
+        "all of the history came before"
+    );
+    assert_eq!(load.arrivals().events.len(), 1);
+    wait_until("it is done", || phase(&serving, &job) == "done");
+    let (status, answer) = serving.post(&notification("aws:s3", "b", 1).to_string());
+    assert_eq!(
+        (status, &answer["skipped"]),
+        (200, &1.into()),
+        "the history held it: {answer}"
+    );
+    assert_eq!(serving.end(), Some(0));
+}
