@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use aws_lambda_events::s3::S3Event;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use percent_encoding::percent_decode_str;
 
 /// A version's id and entity tag; no tag for a delete marker.
 type Version = (String, Option<String>);
@@ -25,7 +26,9 @@ impl Bucket {
         let body = message.body.as_deref().unwrap_or_default();
         for record in serde_json::from_str::<S3Event>(body)?.records {
             let object = record.s3.object;
-            let key = object.url_decoded_key.or(object.key).ok_or("no key")?;
+            // As forms are encoded.
+            let key = object.key.ok_or("no key")?.replace('+', " ");
+            let key = percent_decode_str(&key).decode_utf8()?.into_owned();
             let id = object.version_id.ok_or("no version id")?;
             let what = record.event_name.ok_or("no event name")?;
             let versions = self.0.entry(key).or_default();
