@@ -16,8 +16,10 @@ use bridge_history::job::ports::Ports;
 use bridge_history::job::state::{Job, StopRequest};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::serve::answer::{document, refused};
+use crate::serve::notifications::BODY;
 use crate::serve::runner::is_of;
 use crate::serve::token::Token;
 
@@ -39,7 +41,11 @@ pub(crate) async fn post(State(jobs): State<Arc<Jobs>>, request: Request<Body>) 
     if let Err((status, reason)) = jobs.check(request.headers()) {
         return refused(status, reason);
     }
-    let body = Limited::new(request.into_body(), MOST_BODY).collect().await;
+    let body = Limited::new(request.into_body(), MOST_BODY).collect();
+    let Ok(body) = timeout(BODY, body).await else {
+        let late = format!("the body did not arrive within {} s", BODY.as_secs());
+        return refused(StatusCode::REQUEST_TIMEOUT, &late);
+    };
     let input = match body {
         Ok(body) => serde_json::from_slice(&body.to_bytes()),
         Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -30,7 +30,7 @@ const MOST_BODY: usize = 1024 * 1024;
 const MOST_DROPPED: usize = 16 * MOST_BODY;
 
 /// How long a body may take to arrive.
-const BODY: Duration = Duration::from_secs(10);
+pub(crate) const BODY: Duration = Duration::from_secs(10);
 
 /// How long a request may wait for its turn.
 const TURN: Duration = Duration::from_secs(5);

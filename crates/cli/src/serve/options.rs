@@ -89,6 +89,12 @@ impl Settings {
                 .as_deref()
                 .map_or(Ok(()), |token| check_token(name, token))?;
         }
+        if token.is_some() && token == operator_token {
+            return Err(Usage(format!(
+                "{OPERATOR_TOKEN}: found the text of {NOTIFICATIONS_TOKEN}, allowed is another: whoever notifies could \
+                 start and cancel jobs"
+            )));
+        }
         let failure_queue = given(FAILURE_QUEUE_URL);
         if let Some(url) = &failure_queue {
             check_queue_url(FAILURE_QUEUE_URL, url).map_err(|error| Usage(error.to_string()))?;
@@ -188,6 +194,15 @@ mod tests {
                 None,
                 &[queue, ("NOTIFICATIONS_TOKEN", "two words and some more")],
                 ["NOTIFICATIONS_TOKEN", "without spaces"],
+            ),
+            (
+                None,
+                &[
+                    queue,
+                    ("NOTIFICATIONS_TOKEN", "the-same-for-both-of-them"),
+                    ("OPERATOR_TOKEN", "the-same-for-both-of-them"),
+                ],
+                ["OPERATOR_TOKEN", "allowed is another"],
             ),
             (
                 Some(SOURCE),

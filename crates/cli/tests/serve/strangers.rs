@@ -1,9 +1,10 @@
-//! Whoever reaches the port and knows no token.
+//! Whoever reaches the port and means no good, or does not go on.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
-use crate::process::{Serving, notification, services};
+use crate::process::{OPERATORS, Serving, TOKEN, notification, services};
 
 fn connect(serving: &Serving) -> TcpStream {
     TcpStream::connect(serving.url.trim_start_matches("http://")).unwrap()
@@ -48,4 +49,23 @@ fn who_never_ends_a_request_does_not_make_an_orderly_end_look_like_another() {
     // All that was taken is forwarded.
     assert_eq!(serving.end(), Some(0));
     assert_eq!(load.arrivals().messages, 1);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let (_, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    for (path, token) in [("notifications", TOKEN), ("jobs", OPERATORS)] {
+        let mut slow = connect(&serving);
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\ncontent-length: 9\r\n\r\n{{"
+        );
+        slow.write_all(head.as_bytes()).unwrap();
+        slow.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+        let mut answer = [0; 12];
+        slow.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 408", "{path}");
+    }
+    assert_eq!(serving.end(), Some(0));
 }
