@@ -9,7 +9,7 @@ use aws_config::timeout::TimeoutConfig;
 /// An emulator on a busy machine takes longer than AWS.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What the programs load, but [`patient`].
+/// What the programs load, but as patient as a shell.
 pub async fn load() -> SdkConfig {
     patient(bridge_aws::machine::load().await)
 }
