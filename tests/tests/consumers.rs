@@ -51,7 +51,8 @@ fn consume(consumer: &str, queue: &str, state: &str) -> Consumed {
 struct Watching(Child);
 
 impl Watching {
-    /// Starts the documented consumer on a port of its own; where it is invoked.
+    /// Starts the documented consumer on a port of its own; where it is invoked. Without its watching: what other tests write
+    /// into this folder would start it anew, and what it knows would be gone.
     fn start(state: &str) -> (Self, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -64,7 +65,10 @@ impl Watching {
         let line = line.replace("state.json", state);
         let mut shell = Command::new("sh");
         shell
-            .args(["-c", &format!("{line} --invoke-port {port}")])
+            .args([
+                "-c",
+                &format!("{line} --invoke-port {port} --ignore-changes"),
+            ])
             .current_dir(ROOT);
         for (name, _) in std::env::vars() {
             if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {

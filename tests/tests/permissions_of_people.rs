@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bridge_core::queue::ordering::is_fifo;
 use e2e::history::replayed::program;
@@ -53,7 +54,7 @@ const NOT_OPERATORS: &[NotAsked] = &[
             "cloudformation:DescribeStackResource",
             "cloudformation:ListStackResources",
         ],
-        "sam and the console look for the stack's resources",
+        "sam, the console, jobs and doctor look for the stack's resources",
     ),
 ];
 
@@ -66,7 +67,9 @@ const NOT_CONSUMERS: &[NotAsked] = &[(
 /// What somebody does.
 #[derive(Debug, Clone, Copy)]
 enum Use {
-    ListJobs,
+    /// As `sam remote invoke` does. `jobs` looks for the function among the outputs of a stack first, and moto has none
+    /// of these: `tests/tests/jobs_cli.rs` runs it, where all is allowed.
+    AskReseed,
     RedriveOnFailure,
     RedriveBuffer,
     RedriveDeadLetters,
@@ -153,9 +156,13 @@ fn given_up(function: &str) -> String {
 async fn act(stand_in: &StandIn, done: Use, role: &Role) -> anyhow::Result<()> {
     let names = &stand_in.names;
     match done {
-        Use::ListJobs => {
-            let stack = &names["AWS::StackName"];
-            command_line(stand_in, role, &["jobs", "list", "--stack", stack])?;
+        Use::AskReseed => {
+            let lambda = stand_in.judge.config(&role.credentials);
+            let ask = aws_sdk_lambda::Client::new(&lambda).invoke();
+            let ask = ask.function_name(&names["Reseed"]);
+            ask.payload(Blob::new(r#"{"action":"list"}"#))
+                .send()
+                .await?;
         }
         Use::RedriveOnFailure | Use::RedriveBuffer => {
             let realtime = &names["Realtime"];
@@ -248,7 +255,7 @@ async fn prove_policy(stand_in: &StandIn, name: &str, uses: &[Use], not_asked: &
 async fn an_operator_needs_all_of_its_policy() {
     let stand_in = StandIn::make("operated", &[]).await.unwrap();
     let uses = [
-        Use::ListJobs,
+        Use::AskReseed,
         Use::RedriveOnFailure,
         Use::RedriveBuffer,
         Use::RedriveDeadLetters,

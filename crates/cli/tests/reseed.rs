@@ -216,11 +216,7 @@ fn the_commands_of_the_readme_run() {
         .map(|line| {
             let line = line.split(" #").next().unwrap();
             let line = line.replace("https://sqs.eu-west-1.amazonaws.com", &endpoint);
-            let line = line.replace("20240501-1a2b3c4d-1", &job);
-            line.replace(
-                "s3-sqs-bridge ",
-                concat!(env!("CARGO_BIN_EXE_s3-sqs-bridge"), " "),
-            )
+            line.replace("20240501-1a2b3c4d-1", &job)
         })
         .collect();
     assert!(lines.len() >= 4, "{lines:?}");
