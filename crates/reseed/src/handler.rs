@@ -125,18 +125,9 @@ impl Reseed {
                 }
                 Ok(answer)
             }
-            Request::List(page) => {
-                let listed = list(ports, page.next.as_ref(), page.most()?).await?;
-                let unreadable = listed.unreadable.iter().map(ToString::to_string);
-                let mut answer = json!({
-                    "jobs": listed.jobs.iter().map(shown).collect::<Vec<_>>(),
-                    "unreadable": unreadable.collect::<Vec<_>>(),
-                });
-                if let Some(next) = listed.next {
-                    answer["next"] = json!(next.to_string());
-                }
-                Ok(answer)
-            }
+            Request::List(page) => Ok(list(ports, page.next.as_ref(), page.most()?)
+                .await?
+                .answer()),
             Request::Pause(job) => Ok(shown(
                 &actions::request_stop(ports, &job.job_id, StopRequest::Pause).await?,
             )),

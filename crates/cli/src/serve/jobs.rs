@@ -115,18 +115,7 @@ impl Jobs {
                 Ok(shown(&actions::start(ports, &self.config, &start).await?))
             }
             Asked::Status(job) => self.status(&actions::find(ports, &job.job_id).await?).await,
-            Asked::List(page) => {
-                let listed = list(ports, page.next.as_ref(), page.most()?).await?;
-                let unreadable = listed.unreadable.iter().map(ToString::to_string);
-                let mut answer = json!({
-                    "jobs": listed.jobs.iter().map(shown).collect::<Vec<_>>(),
-                    "unreadable": unreadable.collect::<Vec<_>>(),
-                });
-                if let Some(next) = listed.next {
-                    answer["next"] = json!(next.to_string());
-                }
-                Ok(answer)
-            }
+            Asked::List(page) => Ok(list(ports, page.next.as_ref(), page.most()?).await?.answer()),
             Asked::Pause(job) => {
                 self.check_whose(&job.job_id).await?;
                 let stop = StopRequest::Pause;

@@ -1,5 +1,7 @@
 //! The jobs there are, a page at a time, the newest first.
 
+use serde_json::{Value, json};
+
 use crate::api::answer::JobAnswer;
 use crate::job::error::{JobError, JobStoreError};
 use crate::job::place::Place;
@@ -24,6 +26,20 @@ pub struct Listed {
     pub unreadable: Vec<JobStoreError>,
     /// Where the next page begins (behind it); nothing on the last one.
     pub next: Option<Place>,
+}
+
+impl Listed {
+    /// The answer of `list`: each job as `status` shows it, what cannot be read, and what the next page is asked with.
+    #[must_use]
+    pub fn answer(&self) -> Value {
+        let jobs: Vec<_> = self.jobs.iter().map(JobAnswer::from).collect();
+        let unreadable: Vec<_> = self.unreadable.iter().map(ToString::to_string).collect();
+        let mut answer = json!({ "jobs": jobs, "unreadable": unreadable });
+        if let Some(next) = &self.next {
+            answer["next"] = json!(next.to_string());
+        }
+        answer
+    }
 }
 
 /// A page of at most `most` jobs behind `after`; fewer if they are long. A job that was started or
