@@ -27,6 +27,10 @@ if consumer.startswith("http"):
         with open(sys.argv[4], encoding="utf-8") as file:
             return json.load(file)
 
+    # `cargo lambda watch` builds a function when it is first invoked: a message received before that would be visible
+    # again until it is done.
+    handler({"Records": []}, None)
+
 else:
     spec = importlib.util.spec_from_file_location("consumer", consumer)
     module = importlib.util.module_from_spec(spec)
@@ -59,11 +63,13 @@ while time.monotonic() - last < patience:
     ).get("Messages", [])
     if not received:
         continue
-    last, messages = time.monotonic(), messages + len(received)
     answer = handler({"Records": [as_lambda_tells(message) for message in received]}, None)
     failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
     if failed:
         sys.exit(f"the consumer failed at {failed}")
     entries = [{"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(received)]
-    sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
+    undeleted = sqs.delete_message_batch(QueueUrl=queue, Entries=entries).get("Failed")
+    if undeleted:
+        sys.exit(f"the queue keeps {undeleted}")
+    last, messages = time.monotonic(), messages + len(received)
 json.dump({"messages": messages, "present": present()}, sys.stdout)
