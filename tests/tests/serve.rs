@@ -6,7 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Event, NotificationConfiguration, QueueConfiguration,
+    VersioningConfiguration,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use e2e::history::create_bucket;
 use e2e::history::replayed::program;
@@ -56,7 +59,7 @@ fn wait_for(child: &mut Child) {
     std::thread::spawn(move || lines.for_each(drop));
 }
 
-async fn notify(stack: &Stack, queue_url: &str) {
+async fn notify(stack: &Stack, bucket: &str, queue_url: &str) {
     let arn = QueueAttributeName::QueueArn;
     let asked = stack.sqs.get_queue_attributes().queue_url(queue_url);
     let answer = asked.attribute_names(arn.clone()).send().await.unwrap();
@@ -69,7 +72,7 @@ async fn notify(stack: &Stack, queue_url: &str) {
     let configuration = NotificationConfiguration::builder().queue_configurations(queue);
     let put = stack.s3.put_bucket_notification_configuration();
     let put = put
-        .bucket(BUCKET)
+        .bucket(bucket)
         .notification_configuration(configuration.build());
     put.send().await.unwrap();
 }
@@ -81,7 +84,7 @@ async fn a_bucket_that_tells_a_queue_is_served_by_the_lines_of_the_readme() {
     let create = stack.sqs.create_queue().queue_name("served-changes");
     let changes = create.send().await.unwrap().queue_url.unwrap();
     create_bucket(&stack.s3, BUCKET).await.unwrap();
-    notify(&stack, &changes).await;
+    notify(&stack, BUCKET, &changes).await;
     let folder = tempfile::tempdir().unwrap();
 
     let mut newest = BTreeMap::new();
@@ -123,4 +126,77 @@ async fn a_bucket_that_tells_a_queue_is_served_by_the_lines_of_the_readme() {
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(files.contains("live.redb"), "{files:?}");
+}
+
+/// What `doctor --serve` says is not well; it fails only where something is wrong.
+fn examined(bucket: &str, events: &str, changes: &str, folder: &Path) -> BTreeMap<String, String> {
+    let output = Command::new(program().unwrap())
+        .args(["doctor", "--serve", "--json"])
+        .args(["--notifications-queue-url", changes])
+        .args(["--listen", "127.0.0.1:1", "--state"])
+        .arg(folder.join("none"))
+        .envs([
+            ("BUCKET_NAME", bucket),
+            ("QUEUE_URL", events),
+            ("LIVE_ORDER", "newest"),
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+    let findings = report["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let bad = findings.filter(|found| found["level"] != "ok");
+    let bad: BTreeMap<_, _> = bad
+        .map(|found| (text(&found["check"]), text(&found["level"])))
+        .collect();
+    let is_wrong = bad.values().any(|level| level == "wrong");
+    assert_eq!(output.status.code(), Some(i32::from(is_wrong)), "{report}");
+    assert!(!folder.join("none").exists(), "it only reads");
+    bad
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_serve_needs_is_looked_at_before_it_is_started() {
+    const EXAMINED: &str = "examined-for-serve";
+    let stack = Stack::connect(STACK).await.unwrap();
+    let events = stack.create_queue("examined").await.unwrap();
+    let create = stack.sqs.create_queue().queue_name("examined-changes");
+    let changes = create.send().await.unwrap().queue_url.unwrap();
+    create_bucket(&stack.s3, EXAMINED).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let examine = || examined(EXAMINED, &events, &changes, folder.path());
+    // It does not run, and the queues are as SQS makes them.
+    let usual: BTreeMap<String, String> = [
+        ("serve", "unchecked"),
+        ("entrance", "warning"),
+        ("notifications-dead-letters", "warning"),
+        ("queue-dead-letters", "warning"),
+        ("notifications", "wrong"),
+    ]
+    .map(|(check, level)| (check.to_owned(), level.to_owned()))
+    .into();
+    assert_eq!(examine(), usual);
+
+    notify(&stack, EXAMINED, &changes).await;
+    let mut with = usual;
+    with.remove("notifications");
+    assert_eq!(examine(), with);
+
+    let put = stack.s3.put_bucket_versioning().bucket(EXAMINED);
+    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended);
+    let put = put.versioning_configuration(suspended.build());
+    put.send().await.unwrap();
+    with.insert("versioning".to_owned(), "wrong".to_owned());
+    assert_eq!(examine(), with);
+
+    let delete = stack.sqs.delete_queue().queue_url(&events);
+    delete.send().await.unwrap();
+    with.insert("queue".to_owned(), "wrong".to_owned());
+    with.remove("queue-dead-letters");
+    let found = examine();
+    let is_other = |check: &str| check != "queue-sends";
+    let found: BTreeMap<_, _> = found.into_iter().filter(|(c, _)| is_other(c)).collect();
+    assert_eq!(found, with);
 }

@@ -1,4 +1,4 @@
-//! An object that is put, overwritten and deleted in the stack's bucket, and followed to a queue.
+//! An object that is put, overwritten and deleted in the bucket, and followed to a queue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::doctor::finding::Finding;
-use crate::stack::Stack;
 
 const CHECK: &str = "canary";
 
@@ -24,22 +23,32 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Seconds that SQS waits for messages.
 const WAIT: i32 = 5;
 
+/// Where an object is put.
+pub(super) struct Perch<'a> {
+    /// The bucket.
+    pub(super) bucket: &'a str,
+    /// What keys must begin with to be forwarded.
+    pub(super) prefix: &'a str,
+    /// What they must end with.
+    pub(super) suffix: &'a str,
+}
+
 /// Follows an object's three changes to the queue, and removes it for good.
-pub(super) async fn follow(config: &SdkConfig, stack: &Stack, queue_url: &str) -> Option<Finding> {
+pub(super) async fn follow(config: &SdkConfig, perch: Perch<'_>, queue_url: &str) -> Finding {
     let key = format!(
         "{}s3-sqs-bridge-canary/{:016x}{}",
-        stack.parameter("KeyPrefix"),
+        perch.prefix,
         fastrand::u64(..),
-        stack.parameter("KeySuffix")
+        perch.suffix
     );
     let canary = Canary {
         s3: sdk::s3(config),
         sqs: sdk::sqs(config),
-        bucket: stack.outputs.get("BucketName")?,
+        bucket: perch.bucket,
         queue_url,
         key,
     };
-    Some(match canary.live().await {
+    match canary.live().await {
         Ok(finding) => finding,
         Err(error) => Finding::wrong(
             CHECK,
@@ -47,7 +56,7 @@ pub(super) async fn follow(config: &SdkConfig, stack: &Stack, queue_url: &str) -
             "the canary needs s3:PutObject, s3:DeleteObject and s3:DeleteObjectVersion in the bucket, and a consumer's rights \
              on the queue (docs/policies/consumer.json)",
         ),
-    })
+    }
 }
 
 struct Canary<'a> {
@@ -197,7 +206,7 @@ impl Canary<'_> {
                     self.queue_url,
                     PATIENCE.as_secs()
                 ),
-                "is that the stack's queue, and does nobody else read it? Else see what is wrong above, and realtime's log",
+                "is that the queue that events go to, and does nobody else read it? Else see what is wrong above, and realtime's log",
             );
         }
         let order = changes

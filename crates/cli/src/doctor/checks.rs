@@ -4,11 +4,13 @@
 //! - [`source`]: the way of a change from the bucket to realtime; [`buffer`]: where it may wait
 //! - [`queue`]: where events go, and what becomes of those that nobody takes
 //! - [`hour`]: the last hour's metrics
+//! - [`served`]: what `serve` needs
 
 mod buffer;
 mod functions;
 mod hour;
 mod queue;
+pub(super) mod served;
 mod source;
 mod stack;
 #[cfg(test)]
@@ -19,7 +21,7 @@ use bridge_core::watched::NoAnswer;
 use crate::doctor::facts::{Attributes, Facts};
 use crate::doctor::finding::Finding;
 
-/// All of them.
+/// All of a stack.
 pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     let mut findings = stack::check(facts);
     findings.extend(functions::check(facts));

@@ -8,10 +8,10 @@ use crate::doctor::finding::{Finding, Level};
 use crate::numbers::count;
 use crate::paint::{BAD, BUSY, DOUBTFUL, GOOD, painted};
 
-/// What was found of a stack.
+/// What was found, and of what.
 pub(super) struct Told<'a> {
-    /// Its name.
-    pub(super) stack: &'a str,
+    /// The stack; `None` of `serve`.
+    pub(super) stack: Option<&'a str>,
     /// What was found.
     pub(super) findings: &'a [Finding],
 }
@@ -35,8 +35,12 @@ impl Told<'_> {
 
     /// One JSON object.
     pub(super) fn as_json(&self) -> Value {
+        let (what, name) = match self.stack {
+            Some(stack) => ("stack", json!(stack)),
+            None => ("serve", json!(true)),
+        };
         json!({
-            "stack": self.stack,
+            what: name,
             "wrong": self.number(Level::Wrong),
             "warnings": self.number(Level::Warning),
             "unchecked": self.number(Level::Unchecked),
@@ -69,8 +73,9 @@ impl Told<'_> {
         }
         let (wrong, warnings) = (self.number(Level::Wrong), self.number(Level::Warning));
         lines.push(format!(
-            "stack {}: {wrong} wrong, {}, {} not checked, {} ok",
-            self.stack,
+            "{}: {wrong} wrong, {}, {} not checked, {} ok",
+            self.stack
+                .map_or_else(|| "serve".to_owned(), |stack| format!("stack {stack}")),
             count(warnings as u64, "warning"),
             self.number(Level::Unchecked),
             self.number(Level::Ok),
@@ -92,7 +97,7 @@ mod tests {
         ];
         let told = |findings: &[Finding]| {
             let told = Told {
-                stack: "s",
+                stack: Some("s"),
                 findings,
             };
             (told.outcome(), told.as_text(), told.as_json())

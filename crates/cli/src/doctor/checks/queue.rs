@@ -10,15 +10,27 @@ use crate::numbers::{count, time};
 
 /// A consumer that is away for longer loses events; SQS's own default.
 /// Source: Amazon SQS API Reference, "`SetQueueAttributes`".
-const LEAST_KEPT: u64 = 4 * 24 * 3_600;
+pub(super) const LEAST_KEPT: u64 = 4 * 24 * 3_600;
+
+/// Of a stack's own queue, as the template makes it: the most that SQS keeps.
+const MOST_KEPT: u64 = 14 * 24 * 3_600;
+
+const DEAD_LETTERS: &str = "queue-dead-letters";
+
+const VISIBILITY: &str = "queue-visibility";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = match &facts.queue {
         Ok(queue) => {
             let mut findings = vec![kind(facts, queue)];
-            findings.extend(throughput(facts, queue));
+            findings.extend(throughput(url(facts), queue));
             findings.push(dead_letters(facts, queue));
-            findings.push(kept(facts, queue));
+            let wanted = if facts.has_own_queue() {
+                MOST_KEPT
+            } else {
+                LEAST_KEPT
+            };
+            findings.push(kept(url(facts), queue, wanted));
             findings.push(visibility(facts, queue));
             findings
         }
@@ -69,9 +81,9 @@ fn kind(facts: &Facts, queue: &Attributes) -> Finding {
 }
 
 /// A FIFO queue's limits, by group.
-fn throughput(facts: &Facts, queue: &Attributes) -> Option<Finding> {
+pub(super) fn throughput(url: &str, queue: &Attributes) -> Option<Finding> {
     const CHECK: &str = "queue-throughput";
-    if !is_fifo(url(facts)) {
+    if !is_fifo(url) {
         return None;
     }
     let (scope, limit) = (
@@ -91,28 +103,32 @@ fn throughput(facts: &Facts, queue: &Attributes) -> Option<Finding> {
         format!(
             "not in high throughput mode ({scope:?}, {limit:?}): 300 requests a second for all keys together"
         ),
-        set_attribute(url(facts), &wanted),
+        set_attribute(url, &wanted),
     ))
+}
+
+/// Whether a queue that is nobody's stack's gives up what a consumer cannot process.
+pub(super) fn dead_letters_of_others(queue: &Attributes) -> Finding {
+    match redrive(queue) {
+        Some((target, most)) => Finding::ok(
+            DEAD_LETTERS,
+            format!("after {} to {target}", count(most, "receive")),
+        ),
+        None => Finding::warning(
+            DEAD_LETTERS,
+            "your queue has no dead-letter queue: a message that the consumer cannot process stops its key until it is \
+             forgotten",
+            "give it a redrive policy: Amazon SQS Developer Guide, \"Dead-letter queues\"",
+        ),
+    }
 }
 
 /// What a consumer cannot process must leave the queue: else its group stands for ever.
 fn dead_letters(facts: &Facts, queue: &Attributes) -> Finding {
-    const CHECK: &str = "queue-dead-letters";
-    let redrive = redrive(queue);
     let Some(own) = &facts.dead_letters else {
-        return match redrive {
-            Some((target, most)) => Finding::ok(
-                CHECK,
-                format!("after {} to {target}", count(most, "receive")),
-            ),
-            None => Finding::warning(
-                CHECK,
-                "your queue has no dead-letter queue: a message that the consumer cannot process stops its key until it is \
-                 forgotten",
-                "give it a redrive policy: Amazon SQS Developer Guide, \"Dead-letter queues\"",
-            ),
-        };
+        return dead_letters_of_others(queue);
     };
+    let redrive = redrive(queue);
     let own = own.as_ref().ok();
     let expected = own.map_or("", |own| text(own, "QueueArn"));
     let most = facts
@@ -125,18 +141,18 @@ fn dead_letters(facts: &Facts, queue: &Attributes) -> Finding {
     let mend = format!("deploy again, or at once: {mend}");
     match redrive {
         None => Finding::wrong(
-            CHECK,
+            DEAD_LETTERS,
             "the queue has no redrive policy: a message that the consumer cannot process stops its key until it is \
              forgotten",
             mend,
         ),
         Some((target, _)) if own.is_some() && target != expected => Finding::wrong(
-            CHECK,
+            DEAD_LETTERS,
             format!("the queue gives messages up to {target}, not to {expected}"),
             mend,
         ),
         Some((_, found)) if found != most => Finding::warning(
-            CHECK,
+            DEAD_LETTERS,
             format!(
                 "the queue gives a message up after {}, MaxReceives is {most}",
                 count(found, "receive")
@@ -144,54 +160,57 @@ fn dead_letters(facts: &Facts, queue: &Attributes) -> Finding {
             mend,
         ),
         Some((target, found)) => Finding::ok(
-            CHECK,
+            DEAD_LETTERS,
             format!("after {} to {target}", count(found, "receive")),
         ),
     }
 }
 
-fn kept(facts: &Facts, queue: &Attributes) -> Finding {
+/// Whether messages are kept for `wanted` seconds.
+pub(super) fn kept(url: &str, queue: &Attributes, wanted: u64) -> Finding {
     const CHECK: &str = "queue-retention";
     let seconds = number(queue, "MessageRetentionPeriod");
     let kept = time(std::time::Duration::from_secs(seconds));
-    let wanted = if facts.has_own_queue() {
-        1_209_600
-    } else {
-        LEAST_KEPT
-    };
     if seconds >= wanted {
         return Finding::ok(CHECK, format!("messages are kept for {kept}"));
     }
     Finding::warning(
         CHECK,
         format!("messages are kept for {kept}: a consumer that is away for longer needs a reseed"),
-        set_attribute(url(facts), &json!({ "MessageRetentionPeriod": "1209600" })),
+        set_attribute(
+            url,
+            &json!({ "MessageRetentionPeriod": MOST_KEPT.to_string() }),
+        ),
     )
 }
 
 fn visibility(facts: &Facts, queue: &Attributes) -> Finding {
-    const CHECK: &str = "queue-visibility";
     let hidden = number(queue, "VisibilityTimeout");
     let asked = facts.stack.parameter("QueueVisibility");
     let is_changed = facts.has_own_queue() && !asked.is_empty() && asked != hidden.to_string();
-    if hidden == 0 {
+    if hidden > 0 && is_changed {
         return Finding::warning(
-            CHECK,
-            "a message that was received is given to others at once: each receive counts, and the dead-letter queue fills",
-            set_attribute(url(facts), &json!({ "VisibilityTimeout": "60" })),
-        );
-    }
-    if is_changed {
-        return Finding::warning(
-            CHECK,
+            VISIBILITY,
             format!("the queue hides a message for {hidden} s, QueueVisibility is {asked}"),
             set_attribute(url(facts), &json!({ "VisibilityTimeout": asked })),
         );
     }
-    Finding::ok(
-        CHECK,
-        format!("a message that was received is hidden for {hidden} s"),
-    )
+    hides(url(facts), queue)
+}
+
+/// Whether a message that was received is hidden from others at all.
+pub(super) fn hides(url: &str, queue: &Attributes) -> Finding {
+    match number(queue, "VisibilityTimeout") {
+        0 => Finding::warning(
+            VISIBILITY,
+            "a message that was received is given to others at once: each receive counts, and the dead-letter queue fills",
+            set_attribute(url, &json!({ "VisibilityTimeout": "60" })),
+        ),
+        hidden => Finding::ok(
+            VISIBILITY,
+            format!("a message that was received is hidden for {hidden} s"),
+        ),
+    }
 }
 
 /// What realtime could not deliver.

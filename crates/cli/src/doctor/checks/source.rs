@@ -64,7 +64,7 @@ fn entrance(facts: &Facts) -> Finding {
 }
 
 /// Whether a policy allows a service anything. What, the template's tests look at.
-fn lets_in(document: &str, service: &str) -> bool {
+pub(super) fn lets_in(document: &str, service: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(document) else {
         return false;
     };

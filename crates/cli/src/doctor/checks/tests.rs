@@ -1,5 +1,8 @@
 //! Each thing broken by itself is found, and nothing else is.
 
+mod functions;
+mod queues;
+
 use bridge_aws::request_error::RequestError;
 use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Timestamp;
@@ -231,145 +234,6 @@ fn finds(check: &str, level: Level, change: impl Fn(&mut Facts)) {
 }
 
 #[test]
-fn what_reseed_tells_of_itself_is_found() {
-    use Level::{Unchecked, Wrong};
-    for (check, level, place, told) in [
-        ("bucket", Wrong, "/bucket/status", "AccessDenied"),
-        ("versioning", Wrong, "/bucket/versioning", "suspended"),
-        ("notifications", Wrong, "/bucket/notifications", "nobody"),
-        (
-            "notifications",
-            Unchecked,
-            "/bucket/notifications",
-            "not checked: AccessDenied",
-        ),
-        ("reseed-queue", Wrong, "/queue/status", "AccessDenied"),
-        ("reseed-sends", Wrong, "/queue/send", "AccessDenied"),
-        ("jobs-index", Wrong, "/table/status", "AccessDenied"),
-        ("jobs-read", Wrong, "/table/read", "AccessDenied"),
-        ("jobs-write", Wrong, "/table/write", "AccessDenied"),
-        (
-            "continuation",
-            Wrong,
-            "/continuation/status",
-            "AccessDenied",
-        ),
-        ("events", Wrong, "/events/status", "AccessDenied"),
-        ("parking", Wrong, "/failureQueue/send", "AccessDenied"),
-        ("plans", Wrong, "/plans/status", "AccessDenied"),
-    ] {
-        finds(check, level, |facts| {
-            let health = facts.reseed.health.as_mut().unwrap();
-            *health.pointer_mut(place).unwrap() = json!(told);
-        });
-    }
-    finds("plans", Unchecked, |facts| facts.has_written = false);
-}
-
-#[test]
-fn each_queues_attributes_are_looked_at() {
-    use Level::{Warning, Wrong};
-    type Queue = fn(&mut Facts) -> &mut Answer;
-    let (queue, buffer): (Queue, Queue) = (|f| &mut f.queue, |f| &mut f.buffer);
-    let failures: Queue = |f| &mut f.on_failure;
-    let dead: Queue = |f| f.dead_letters.as_mut().unwrap();
-    for (check, level, of, name, value) in [
-        ("entrance", Wrong, buffer, "Policy", "{}"),
-        ("buffer-dead-letters", Wrong, buffer, "RedrivePolicy", ""),
-        (
-            "buffer-dead-letters",
-            Warning,
-            buffer,
-            "MessageRetentionPeriod",
-            "1209600",
-        ),
-        (
-            "buffer-visibility",
-            Wrong,
-            buffer,
-            "VisibilityTimeout",
-            "60",
-        ),
-        (
-            "buffer-visibility",
-            Warning,
-            buffer,
-            "VisibilityTimeout",
-            "360",
-        ),
-        (
-            "queue-throughput",
-            Warning,
-            queue,
-            "DeduplicationScope",
-            "queue",
-        ),
-        ("queue-dead-letters", Wrong, queue, "RedrivePolicy", ""),
-        (
-            "queue-retention",
-            Warning,
-            queue,
-            "MessageRetentionPeriod",
-            "3600",
-        ),
-        (
-            "queue-visibility",
-            Warning,
-            queue,
-            "VisibilityTimeout",
-            "30",
-        ),
-        (
-            "on-failure",
-            Warning,
-            failures,
-            "ApproximateNumberOfMessages",
-            "2",
-        ),
-        (
-            "dead-letters",
-            Warning,
-            dead,
-            "ApproximateNumberOfMessages",
-            "2",
-        ),
-    ] {
-        finds(check, level, |facts| set(of(facts), name, value));
-    }
-}
-
-#[test]
-fn a_function_that_does_not_answer_says_what_to_do() {
-    use Level::{Unchecked, Warning, Wrong};
-    for (level, kind, message) in [
-        (Wrong, "Runtime.InvalidEntrypoint", "exec format error"),
-        (Wrong, "BadConfiguration", "ORDER: found \"x\""),
-        (Wrong, "Unhealthy", "no queue"),
-        (Wrong, "Sandbox.Timedout", "too long"),
-        (Warning, "Held", "by a job"),
-    ] {
-        finds("realtime-health", level, |facts| {
-            facts.realtime.health = failed(kind, message);
-        });
-    }
-    for (level, code) in [
-        (Unchecked, "AccessDeniedException"),
-        (Wrong, "TooManyRequestsException"),
-    ] {
-        finds("realtime-health", level, |facts| {
-            facts.realtime.health = Err(Unanswered::Request(RequestError {
-                code: code.to_owned(),
-                message: String::new(),
-                kind: FailureKind::Permanent,
-            }));
-        });
-    }
-    finds("stopped-keys", Wrong, |facts| {
-        facts.realtime.health = Ok(json!({ "status": "ok", "stoppedKeys": ["b/k"] }));
-    });
-}
-
-#[test]
 fn the_rest_of_a_stack_is_looked_at() {
     use Level::{Unchecked, Warning, Wrong};
     type Change = fn(&mut Facts);
@@ -422,31 +286,6 @@ fn of(function: &mut Function) -> &mut Configuration {
 }
 
 #[test]
-fn the_kind_of_the_queue_must_fit_what_is_asked_of_it() {
-    for (url, order, live, is_well) in [
-        ("https://sqs.x/1/q.fifo", "key", "exact", true),
-        ("https://sqs.x/1/q.fifo", "none", "notified", false),
-        ("https://sqs.x/1/q.fifo", "bucket", "exact", false),
-        ("https://sqs.x/1/q", "", "notified", true),
-        ("https://sqs.x/1/q", "none", "notified", true),
-        ("https://sqs.x/1/q", "key", "notified", false),
-        ("https://sqs.x/1/q", "", "newest", false),
-    ] {
-        let mut facts = well();
-        parameter(&mut facts, "Order", order);
-        parameter(&mut facts, "LiveOrder", live);
-        facts
-            .stack
-            .outputs
-            .insert("QueueUrl".to_owned(), url.to_owned());
-        let kind = if url.ends_with("fifo") { "true" } else { "" };
-        set(&mut facts.queue, "FifoQueue", kind);
-        let is_wrong = found(&facts).contains(&("queue", Level::Wrong));
-        assert_eq!(is_wrong, !is_well, "{url} {order} {live}");
-    }
-}
-
-#[test]
 fn a_mapping_may_be_disabled_while_a_job_holds_live_changes_back() {
     let mut facts = well();
     facts.mappings.as_mut().unwrap()[0].state = "Disabled".to_owned();
@@ -478,15 +317,4 @@ fn no_data_is_said_and_is_nothing_wrong() {
     assert_eq!(found(&facts), [("sweep", Level::Warning)]);
     facts.now = Timestamp(60_000);
     assert_eq!(found(&facts), [], "it was just deployed");
-}
-
-#[test]
-fn the_processor_is_what_an_unfit_program_is_told_of() {
-    let mut facts = well();
-    facts.realtime.health = failed("Runtime.InvalidEntrypoint", "fork/exec: exec format error");
-    let findings = all(&facts);
-    let found = findings
-        .iter()
-        .find(|found| found.check == "realtime-health");
-    assert!(found.unwrap().advice.contains("cargo xtask architecture"));
 }
