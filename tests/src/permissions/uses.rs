@@ -91,6 +91,8 @@ pub async fn use_realtime(stand_in: &StandIn, run: Realtime, role: &Role) -> any
         Realtime::Health => {
             let answer = session.ask(json!({ "action": "health" })).await?;
             ensure!(answer["status"] == "ok", "{answer}");
+            let history = answer.get("history");
+            ensure!(history.is_none_or(|history| history == "ok"), "{answer}");
         }
         Realtime::Change => {
             let answer = session

@@ -1,6 +1,7 @@
 //! What operators ask of the function: how it is, and to let a key go on.
 
 use crate::live::exact::go_on::Refused;
+use crate::notification::buckets::Buckets;
 use crate::queue::error::SendError;
 use crate::queue::permission::may_send;
 use crate::queue::port::Queue;
@@ -8,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::realtime::error::ForwardError;
+use crate::realtime::exact::ExactPorts;
 use crate::realtime::forwarder::Forwarder;
 use crate::realtime::gate::HEALTH_BUDGET;
 use crate::realtime::invocation::Invocation;
@@ -75,8 +77,24 @@ impl<Q: Queue> Forwarder<Q> {
             if !stopped.is_empty() {
                 answer["stoppedKeys"] = json!(stopped);
             }
+            answer["history"] = json!(self.history(ports).await);
         }
         Ok(answer)
+    }
+
+    /// Whether the bucket answers what `exact` reads of it, where it is known by name.
+    async fn history(&self, ports: &ExactPorts) -> String {
+        let Buckets::Named(name) = &self.buckets else {
+            return "not checked: no single bucket is named".to_owned();
+        };
+        let bucket = (ports.lister)(name);
+        if let Err(error) = bucket.list(&self.config.key_prefix, None).await {
+            return format!("listing {name}: {error}");
+        }
+        match (ports.watched)(name).versioning().await {
+            Ok(_) => "ok".to_owned(),
+            Err(none) => format!("asking {name} for its versioning: {}", none.reason),
+        }
     }
 
     async fn go_on(

@@ -20,7 +20,7 @@ use crate::text::brief;
 /// Forwards changes to one queue.
 pub struct Forwarder<Q> {
     pub(super) config: Config,
-    buckets: Buckets,
+    pub(super) buckets: Buckets,
     pub(super) gate: Gate,
     pub(super) sender: Sender<Q>,
 }

@@ -96,7 +96,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         });
     }
     findings.extend(stream(facts));
-    findings.extend(facts.realtime.health.as_ref().ok().and_then(stopped));
+    let health = facts.realtime.health.as_ref().ok();
+    findings.extend(health.and_then(stopped));
+    findings.extend(health.and_then(history));
     findings
 }
 
@@ -277,6 +279,18 @@ fn order(word: &str, queue_url: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     parse_order(word, queue_url).map(drop)
+}
+
+/// Whether realtime may read what `LiveOrder` `exact` sends. A stack of an older version does not tell.
+fn history(health: &Value) -> Option<Finding> {
+    const CHECK: &str = "realtime-history";
+    let advice = "let the function's role s3:ListBucketVersions and s3:GetBucketVersioning on the bucket: else nothing of \
+                  LiveOrder exact is sent";
+    Some(match health.get("history")?.as_str()? {
+        "ok" => Finding::ok(CHECK, "the bucket may be read"),
+        told if told.starts_with("not checked") => Finding::unchecked(CHECK, told, advice),
+        told => Finding::wrong(CHECK, told, advice),
+    })
 }
 
 /// Keys of `LiveOrder` `exact` that wait for an operator.
