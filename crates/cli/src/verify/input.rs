@@ -9,8 +9,10 @@ use flate2::bufread::MultiGzDecoder;
 /// Bytes read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// The longest line: an answer of SQS with ten messages of 1 MiB, all of it escaped twice, is shorter.
-const MOST_LINE: usize = 64 * 1024 * 1024;
+/// The longest line. SQS hands over 1 MiB of texts in one answer at most, ten messages or one, and JSON may write each
+/// byte of them as six (`\u003c`); receipts and ids come to some kilobytes more.
+/// Source: Amazon SQS API Reference, "`ReceiveMessage`".
+pub(super) const MOST_LINE: usize = 8 * 1024 * 1024;
 
 /// How a gzip file begins. Source: RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
@@ -127,6 +129,19 @@ mod tests {
         }
         let parts = [gzip("a\nb"), gzip("c\n")].concat();
         assert_eq!(lines(parts).unwrap(), ["a", "bc"]);
+    }
+
+    #[test]
+    fn a_line_is_read_up_to_its_longest_and_one_that_is_longer_keeps_no_memory() {
+        let longest = "x".repeat(MOST_LINE - 1) + "\n";
+        for (text, is_line) in [(longest.clone(), true), ("x".to_owned() + &longest, false)] {
+            let mut file = unpack(Box::new(io::Cursor::new(text + "next"))).unwrap();
+            let mut line = Vec::new();
+            let first = next(&mut *file, &mut line).unwrap();
+            assert_eq!(matches!(first, Next::Line), is_line);
+            assert!(matches!(next(&mut *file, &mut line).unwrap(), Next::Line));
+            assert!(line == b"next" && line.capacity() <= BUFFER);
+        }
     }
 
     #[test]

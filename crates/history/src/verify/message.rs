@@ -59,6 +59,29 @@ const OF_EMPTY_ANSWERS: [&str; 4] = [
 /// Envelopes in each other, at most: a receive answer, a message, a body.
 const MOST_ENVELOPES: usize = 4;
 
+/// Objects and arrays of a line that are read, and values. A message of 1 MiB holds some 1,500 records, which are 12,000
+/// objects; what is made of a hostile one in memory is a hundred times its text.
+const MOST_CONTAINERS: usize = 1 << 16;
+const MOST_VALUES: usize = 1 << 19;
+
+/// Whether the JSON of a text would take too much memory.
+fn is_too_much(text: &[u8]) -> bool {
+    let (mut containers, mut values) = (0, 0);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => containers += 1,
+            b',' => values += 1,
+            _ => {}
+        }
+    }
+    containers > MOST_CONTAINERS || values > MOST_VALUES
+}
+
 impl Line {
     /// `is_replayed`: whether a message attribute says that a reseed sent it.
     fn read(&mut self, text: &[u8], is_replayed: bool, depth: usize) -> Result<(), String> {
@@ -66,6 +89,11 @@ impl Line {
             let time_is_listed = event.source == Source::Reseed;
             self.event(event, time_is_listed);
             return Ok(());
+        }
+        if is_too_much(text) {
+            return Err(format!(
+                "it has more parts than any message: {MOST_CONTAINERS} objects and arrays and {MOST_VALUES} values are read"
+            ));
         }
         let value: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
         if depth == MOST_ENVELOPES {
@@ -284,6 +312,38 @@ mod tests {
             let found = read_line(line.as_bytes());
             assert_eq!((found.told.len(), found.unreadable.len()), (0, 0), "{line}");
         }
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_not_read_and_the_largest_message_is() {
+        let many = |part: &str, count| format!("[{}]", vec![part; count].join(","));
+        for text in [
+            many("0", MOST_VALUES + 2),
+            many("{\"\":0}", MOST_CONTAINERS),
+            many("[]", MOST_CONTAINERS),
+        ] {
+            // As a line, and as a message's text.
+            for line in [text.clone(), json!({ "Body": text }).to_string()] {
+                let found = read_line(line.as_bytes());
+                assert!(
+                    found.unreadable[0].contains("more parts"),
+                    "{:?}",
+                    found.unreadable
+                );
+            }
+        }
+        let event = Event {
+            key: ",{[\"\\".repeat(200),
+            ..event()
+        };
+        let s3 = body(&event, Format::S3, "eu-west-1");
+        let mut document: Value = serde_json::from_str(&s3).unwrap();
+        let record = document["Records"][0].clone();
+        let count = (1 << 20) / record.to_string().len();
+        document["Records"] = vec![record; count].into();
+        let messages = json!({ "Messages": [{ "Body": document.to_string() }] });
+        let found = read_line(messages.to_string().as_bytes());
+        assert_eq!((found.told.len(), found.unreadable.len()), (count, 0));
     }
 
     #[test]
