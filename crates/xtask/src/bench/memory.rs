@@ -7,41 +7,28 @@ use serde_json::Value;
 
 use super::Programs;
 use super::cases::{State, per, reseed, start};
-use super::measure::measure;
+use super::measure::{Measured, measure};
 use super::page::Page;
+use super::server::Server;
 use crate::run::say;
 
 /// Scan and merge of ever larger buckets, events thrown away.
 pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
     say("memory");
-    page.table(
-        "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)",
-        &["versions", "peak memory", "CPU an event", "seconds"],
-    );
-    for versions in sizes {
-        let server = start(programs, "hashed", *versions, &[])?;
+    let title = "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)";
+    table(programs, page, (title, "versions"), sizes, |server| {
         let arguments = ["--out", "/dev/null", "--memory", "256"];
-        let (measured, end) = reseed(programs, &server, &arguments)?;
-        ensure!(end["checkpoint"] == *versions, "{end}");
-        page.row(&[
-            versions.to_string(),
-            format!("{:.0} MiB", measured.peak_mib),
-            format!("{:.2} µs", per(measured.cpu, *versions)),
-            format!("{:.0}", measured.seconds),
-        ]);
-    }
-    Ok(())
+        let (measured, end) = reseed(programs, server, &arguments)?;
+        Ok((measured, end["checkpoint"].clone()))
+    })
 }
 
 /// As many events against as many versions, piped from a reseed into `verify`.
 pub(super) fn verify(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
     say("verify");
-    page.table(
-        "A copy against its bucket (`reseed --out - | verify --events -`): `verify` alone, but for the seconds",
-        &["events and versions", "peak memory", "CPU an event", "seconds"],
-    );
-    for versions in sizes {
-        let server = start(programs, "hashed", *versions, &[])?;
+    let title = "A copy against its bucket (`reseed --out - | verify --events -`): `verify` alone, but for the seconds";
+    let what = (title, "events and versions");
+    table(programs, page, what, sizes, |server| {
         let (sending, comparing) = (State::new("verify-from")?, State::new("verify-to")?);
         let program = programs.target.join("s3-sqs-bridge");
         let mut reseed = Command::new(&program);
@@ -60,7 +47,23 @@ pub(super) fn verify(programs: &Programs, page: &mut Page, sizes: &[u64]) -> any
         let measured = measured?;
         ensure!(ended.success(), "the reseed failed ({ended})");
         let end: Value = serde_json::from_str(&measured.output)?;
-        ensure!(end["compared"] == *versions, "{end}");
+        Ok((measured, end["compared"].clone()))
+    })
+}
+
+/// A row for each size, of what `run` took. It answers how many versions it worked on, too.
+fn table(
+    programs: &Programs,
+    page: &mut Page,
+    (title, counted): (&str, &str),
+    sizes: &[u64],
+    run: impl Fn(&Server) -> anyhow::Result<(Measured, Value)>,
+) -> anyhow::Result<()> {
+    page.table(title, &[counted, "peak memory", "CPU an event", "seconds"]);
+    for versions in sizes {
+        let server = start(programs, "hashed", *versions, &[])?;
+        let (measured, done) = run(&server)?;
+        ensure!(done == *versions, "{done} of {versions}");
         page.row(&[
             versions.to_string(),
             format!("{:.0} MiB", measured.peak_mib),
