@@ -75,6 +75,8 @@ enum Use {
     RedriveDeadLetters,
     Consume,
     Replay,
+    Verify,
+    Heal,
 }
 
 /// A policy of the docs for the stand-in.
@@ -84,15 +86,22 @@ fn policy(stand_in: &StandIn, name: &str) -> PolicyDocument {
         env!("CARGO_MANIFEST_DIR")
     );
     let mut text = std::fs::read_to_string(path).unwrap();
+    let (stack, table) = (
+        &stand_in.names["AWS::StackName"],
+        stand_in.names.get("LiveTable"),
+    );
+    let queue = match name {
+        "verifier" => "buffer", // a standard one
+        _ => "events.fifo",
+    };
     for (blank, filled) in [
         ("REGION", REGION),
         ("ACCOUNT", ACCOUNT),
-        ("STACK", &stand_in.names["AWS::StackName"]),
+        ("STACK", stack),
         ("BUCKET", &stand_in.names["Bucket"]),
-        (
-            "QUEUE",
-            &format!("{}-events.fifo", stand_in.names["AWS::StackName"]),
-        ),
+        ("HEALED", &format!("{stack}-events.fifo")),
+        ("TABLE", table.map_or("", String::as_str)),
+        ("QUEUE", &format!("{stack}-{queue}")),
     ] {
         text = text.replace(blank, filled);
     }
@@ -201,6 +210,39 @@ async fn act(stand_in: &StandIn, done: Use, role: &Role) -> anyhow::Result<()> {
             ];
             command_line(stand_in, role, &arguments)?;
         }
+        Use::Verify => verify(stand_in, role).await?,
+        Use::Heal => heal(stand_in, role).await?,
+    }
+    Ok(())
+}
+
+/// Reads a standard queue, which must hold all of its messages afterwards, then none.
+async fn verify(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
+    let (names, folder) = (&stand_in.names, tempfile::tempdir()?);
+    let copy = folder.path().join("copy");
+    let copy = copy.to_str().context("a path that is no text")?;
+    let url = &names["BufferQueue"];
+    stand_in.sqs.purge_queue().queue_url(url).send().await?;
+    let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#;
+    let send = stand_in.sqs.send_message().queue_url(url);
+    send.message_body(test).send().await?;
+    // Nothing of the bucket is asked for.
+    let of_what = [
+        "--bucket",
+        &names["Bucket"],
+        "--prefix",
+        "none/",
+        "--queue-url",
+        url,
+    ];
+    for (ending, ended) in [
+        (&["--keep"][..], "1 messages read and put back"),
+        (&["--delete", "--copy", copy], "1 messages read and deleted"),
+    ] {
+        let words = [&["verify"], &of_what[..], ending].concat();
+        let said = command_line(stand_in, role, &words)?;
+        let is_as_it_must_be = said.contains(ended) && !said.contains("could not be");
+        ensure!(is_as_it_must_be, "{said}");
     }
     Ok(())
 }
@@ -232,6 +274,37 @@ async fn consume(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     ensure!(output.status.success() && said.trim() == "1", "{said}");
+    Ok(())
+}
+
+/// Heals the bucket's only key under its claim, which nobody holds afterwards: it can be done again at once.
+async fn heal(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
+    let (names, url) = (&stand_in.names, &stand_in.names["Queue"]);
+    stand_in.sqs.purge_queue().queue_url(url).send().await?;
+    let mut command = Command::new(program()?);
+    command.args([
+        "verify",
+        "--events",
+        "/dev/null",
+        "--bucket",
+        &names["Bucket"],
+    ]);
+    command.args(["--heal", url, "--live-table", &names["LiveTable"]]);
+    let environment = stand_in.judge.environment(&role.credentials);
+    let output = command.env_clear().envs(environment).output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let is_healed = said.contains("1 keys are healed with 2 events");
+    // The comparison's end: something was missing.
+    ensure!(is_healed && output.status.code() == Some(1), "{said}");
+    let receive = stand_in.sqs.receive_message().queue_url(url);
+    let received = receive.max_number_of_messages(10).send().await?;
+    let events = received.messages().iter().filter_map(|message| {
+        let event: serde_json::Value = serde_json::from_str(message.body()?).ok()?;
+        Some(event["eventName"].as_str()?.to_owned())
+    });
+    let events: Vec<_> = events.collect();
+    let expected = ["ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"];
+    ensure!(events == expected, "{events:?}");
     Ok(())
 }
 
@@ -270,4 +343,17 @@ async fn a_consumer_and_who_replays_by_the_command_line_need_all_of_their_polici
     put.key("1").send().await.unwrap();
     prove_policy(&stand_in, "replayer", &[Use::Replay], &[]).await;
     prove_policy(&stand_in, "consumer", &[Use::Consume], NOT_CONSUMERS).await;
+}
+
+#[tokio::test]
+async fn who_compares_a_queue_with_a_bucket_needs_all_of_the_policy() {
+    let stand_in = StandIn::make("proved", &[("LiveOrder", "exact")])
+        .await
+        .unwrap();
+    let (s3, bucket) = (&stand_in.s3, &stand_in.names["Bucket"]);
+    let put = s3.put_object().bucket(bucket).key("1");
+    put.send().await.unwrap();
+    let delete = s3.delete_object().bucket(bucket).key("1");
+    delete.send().await.unwrap();
+    prove_policy(&stand_in, "verifier", &[Use::Verify, Use::Heal], &[]).await;
 }

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Redrive(RedriveArguments),
     /// Compare what a consumer got with what the bucket has: missing, unknown, repeated, out of order, changed
     ///
-    /// Nothing is sent or changed. Credentials as for `reseed`. Exit codes: 0 nothing is wrong, 1 something is, or
+    /// Nothing is sent or changed, but by `--heal` and `--delete`. Credentials as for `reseed`. Exit codes: 0 nothing is wrong, 1 something is, or
     /// a side could not be read, 2 wrong usage or configuration, 3 interrupted.
     #[command(after_help = VERIFY)]
     Verify(Box<VerifyArguments>),
@@ -114,7 +114,10 @@ Examples:
 const VERIFY: &str = "\
 Examples:
   s3-sqs-bridge verify --bucket ledger --events got.jsonl
-  zcat got.jsonl.gz | s3-sqs-bridge verify --bucket ledger --events - --json";
+  zcat got.jsonl.gz | s3-sqs-bridge verify --bucket ledger --events - --json
+  s3-sqs-bridge verify --bucket ledger --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/proof --keep
+  s3-sqs-bridge verify --bucket ledger --queue-url QUEUE_URL --delete --copy got.jsonl
+  s3-sqs-bridge verify --bucket ledger --events got.jsonl --heal QUEUE_URL --live-table LIVE_TABLE_NAME";
 
 const SERVE: &str = "\
 Examples:

@@ -19,7 +19,7 @@ mod live;
 mod memory;
 mod notifications;
 pub(crate) mod options;
-mod queue_client;
+pub(crate) mod queue_client;
 mod queue_source;
 mod ready;
 mod receiving;

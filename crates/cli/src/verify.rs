@@ -1,26 +1,33 @@
 //! `verify`: what a consumer got, against what the bucket has.
 //!
 //! - [`options`]: its options
-//! - [`input`]: the consumer's file; [`listed`]: the bucket, or a plan; [`work`]: where both lie meanwhile
-//! - [`scope`]: what is compared; [`told`]: how the end is told; [`heal`]: what is missing, sent again
+//! - [`input`]: the consumer's file; [`queue`]: a queue, made into one; [`listed`]: the bucket, or a plan; [`work`]: where
+//!   both lie meanwhile
+//! - [`scope`]: what is compared; [`told`]: how the end is told
+//! - [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a live stream, where each key is [`claimed`]
 
+mod claimed;
 mod heal;
 mod input;
 mod listed;
+mod live_table;
 pub(crate) mod options;
+mod queue;
 mod scope;
 mod told;
 mod work;
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufRead, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use bridge_core::config::check_queue_url;
-use bridge_history::id::JobId;
 use bridge_history::verify::compare::compare;
 use bridge_history::verify::heal::note_gap;
 use bridge_history::verify::report::{Finding, Findings};
+use bridge_history::verify::scope::Scope;
 use bridge_history::verify::scratch::Scratch;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::scratch::LocalScratch;
@@ -38,52 +45,121 @@ use crate::{Outcome, Usage, tell};
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps a side from being read.
 pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow::Result<Outcome> {
-    let stop = stop_on_interrupt(|| {})?;
-    let (end, healing) = tokio::select! {
-        done = compare_and_choose(account, &arguments) => done?,
-        () = stop.cancelled() => {
-            tell("interrupted: nothing was changed, and nothing is known; run it again");
-            return Ok(Outcome::Interrupted);
+    let is_queue = arguments.queue_url.is_some();
+    let stop = stop_on_interrupt(move || {
+        if is_queue {
+            tell("interrupted: waiting for what the queue was asked for; once more ends at once");
+        }
+    })?;
+    let interrupted = || {
+        tell("interrupted: nothing was changed, and nothing is known; run it again");
+        Ok(Outcome::Interrupted)
+    };
+    let prepared = stop.run_until_cancelled(Box::pin(Prepared::of(account, &arguments)));
+    let Some(prepared) = prepared.await else {
+        return interrupted();
+    };
+    let mut prepared = prepared?;
+    let file = match (prepared.file.take(), &arguments.queue_url) {
+        (Some(file), _) => file,
+        (None, url) => {
+            // It has an orderly end of its own.
+            let (url, folder) = (url.as_deref().unwrap_or_default(), prepared.work.path());
+            let got = queue::read(account, url, &arguments, folder, &stop).await?;
+            let Some(got) = got else {
+                return Ok(Outcome::Interrupted);
+            };
+            prepared.scope.has_order = got.has_order;
+            open(&got.path).await?
         }
     };
-    let Some(job) = healing else {
+    let done = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
+    let Some(done) = done.await else {
+        return interrupted();
+    };
+    let compared = done?;
+    let Some(url) = &arguments.heal else {
+        return Ok(compared.end);
+    };
+    if let Some(table) = live_table::name(&arguments) {
+        let config = account.load().await;
+        let to = (url.as_str(), table.as_str());
+        // So has this.
+        return compared.heal_claimed(to, &arguments, &config, &stop).await;
+    }
+    let end = compared.end;
+    let healing = stop.run_until_cancelled(compared.heal(url, &arguments));
+    let Some(healing) = healing.await else {
+        return interrupted();
+    };
+    let Some(job) = healing? else {
         return Ok(end);
     };
-    // It has an orderly end of its own.
+    // And this.
     Ok(match heal::resume(account, &job, &arguments).await? {
         Outcome::Done => end,
         healed => healed,
     })
 }
 
-/// What came of the comparison, and the job that heals, if one is needed.
-async fn compare_and_choose(
-    account: &Account,
-    arguments: &VerifyArguments,
-) -> anyhow::Result<(Outcome, Option<JobId>)> {
-    let compared = compare_all(account, arguments).await?;
-    let end = compared.end;
-    let healing = match &arguments.heal {
-        Some(url) => compared.heal(url, arguments).await?,
-        None => None,
-    };
-    Ok((end, healing))
+/// What is known to be right before anything is read.
+struct Prepared {
+    listed: Listed,
+    scope: Scope,
+    work: Work,
+    /// Of `--events`.
+    file: Option<Box<dyn BufRead + Send>>,
+    /// For all that is wrong.
+    findings: Option<File>,
 }
 
-async fn compare_all(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Compared> {
-    if let Some(url) = &arguments.heal {
-        check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
-    }
-    let listed = Listed::of(account, arguments).await?;
-    let scope = scope::of(arguments, &listed);
-    let work = Work::new(arguments.state.as_deref())?;
-    let path = arguments.events.clone();
+/// Opens the consumer's file.
+async fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Usage> {
+    let path = path.to_owned();
     // A pipe is open when something comes.
     let file = aside(move || input::open(&path)).await;
-    let file = file.map_err(|e| Usage(e.to_string()))?;
-    let sink = arguments.findings.as_deref().map(told::file).transpose()?;
-    listed.ask_first(account, &scope.filter.prefix).await?;
+    file.map_err(|e| Usage(e.to_string()))
+}
 
+impl Prepared {
+    async fn of(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Self> {
+        if let Some(url) = &arguments.heal {
+            check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
+        }
+        if let Some(table) = live_table::name(arguments) {
+            live_table::ask_first(&table, &account.open("table").await?).await?;
+        }
+        let listed = Listed::of(account, arguments).await?;
+        let scope = scope::of(arguments, &listed);
+        let work = Work::new(arguments.state.as_deref())?;
+        let file = match &arguments.events {
+            Some(path) => Some(open(path).await?),
+            None => None,
+        };
+        let findings = arguments.findings.as_deref().map(told::file).transpose()?;
+        listed.ask_first(account, &scope.filter.prefix).await?;
+        Ok(Self {
+            listed,
+            scope,
+            work,
+            file,
+            findings,
+        })
+    }
+}
+
+async fn compare_all(
+    prepared: Prepared,
+    file: Box<dyn BufRead + Send>,
+    arguments: &VerifyArguments,
+) -> anyhow::Result<Compared> {
+    let Prepared {
+        listed,
+        scope,
+        work,
+        findings: sink,
+        ..
+    } = prepared;
     let memory = arguments.memory * 1024 * 1024;
     let scratch: Arc<dyn Scratch> = Arc::new(LocalScratch::new(work.path().to_owned()));
     let mut sorter = Sorter::new(Arc::clone(&scratch), memory, 0);
@@ -103,7 +179,7 @@ async fn compare_all(account: &Account, arguments: &VerifyArguments) -> anyhow::
         sorter.rest()?;
         Ok((sorter, findings))
     });
-    let (sorter, findings) = taken.await.context("reading --events")?;
+    let (sorter, findings) = taken.await.context("reading what the consumer got")?;
     tell(&format!(
         "{} events in {} lines",
         findings.report.events, findings.report.lines

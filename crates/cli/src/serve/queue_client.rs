@@ -1,16 +1,19 @@
-//! What is asked of the queue of notifications.
+//! What is asked of a queue whose messages are received: that of notifications, and one that is compared (`verify`).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Builder;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder as Receive;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Visibility,
-    DeleteMessageBatchRequestEntry as Delete, MessageSystemAttributeName as System,
+    DeleteMessageBatchRequestEntry as Delete, Message, MessageSystemAttributeName as System,
     QueueAttributeName,
 };
 use bridge_aws::request_error::RequestError;
+use tokio::time::sleep;
 
 /// Messages that one request hands over, at most.
 /// Source: Amazon SQS API Reference, "`ReceiveMessage`", as the next two.
@@ -25,6 +28,12 @@ const WAIT: i32 = 20;
 /// The longest that such a request may take.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often deleting is tried.
+const DELETE_ATTEMPTS: u32 = 4;
+
+/// Between two attempts to delete.
+const DELETE_PAUSE: Duration = Duration::from_millis(200);
+
 /// A message that was handed over.
 pub(crate) struct Taken {
     /// The queue's name of it.
@@ -37,7 +46,7 @@ pub(crate) struct Taken {
     pub receives: Option<String>,
 }
 
-/// A queue of notifications.
+/// A queue whose messages are received.
 #[derive(Clone)]
 pub(crate) struct NotificationQueue {
     client: Client,
@@ -55,20 +64,9 @@ impl NotificationQueue {
     /// # Errors
     /// The queue's.
     pub(crate) async fn receive(&self, most: u16, hidden: i32) -> Result<Vec<Taken>, RequestError> {
-        let longer = TimeoutConfig::builder().operation_attempt_timeout(RECEIVE_TIMEOUT);
-        let request = self.client.receive_message();
-        let answer = request
-            .queue_url(&self.url)
-            .max_number_of_messages(i32::from(most))
-            .wait_time_seconds(WAIT)
-            .visibility_timeout(hidden)
-            .message_system_attribute_names(System::ApproximateReceiveCount)
-            .customize()
-            .config_override(Builder::new().timeout_config(longer.build()))
-            .send()
-            .await
-            .map_err(|error| RequestError::of(&error))?;
-        let messages = answer.messages.unwrap_or_default().into_iter();
+        let request = self.request(most, hidden).wait_time_seconds(WAIT);
+        let request = request.message_system_attribute_names(System::ApproximateReceiveCount);
+        let messages = received(request).await?.into_iter();
         let taken = messages.map(|message| Taken {
             receives: message
                 .attributes
@@ -78,6 +76,27 @@ impl NotificationQueue {
             receipt: message.receipt_handle.unwrap_or_default(),
         });
         Ok(taken.collect())
+    }
+
+    /// The same for `wait` seconds at most; messages with all that the queue knows of them.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub(crate) async fn receive_whole(
+        &self,
+        hidden: i32,
+        wait: i32,
+    ) -> Result<Vec<Message>, RequestError> {
+        let request = self.request(MOST_RECEIVED, hidden).wait_time_seconds(wait);
+        let request = request.message_attribute_names("All");
+        received(request.message_system_attribute_names(System::All)).await
+    }
+
+    fn request(&self, most: u16, hidden: i32) -> Receive {
+        let request = self.client.receive_message().queue_url(&self.url);
+        request
+            .max_number_of_messages(i32::from(most))
+            .visibility_timeout(hidden)
     }
 
     /// Hides messages for so many seconds from now, [`MOST_RECEIVED`] at most.
@@ -107,7 +126,7 @@ impl NotificationQueue {
     ///
     /// # Errors
     /// The queue's.
-    pub(crate) async fn delete(&self, receipts: &[&str]) -> Result<Vec<usize>, RequestError> {
+    async fn delete(&self, receipts: &[&str]) -> Result<Vec<usize>, RequestError> {
         let entries = receipts.iter().enumerate().map(|(index, receipt)| {
             Delete::builder()
                 .id(index.to_string())
@@ -123,18 +142,46 @@ impl NotificationQueue {
         Ok(failed.filter_map(|entry| entry.id.parse().ok()).collect())
     }
 
+    /// Deletes messages, [`MOST_RECEIVED`] at most, and tries so more than once. Answers how many may still be there.
+    pub(crate) async fn delete_all(&self, receipts: &[impl AsRef<str>]) -> usize {
+        let mut receipts: Vec<_> = receipts.iter().map(AsRef::as_ref).collect();
+        for attempt in 1..=DELETE_ATTEMPTS {
+            match self.delete(&receipts).await {
+                Ok(left) if left.is_empty() => return 0,
+                Ok(left) => {
+                    let still = left.iter().filter_map(|place| receipts.get(*place));
+                    receipts = still.copied().collect();
+                }
+                Err(error) => tracing::warn!(%error, attempt, "deleting messages"),
+            }
+            sleep(DELETE_PAUSE * attempt).await;
+        }
+        receipts.len()
+    }
+
+    /// What it says of itself, by the names of what is asked for.
+    ///
+    /// # Errors
+    /// The queue's.
+    pub(crate) async fn attributes(
+        &self,
+        names: &[QueueAttributeName],
+    ) -> Result<HashMap<QueueAttributeName, String>, RequestError> {
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let request = request.set_attribute_names(Some(names.to_vec()));
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| RequestError::of(&error))?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
     /// How long it keeps a message; `None` where it does not say.
     ///
     /// # Errors
     /// The queue's.
     pub(crate) async fn retention(&self) -> Result<Option<Duration>, RequestError> {
         let name = QueueAttributeName::MessageRetentionPeriod;
-        let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let answer = request.attribute_names(name.clone()).send().await;
-        let answer = answer.map_err(|error| RequestError::of(&error))?;
-        let seconds = answer
-            .attributes()
-            .and_then(|all| all.get(&name)?.parse().ok());
+        let all = self.attributes(std::slice::from_ref(&name)).await?;
+        let seconds = all.get(&name).and_then(|text| text.parse().ok());
         Ok(seconds.map(Duration::from_secs))
     }
 
@@ -142,4 +189,13 @@ impl NotificationQueue {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// What a request brings: it may wait longer than others.
+async fn received(request: Receive) -> Result<Vec<Message>, RequestError> {
+    let longer = TimeoutConfig::builder().operation_attempt_timeout(RECEIVE_TIMEOUT);
+    let longer = Builder::new().timeout_config(longer.build());
+    let answer = request.customize().config_override(longer).send().await;
+    let answer = answer.map_err(|error| RequestError::of(&error))?;
+    Ok(answer.messages.unwrap_or_default())
 }

@@ -34,12 +34,6 @@ const RENEW: Duration = Duration::from_secs(15);
 const FIRST_AGAIN: i32 = 15;
 const LONGEST_AGAIN: i32 = 600;
 
-/// How often deleting is tried.
-const DELETE_ATTEMPTS: u32 = 4;
-
-/// Between two attempts to delete.
-const DELETE_PAUSE: Duration = Duration::from_millis(200);
-
 /// A source of notifications.
 pub(crate) struct QueueSource {
     queue: NotificationQueue,
@@ -183,23 +177,14 @@ impl QueueSource {
     }
 
     async fn delete(&self, done: &[&Taken]) {
-        let mut receipts: Vec<_> = done.iter().map(|taken| taken.receipt.as_str()).collect();
-        for attempt in 1..=DELETE_ATTEMPTS {
-            match self.queue.delete(&receipts).await {
-                Ok(left) if left.is_empty() => return,
-                Ok(left) => {
-                    let still = left.iter().filter_map(|place| receipts.get(*place));
-                    receipts = still.copied().collect();
-                }
-                Err(error) => tracing::warn!(%error, attempt, "deleting what was forwarded"),
-            }
-            sleep(DELETE_PAUSE * attempt).await;
+        let receipts: Vec<_> = done.iter().map(|taken| taken.receipt.as_str()).collect();
+        let messages = self.queue.delete_all(&receipts).await;
+        if messages > 0 {
+            tracing::error!(
+                messages,
+                "what was forwarded is not deleted: it comes again"
+            );
         }
-        let messages = receipts.len();
-        tracing::error!(
-            messages,
-            "what was forwarded is not deleted: it comes again"
-        );
     }
 
     /// Each message later than the last time, so that a short outage does not use up its receives.

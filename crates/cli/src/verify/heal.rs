@@ -245,6 +245,7 @@ mod tests {
                 filter: Filter::default(),
                 is_until_given: false,
                 is_frozen: false,
+                has_order: true,
             };
             let row = PlannedVersion {
                 effective_time: Timestamp(0),

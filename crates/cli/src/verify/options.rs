@@ -12,6 +12,12 @@ use crate::values::{count, memory, time, word};
 /// Options of `verify`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("side").args(["bucket", "plan"]).required(true).multiple(true)))]
+#[command(group(ArgGroup::new("got").args(["events", "queue_url"]).required(true)))]
+#[command(group(ArgGroup::new("ending").args(["keep", "delete"]).requires("queue_url")))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(crate) struct VerifyArguments {
     /// The bucket: it is listed once more, as `reseed` does it
     #[arg(long)]
@@ -25,8 +31,27 @@ pub(crate) struct VerifyArguments {
     ///
     /// A line is an event (`--format bridge`), an S3 notification (`--format s3`), or what SQS answers to a
     /// receive, with either in its body.
-    #[arg(long, value_name = "FILE", required = true)]
-    pub events: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Read what the consumer got from this SQS queue, which nobody else reads meanwhile: `--keep` or `--delete`
+    ///
+    /// Until it hands over no more messages and says that it holds none.
+    #[arg(long, value_name = "URL", requires = "ending")]
+    pub queue_url: Option<String>,
+    /// Messages are hidden from others until all are read, then put back; also after Ctrl-C or an error
+    ///
+    /// A standard queue only, with 120,000 messages at most. One receive of each message is used up: refused where its
+    /// redrive policy has a `maxReceiveCount` of less than 3.
+    #[arg(long)]
+    pub keep: bool,
+    /// Messages are deleted from the queue, each once it is in the file of `--copy`
+    #[arg(long, requires = "copy")]
+    pub delete: bool,
+    /// Write the queue's messages to this file, one a line, as `--events` reads them
+    ///
+    /// What is in it already is compared, too: an interrupted `--delete` goes on. Readable to its owner only.
+    #[arg(long, value_name = "FILE", requires = "queue_url")]
+    pub copy: Option<PathBuf>,
     /// Only keys that begin so
     #[arg(long, default_value = "")]
     pub prefix: String,
@@ -51,6 +76,13 @@ pub(crate) struct VerifyArguments {
     /// The exit code is still the comparison's: compare again.
     #[arg(long, value_name = "URL", conflicts_with_all = ["plan", "current_only", "until"])]
     pub heal: Option<String>,
+    /// With `--heal`: heal each key under its claim in this live table; default `LIVE_TABLE` of the environment
+    ///
+    /// The table of the stack that sends live changes to the queue, with `LiveOrder` `newest` or `exact`: nothing live of a
+    /// key is sent while it is healed up to its newest version. No job is made: what was not healed is named, and
+    /// healed by another run.
+    #[arg(long, value_name = "NAME", requires = "heal")]
+    pub live_table: Option<String>,
     /// With `--heal`: `bridge` or `s3`
     #[arg(long, default_value = "bridge", requires = "heal", value_parser = word::<Format>)]
     pub format: Format,
@@ -77,4 +109,24 @@ pub(crate) struct VerifyArguments {
     /// MiB of memory for events and versions
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = memory)]
     pub memory: usize,
+}
+
+/// What becomes of a queue's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// They are put back.
+    Keep,
+    /// They are deleted.
+    Delete,
+}
+
+impl VerifyArguments {
+    /// What becomes of a queue's messages: the options name one.
+    pub(crate) fn ending(&self) -> Ending {
+        if self.delete {
+            Ending::Delete
+        } else {
+            Ending::Keep
+        }
+    }
 }

@@ -28,5 +28,6 @@ pub(super) fn of(arguments: &VerifyArguments, listed: &Listed) -> Scope {
         },
         is_until_given: arguments.until.is_some(),
         is_frozen: listed.is_frozen(),
+        has_order: true,
     }
 }

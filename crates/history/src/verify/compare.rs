@@ -207,6 +207,9 @@ impl Comparison<'_, '_> {
         );
         let id = u128::from_str_radix(&id, 16).unwrap_or_default();
         self.digest = self.digest.wrapping_add(id);
+        if !self.scope.has_order {
+            return Ok(());
+        }
         // Which of several overwrites with one content it was, nobody can tell: what is late behind the last of them,
         // or stands before the first, is so behind or before each.
         self.order.push(row.rank, delivered, &self.version.id)

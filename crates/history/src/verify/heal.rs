@@ -23,6 +23,36 @@ pub fn note_gap(gaps: &mut Sorter, key: &str, rank: u64) -> io::Result<()> {
 /// # Errors
 /// What keeps records from being read or written.
 pub fn choose(compared: &Sorted, gaps: &Sorted, scope: &Scope, to: &mut Sorter) -> io::Result<()> {
+    let mut placed = Vec::new();
+    each_behind(compared, gaps, |row, _, bytes| {
+        if scope.heals(&row) {
+            placed_record(&row, bytes, &mut placed);
+            to.push(&placed)?;
+        }
+        Ok(())
+    })
+}
+
+/// Hands out of each key that lacks something its first version that is missing, by key.
+///
+/// # Errors
+/// What keeps records from being read, and what `each` fails with.
+pub fn first_missing(
+    compared: &Sorted,
+    gaps: &Sorted,
+    mut each: impl FnMut(PlannedVersion) -> io::Result<()>,
+) -> io::Result<()> {
+    each_behind(compared, gaps, |row, first, _| {
+        if row.rank == first { each(row) } else { Ok(()) }
+    })
+}
+
+/// Hands out of each key the rows from the first that is missing on, with its rank and the row's record.
+fn each_behind(
+    compared: &Sorted,
+    gaps: &Sorted,
+    mut each: impl FnMut(PlannedVersion, u64, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let (mut rows, mut gaps) = (compared.merge()?, gaps.merge()?);
     let mut next = || -> io::Result<Option<(Vec<u8>, u64)>> {
         Ok(gaps.next_record()?.map(|bytes| {
@@ -31,7 +61,6 @@ pub fn choose(compared: &Sorted, gaps: &Sorted, scope: &Scope, to: &mut Sorter) 
         }))
     };
     let mut gap = next()?;
-    let mut placed = Vec::new();
     while let Some(bytes) = rows.next_record()? {
         let record = Record::read(bytes);
         while gap
@@ -43,15 +72,11 @@ pub fn choose(compared: &Sorted, gaps: &Sorted, scope: &Scope, to: &mut Sorter) 
         let Some((key, first)) = &gap else {
             return Ok(());
         };
-        if key != record.key {
-            continue;
-        }
-        if let Some(row) = record.row()
+        if key == record.key
+            && let Some(row) = record.row()
             && row.rank >= *first
-            && scope.heals(&row)
         {
-            placed_record(&row, bytes, &mut placed);
-            to.push(&placed)?;
+            each(row, *first, bytes)?;
         }
     }
     Ok(())

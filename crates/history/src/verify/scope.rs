@@ -17,6 +17,8 @@ pub struct Scope {
     pub is_until_given: bool,
     /// The versions are of a plan from earlier: what was removed since is in it.
     pub is_frozen: bool,
+    /// Whether events came as they were sent. What hands them over without order says nothing of theirs.
+    pub has_order: bool,
 }
 
 impl Scope {

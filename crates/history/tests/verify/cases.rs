@@ -1,13 +1,19 @@
 //! What is not wrong, and what is where it looks lawful.
 
+use std::sync::Arc;
+
 use bridge_core::event::{Change, Event, Source};
 use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
 use bridge_core::timestamp::Timestamp;
 use bridge_history::scan::filter::Events;
-use bridge_history::verify::report::Kind;
+use bridge_history::verify::heal::{first_missing, note_gap};
+use bridge_history::verify::intake::Intake;
+use bridge_history::verify::report::{Findings, Kind};
 use bridge_history::verify::scope::Scope;
+use bridge_history::verify::scratch::Scratch;
+use bridge_history::verify::sorter::Sorter;
 
-use crate::memory::{BUCKET, Found, found, line, scope};
+use crate::memory::{BUCKET, Files, Found, found, line, scope};
 
 const CREATED: (Change, &str) = (Change::Created, "ObjectCreated:Put");
 const REMOVED: (Change, &str) = (Change::Removed, "ObjectRemoved:DeleteMarkerCreated");
@@ -274,4 +280,43 @@ fn other_buckets_and_lines_that_are_no_events_are_told() {
     assert_eq!((found.report.other_bucket, found.report.lines), (1, 3));
     assert_eq!(found.report.examples.unreadable[0].line, Some(2));
     assert!(!found.report.is_right(false));
+}
+
+#[test]
+fn what_was_handed_over_without_order_says_nothing_of_it() {
+    let rows = [
+        row("v1", 0, 1_000, Some("a")),
+        row("v2", 1, 2_000, Some("b")),
+    ];
+    let lines = [
+        live("v2", CREATED, 2_000, Some("b"), "2"),
+        live("v1", CREATED, 1_000, Some("a"), "1"),
+    ];
+    assert_eq!(all(&rows, &lines).names(Kind::OutOfOrder), ["k@v1"]);
+    let unordered = scope(|scope| scope.has_order = false);
+    let found = found(&unordered, &rows, &lines);
+    assert_eq!((found.counts(), found.report.compared), ([0; 6], 2));
+}
+
+#[test]
+fn of_each_key_that_lacks_something_its_first_missing_version_is_handed_out() {
+    let scratch: Arc<dyn Scratch> = Arc::new(Files::default());
+    let (scope, mut findings) = (scope(|_| {}), Findings::new(0, None));
+    let mut rows = Sorter::new(Arc::clone(&scratch), 2_000, 0);
+    let mut intake = Intake::new(&scope, &mut rows, &mut findings);
+    for (key, rank) in [("a", 0), ("b", 0), ("b", 1), ("b", 2), ("c", 0), ("d", 0)] {
+        let mut row = row(&format!("{key}{rank}"), rank, 1_000, Some("e"));
+        row.version.key = key.to_owned();
+        intake.row(&row).unwrap();
+    }
+    let mut gaps = Sorter::new(scratch, 2_000, 1 << 40);
+    note_gap(&mut gaps, "b", 1).unwrap();
+    note_gap(&mut gaps, "d", 0).unwrap();
+    let mut found = vec![];
+    first_missing(&rows.finish().unwrap(), &gaps.finish().unwrap(), |row| {
+        found.push(row.version.version_id);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, ["b1", "d0"]);
 }

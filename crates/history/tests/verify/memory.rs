@@ -102,6 +102,7 @@ pub(crate) fn scope(change: impl FnOnce(&mut Scope)) -> Scope {
         filter: Filter::default(),
         is_until_given: false,
         is_frozen: false,
+        has_order: true,
     };
     change(&mut scope);
     scope

@@ -1,0 +1,285 @@
+//! The messages of a queue in a file, one a line, as SQS's API writes them: `--events` reads it, too.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use serde::{Deserialize, Serialize};
+
+use crate::verify::input::MOST_LINE;
+
+/// Ids of messages that are known, the last ones: more than a queue lets be received and not deleted. Some 30 MB.
+const MOST_KNOWN: usize = 1 << 18;
+
+/// A file of messages, each once.
+pub(super) struct Copy {
+    file: File,
+    known: Known,
+    bytes: Vec<u8>,
+}
+
+/// Which messages are in the file already. A message that is received again, as its visibility ran out or it was not
+/// deleted, is no repetition that anybody sent.
+#[derive(Default)]
+struct Known {
+    ids: HashSet<Arc<str>>,
+    in_turn: VecDeque<Arc<str>>,
+}
+
+impl Known {
+    /// Whether it is new.
+    fn insert(&mut self, id: &str) -> bool {
+        if self.ids.contains(id) {
+            return false;
+        }
+        if self.in_turn.len() >= MOST_KNOWN
+            && let Some(oldest) = self.in_turn.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        let id: Arc<str> = id.into();
+        self.in_turn.push_back(Arc::clone(&id));
+        self.ids.insert(id)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Line<'a> {
+    message_id: &'a str,
+    body: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    message_attributes: BTreeMap<&'a str, Attribute<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute<'a> {
+    data_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<&'a str>,
+    /// In base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary_value: Option<String>,
+}
+
+impl<'a> Attribute<'a> {
+    fn of(value: &'a MessageAttributeValue) -> Self {
+        let binary = value.binary_value.as_ref();
+        Self {
+            data_type: &value.data_type,
+            string_value: value.string_value.as_deref(),
+            binary_value: binary.map(|b| base64_simd::STANDARD.encode_to_string(b.as_ref())),
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(message: &'a Message) -> Self {
+        let attributes = message.attributes.iter().flatten();
+        let of_sender = message.message_attributes.iter().flatten();
+        Self {
+            message_id: message.message_id().unwrap_or_default(),
+            body: message.body().unwrap_or_default(),
+            attributes: attributes
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+            message_attributes: of_sender
+                .map(|(name, value)| (name.as_str(), Attribute::of(value)))
+                .collect(),
+        }
+    }
+}
+
+/// What of a line is read again.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Written {
+    message_id: String,
+}
+
+impl Copy {
+    /// Opens the file, or makes it, readable to its owner only. What is in it stays, but for a last line that was cut
+    /// off: its message was not deleted.
+    ///
+    /// # Errors
+    /// What keeps it from being opened, also that another process writes it, or that it holds something else.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600);
+        let file = options.open(path)?;
+        if file.try_lock().is_err() {
+            return Err(io::Error::other("another process writes it"));
+        }
+        let mut copy = Self {
+            file,
+            known: Known::default(),
+            bytes: Vec::new(),
+        };
+        let whole = copy.read()?;
+        copy.file.set_len(whole)?;
+        copy.file.seek(SeekFrom::End(0))?;
+        // Its name must last as what is in it.
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(copy)
+    }
+
+    /// Reads what it holds. Answers how many bytes of it are whole lines.
+    fn read(&mut self) -> io::Result<u64> {
+        let mut file = BufReader::new(&self.file);
+        let (mut whole, mut number, mut line) = (0, 0, Vec::new());
+        loop {
+            line.clear();
+            let most = MOST_LINE as u64;
+            let length = file.by_ref().take(most).read_until(b'\n', &mut line)? as u64;
+            if line.last() != Some(&b'\n') && length < most {
+                return Ok(whole);
+            }
+            number += 1;
+            let Ok(written) = serde_json::from_slice::<Written>(&line) else {
+                return Err(io::Error::other(format!(
+                    "line {number} is no message of a queue: name a new file, or one that --copy has written"
+                )));
+            };
+            self.known.insert(&written.message_id);
+            whole += length;
+        }
+    }
+
+    /// Writes the messages that are not in it, and answers how many these are. Then they last.
+    ///
+    /// # Errors
+    /// What keeps them from being written.
+    pub(super) fn write(&mut self, messages: &[Message]) -> io::Result<u64> {
+        self.bytes.clear();
+        let mut written = 0;
+        for message in messages {
+            if self.known.insert(message.message_id().unwrap_or_default()) {
+                serde_json::to_writer(&mut self.bytes, &Line::of(message))?;
+                self.bytes.push(b'\n');
+                written += 1;
+            }
+        }
+        self.file.write_all(&self.bytes)?;
+        self.file.sync_data()?;
+        Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::primitives::Blob;
+    use aws_sdk_sqs::types::MessageSystemAttributeName as System;
+    use bridge_history::verify::message::read_line;
+
+    use super::*;
+
+    fn message(id: &str) -> Message {
+        Message::builder()
+            .message_id(id)
+            .body(format!("body of {id}"))
+            .build()
+    }
+
+    fn write(path: &Path, ids: &[&str]) -> u64 {
+        let messages: Vec<_> = ids.iter().map(|id| message(id)).collect();
+        Copy::open(path).unwrap().write(&messages).unwrap()
+    }
+
+    fn lines(path: &Path) -> usize {
+        std::fs::read_to_string(path).unwrap().lines().count()
+    }
+
+    #[test]
+    fn a_message_is_written_once_however_often_it_is_received_and_by_whom() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        assert_eq!(write(&path, &["a", "b", "a"]), 2);
+        assert_eq!(write(&path, &["b", "c"]), 1);
+        assert_eq!(lines(&path), 3);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        write(&path, &["a", "b"]);
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
+        assert_eq!(write(&path, &["a", "b"]), 1);
+        assert_eq!(std::fs::read(&path).unwrap(), text);
+    }
+
+    #[test]
+    fn a_file_of_something_else_or_of_another_process_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        std::fs::write(&path, "my notes\nmore").unwrap();
+        let error = Copy::open(&path).err().unwrap().to_string();
+        assert!(error.contains("line 1 is no message"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore");
+        let other = folder.path().join("other");
+        let _held = Copy::open(&other).unwrap();
+        let error = Copy::open(&other).err().unwrap().to_string();
+        assert!(error.contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn a_message_is_written_with_all_that_is_known_of_it_as_the_api_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let value = |kind: &str| MessageAttributeValue::builder().data_type(kind);
+        let message = Message::builder()
+            .message_id("a")
+            .receipt_handle("gone at the end")
+            .body("{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}")
+            .attributes(System::MessageGroupId, "g")
+            .message_attributes(
+                "source",
+                value("String").string_value("reseed").build().unwrap(),
+            )
+            .message_attributes(
+                "raw",
+                value("Binary")
+                    .binary_value(Blob::new([1]))
+                    .build()
+                    .unwrap(),
+            )
+            .build();
+        Copy::open(&path).unwrap().write(&[message]).unwrap();
+        let line = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&line).unwrap(),
+            serde_json::json!({
+                "MessageId": "a", "Body": "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}",
+                "Attributes": { "MessageGroupId": "g" },
+                "MessageAttributes": { "source": { "DataType": "String", "StringValue": "reseed" },
+                                       "raw": { "DataType": "Binary", "BinaryValue": "AQ==" } },
+            })
+        );
+        assert_eq!(read_line(line.trim_end().as_bytes()).no_change, 1);
+    }
+
+    #[test]
+    fn no_more_ids_are_kept_than_are_useful() {
+        let mut known = Known::default();
+        for number in 0..=MOST_KNOWN {
+            assert!(known.insert(&number.to_string()));
+        }
+        assert_eq!(
+            (known.ids.len(), known.in_turn.len()),
+            (MOST_KNOWN, MOST_KNOWN)
+        );
+        assert!(!known.insert("1"), "the last ones are known");
+        assert!(known.insert("0"), "the oldest is not");
+    }
+}

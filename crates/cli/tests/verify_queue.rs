@@ -1,0 +1,399 @@
+//! `verify --queue-url` against a queue that the test plays.
+
+mod common;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bridge_sim::load::shape::Shape;
+use common::{End, answering_with, command, run, serve, signal};
+use serde_json::{Value, json};
+
+/// A message of the queue.
+#[derive(Clone)]
+struct Kept {
+    body: String,
+    group: String,
+    is_hidden: bool,
+    is_deleted: bool,
+    receives: u64,
+}
+
+/// A queue as SQS has it.
+#[derive(Default)]
+struct Played {
+    messages: Vec<Kept>,
+    is_fifo: bool,
+    policy: Option<String>,
+    /// Received by somebody else, for good.
+    hidden_by_others: u64,
+    /// Handed over once more, though they are hidden.
+    again: Vec<usize>,
+    /// After so many messages requests for more are answered so: not at all, or with a refusal.
+    most: Option<(usize, bool)>,
+    handed: usize,
+    /// Must hold a message when it is deleted.
+    copy: Option<PathBuf>,
+}
+
+type Queue = Arc<Mutex<Played>>;
+
+fn number(receipt: &Value) -> usize {
+    receipt.as_str().unwrap().parse().unwrap()
+}
+
+impl Played {
+    /// What is handed over: of a FIFO queue nothing of a group of which something is received and not deleted.
+    fn receive(&mut self) -> Vec<Value> {
+        let in_flight = self
+            .messages
+            .iter()
+            .filter(|kept| kept.is_hidden && !kept.is_deleted);
+        let blocked: HashSet<String> = in_flight.map(|kept| kept.group.clone()).collect();
+        let mut handed = std::mem::take(&mut self.again);
+        for (index, kept) in self.messages.iter().enumerate() {
+            let is_free = !kept.is_hidden && !kept.is_deleted;
+            if handed.len() < 10 && is_free && !(self.is_fifo && blocked.contains(&kept.group)) {
+                handed.push(index);
+            }
+        }
+        self.handed += handed.len();
+        let messages = handed.into_iter().map(|index| {
+            let kept = &mut self.messages[index];
+            kept.is_hidden = true;
+            kept.receives += 1;
+            json!({ "MessageId": format!("id-{index}"), "ReceiptHandle": index.to_string(), "Body": kept.body,
+                "Attributes": { "ApproximateReceiveCount": kept.receives.to_string() } })
+        });
+        messages.collect()
+    }
+
+    fn answer(&mut self, action: &str, request: &Value) -> Value {
+        let entries = request["Entries"].as_array().cloned().unwrap_or_default();
+        let done: Vec<_> = entries
+            .iter()
+            .map(|entry| json!({ "Id": entry["Id"] }))
+            .collect();
+        match action {
+            "receivemessage" => json!({ "Messages": self.receive() }),
+            "changemessagevisibilitybatch" => {
+                for entry in &entries {
+                    let is_hidden = entry["VisibilityTimeout"] != 0;
+                    self.messages[number(&entry["ReceiptHandle"])].is_hidden = is_hidden;
+                }
+                json!({ "Successful": done, "Failed": [] })
+            }
+            "deletemessagebatch" => {
+                let copy = self.copy.as_ref().unwrap();
+                // Another batch may be half written.
+                let copy = common::text(&std::fs::read(copy).unwrap());
+                for entry in &entries {
+                    let index = number(&entry["ReceiptHandle"]);
+                    let id = format!("\"MessageId\":\"id-{index}\"");
+                    assert!(copy.contains(&id), "{id} is deleted and not in the copy");
+                    self.messages[index].is_deleted = true;
+                }
+                json!({ "Successful": done, "Failed": [] })
+            }
+            "getqueueattributes" => {
+                let left = self.messages.iter().filter(|kept| !kept.is_deleted);
+                let (hidden, visible) = left.partition::<Vec<_>, _>(|kept| kept.is_hidden);
+                let hidden = hidden.len() as u64 + self.hidden_by_others;
+                let mut all = json!({
+                    "ApproximateNumberOfMessages": visible.len().to_string(),
+                    "ApproximateNumberOfMessagesDelayed": "0",
+                    "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
+                });
+                if self.is_fifo {
+                    all["FifoQueue"] = "true".into();
+                }
+                if let Some(policy) = &self.policy {
+                    all["RedrivePolicy"] = policy.clone().into();
+                }
+                json!({ "Attributes": all })
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// Plays a queue. Answers where it is.
+fn play(played: Played) -> (Queue, String) {
+    let queue = Arc::new(Mutex::new(played));
+    let answering = Arc::clone(&queue);
+    let endpoint = answering_with(move |head, body| {
+        let head = head.to_lowercase();
+        let action = head
+            .split("amazonsqs.")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap();
+        let mut queue = answering.lock().unwrap();
+        if let (Some((most, is_refused)), "receivemessage") = (queue.most, action)
+            && queue.handed >= most
+        {
+            drop(queue);
+            if is_refused {
+                let body =
+                    r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"not any more"}"#;
+                return ("403 Forbidden", String::new(), body.to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            return ("200 OK", String::new(), "{}".to_owned());
+        }
+        let answer = queue.answer(action, &serde_json::from_slice(body).unwrap());
+        ("200 OK", String::new(), answer.to_string())
+    });
+    (queue, endpoint)
+}
+
+/// A bucket of 600 versions, its copy's lines, and where the bucket is.
+fn copy(folder: &Path) -> (String, Vec<String>) {
+    let endpoint = serve(Shape::NonAscii, 600, |_| {});
+    run(&endpoint, folder, "--bucket b --out lines").with(0);
+    let text = std::fs::read_to_string(folder.join("lines")).unwrap();
+    (endpoint, text.lines().map(str::to_owned).collect())
+}
+
+fn messages(lines: &[String]) -> Vec<Kept> {
+    let kept = lines.iter().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        Kept {
+            body: line.clone(),
+            group: event["key"].as_str().unwrap().to_owned(),
+            is_hidden: false,
+            is_deleted: false,
+            receives: 0,
+        }
+    });
+    kept.collect()
+}
+
+fn verify(bucket: &str, queue: &str, folder: &Path, line: &str) -> Command {
+    let url = format!("{queue}/1/q");
+    let words = ["verify", "--bucket", "b", "--json", "--queue-url", &url];
+    let words: Vec<_> = words.into_iter().chain(line.split_whitespace()).collect();
+    let mut command = command(bucket, folder, &words);
+    command.env("AWS_ENDPOINT_URL_SQS", queue);
+    command
+}
+
+fn is_as_before(queue: &Queue) -> bool {
+    let queue = queue.lock().unwrap();
+    queue
+        .messages
+        .iter()
+        .all(|kept| !kept.is_hidden && !kept.is_deleted)
+}
+
+#[test]
+fn what_is_kept_is_compared_once_and_is_there_again_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let file = ["verify", "--bucket", "b", "--json", "--events", "lines"];
+    let of_file = End::of(&mut command(&bucket, folder.path(), &file))
+        .with(0)
+        .json();
+    let mut lines = lines;
+    // A standard queue has no order.
+    lines.reverse();
+    let (queue, endpoint) = play(Played {
+        messages: messages(&lines),
+        again: vec![],
+        policy: Some(json!({ "maxReceiveCount": 5 }).to_string()),
+        ..Played::default()
+    });
+    let end = verify(&bucket, &endpoint, folder.path(), "--keep")
+        .spawn()
+        .unwrap();
+    while queue.lock().unwrap().handed < 100 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // As if the time had run out for which they are hidden.
+    queue.lock().unwrap().again = vec![0, 1, 2];
+    let end = End::wait(end).with(0);
+    let end = end.says(&[
+        "put back (--keep)",
+        "600 messages read and put back",
+        "one of the 5 receives",
+    ]);
+    let found = end.says(&["a standard queue keeps no order"]).json();
+    assert_eq!(found["digest"], of_file["digest"]);
+    assert_eq!(
+        (&found["repeated"], &found["events"]),
+        (&0.into(), &600.into())
+    );
+    assert!(is_as_before(&queue));
+    assert_eq!(queue.lock().unwrap().handed, 603);
+}
+
+#[test]
+fn what_is_deleted_is_in_the_copy_before_and_a_fifo_queues_order_is_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, mut lines) = copy(folder.path());
+    let whole = lines.clone();
+    let key = |line: &String| messages(std::slice::from_ref(line))[0].group.clone();
+    // One key's two versions are swapped.
+    let newer = lines
+        .iter()
+        .rposition(|line| line.contains("\"isLatest\":true"))
+        .unwrap();
+    let older = lines
+        .iter()
+        .position(|line| key(line) == key(&lines[newer]))
+        .unwrap();
+    lines.swap(older, newer);
+    let play_all = |lines: &[String]| {
+        play(Played {
+            messages: messages(lines),
+            is_fifo: true,
+            copy: Some(folder.path().join("got")),
+            ..Played::default()
+        })
+    };
+    let (queue, endpoint) = play_all(&lines);
+    let line = "--delete --copy got";
+    let found = verify(&bucket, &endpoint, folder.path(), line);
+    let found = End::of(&mut { found })
+        .with(1)
+        .says(&["DELETED", "600 messages read and deleted"]);
+    assert_eq!(
+        (&found.json()["outOfOrder"], &found.json()["missing"]),
+        (&1.into(), &0.into())
+    );
+    assert!(
+        queue
+            .lock()
+            .unwrap()
+            .messages
+            .iter()
+            .all(|kept| kept.is_deleted)
+    );
+    // What is gone from the queue can be compared again.
+    let again = ["verify", "--bucket", "b", "--json", "--events", "got"];
+    let again = End::of(&mut command(&bucket, folder.path(), &again))
+        .with(1)
+        .json();
+    assert_eq!(again["digest"], found.json()["digest"]);
+
+    std::fs::remove_file(folder.path().join("got")).unwrap();
+    let (_, endpoint) = play_all(&whole);
+    End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
+}
+
+#[test]
+fn an_interrupt_puts_back_what_is_kept_and_what_was_deleted_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    for line in ["--keep", "--delete --copy got"] {
+        let (queue, endpoint) = play(Played {
+            messages: messages(&lines),
+            most: Some((200, false)),
+            copy: Some(folder.path().join("got")),
+            ..Played::default()
+        });
+        let child = verify(&bucket, &endpoint, folder.path(), line)
+            .spawn()
+            .unwrap();
+        while queue.lock().unwrap().handed < 200 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        signal(&child, "-INT");
+        End::wait(child)
+            .with(3)
+            .says(&["interrupted", "run it again"]);
+        assert_eq!(is_as_before(&queue), line == "--keep", "{line}");
+        queue.lock().unwrap().most = None;
+        let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
+        assert_eq!(end.json()["compared"], 600);
+        assert_eq!(end.json()["repeated"], 0);
+    }
+}
+
+#[test]
+fn an_error_puts_back_what_is_kept_and_compares_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let (queue, endpoint) = play(Played {
+        messages: messages(&lines),
+        most: Some((200, true)),
+        ..Played::default()
+    });
+    let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), "--keep")).with(1);
+    let end = end.says(&["messages were read", "not any more"]);
+    assert_eq!(end.stdout, "");
+    assert!(is_as_before(&queue));
+}
+
+#[test]
+fn a_message_with_few_receives_left_ends_it_before_its_consumer_loses_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let mut kept = messages(&lines);
+    kept[300].receives = 2;
+    let (queue, endpoint) = play(Played {
+        messages: kept,
+        policy: Some(json!({ "maxReceiveCount": "4" }).to_string()),
+        ..Played::default()
+    });
+    let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), "--keep")).with(1);
+    end.says(&["maxReceiveCount 4", "nothing more is read"]);
+    assert!(is_as_before(&queue));
+    let queue = queue.lock().unwrap();
+    assert!(queue.messages.iter().all(|kept| kept.receives < 4));
+    assert!(queue.handed < 600, "{}", queue.handed);
+}
+
+#[test]
+fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let fifo = || Played {
+        is_fifo: true,
+        ..Played::default()
+    };
+    let soon_dead = || Played {
+        policy: Some(json!({ "maxReceiveCount": 2 }).to_string()),
+        ..Played::default()
+    };
+    for (played, line, parts) in [
+        (Played::default(), "", ["--keep", "--delete"]),
+        (Played::default(), "--delete", ["--copy", "required"]),
+        (
+            Played::default(),
+            "--keep --delete --copy got",
+            ["--keep", "cannot be used with"],
+        ),
+        (
+            Played::default(),
+            "--keep --events lines",
+            ["--events", "cannot be used with"],
+        ),
+        (
+            Played::default(),
+            "--delete --copy lines",
+            ["--copy lines", "line 1 is no message"],
+        ),
+        (fifo(), "--keep", ["FIFO", "--delete --copy FILE"]),
+        (
+            soon_dead(),
+            "--keep",
+            ["maxReceiveCount 2", "dead-letter queue"],
+        ),
+    ] {
+        let (queue, endpoint) = play(Played {
+            messages: messages(&lines),
+            ..played
+        });
+        End::of(&mut verify(&bucket, &endpoint, folder.path(), line))
+            .with(2)
+            .says(&parts);
+        assert_eq!(queue.lock().unwrap().handed, 0, "{line}");
+        assert!(is_as_before(&queue));
+    }
+}
