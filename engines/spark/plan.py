@@ -118,9 +118,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--report", metavar="FILE", help="what was done, as JSON: path or URI")
     add("--rows-a-run", type=int, default=ROWS_A_RUN, metavar="N", help=f"rows of a run, about ({ROWS_A_RUN})")
     add("--conf", action="append", default=[], metavar="KEY=VALUE", help="for Spark, when it is started by this program")
-    if "--JOB_NAME" in argv:
-        argv = without_glue(argv)
-    args = parser.parse_args(argv)
+    by_glue = "--JOB_NAME" in argv
+    args = parser.parse_args(without_glue(argv) if by_glue else argv)
+    args.by_glue = by_glue
     tables = [args.journal, args.live_inventory, args.journal_path, args.live_inventory_path]
     if bool(args.inventory) == any(tables):
         parser.error("either --inventory, or --live-inventory and --journal (or their -path) must be given")
@@ -149,7 +149,7 @@ def without_glue(argv: list[str]) -> list[str]:
 
 def start_spark(args: argparse.Namespace) -> SparkSession:
     builder = SparkSession.builder.appName("s3-sqs-bridge plan")
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # not started by spark-submit
+    if "PYSPARK_GATEWAY_PORT" not in os.environ and not args.by_glue:  # not started by spark-submit
         # A key's versions are sorted in memory as far as it goes, and spilled then: 2 GB do.
         alone = {"spark.master": "local[*]", "spark.driver.memory": "2g", "spark.driver.bindAddress": "127.0.0.1",
                  "spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote_plus, urlsplit
@@ -123,28 +123,44 @@ def csv_value(column: int, value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def without_time(version: Version, second: int) -> Version:
-    return replace(version, second=second)
-
-
 class Server:
-    """Lists a bucket as S3 does: keys by their bytes, each key's versions newest first, pages of `most`."""
+    """Lists a bucket as S3 does: keys by their bytes, each key's versions newest first, pages of `most`. Keeps objects
+    of other buckets, too."""
 
     def __init__(self, bucket: dict, most: int = 1000, apart: bool = False, fails: int = 0):
         server = self
         self.asked: list[str] = []
+        self.objects: dict[str, bytes] = {}
         self.fails = fails
         entries = [(key, version, version is versions[-1])
                    for key, versions in sorted(bucket.items(), key=lambda item: item[0].encode())
                    for version in reversed(versions)]
 
         class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self):
+                server.objects[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer(200, b"")
+
+            def do_HEAD(self):
+                data = server.objects.get(self.path)
+                self.answer(404 if data is None else 200, data or b"")
+
             def do_GET(self):
                 ask = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+                if self.path in server.objects:
+                    self.answer(200, server.objects[self.path])
+                elif "list-type" in ask:
+                    prefix = f"{urlsplit(self.path).path}/{ask['prefix']}"
+                    found = sum(name.startswith(prefix) for name in server.objects)
+                    self.answer(200, f"<ListBucketResult><KeyCount>{found}</KeyCount></ListBucketResult>".encode())
+                else:
+                    self.list_versions(ask)
+
+            def list_versions(self, ask: dict):
                 server.asked.append(ask["prefix"])
                 if server.fails:
                     server.fails -= 1
-                    self.answer(503, "<Error><Code>SlowDown</Code></Error>")
+                    self.answer(503, b"<Error><Code>SlowDown</Code></Error>")
                     return
                 listed = [entry for entry in entries if entry[0].startswith(ask["prefix"])]
                 if "key-marker" in ask:
@@ -158,15 +174,16 @@ class Server:
                 if more:
                     text += (f"<NextKeyMarker>{escape(quote_plus(page[-1][0]))}</NextKeyMarker>"
                              f"<NextVersionIdMarker>{page[-1][1].id}</NextVersionIdMarker>")
-                self.answer(200, '<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url'
-                                 f"</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{text}</ListVersionsResult>")
+                text = ('<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
+                        f"<IsTruncated>{str(more).lower()}</IsTruncated>{text}</ListVersionsResult>")
+                self.answer(200, text.encode())
 
-            def answer(self, status: int, text: str):
-                data = text.encode()
+            def answer(self, status: int, data: bytes):
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
-                self.wfile.write(data)
+                if self.command != "HEAD":
+                    self.wfile.write(data)
 
             def log_message(self, *_):
                 pass

@@ -1,7 +1,11 @@
 """Plans from S3 Inventory: the same rows as the bucket's listing gives."""
+import gzip
+import hashlib
 import json
+import pathlib
 import random
 
+import plan
 import pyarrow.parquet
 import pytest
 from bucket import Server, Version, naive_plan, planned, write_inventory
@@ -39,11 +43,11 @@ def test_each_format_gives_the_rows_of_the_listing(kind, make, tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["ties"] == {"how": "list", "keys": 2, "versions": 7, "listed": 7, "gone": 0}
     assert (report["rows"], report["keys"], report["events"]) == (19, 9, 19)
-    plan = json.loads((folder / "manifest.json").read_text())
-    assert plan["version"] == 1 and plan["bucket"] == "b" and plan["madeBy"] == "engines/spark/plan.py"
-    assert [run["name"] for run in plan["runs"]] == [f"runs/{n:05d}.parquet" for n in range(len(plan["runs"]))]
-    assert len(plan["runs"]) > 2
-    assert plan["summary"] == {
+    written = json.loads((folder / "manifest.json").read_text())
+    assert written["version"] == 1 and written["bucket"] == "b" and written["madeBy"] == "engines/spark/plan.py"
+    assert [run["name"] for run in written["runs"]] == [f"runs/{n:05d}.parquet" for n in range(len(written["runs"]))]
+    assert len(written["runs"]) > 2
+    assert written["summary"] == {
         "events": 19, "created": 16, "removed": 3, "bytes": 22, "byMonth": {"1970-01": 19},
         "first": "1970-01-01T00:00:01.000Z", "last": "1970-01-09T00:08:20.000Z"}
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "runs"]
@@ -100,12 +104,12 @@ def test_any_bucket_gives_the_plan_made_plainly(seed, make, tmp_path):
         code, folder, told = make("--inventory", manifest, "--endpoint-url", server.url, "--rows-a-run", 50)
     assert code == 0, told.err
     assert planned(folder) == naive_plan(bucket)
-    # UTF-8 order is not that of UTF-16, in which U+FB00 is behind U+1D11E.
     assert len(server.asked) < 3 * len(bucket)
 
 
 def test_keys_are_sorted_by_their_bytes(make, tmp_path):
     bucket = {key: [V("", "1", 5)] for key in ["𝄞", "ﬀ", "z", "é", "Z", "a\u0001", "a"]}
+    # UTF-8 order is not that of UTF-16, in which U+FB00 is behind U+1D11E.
     code, folder, told = make("--inventory", write_inventory(tmp_path, bucket, "CSV"))
     assert code == 0, told.err
     assert [row[1].decode() for row in planned(folder)] == ["Z", "a", "a\u0001", "z", "é", "ﬀ", "𝄞"]
@@ -122,32 +126,79 @@ def test_a_key_is_taken_as_the_bucket_has_it_now_up_to_the_inventory(make, tmp_p
     assert "1 of these keys are gone" in told.err
 
 
-def test_filters_choose_as_reseed_does(make, tmp_path):
+def test_filters_choose_as_reseed_does(spark, make, tmp_path):
     # As crates/history/src/scan/filter.rs tests it; times in seconds.
     bucket = {
         "a/changed": [V("", "c1", 10), V("", "c2", 30)],
         "a/deleted": [V("", "d1", 10), V("", "d2", 30, marker=True)],
         "a/new": [V("", "n1", 30)],
         "a/undeleted": [V("", "u1", 10), V("", "u2", 20, marker=True), V("", "u3", 30)],
-        "b/other": [V("", "o1", 10)],
     }
-    manifest = write_inventory(tmp_path, bucket, "Parquet")
     time = "1970-01-01T00:00:{}Z".format
-    for n, (options, expected) in enumerate([
-        (["--prefix", "a/", "--current-only", "--until", time(20)], "c1 d1 u1"),
-        (["--prefix", "a/", "--current-only", "true", "--until", time(25)], "c1 d1"),
-        (["--suffix", "ed", "--current-only"], "c2 u3"),
+    manifest = write_inventory(tmp_path, {**bucket, "b/deleted": [V("", "o1", 10)], "a/other": [V("", "o2", 10)]}, "Parquet")
+    options = ["--prefix", "a/", "--suffix", "ed", "--current-only", "--until", time(20)]
+    code, folder, told = make("--inventory", manifest, *options)
+    assert code == 0, told.err
+    rows = planned(folder)
+    assert [row[3] for row in rows] == ["c1", "d1", "u1"]
+    assert set(rows) <= set(naive_plan(bucket)), "positions do not depend on what is chosen"
+    fields = "key string, id string, effective_time long, is_delete_marker boolean, next_time long"
+    times = {row[3]: int(row[0].timestamp()) * 1000 for row in naive_plan(bucket)}
+    rows = [(key, version.id, times[version.id], version.marker, times[after.id] if after else None)
+            for key, versions in bucket.items() for version, after in zip(versions, [*versions[1:], None])]
+    rows = spark.createDataFrame(rows, fields).coalesce(1).cache()
+    for options, expected in [
+        (["--current-only", "true", "--until", time(25)], "c1 d1"),
+        (["--current-only"], "c2 n1 u3"),
+        (["--current-only", "--from", time(20), "--until", time(30)], ""),
         (["--from", time(20), "--until", time(30)], "u2"),
-        (["--events", "removed"], "u2 d2"),
+        (["--events", "removed"], "d2 u2"),
         (["--events", "created", "--from", time(30)], "c2 n1 u3"),
         (["--until", time(10)], ""),
-    ]):
-        code, folder, told = make("--inventory", manifest, *options, out=f"out{n}")
-        assert code == 0, told.err
-        rows = planned(folder)
-        assert [row[3] for row in rows] == expected.split(), options
-        assert set(rows) <= set(naive_plan(bucket)), "positions do not depend on what is chosen"
+    ]:
+        args = plan.arguments(["--inventory", "-", "--out", "-", *options])
+        assert [row.id for row in rows.filter(plan.chosen(args)).collect()] == expected.split(), options
+
+
+def test_a_plan_of_nothing_has_no_runs(make, tmp_path):
+    manifest = write_inventory(tmp_path, {"k": [V("", "1", 10)]}, "CSV")
+    code, folder, told = make("--inventory", manifest, "--prefix", "other")
+    assert code == 0, told.err
     assert json.loads((folder / "manifest.json").read_text())["runs"] == []
+
+
+def test_without_a_file_system_for_s3_files_are_brought_and_sent(spark, make, tmp_path):
+    bucket = {"k": [V("", "1", 10), V("", "2", 10), V("", "3", 11)]}
+    manifest = pathlib.Path(write_inventory(tmp_path, bucket, "ORC")).relative_to(tmp_path)
+    with Server(bucket) as server:
+        for path in (tmp_path / "inv").rglob("*.*"):
+            if path.is_file():
+                server.objects[f"/d/{path.relative_to(tmp_path)}"] = path.read_bytes()
+        options = ["--inventory", f"s3://d/{manifest}", "--out", "s3://d/plans/1", "--endpoint-url", server.url]
+        code, _, told = make(*options)
+        assert code == 0, told.err
+        for name, data in server.objects.items():
+            if name.startswith("/d/plans/1/"):
+                to = tmp_path / name.removeprefix("/d/plans/1/")
+                to.parent.mkdir(exist_ok=True)
+                to.write_bytes(data)
+        assert planned(tmp_path) == naive_plan(bucket)
+        code, _, told = make(*options)
+        assert code == 2 and "name another folder" in told.err
+
+
+def test_files_of_a_cluster_are_read_and_written_by_spark(make, tmp_path, monkeypatch):
+    bucket = {"k": [V("", "1", 10), V("", "3", 11)]}
+    manifest = write_inventory(tmp_path, bucket, "CSV")
+    text = json.loads(open(manifest).read())
+    for file in text["files"]:
+        file["key"] = f"{tmp_path}/{file['key']}".lstrip("/")
+    open(manifest, "w").write(json.dumps({**text, "destinationBucket": ""}))
+    monkeypatch.setattr(plan, "local", lambda uri: None)
+    code, _, told = make("--inventory", f"file://{manifest}", "--out", f"file://{tmp_path}/out")
+    assert code == 0, told.err
+    assert planned(tmp_path / "out") == naive_plan(bucket)
+    assert "sizes, not MD5" in told.err
 
 
 def test_ties_are_refused_or_marked_where_it_is_asked(make, tmp_path):
@@ -197,8 +248,6 @@ def test_what_is_damaged_or_of_another_bucket_is_refused(make, tmp_path):
 
 def test_a_row_without_a_time_is_refused(make, tmp_path):
     manifest = write_inventory(tmp_path, {"k": [V("", "1", 10)], "l": [V("", "1", 11)]}, "CSV")
-    import gzip
-    import hashlib
     text = json.loads(open(manifest).read())
     file = tmp_path / text["files"][0]["key"]
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"1970-01-01T", b"once upon a ")))
