@@ -96,10 +96,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="plan.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     add("--inventory", metavar="MANIFEST", help="manifest.json of an S3 Inventory: path or URI")
-    add("--journal", metavar="TABLE", help="S3 Metadata's journal, as Spark's catalog names it")
-    add("--live-inventory", metavar="TABLE", help="S3 Metadata's live inventory")
-    add("--journal-path", metavar="PATH", help="the same: an Iceberg metadata file (.json), or Parquet files")
-    add("--live-inventory-path", metavar="PATH", help="the same")
+    add("--journal", metavar="TABLE|PATH", help="S3 Metadata's journal: as Spark's catalog names it, an Iceberg metadata "
+        "file (.json), or a folder of Parquet files")
+    add("--live-inventory", metavar="TABLE|PATH", help="S3 Metadata's live inventory, likewise")
     add("--out", required=True, metavar="FOLDER", help="where the plan is written: path or URI; must be empty")
     add("--bucket", help="whose versions these are; checked against the inventory")
     add("--prefix", default="", help="keys that begin so")
@@ -121,11 +120,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     by_glue = "--JOB_NAME" in argv
     args = parser.parse_args(without_glue(argv) if by_glue else argv)
     args.by_glue = by_glue
-    tables = [args.journal, args.live_inventory, args.journal_path, args.live_inventory_path]
+    tables = [args.journal, args.live_inventory]
     if bool(args.inventory) == any(tables):
-        parser.error("either --inventory, or --live-inventory and --journal (or their -path) must be given")
-    if args.journal and args.journal_path or args.live_inventory and args.live_inventory_path:
-        parser.error("a table is given by its name or by its path, not by both")
+        parser.error("either --inventory, or --live-inventory and --journal (or one of them) must be given")
     if args.rows_a_run < 1:
         parser.error("argument --rows-a-run: it must be above 0")
     if wrong := [pair for pair in args.conf if "=" not in pair]:
@@ -405,15 +402,15 @@ def version_id_of(column):
 
 # --- What S3 Metadata says
 
-def metadata_frame(spark: SparkSession, table: str | None, path: str | None, needed: tuple[str, ...]):
-    if table:
+def metadata_frame(spark: SparkSession, table: str, needed: tuple[str, ...]):
+    if "/" not in table:
         frame = spark.table(table)
-    elif path.endswith(".json"):
-        frame = spark.read.parquet(*iceberg_files(path))
+    elif table.endswith(".json"):
+        frame = spark.read.parquet(*iceberg_files(table))
     else:
-        frame = spark.read.parquet(path)
+        frame = spark.read.parquet(table)
     if missing := [name for name in needed if name not in frame.columns]:
-        raise Refused(f"{table or path} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}", 2)
+        raise Refused(f"{table} has no column {', '.join(missing)}; it has {', '.join(frame.columns)}", 2)
     return frame
 
 
@@ -422,8 +419,8 @@ def iceberg_files(path: str) -> list[str]:
     from pyiceberg.table import StaticTable
     tasks = list(StaticTable.from_metadata(path).scan().plan_files())
     if any(task.delete_files for task in tasks):
-        raise Refused(f"{path} has delete files, which only Iceberg's own reader applies: name the table by "
-                      "--journal and --live-inventory, with Iceberg's catalog (README.md)")
+        raise Refused(f"{path} has delete files, which only Iceberg's own reader applies: name the table as "
+                      "Iceberg's catalog does (README.md)")
     if not tasks:
         raise Refused(f"{path} has no rows")
     return [task.file.file_path for task in tasks]
@@ -473,10 +470,12 @@ def metadata_rows(inventory, journal):
 
 def order_by_inventory(rows, parts_days: float):
     """By time, the latest last. Not told: versions of one moment, none of which is the latest; an upload in parts, of
-    which only the begin is known, and what came while it may have lasted; anything behind a second latest."""
+    which only the begin is known, and what came while it may have lasted; anything behind a second latest; all, where
+    the latest is not the newest by its time: then times say nothing of the others either, if there are several."""
     near = F.col("last_modified") - F.col("before.last_modified") <= int(parts_days * 86_400_000)
-    untold = F.col("before.latest") | ~F.col("latest") & (
-        (F.col("before.last_modified") == F.col("last_modified")) | F.col("before.in_parts") & near)
+    same = F.col("before.last_modified") == F.col("last_modified")
+    back = (F.col("before.last_modified") > F.col("last_modified")) & (F.col("rank") >= 2)
+    untold = F.col("before.latest") | F.when(F.col("latest"), back).otherwise(same | F.col("before.in_parts") & near)
     return ordered(rows, ["latest", "last_modified", "version_id"], ["latest", "last_modified", "in_parts"], untold)
 
 
@@ -792,13 +791,13 @@ class Plan:
         args = self.args
         needed = ("key", "sequence_number", "version_id", "is_delete_marker", "last_modified_date")
         inventory = journal = None
-        if args.live_inventory or args.live_inventory_path:
-            frame = metadata_frame(self.spark, args.live_inventory, args.live_inventory_path, needed)
+        if args.live_inventory:
+            frame = metadata_frame(self.spark, args.live_inventory, needed)
             inventory = self.of_keys(metadata_columns(frame))
         else:
             self.note("no live inventory: versions from before the journal began are not in this plan")
-        if args.journal or args.journal_path:
-            frame = metadata_frame(self.spark, args.journal, args.journal_path, (*needed, "record_type"))
+        if args.journal:
+            frame = metadata_frame(self.spark, args.journal, (*needed, "record_type"))
             journal = self.of_keys(metadata_columns(frame))
             kinds = {row.record_type: row for row in journal.groupBy("record_type").agg(
                 F.count("*").alias("rows"), F.sum(F.col("is_delete_marker").isNull().cast("bigint")).alias("gone")).collect()}

@@ -26,8 +26,10 @@ BUCKET = {
     "parts-after": [V("", "only-its-name-begins-so", 1)],
     # The latest is an upload in parts that began before the one below it.
     "late": [V("", "l1", 400), V("", "l2", 390, parts=True, etag="e-3")],
+    # The same with two below it: their times are no proof.
+    "later": [V("", "b1", 420), V("", "b2", 410), V("", "b3", 400, parts=True, etag="e-3")],
     # An upload in parts long before the next version.
-    "old": [V("", "o1", 500, parts=True), V("", "o2", 500 + 8 * DAY)],
+    "old": [V("", "o1", 500, parts=True), V("", "o2", 500 + 8 * DAY), V("", "o3", 500 + 8 * DAY)],
 }
 
 
@@ -39,16 +41,16 @@ def test_each_format_gives_the_rows_of_the_listing(kind, make, tmp_path):
                                   "--rows-a-run", 5, "--report", tmp_path / "report.json")
     assert code == 0, told.err
     assert planned(folder) == naive_plan(BUCKET)
-    assert set(server.asked) == {"tie", "parts"}
+    assert set(server.asked) == {"tie", "parts", "later"}
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["ties"] == {"how": "list", "keys": 2, "versions": 7, "listed": 7, "gone": 0}
-    assert (report["rows"], report["keys"], report["events"]) == (19, 9, 19)
+    assert report["ties"] == {"how": "list", "keys": 3, "versions": 10, "listed": 10, "gone": 0}
+    assert (report["rows"], report["keys"], report["events"]) == (23, 10, 23)
     written = json.loads((folder / "manifest.json").read_text())
     assert written["version"] == 1 and written["bucket"] == "b" and written["madeBy"] == "engines/spark/plan.py"
     assert [run["name"] for run in written["runs"]] == [f"runs/{n:05d}.parquet" for n in range(len(written["runs"]))]
     assert len(written["runs"]) > 2
     assert written["summary"] == {
-        "events": 19, "created": 16, "removed": 3, "bytes": 22, "byMonth": {"1970-01": 19},
+        "events": 23, "created": 20, "removed": 3, "bytes": 26, "byMonth": {"1970-01": 23},
         "first": "1970-01-01T00:00:01.000Z", "last": "1970-01-09T00:08:20.000Z"}
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "runs"]
 
@@ -204,14 +206,14 @@ def test_files_of_a_cluster_are_read_and_written_by_spark(make, tmp_path, monkey
 def test_ties_are_refused_or_marked_where_it_is_asked(make, tmp_path):
     manifest = write_inventory(tmp_path, BUCKET, "ORC")
     code, folder, told = make("--inventory", manifest, "--ties", "refuse")
-    assert code == 1 and "the order of 2 keys (7 versions) is not told" in told.err
+    assert code == 1 and "the order of 3 keys (10 versions) is not told" in told.err
     assert not (folder / "manifest.json").exists()
     code, folder, told = make("--inventory", manifest, "--ties", "mark")
     assert code == 0, told.err
     summary = json.loads((folder / "manifest.json").read_text())["summary"]
-    assert summary["ambiguous"] == {"keys": 2, "first": "parts"}
-    decided = [row for row in naive_plan(BUCKET) if row[1] not in (b"tie", b"parts")]
-    assert [row for row in planned(folder) if row[1] not in (b"tie", b"parts")] == decided
+    assert summary["ambiguous"] == {"keys": 3, "first": "later"}
+    decided = [row for row in naive_plan(BUCKET) if row[1] not in (b"tie", b"parts", b"later")]
+    assert [row for row in planned(folder) if row[1] not in (b"tie", b"parts", b"later")] == decided
     assert [row[3] for row in planned(folder) if row[1] == b"tie"][-1] == "t4"
 
 

@@ -53,7 +53,7 @@ def test_journal_and_live_inventory_give_the_versions_there_are(make, tmp_path):
     held = write(tmp_path / "held.parquet", INVENTORY, HELD)
     changes = write(tmp_path / "changes.parquet", JOURNAL, CHANGES)
     with Server(BUCKET) as server:
-        code, folder, told = make("--live-inventory-path", held, "--journal-path", changes, "--bucket", "b",
+        code, folder, told = make("--live-inventory", held, "--journal", changes, "--bucket", "b",
                                   "--endpoint-url", server.url, "--report", tmp_path / "report.json")
     assert code == 0, told.err
     assert planned(folder) == naive_plan(BUCKET)
@@ -72,14 +72,14 @@ def test_a_live_inventory_that_is_an_iceberg_table_is_read_by_its_metadata(make,
     for part in ([record(4, A[0]), record(5, A[1]), record(1, NULL)], [record(6, A[2]), record(7, A[3])]):
         names = set(INVENTORY.names)
         table.append(pa.Table.from_pylist([{n: v for n, v in row.items() if n in names} for row in part], INVENTORY))
-    code, folder, told = make("--live-inventory-path", table.metadata_location, "--bucket", "b")
+    code, folder, told = make("--live-inventory", table.metadata_location, "--bucket", "b")
     assert code == 0, told.err
     assert planned(folder) == naive_plan(bucket)
 
 
 def test_a_journal_alone_is_what_it_saw(make, tmp_path):
     changes = write(tmp_path / "changes.parquet", JOURNAL, CHANGES)
-    code, folder, told = make("--journal-path", changes, "--bucket", "b", "--prefix", "a")
+    code, folder, told = make("--journal", changes, "--bucket", "b", "--prefix", "a")
     assert code == 0, told.err
     assert planned(folder) == naive_plan({"a": A[2:]})
     assert "no live inventory" in told.err
@@ -87,5 +87,5 @@ def test_a_journal_alone_is_what_it_saw(make, tmp_path):
 
 def test_a_record_of_an_unknown_kind_is_not_passed_over(make, tmp_path):
     changes = write(tmp_path / "changes.parquet", JOURNAL, [*CHANGES, record(18, A[0], "RENAME")])
-    code, _, told = make("--journal-path", changes, "--bucket", "b")
+    code, _, told = make("--journal", changes, "--bucket", "b")
     assert code == 1 and "RENAME" in told.err

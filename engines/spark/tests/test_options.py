@@ -24,7 +24,6 @@ def test_glue_hands_on_arguments_of_its_own():
     ([*NEEDED, "--TempDir", "s3://t/"], "unrecognized arguments: --TempDir"),
     ([*NEEDED, "--list-rate", "0"], "above 0"),
     ([*NEEDED, "--conf", "x"], "is not KEY=VALUE"),
-    (["--out", "o", "--bucket", "b", "--journal", "t", "--journal-path", "p"], "not by both"),
 ])
 def test_wrong_options_are_refused_with_code_2(wrong, told, capsys):
     with pytest.raises(SystemExit) as refused:
