@@ -5,6 +5,7 @@ One file, since `spark-submit`, EMR and Glue take one. README.md beside it has t
 ("Plan") the form of what is written. From top to bottom: options, files, what S3 Inventory and S3 Metadata say,
 order, listing of keys whose order they do not tell, choice, runs and manifest.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,8 +45,10 @@ REQUESTS_AT_ONCE = 8
 # Tries of one request.
 TRIES = 8
 # Arguments that Glue hands on to every script. Source: AWS Glue guide, "Using job parameters in AWS Glue jobs".
-OF_GLUE = re.compile(r"--(JOB_|SECURITY_CONFIGURATION|TempDir|enable-|extra-|job-|additional-|datalake-|continuous-|"
-                     r"scriptLocation|spark-event-logs|encryption-type|custom-log)")
+OF_GLUE = re.compile(
+    r"--(JOB_|SECURITY_CONFIGURATION|TempDir|enable-|extra-|job-|additional-|datalake-|continuous-|"
+    r"scriptLocation|spark-event-logs|encryption-type|custom-log)"
+)
 
 
 class Refused(Exception):
@@ -61,6 +64,7 @@ def say(text: str) -> None:
 
 
 # --- Options
+
 
 def time_of(text: str) -> int:
     """RFC 3339 as milliseconds since 1970."""
@@ -96,8 +100,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="plan.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     add("--inventory", metavar="MANIFEST", help="manifest.json of an S3 Inventory: path or URI")
-    add("--journal", metavar="TABLE|PATH", help="S3 Metadata's journal: as Spark's catalog names it, an Iceberg metadata "
-        "file (.json), or a folder of Parquet files")
+    add(
+        "--journal",
+        metavar="TABLE|PATH",
+        help="S3 Metadata's journal: as Spark's catalog names it, an Iceberg metadata "
+        "file (.json), or a folder of Parquet files",
+    )
     add("--live-inventory", metavar="TABLE|PATH", help="S3 Metadata's live inventory, likewise")
     add("--out", required=True, metavar="FOLDER", help="where the plan is written: path or URI; must be empty")
     add("--bucket", help="whose versions these are; checked against the inventory")
@@ -106,17 +114,34 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--from", dest="since", type=time_of, metavar="TIME", help="effective time not before")
     add("--until", type=time_of, metavar="TIME", help="effective time before")
     add("--events", choices=("all", "created", "removed"), default="all")
-    add("--current-only", type=flag, nargs="?", const=True, default=False,
-        help="of each key the newest version before --until, unless that is a delete marker")
-    add("--ties", choices=("list", "refuse", "mark"), default="list",
-        help="keys whose order the source does not tell: list them from the bucket, refuse, or count them as ambiguous")
+    add(
+        "--current-only",
+        type=flag,
+        nargs="?",
+        const=True,
+        default=False,
+        help="of each key the newest version before --until, unless that is a delete marker",
+    )
+    add(
+        "--ties",
+        choices=("list", "refuse", "mark"),
+        default="list",
+        help="keys whose order the source does not tell: list them from the bucket, refuse, or count them as ambiguous",
+    )
     add("--list-rate", type=positive, default=100, metavar="N", help="requests a second for that, over all (100)")
-    add("--parts-days", type=float, default=PARTS_DAYS, metavar="DAYS",
-        help=f"how long an upload in parts may have taken ({PARTS_DAYS}); see README.md")
+    add(
+        "--parts-days",
+        type=float,
+        default=PARTS_DAYS,
+        metavar="DAYS",
+        help=f"how long an upload in parts may have taken ({PARTS_DAYS}); see README.md",
+    )
     add("--endpoint-url", metavar="URL", help="another S3 than AWS's")
     add("--report", metavar="FILE", help="what was done, as JSON: path or URI")
     add("--rows-a-run", type=int, default=ROWS_A_RUN, metavar="N", help=f"rows of a run, about ({ROWS_A_RUN})")
-    add("--conf", action="append", default=[], metavar="KEY=VALUE", help="for Spark, when it is started by this program")
+    add(
+        "--conf", action="append", default=[], metavar="KEY=VALUE", help="for Spark, when it is started by this program"
+    )
     by_glue = "--JOB_NAME" in argv
     args = parser.parse_args(without_glue(argv) if by_glue else argv)
     args.by_glue = by_glue
@@ -144,13 +169,20 @@ def without_glue(argv: list[str]) -> list[str]:
 
 # --- Files
 
+
 def start_spark(args: argparse.Namespace) -> SparkSession:
     builder = SparkSession.builder.appName("s3-sqs-bridge plan")
     if "PYSPARK_GATEWAY_PORT" not in os.environ and not args.by_glue:  # not started by spark-submit
         # A key's versions are sorted in memory as far as it goes, and spilled then: 2 GB do.
-        alone = {"spark.master": "local[*]", "spark.driver.memory": "2g", "spark.driver.bindAddress": "127.0.0.1",
-                 "spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
-                 "spark.sql.shuffle.partitions": "16"}
+        alone = {
+            "spark.master": "local[*]",
+            "spark.driver.memory": "2g",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.sql.shuffle.partitions": "16",
+        }
         for key, value in alone.items():
             builder = builder.config(key, value)
     for pair in args.conf:
@@ -175,6 +207,7 @@ def start_spark(args: argparse.Namespace) -> SparkSession:
 def s3_client(endpoint_url: str | None):
     import boto3
     from botocore.config import Config
+
     path_style = {"addressing_style": "path"} if endpoint_url else {}
     return boto3.client("s3", endpoint_url=endpoint_url, config=Config(signature_version="s3v4", s3=path_style))
 
@@ -319,8 +352,11 @@ def read_manifest(text: bytes, uri: str, bucket: str | None) -> dict:
     columns = {plain(name): name for name in names}
     for needed in ("key", "lastmodifieddate"):
         if needed not in columns:
-            raise Refused(f"{uri}: the inventory has no column {needed} (fileSchema: {manifest['fileSchema']}); "
-                          "configure it with the optional field LastModifiedDate", 2)
+            raise Refused(
+                f"{uri}: the inventory has no column {needed} (fileSchema: {manifest['fileSchema']}); "
+                "configure it with the optional field LastModifiedDate",
+                2,
+            )
     if "versionid" in columns and "isdeletemarker" not in columns:
         raise Refused(f"{uri}: the inventory has VersionId and not IsDeleteMarker: what was removed cannot be told", 2)
     return {**manifest, "names": names, "columns": columns}
@@ -349,8 +385,10 @@ def check_md5(path: str, md5: str) -> None:
         while part := file.read(1 << 20):
             digest.update(part)
     if digest.hexdigest() != md5.lower():
-        raise Refused(f"{path} has the MD5 {digest.hexdigest()}, the inventory's manifest says {md5}: it is damaged, "
-                      "or of another inventory")
+        raise Refused(
+            f"{path} has the MD5 {digest.hexdigest()}, the inventory's manifest says {md5}: it is damaged, "
+            "or of another inventory"
+        )
 
 
 def inventory_frame(spark: SparkSession, manifest: dict, paths: list[str], uri: str):
@@ -363,13 +401,16 @@ def inventory_frame(spark: SparkSession, manifest: dict, paths: list[str], uri: 
         return spark.read.schema(schema).options(quote='"', escape='"', mode="FAILFAST").csv(paths)
     frame = spark.read.format(file_format.lower()).load(paths)
     if missing := {plain(n) for n in names} - {plain(n) for n in frame.columns}:
-        raise Refused(f"{uri}: fileSchema names {', '.join(sorted(missing))}, which {paths[0]} does not have; "
-                      f"it has {', '.join(frame.columns)}")
+        raise Refused(
+            f"{uri}: fileSchema names {', '.join(sorted(missing))}, which {paths[0]} does not have; "
+            f"it has {', '.join(frame.columns)}"
+        )
     return frame
 
 
 def inventory_rows(frame, manifest: dict):
-    """Rows in this program's terms: key, version_id, last_modified (ms), is_delete_marker, latest, size, etag, in_parts."""
+    """Rows in this program's terms: key, version_id, last_modified (ms), is_delete_marker, latest, size, etag,
+    in_parts."""
     by_plain = {plain(name): name for name in frame.columns}
     is_csv = manifest["fileFormat"] == "CSV"
 
@@ -402,6 +443,7 @@ def version_id_of(column):
 
 # --- What S3 Metadata says
 
+
 def metadata_frame(spark: SparkSession, table: str, needed: tuple[str, ...]):
     if "/" not in table:
         frame = spark.table(table)
@@ -417,10 +459,13 @@ def metadata_frame(spark: SparkSession, table: str, needed: tuple[str, ...]):
 def iceberg_files(path: str) -> list[str]:
     """The data files of an Iceberg table's present state, where Spark has no catalog for it."""
     from pyiceberg.table import StaticTable
+
     tasks = list(StaticTable.from_metadata(path).scan().plan_files())
     if any(task.delete_files for task in tasks):
-        raise Refused(f"{path} has delete files, which only Iceberg's own reader applies: name the table as "
-                      "Iceberg's catalog does (README.md)")
+        raise Refused(
+            f"{path} has delete files, which only Iceberg's own reader applies: name the table as "
+            "Iceberg's catalog does (README.md)"
+        )
     if not tasks:
         raise Refused(f"{path} has no rows")
     return [task.file.file_path for task in tasks]
@@ -428,15 +473,21 @@ def iceberg_files(path: str) -> list[str]:
 
 def metadata_columns(frame):
     """A table's rows in this program's terms, with the number that orders a key's rows as text."""
+
     def optional(name: str, kind: str):
         return F.col(name).cast(kind) if name in frame.columns else F.lit(None).cast(kind)
 
     etag = optional("e_tag", "string")
     return frame.select(
-        "key", version_id_of(F.col("version_id")).alias("version_id"), "sequence_number",
+        "key",
+        version_id_of(F.col("version_id")).alias("version_id"),
+        "sequence_number",
         F.unix_millis(F.col("last_modified_date").cast("timestamp")).alias("last_modified"),
-        F.col("is_delete_marker"), optional("size", "bigint").alias("size"), etag.alias("etag"),
-        *([F.upper("record_type").alias("record_type")] if "record_type" in frame.columns else []))
+        F.col("is_delete_marker"),
+        optional("size", "bigint").alias("size"),
+        etag.alias("etag"),
+        *([F.upper("record_type").alias("record_type")] if "record_type" in frame.columns else []),
+    )
 
 
 def metadata_rows(inventory, journal):
@@ -448,25 +499,40 @@ def metadata_rows(inventory, journal):
     change = F.struct(
         "sequence_number",
         ((F.col("record_type") == "DELETE") & F.col("is_delete_marker").isNull()).alias("gone"),
-        *values[1:])
-    last = (journal.filter(F.col("record_type") != "UPDATE_METADATA")
-            .groupBy("key", "version_id").agg(F.max(change).alias("last")))
+        *values[1:],
+    )
+    last = (
+        journal.filter(F.col("record_type") != "UPDATE_METADATA")
+        .groupBy("key", "version_id")
+        .agg(F.max(change).alias("last"))
+    )
     if inventory is None:
         return last.filter(~F.col("last.gone")).select(
-            "key", "version_id", *[F.col(f"last.{name}").alias(name) for name in values])
-    both = inventory.withColumn("held", F.struct(*values)).select("key", "version_id", "held").join(
-        last, ["key", "version_id"], "full_outer")
+            "key", "version_id", *[F.col(f"last.{name}").alias(name) for name in values]
+        )
+    both = (
+        inventory.withColumn("held", F.struct(*values))
+        .select("key", "version_id", "held")
+        .join(last, ["key", "version_id"], "full_outer")
+    )
     unheld, newer = F.col("held").isNull(), F.col("last.sequence_number") > F.col("held.sequence_number")
     gone = F.col("last").isNotNull() & F.col("last.gone") & (unheld | newer)
     # Where both have the version, its number is that of its coming: the live inventory's may be that of a later tag.
-    by_journal = F.col("last").isNotNull() & ~F.col("last.gone") & (
-        unheld | newer | (F.col("last.last_modified") == F.col("held.last_modified")))
-    chosen = F.when(by_journal, F.struct(*[F.col(f"last.{name}").alias(name) for name in values])).otherwise(F.col("held"))
-    return both.filter(~gone).select("key", "version_id", chosen.alias("chosen")).select(
-        "key", "version_id", "chosen.*")
+    by_journal = (
+        F.col("last").isNotNull()
+        & ~F.col("last.gone")
+        & (unheld | newer | (F.col("last.last_modified") == F.col("held.last_modified")))
+    )
+    chosen = F.when(by_journal, F.struct(*[F.col(f"last.{name}").alias(name) for name in values])).otherwise(
+        F.col("held")
+    )
+    return (
+        both.filter(~gone).select("key", "version_id", chosen.alias("chosen")).select("key", "version_id", "chosen.*")
+    )
 
 
 # --- Order: number within the key, effective time, and whether the source tells it
+
 
 def order_by_inventory(rows, parts_days: float):
     """By time, the latest last. Not told: versions of one moment, none of which is the latest; an upload in parts, of
@@ -482,7 +548,8 @@ def order_by_inventory(rows, parts_days: float):
 def order_by_sequence(rows):
     """By number. Not told: where times contradict it, since S3 places an upload in parts by its begin."""
     untold = (F.col("before.sequence_number") == F.col("sequence_number")) | (
-        F.col("before.last_modified") > F.col("last_modified"))
+        F.col("before.last_modified") > F.col("last_modified")
+    )
     return ordered(rows, ["sequence_number"], ["sequence_number", "last_modified"], untold)
 
 
@@ -498,35 +565,52 @@ def ordered(rows, order: list, compared: list[str], untold):
     so_far = oldest_first.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     before = F.lag(F.struct(*compared)).over(oldest_first) if compared else F.lit(None)
     next_modified = F.lead("last_modified").over(oldest_first)
-    numbered = (rows
-                .withColumn("rank", (F.row_number().over(oldest_first) - 1).cast("bigint"))
-                .withColumn("effective_time", F.max("last_modified").over(so_far))
-                .withColumn("next_modified", next_modified)
-                .withColumn("before", before))
+    numbered = (
+        rows.withColumn("rank", (F.row_number().over(oldest_first) - 1).cast("bigint"))
+        .withColumn("effective_time", F.max("last_modified").over(so_far))
+        .withColumn("next_modified", next_modified)
+        .withColumn("before", before)
+    )
     untold = F.coalesce(untold, F.lit(False))
     key_untold = F.max(untold).over(Window.partitionBy("key")) if compared else untold
-    return numbered.withColumn("untold", key_untold).select(*told(F.col("rank"), F.col("effective_time"),
-        F.col("next_modified").isNull(), F.greatest("effective_time", "next_modified"), F.col("untold")))
+    return numbered.withColumn("untold", key_untold).select(
+        *told(
+            F.col("rank"),
+            F.col("effective_time"),
+            F.col("next_modified").isNull(),
+            F.greatest("effective_time", "next_modified"),
+            F.col("untold"),
+        )
+    )
 
 
 def told(rank, effective_time, is_latest, next_time, untold) -> list:
     is_marker = F.col("is_delete_marker")
     etag = F.expr("trim(BOTH '\"' FROM etag)")
     return [
-        effective_time.alias("effective_time"), F.col("key"), rank.alias("rank"), F.col("version_id"),
-        F.col("last_modified"), is_marker, is_latest.alias("is_latest"),
+        effective_time.alias("effective_time"),
+        F.col("key"),
+        rank.alias("rank"),
+        F.col("version_id"),
+        F.col("last_modified"),
+        is_marker,
+        is_latest.alias("is_latest"),
         F.when(~is_marker, F.col("size")).alias("size"),
         F.when(~is_marker & (etag != ""), etag).alias("etag"),
-        F.when(~is_latest, next_time).alias("next_time"), untold.alias("untold")]
+        F.when(~is_latest, next_time).alias("next_time"),
+        untold.alias("untold"),
+    ]
 
 
 def unversioned(rows):
     """Of an inventory of current versions: each row is all that is known of its key."""
-    return rows.select(*told(F.lit(0).cast("bigint"), F.col("last_modified"), F.lit(True),
-                             F.lit(None).cast("bigint"), F.lit(False)))
+    return rows.select(
+        *told(F.lit(0).cast("bigint"), F.col("last_modified"), F.lit(True), F.lit(None).cast("bigint"), F.lit(False))
+    )
 
 
 # --- Listing of keys whose order the source does not tell (on the executors)
+
 
 class Lister:
     """Reads ListObjectVersions as the document has it: boto3 returns versions and delete markers as two lists, which
@@ -534,13 +618,14 @@ class Lister:
 
     def __init__(self, bucket: str, endpoint_url: str | None, rate: float):
         from botocore.httpsession import URLLib3Session
+
         self.bucket, self.rate = bucket, rate
         self.client = s3_client(endpoint_url)
         self.http = URLLib3Session(max_pool_connections=REQUESTS_AT_ONCE)
         self.lock, self.next_at = threading.Lock(), 0.0
 
     def rows(self, key: str, page: ElementTree.Element):
-        """(key, place from the newest, version id, last modified, is delete marker, size, etag), and so on to the end."""
+        """All versions of a key, of which `page` has the newest: rows of `LISTED`."""
         place, before = 0, set()
         while True:
             seen, ended = set(), False
@@ -571,11 +656,20 @@ class Lister:
         modified = time_of(entry.findtext("LastModified", ""))
         is_latest = entry.findtext("IsLatest", "").strip().lower()
         if ended or is_latest == "true" and place > 0 or is_latest == "false" and place == 0:
-            raise Refused(f"s3://{self.bucket} lists {key!r} otherwise than S3 does (its latest version first, delete "
-                          "markers among the versions): its order cannot be told so; use s3-sqs-bridge reseed, which "
-                          "knows such servers, or --ties mark")
-        return (key, place, entry.findtext("VersionId") or "null", modified, is_marker,
-                None if is_marker or size is None else int(size), None if is_marker or not etag else etag)
+            raise Refused(
+                f"s3://{self.bucket} lists {key!r} otherwise than S3 does (its latest version first, delete "
+                "markers among the versions): its order cannot be told so; use s3-sqs-bridge reseed, which "
+                "knows such servers, or --ties mark"
+            )
+        return (
+            key,
+            place,
+            entry.findtext("VersionId") or "null",
+            modified,
+            is_marker,
+            None if is_marker or size is None else int(size),
+            None if is_marker or not etag else etag,
+        )
 
     def first_page(self, tie: tuple[str, int]) -> ElementTree.Element:
         key, versions = tie
@@ -595,6 +689,7 @@ class Lister:
     def get(self, key: str, url: str) -> bytes:
         from botocore.awsrequest import AWSRequest
         from botocore.exceptions import HTTPClientError
+
         for attempt in itertools.count(1):
             self.wait()
             try:
@@ -606,9 +701,11 @@ class Lister:
             except HTTPClientError as e:
                 reason, passes = str(e), True
             if not passes or attempt == TRIES:
-                raise Refused(f"the versions of {key!r} in s3://{self.bucket} cannot be listed: {reason} "
-                              "(s3:ListBucketVersions is needed, or --ties mark)")
-            time.sleep(random.uniform(0, min(20, 0.2 * 2 ** attempt)))
+                raise Refused(
+                    f"the versions of {key!r} in s3://{self.bucket} cannot be listed: {reason} "
+                    "(s3:ListBucketVersions is needed, or --ties mark)"
+                )
+            time.sleep(random.uniform(0, min(20, 0.2 * 2**attempt)))
 
     def wait(self) -> None:
         with self.lock:
@@ -618,7 +715,8 @@ class Lister:
 
 
 def list_keys(ties, bucket: str, endpoint_url: str | None, rate: float):
-    """The rows of a partition's keys. Only first pages are asked for ahead: memory does not depend on a key's versions."""
+    """The rows of a partition's keys. Only first pages are asked for ahead, so memory does not depend on how many
+    versions a key has."""
     lister = Lister(bucket, endpoint_url, rate)
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         while batch := list(itertools.islice(ties, 4 * REQUESTS_AT_ONCE)):
@@ -626,11 +724,17 @@ def list_keys(ties, bucket: str, endpoint_url: str | None, rate: float):
                 yield from lister.rows(key, page)
 
 
-LISTED = T.StructType([
-    T.StructField("key", T.StringType()), T.StructField("place", T.LongType()),
-    T.StructField("version_id", T.StringType()), T.StructField("last_modified", T.LongType()),
-    T.StructField("is_delete_marker", T.BooleanType()), T.StructField("size", T.LongType()),
-    T.StructField("etag", T.StringType())])
+LISTED = T.StructType(
+    [
+        T.StructField("key", T.StringType()),
+        T.StructField("place", T.LongType()),
+        T.StructField("version_id", T.StringType()),
+        T.StructField("last_modified", T.LongType()),
+        T.StructField("is_delete_marker", T.BooleanType()),
+        T.StructField("size", T.LongType()),
+        T.StructField("etag", T.StringType()),
+    ]
+)
 
 
 def listed_rows(spark: SparkSession, rows, count: int, args: argparse.Namespace):
@@ -642,6 +746,7 @@ def listed_rows(spark: SparkSession, rows, count: int, args: argparse.Namespace)
 
 
 # --- Choice: as crates/history/src/scan/filter.rs has it
+
 
 def chosen(args: argparse.Namespace):
     time_, marker = F.col("effective_time"), F.col("is_delete_marker")
@@ -662,9 +767,11 @@ def chosen(args: argparse.Namespace):
 
 # --- Runs and manifest
 
+
 def write_runs(rows, count: int, folder: str, rows_a_run: int) -> None:
     """Sorted Parquet files that do not overlap. A column that must be there is `required` where Spark knows that it is
     never null: the defaults are never taken, since null was refused before."""
+
     def required(name: str, default):
         return F.coalesce(F.col(name), F.lit(default)).alias(name)
 
@@ -672,28 +779,47 @@ def write_runs(rows, count: int, folder: str, rows_a_run: int) -> None:
         return F.coalesce(F.timestamp_millis(F.col(name)), F.lit(0).cast("timestamp")).alias(name)
 
     order = ["effective_time", "key", "rank"]
-    frame = rows.select(when("effective_time"), required("key", ""), required("rank", 0), required("version_id", ""),
-                        when("last_modified"), required("is_delete_marker", False), required("is_latest", False),
-                        "size", "etag")
-    (frame.repartitionByRange(-(-count // rows_a_run), *order).sortWithinPartitions(*order).write
-     .option("parquet.block.row.count.limit", ROWS_A_GROUP)
-     .option("parquet.block.size", ROW_GROUP_BYTES)
-     .option("parquet.block.size.row.check.min", 256)
-     .option("parquet.block.size.row.check.max", 1024)
-     .option("parquet.enable.dictionary", "false")
-     .option("parquet.writer.version", "v1")  # v2 has encodings that the bridge refuses
-     .option("parquet.column.statistics.enabled", "false")
-     .option("parquet.column.statistics.enabled#effective_time", "true")
-     .parquet(folder))
+    frame = rows.select(
+        when("effective_time"),
+        required("key", ""),
+        required("rank", 0),
+        required("version_id", ""),
+        when("last_modified"),
+        required("is_delete_marker", False),
+        required("is_latest", False),
+        "size",
+        "etag",
+    )
+    (
+        frame.repartitionByRange(-(-count // rows_a_run), *order)
+        .sortWithinPartitions(*order)
+        .write.option("parquet.block.row.count.limit", ROWS_A_GROUP)
+        .option("parquet.block.size", ROW_GROUP_BYTES)
+        .option("parquet.block.size.row.check.min", 256)
+        .option("parquet.block.size.row.check.max", 1024)
+        .option("parquet.enable.dictionary", "false")
+        .option("parquet.writer.version", "v1")  # v2 has encodings that the bridge refuses
+        .option("parquet.column.statistics.enabled", "false")
+        .option("parquet.column.statistics.enabled#effective_time", "true")
+        .parquet(folder)
+    )
 
 
 def read_back(spark: SparkSession, folder: str) -> tuple[dict, dict]:
     """What is in the files that were written: by name, and in sum."""
     frame = spark.read.parquet(folder).withColumn("file", F.element_at(F.split(F.input_file_name(), "/"), -1))
     millis = F.unix_millis("effective_time")
-    parts = frame.groupBy("file", F.date_format(F.date_trunc("month", "effective_time"), "yyyy-MM").alias("month")).agg(
-        F.count("*").alias("rows"), F.min(millis).alias("first"), F.max(millis).alias("last"),
-        F.sum(F.col("is_delete_marker").cast("bigint")).alias("removed"), F.sum("size").alias("bytes")).collect()
+    parts = (
+        frame.groupBy("file", F.date_format(F.date_trunc("month", "effective_time"), "yyyy-MM").alias("month"))
+        .agg(
+            F.count("*").alias("rows"),
+            F.min(millis).alias("first"),
+            F.max(millis).alias("last"),
+            F.sum(F.col("is_delete_marker").cast("bigint")).alias("removed"),
+            F.sum("size").alias("bytes"),
+        )
+        .collect()
+    )
     runs: dict = {}
     summary = {"events": 0, "created": 0, "removed": 0, "bytes": 0, "byMonth": {}}
     for part in sorted(parts, key=lambda part: part.month):
@@ -730,14 +856,22 @@ def settle(files: Files, out: str, parts: str, runs: dict) -> list[dict]:
     for number, file in enumerate(sorted(runs)):
         name, run = f"runs/{number:05d}.parquet", runs[file]
         files.move(f"{parts}/{file}", f"{out}/{name}")
-        settled.append({"name": name, "rows": run["rows"], "bytes": files.size(f"{out}/{name}"),
-                        "first": run["first"], "last": run["last"]})
+        settled.append(
+            {
+                "name": name,
+                "rows": run["rows"],
+                "bytes": files.size(f"{out}/{name}"),
+                "first": run["first"],
+                "last": run["last"],
+            }
+        )
     if files.exists(parts):
         files.remove(parts)
     return settled
 
 
 # --- All of it
+
 
 class Plan:
     """One plan in the making."""
@@ -769,19 +903,25 @@ class Plan:
         for path, size, md5 in data_files(manifest, uri):
             path = staged.bring(path) if staged else path
             if self.files.size(path) != size:
-                raise Refused(f"{path} has {self.files.size(path)} bytes, {uri} says {size}: it is not complete, or of "
-                              "another inventory")
+                raise Refused(
+                    f"{path} has {self.files.size(path)} bytes, {uri} says {size}: it is not complete, or of "
+                    "another inventory"
+                )
             if local(path):
                 check_md5(path, md5)
             paths.append(path)
         checked = "sizes and MD5" if all(map(local, paths)) else "sizes, not MD5,"
-        self.note(f"S3 Inventory of {self.args.bucket}: {len(paths)} {manifest['fileFormat']} files, {checked} as its "
-                  "manifest says")
+        self.note(
+            f"S3 Inventory of {self.args.bucket}: {len(paths)} {manifest['fileFormat']} files, {checked} as its "
+            "manifest says"
+        )
         rows = self.of_keys(inventory_rows(inventory_frame(self.spark, manifest, paths, uri), manifest))
         self.report["source"] = f"S3 Inventory, {manifest['fileFormat']}"
         if not set(VERSION_COLUMNS) & set(manifest["columns"]):
-            self.note("the inventory lists current versions only: no history, no delete markers; version ids are not "
-                      "known and written as null")
+            self.note(
+                "the inventory lists current versions only: no history, no delete markers; version ids are not "
+                "known and written as null"
+            )
             return unversioned(rows)
         if "islatest" not in manifest["columns"]:
             self.note("the inventory has no column IsLatest: the version with the latest time is taken for it")
@@ -799,8 +939,12 @@ class Plan:
         if args.journal:
             frame = metadata_frame(self.spark, args.journal, (*needed, "record_type"))
             journal = self.of_keys(metadata_columns(frame))
-            kinds = {row.record_type: row for row in journal.groupBy("record_type").agg(
-                F.count("*").alias("rows"), F.sum(F.col("is_delete_marker").isNull().cast("bigint")).alias("gone")).collect()}
+            kinds = {
+                row.record_type: row
+                for row in journal.groupBy("record_type")
+                .agg(F.count("*").alias("rows"), F.sum(F.col("is_delete_marker").isNull().cast("bigint")).alias("gone"))
+                .collect()
+            }
             if unknown := set(kinds) - {"CREATE", "DELETE", "UPDATE_METADATA"}:
                 raise Refused(f"the journal has records of an unknown record_type: {', '.join(map(str, unknown))}")
             gone = kinds["DELETE"].gone if "DELETE" in kinds else 0
@@ -831,10 +975,15 @@ class Plan:
             return F.coalesce(F.sum(F.when(condition, 1).otherwise(0)), F.lit(0))
 
         return rows, rows.agg(
-            F.count("*").alias("rows"), number(bad).alias("bad"), number(begins).alias("keys"),
-            number(begins & F.col("untold")).alias("untold_keys"), number(F.col("untold")).alias("untold_rows"),
-            number(keep & ~F.col("untold")).alias("told"), number(keep).alias("kept"),
-            F.max("last_modified").alias("last")).collect()[0]
+            F.count("*").alias("rows"),
+            number(bad).alias("bad"),
+            number(begins).alias("keys"),
+            number(begins & F.col("untold")).alias("untold_keys"),
+            number(F.col("untold")).alias("untold_rows"),
+            number(keep & ~F.col("untold")).alias("told"),
+            number(keep).alias("kept"),
+            F.max("last_modified").alias("last"),
+        ).collect()[0]
 
     def resolved(self, rows, counts, keep):
         """Rows in an order that is sure, or was asked to be taken as it is; and how many there will be."""
@@ -845,10 +994,14 @@ class Plan:
                 self.note(f"the order of {keys} keys is not told by the source: they are in the plan, ambiguous")
             return rows.filter(keep), counts.kept
         if args.ties == "refuse":
-            raise Refused(f"the order of {keys} keys ({counts.untold_rows} versions) is not told by the source; "
-                          "--ties list lists them from the bucket, --ties mark takes them as they are")
-        say(f"listing {keys} keys of s3://{args.bucket} whose order the source does not tell, "
-            f"at most {args.list_rate:g} requests a second")
+            raise Refused(
+                f"the order of {keys} keys ({counts.untold_rows} versions) is not told by the source; "
+                "--ties list lists them from the bucket, --ties mark takes them as they are"
+            )
+        say(
+            f"listing {keys} keys of s3://{args.bucket} whose order the source does not tell, "
+            f"at most {args.list_rate:g} requests a second"
+        )
         # What came after the source was made is not in the plan of other keys either.
         end = max(self.created_at or 0, counts.last or 0)
         listed, found = self.counted(listed_rows(self.spark, rows, keys, args), keep & (F.col("last_modified") <= end))
@@ -864,15 +1017,22 @@ class Plan:
             upload, out = out, os.path.join(self.scratch, "plan")
         elif is_s3(out) and not local(out):
             say(f"writing by Spark's file system for {urlsplit(out).scheme}://")
-        if files.exists(f"{out}/manifest.json") or files.exists(f"{out}/runs") or upload and staged.exists(upload + "/"):
+        if (
+            files.exists(f"{out}/manifest.json")
+            or files.exists(f"{out}/runs")
+            or upload
+            and staged.exists(upload + "/")
+        ):
             raise Refused(f"{args.out} has a plan, or part of one: name another folder, or remove it", 2)
         rows = self.of_inventory() if args.inventory else self.of_metadata()
         keep = chosen(args)
         say("ordering the versions of each key")
         rows, counts = self.counted(rows, keep)
         if counts.bad:
-            raise Refused(f"{counts.bad} of {counts.rows} rows have no key, or no time that can be read, or do not say "
-                          "whether they are a delete marker")
+            raise Refused(
+                f"{counts.bad} of {counts.rows} rows have no key, or no time that can be read, or do not say "
+                "whether they are a delete marker"
+            )
         say(f"{counts.rows} versions of {counts.keys} keys")
         rows, count = self.resolved(rows, counts, keep)
         parts = f"{out}/parts"
@@ -883,13 +1043,20 @@ class Plan:
             say("reading them back")
             runs, summary = read_back(self.spark, parts)
         if summary["events"] != count:
-            raise Refused(f"{summary['events']} events were written, {count} expected: the source has changed meanwhile")
+            raise Refused(
+                f"{summary['events']} events were written, {count} expected: the source has changed meanwhile"
+            )
         if counts.untold_keys and args.ties == "mark":
             first = rows.filter("untold").agg(F.min("key")).collect()[0][0]
             if first is not None:
                 summary["ambiguous"] = {"keys": rows.filter("untold").select("key").distinct().count(), "first": first}
-        manifest = {"version": 1, "bucket": args.bucket, "madeBy": "engines/spark/plan.py",
-                    "runs": settle(files, out, parts, runs), "summary": summary}
+        manifest = {
+            "version": 1,
+            "bucket": args.bucket,
+            "madeBy": "engines/spark/plan.py",
+            "runs": settle(files, out, parts, runs),
+            "summary": summary,
+        }
         files.write(f"{out}/manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
         if upload:
             for name in [*[run["name"] for run in manifest["runs"]], "manifest.json"]:

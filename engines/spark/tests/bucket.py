@@ -1,4 +1,5 @@
-"""A bucket whose listing order is known, its plan made in the plainest way, its inventories, and a server that lists it."""
+"""A bucket whose listing order is known, its plan made plainly, its inventories, and a server that lists it."""
+
 import gzip
 import hashlib
 import json
@@ -40,8 +41,19 @@ def naive_plan(bucket: dict) -> list[tuple]:
         for rank, version in enumerate(versions):
             latest = max(latest, version.second)
             marker = version.marker
-            rows.append((at(latest), key.encode(), rank, version.id, at(version.second), marker,
-                         rank == len(versions) - 1, None if marker else version.size, None if marker else version.etag))
+            rows.append(
+                (
+                    at(latest),
+                    key.encode(),
+                    rank,
+                    version.id,
+                    at(version.second),
+                    marker,
+                    rank == len(versions) - 1,
+                    None if marker else version.size,
+                    None if marker else version.etag,
+                )
+            )
     return sorted(rows, key=lambda row: row[:3])
 
 
@@ -62,13 +74,44 @@ def planned(folder) -> list[tuple]:
 
 
 FIELDS = {
-    "CSV": ["Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "Size", "LastModifiedDate", "ETag",
-            "IsMultipartUploaded", "SomethingNew"],
-    "ORC": ["bucket", "key", "version_id", "is_latest", "is_delete_marker", "size", "last_modified_date", "e_tag",
-            "is_multipart_uploaded", "something_new"],
+    "CSV": [
+        "Bucket",
+        "Key",
+        "VersionId",
+        "IsLatest",
+        "IsDeleteMarker",
+        "Size",
+        "LastModifiedDate",
+        "ETag",
+        "IsMultipartUploaded",
+        "SomethingNew",
+    ],
+    "ORC": [
+        "bucket",
+        "key",
+        "version_id",
+        "is_latest",
+        "is_delete_marker",
+        "size",
+        "last_modified_date",
+        "e_tag",
+        "is_multipart_uploaded",
+        "something_new",
+    ],
 }
 FIELDS["Parquet"] = FIELDS["ORC"]
-KINDS = [pa.string(), pa.string(), pa.string(), pa.bool_(), pa.bool_(), pa.int64(), None, pa.string(), pa.bool_(), pa.string()]
+KINDS = [
+    pa.string(),
+    pa.string(),
+    pa.string(),
+    pa.bool_(),
+    pa.bool_(),
+    pa.int64(),
+    None,
+    pa.string(),
+    pa.bool_(),
+    pa.string(),
+]
 
 
 def write_inventory(root, bucket: dict, kind: str, without=(), shuffle=None, ids=True) -> str:
@@ -77,9 +120,20 @@ def write_inventory(root, bucket: dict, kind: str, without=(), shuffle=None, ids
     for key, versions in bucket.items():
         for version in versions:
             marker = version.marker
-            rows.append(("b", key, version.id if ids else None, version is versions[-1], marker,
-                         None if marker else version.size, at(version.second), None if marker else version.etag,
-                         version.parts, "x"))
+            rows.append(
+                (
+                    "b",
+                    key,
+                    version.id if ids else None,
+                    version is versions[-1],
+                    marker,
+                    None if marker else version.size,
+                    at(version.second),
+                    None if marker else version.etag,
+                    version.parts,
+                    "x",
+                )
+            )
     names = list(FIELDS[kind])
     order = [i for i in range(len(names)) if names[i].replace("_", "").lower() not in without]
     if shuffle:
@@ -96,20 +150,38 @@ def write_inventory(root, bucket: dict, kind: str, without=(), shuffle=None, ids
             name += ".gz"
         else:
             time = pa.timestamp("ms", tz="UTC") if kind == "Parquet" else pa.timestamp("ms")
-            columns = {names[i]: pa.array([row[i].replace(tzinfo=None) if i == 6 and kind == "ORC" else row[i] for row in part],
-                                          KINDS[i] or time) for i in order}
+            columns = {
+                names[i]: pa.array(
+                    [row[i].replace(tzinfo=None) if i == 6 and kind == "ORC" else row[i] for row in part],
+                    KINDS[i] or time,
+                )
+                for i in order
+            }
             writer = pyarrow.parquet.write_table if kind == "Parquet" else pyarrow.orc.write_table
             writer(pa.table(columns), root / name)
         data = (root / name).read_bytes()
         files.append({"key": name, "size": len(data), "MD5checksum": hashlib.md5(data).hexdigest()})
     names = [names[i] for i in order]
-    schema = {"CSV": ", ".join(names), "ORC": "struct<" + ",".join(f"{name}:string" for name in names) + ">",
-              "Parquet": "message s3.inventory { " + " ".join(f"optional binary {name} (UTF8);" for name in names) + " }"}
+    schema = {
+        "CSV": ", ".join(names),
+        "ORC": "struct<" + ",".join(f"{name}:string" for name in names) + ">",
+        "Parquet": "message s3.inventory { " + " ".join(f"optional binary {name} (UTF8);" for name in names) + " }",
+    }
     os.makedirs(root / "inv/b/all/2024-05-02T00-00Z", exist_ok=True)
     manifest = root / "inv/b/all/2024-05-02T00-00Z/manifest.json"
-    manifest.write_text(json.dumps({
-        "sourceBucket": "b", "destinationBucket": "arn:aws:s3:::d", "version": "2016-11-30",
-        "creationTimestamp": "1000", "fileFormat": kind, "fileSchema": schema[kind], "files": files}))
+    manifest.write_text(
+        json.dumps(
+            {
+                "sourceBucket": "b",
+                "destinationBucket": "arn:aws:s3:::d",
+                "version": "2016-11-30",
+                "creationTimestamp": "1000",
+                "fileFormat": kind,
+                "fileSchema": schema[kind],
+                "files": files,
+            }
+        )
+    )
     return str(manifest)
 
 
@@ -132,9 +204,11 @@ class Server:
         self.asked: list[str] = []
         self.objects: dict[str, bytes] = {}
         self.fails = fails
-        entries = [(key, version, version is versions[-1])
-                   for key, versions in sorted(bucket.items(), key=lambda item: item[0].encode())
-                   for version in reversed(versions)]
+        entries = [
+            (key, version, version is versions[-1])
+            for key, versions in sorted(bucket.items(), key=lambda item: item[0].encode())
+            for version in reversed(versions)
+        ]
 
         class Handler(BaseHTTPRequestHandler):
             def do_PUT(self):
@@ -164,18 +238,24 @@ class Server:
                     return
                 listed = [entry for entry in entries if entry[0].startswith(ask["prefix"])]
                 if "key-marker" in ask:
-                    after = [(entry[0], entry[1].id) for entry in listed].index((ask["key-marker"], ask["version-id-marker"]))
-                    listed = listed[after + 1:]
-                page = listed[:min(most, int(ask["max-keys"]))]
+                    after = [(entry[0], entry[1].id) for entry in listed].index(
+                        (ask["key-marker"], ask["version-id-marker"])
+                    )
+                    listed = listed[after + 1 :]
+                page = listed[: min(most, int(ask["max-keys"]))]
                 if apart:
                     page.sort(key=lambda entry: entry[1].marker)
                 text = "".join(map(entry_of, page))
                 more = len(page) < len(listed)
                 if more:
-                    text += (f"<NextKeyMarker>{escape(quote_plus(page[-1][0]))}</NextKeyMarker>"
-                             f"<NextVersionIdMarker>{page[-1][1].id}</NextVersionIdMarker>")
-                text = ('<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
-                        f"<IsTruncated>{str(more).lower()}</IsTruncated>{text}</ListVersionsResult>")
+                    text += (
+                        f"<NextKeyMarker>{escape(quote_plus(page[-1][0]))}</NextKeyMarker>"
+                        f"<NextVersionIdMarker>{page[-1][1].id}</NextVersionIdMarker>"
+                    )
+                text = (
+                    '<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
+                    f"<IsTruncated>{str(more).lower()}</IsTruncated>{text}</ListVersionsResult>"
+                )
                 self.answer(200, text.encode())
 
             def answer(self, status: int, data: bytes):
@@ -204,6 +284,8 @@ def entry_of(entry) -> str:
     key, version, latest = entry
     kind = "DeleteMarker" if version.marker else "Version"
     facts = "" if version.marker else f"<ETag>&quot;{version.etag}&quot;</ETag><Size>{version.size}</Size>"
-    return (f"<{kind}><Key>{escape(quote_plus(key))}</Key><VersionId>{version.id}</VersionId>"
-            f"<IsLatest>{str(latest).lower()}</IsLatest>"
-            f"<LastModified>{at(version.second).strftime('%Y-%m-%dT%H:%M:%S.000Z')}</LastModified>{facts}</{kind}>")
+    return (
+        f"<{kind}><Key>{escape(quote_plus(key))}</Key><VersionId>{version.id}</VersionId>"
+        f"<IsLatest>{str(latest).lower()}</IsLatest>"
+        f"<LastModified>{at(version.second).strftime('%Y-%m-%dT%H:%M:%S.000Z')}</LastModified>{facts}</{kind}>"
+    )

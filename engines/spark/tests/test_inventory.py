@@ -1,4 +1,5 @@
 """Plans from S3 Inventory: the same rows as the bucket's listing gives."""
+
 import gzip
 import hashlib
 import json
@@ -37,8 +38,18 @@ BUCKET = {
 def test_each_format_gives_the_rows_of_the_listing(kind, make, tmp_path):
     manifest = write_inventory(tmp_path, BUCKET, kind, shuffle=random.Random(kind))
     with Server(BUCKET, most=2, fails=1) as server:
-        code, folder, told = make("--inventory", manifest, "--bucket", "b", "--endpoint-url", server.url,
-                                  "--rows-a-run", 5, "--report", tmp_path / "report.json")
+        code, folder, told = make(
+            "--inventory",
+            manifest,
+            "--bucket",
+            "b",
+            "--endpoint-url",
+            server.url,
+            "--rows-a-run",
+            5,
+            "--report",
+            tmp_path / "report.json",
+        )
     assert code == 0, told.err
     assert planned(folder) == naive_plan(BUCKET)
     assert set(server.asked) == {"tie", "parts", "later"}
@@ -50,19 +61,37 @@ def test_each_format_gives_the_rows_of_the_listing(kind, make, tmp_path):
     assert [run["name"] for run in written["runs"]] == [f"runs/{n:05d}.parquet" for n in range(len(written["runs"]))]
     assert len(written["runs"]) > 2
     assert written["summary"] == {
-        "events": 23, "created": 20, "removed": 3, "bytes": 26, "byMonth": {"1970-01": 23},
-        "first": "1970-01-01T00:00:01.000Z", "last": "1970-01-09T00:08:20.000Z"}
+        "events": 23,
+        "created": 20,
+        "removed": 3,
+        "bytes": 26,
+        "byMonth": {"1970-01": 23},
+        "first": "1970-01-01T00:00:01.000Z",
+        "last": "1970-01-09T00:08:20.000Z",
+    }
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "runs"]
 
 
 def test_a_run_is_as_the_bridge_reads_it(make, tmp_path):
-    manifest = write_inventory(tmp_path, {"k": [V("", f"{n:032}", n, etag=f"{n:032x}") for n in range(1, 30_001)]}, "Parquet")
+    manifest = write_inventory(
+        tmp_path, {"k": [V("", f"{n:032}", n, etag=f"{n:032x}") for n in range(1, 30_001)]}, "Parquet"
+    )
     code, folder, told = make("--inventory", manifest)
     assert code == 0, told.err
     file = pyarrow.parquet.ParquetFile(folder / "runs/00000.parquet")
     # crates/history/src/plan/run.rs
     optional = {"size", "etag"}
-    names = ["effective_time", "key", "rank", "version_id", "last_modified", "is_delete_marker", "is_latest", "size", "etag"]
+    names = [
+        "effective_time",
+        "key",
+        "rank",
+        "version_id",
+        "last_modified",
+        "is_delete_marker",
+        "is_latest",
+        "size",
+        "etag",
+    ]
     assert file.schema.names == names
     for n, name in enumerate(names):
         column = file.schema.column(n)
@@ -89,8 +118,17 @@ def random_bucket(seed: int) -> dict:
             parts = rng.random() < 0.15
             # An upload in parts began some time before it is listed.
             time = max(1, second - rng.randrange(40)) if parts else second
-            versions.append(V("", f"{rng.randrange(10**6)}-{n}", time, rng.random() < 0.2 and not parts, rng.randrange(100),
-                              "e-2" if parts else "e", parts))
+            versions.append(
+                V(
+                    "",
+                    f"{rng.randrange(10**6)}-{n}",
+                    time,
+                    rng.random() < 0.2 and not parts,
+                    rng.randrange(100),
+                    "e-2" if parts else "e",
+                    parts,
+                )
+            )
             second += rng.choice([0, 0, 1, 30])
         bucket[key] = versions
     return bucket
@@ -100,8 +138,9 @@ def random_bucket(seed: int) -> dict:
 def test_any_bucket_gives_the_plan_made_plainly(seed, make, tmp_path):
     bucket = random_bucket(seed)
     kind = "Parquet" if seed % 2 else "CSV"
-    manifest = write_inventory(tmp_path, bucket, kind, shuffle=random.Random(seed),
-                               without=("ismultipartuploaded",) if seed % 2 else ())
+    manifest = write_inventory(
+        tmp_path, bucket, kind, shuffle=random.Random(seed), without=("ismultipartuploaded",) if seed % 2 else ()
+    )
     with Server(bucket, most=3) as server:
         code, folder, told = make("--inventory", manifest, "--endpoint-url", server.url, "--rows-a-run", 50)
     assert code == 0, told.err
@@ -119,10 +158,15 @@ def test_keys_are_sorted_by_their_bytes(make, tmp_path):
 
 def test_a_key_is_taken_as_the_bucket_has_it_now_up_to_the_inventory(make, tmp_path):
     """What came later, or is gone for good, is as a listing would have it."""
-    inventoried = {"k": [V("", "1", 10), V("", "2", 10), V("", "3", 10), V("", "4", 20)], "gone": [V("", str(n), 9) for n in "123"]}
+    inventoried = {
+        "k": [V("", "1", 10), V("", "2", 10), V("", "3", 10), V("", "4", 20)],
+        "gone": [V("", str(n), 9) for n in "123"],
+    }
     now = {"k": [V("", "2", 10), V("", "1", 10), V("", "4", 20), V("", "5", 30)]}
     with Server(now) as server:
-        code, folder, told = make("--inventory", write_inventory(tmp_path, inventoried, "ORC"), "--endpoint-url", server.url)
+        code, folder, told = make(
+            "--inventory", write_inventory(tmp_path, inventoried, "ORC"), "--endpoint-url", server.url
+        )
     assert code == 0, told.err
     assert planned(folder) == [row for row in naive_plan(now) if row[3] != "5"]
     assert "1 of these keys are gone" in told.err
@@ -137,7 +181,9 @@ def test_filters_choose_as_reseed_does(spark, make, tmp_path):
         "a/undeleted": [V("", "u1", 10), V("", "u2", 20, marker=True), V("", "u3", 30)],
     }
     time = "1970-01-01T00:00:{}Z".format
-    manifest = write_inventory(tmp_path, {**bucket, "b/deleted": [V("", "o1", 10)], "a/other": [V("", "o2", 10)]}, "Parquet")
+    manifest = write_inventory(
+        tmp_path, {**bucket, "b/deleted": [V("", "o1", 10)], "a/other": [V("", "o2", 10)]}, "Parquet"
+    )
     options = ["--prefix", "a/", "--suffix", "ed", "--current-only", "--until", time(20)]
     code, folder, told = make("--inventory", manifest, *options)
     assert code == 0, told.err
@@ -146,8 +192,11 @@ def test_filters_choose_as_reseed_does(spark, make, tmp_path):
     assert set(rows) <= set(naive_plan(bucket)), "positions do not depend on what is chosen"
     fields = "key string, id string, effective_time long, is_delete_marker boolean, next_time long"
     times = {row[3]: int(row[0].timestamp()) * 1000 for row in naive_plan(bucket)}
-    rows = [(key, version.id, times[version.id], version.marker, times[after.id] if after else None)
-            for key, versions in bucket.items() for version, after in zip(versions, [*versions[1:], None])]
+    rows = [
+        (key, version.id, times[version.id], version.marker, times[after.id] if after else None)
+        for key, versions in bucket.items()
+        for version, after in zip(versions, [*versions[1:], None])
+    ]
     rows = spark.createDataFrame(rows, fields).coalesce(1).cache()
     for options, expected in [
         (["--current-only", "true", "--until", time(25)], "c1 d1"),
@@ -192,10 +241,10 @@ def test_without_a_file_system_for_s3_files_are_brought_and_sent(spark, make, tm
 def test_files_of_a_cluster_are_read_and_written_by_spark(make, tmp_path, monkeypatch):
     bucket = {"k": [V("", "1", 10), V("", "3", 11)]}
     manifest = write_inventory(tmp_path, bucket, "CSV")
-    text = json.loads(open(manifest).read())
+    text = json.loads(pathlib.Path(manifest).read_text())
     for file in text["files"]:
         file["key"] = f"{tmp_path}/{file['key']}".lstrip("/")
-    open(manifest, "w").write(json.dumps({**text, "destinationBucket": ""}))
+    pathlib.Path(manifest).write_text(json.dumps({**text, "destinationBucket": ""}))
     monkeypatch.setattr(plan, "local", lambda uri: None)
     code, _, told = make("--inventory", f"file://{manifest}", "--out", f"file://{tmp_path}/out")
     assert code == 0, told.err
@@ -219,7 +268,9 @@ def test_ties_are_refused_or_marked_where_it_is_asked(make, tmp_path):
 
 def test_an_inventory_of_current_versions_is_a_plan_of_these(make, tmp_path):
     bucket = {key: [V("", "null", n + 1)] for n, key in enumerate(["x", "y"])}
-    manifest = write_inventory(tmp_path, bucket, "CSV", without=("versionid", "islatest", "isdeletemarker", "etag", "size"))
+    manifest = write_inventory(
+        tmp_path, bucket, "CSV", without=("versionid", "islatest", "isdeletemarker", "etag", "size")
+    )
     code, folder, told = make("--inventory", manifest)
     assert code == 0, told.err
     assert planned(folder) == [(*row[:-2], None, None) for row in naive_plan(bucket)]
@@ -250,11 +301,11 @@ def test_what_is_damaged_or_of_another_bucket_is_refused(make, tmp_path):
 
 def test_a_row_without_a_time_is_refused(make, tmp_path):
     manifest = write_inventory(tmp_path, {"k": [V("", "1", 10)], "l": [V("", "1", 11)]}, "CSV")
-    text = json.loads(open(manifest).read())
+    text = json.loads(pathlib.Path(manifest).read_text())
     file = tmp_path / text["files"][0]["key"]
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"1970-01-01T", b"once upon a ")))
     text["files"][0].update(size=file.stat().st_size, MD5checksum=hashlib.md5(file.read_bytes()).hexdigest())
-    open(manifest, "w").write(json.dumps(text))
+    pathlib.Path(manifest).write_text(json.dumps(text))
     code, _, told = make("--inventory", manifest)
     assert code == 1 and "1 of 2 rows have no key, or no time" in told.err
 

@@ -1,4 +1,5 @@
 """Plans from S3 Metadata: journal and live inventory."""
+
 import json
 from datetime import datetime
 
@@ -7,20 +8,42 @@ import pyarrow.parquet
 from bucket import Server, Version, naive_plan, planned
 
 V = Version
-JOURNAL = pa.schema([
-    ("bucket", pa.string()), ("key", pa.string()), ("sequence_number", pa.string()), ("record_type", pa.string()),
-    ("record_timestamp", pa.timestamp("us")), ("version_id", pa.string()), ("is_delete_marker", pa.bool_()),
-    ("size", pa.int64()), ("last_modified_date", pa.timestamp("us")), ("e_tag", pa.string()), ("is_multipart", pa.bool_())])
+JOURNAL = pa.schema(
+    [
+        ("bucket", pa.string()),
+        ("key", pa.string()),
+        ("sequence_number", pa.string()),
+        ("record_type", pa.string()),
+        ("record_timestamp", pa.timestamp("us")),
+        ("version_id", pa.string()),
+        ("is_delete_marker", pa.bool_()),
+        ("size", pa.int64()),
+        ("last_modified_date", pa.timestamp("us")),
+        ("e_tag", pa.string()),
+        ("is_multipart", pa.bool_()),
+    ]
+)
 INVENTORY = pa.schema([field for field in JOURNAL if not field.name.startswith("record_")])
 
 
 def record(number: int, version: Version, kind: str = "CREATE") -> dict:
     time = datetime(1970, 1, 1).replace(minute=version.second // 60, second=version.second % 60)
-    row = {"bucket": "b", "key": version.key, "sequence_number": f"00{number:06d}", "record_type": kind,
-           "record_timestamp": time, "version_id": None if version.id == "null" else version.id}
+    row = {
+        "bucket": "b",
+        "key": version.key,
+        "sequence_number": f"00{number:06d}",
+        "record_type": kind,
+        "record_timestamp": time,
+        "version_id": None if version.id == "null" else version.id,
+    }
     if kind != "DELETE":
-        row.update(is_delete_marker=version.marker, last_modified_date=time, is_multipart=version.parts,
-                   size=None if version.marker else version.size, e_tag=None if version.marker else version.etag)
+        row.update(
+            is_delete_marker=version.marker,
+            last_modified_date=time,
+            is_multipart=version.parts,
+            size=None if version.marker else version.size,
+            e_tag=None if version.marker else version.etag,
+        )
     return row
 
 
@@ -38,14 +61,24 @@ TAGGED = [V("t", "t1", 30), V("t", "t2", 31)]
 TAGGED_AND_KNOWN = [V("u", "u1", 40), V("u", "u2", 40)]
 BUCKET = {"a": A, "n": [NULL], "t": TAGGED, "u": TAGGED_AND_KNOWN}
 HELD = [  # the live inventory: as of some time ago
-    record(4, A[0]), record(5, A[1]), record(3, GONE), record(1, NULL),
-    record(9, TAGGED[0]), record(8, TAGGED[1]),  # a tag gave the older one a newer number: listed
-    record(14, TAGGED_AND_KNOWN[0]), record(12, TAGGED_AND_KNOWN[1]),
+    record(4, A[0]),
+    record(5, A[1]),
+    record(3, GONE),
+    record(1, NULL),
+    record(9, TAGGED[0]),
+    record(8, TAGGED[1]),  # a tag gave the older one a newer number: listed
+    record(14, TAGGED_AND_KNOWN[0]),
+    record(12, TAGGED_AND_KNOWN[1]),
 ]
 CHANGES = [  # the journal: it began when some were there, and went on
-    record(11, TAGGED_AND_KNOWN[0]), record(12, TAGGED_AND_KNOWN[1]), record(14, TAGGED_AND_KNOWN[0], "UPDATE_METADATA"),
-    record(6, A[2]), record(7, A[3]), record(15, GONE, "DELETE"),
-    record(16, V("z", "z1", 50)), record(17, V("z", "z1", 50), "DELETE"),  # came and went in between
+    record(11, TAGGED_AND_KNOWN[0]),
+    record(12, TAGGED_AND_KNOWN[1]),
+    record(14, TAGGED_AND_KNOWN[0], "UPDATE_METADATA"),
+    record(6, A[2]),
+    record(7, A[3]),
+    record(15, GONE, "DELETE"),
+    record(16, V("z", "z1", 50)),
+    record(17, V("z", "z1", 50), "DELETE"),  # came and went in between
 ]
 
 
@@ -53,8 +86,18 @@ def test_journal_and_live_inventory_give_the_versions_there_are(make, tmp_path):
     held = write(tmp_path / "held.parquet", INVENTORY, HELD)
     changes = write(tmp_path / "changes.parquet", JOURNAL, CHANGES)
     with Server(BUCKET) as server:
-        code, folder, told = make("--live-inventory", held, "--journal", changes, "--bucket", "b",
-                                  "--endpoint-url", server.url, "--report", tmp_path / "report.json")
+        code, folder, told = make(
+            "--live-inventory",
+            held,
+            "--journal",
+            changes,
+            "--bucket",
+            "b",
+            "--endpoint-url",
+            server.url,
+            "--report",
+            tmp_path / "report.json",
+        )
     assert code == 0, told.err
     assert planned(folder) == naive_plan(BUCKET)
     assert server.asked == ["t"]
@@ -65,6 +108,7 @@ def test_journal_and_live_inventory_give_the_versions_there_are(make, tmp_path):
 
 def test_a_live_inventory_that_is_an_iceberg_table_is_read_by_its_metadata(make, tmp_path):
     from pyiceberg.catalog.sql import SqlCatalog
+
     catalog = SqlCatalog("c", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}")
     catalog.create_namespace("b_b")
     table = catalog.create_table("b_b.inventory", schema=INVENTORY)
