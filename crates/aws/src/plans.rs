@@ -1,6 +1,7 @@
-//! Port `PlanStore`: runs and manifests as objects of the plan bucket.
+//! Ports `PlanStore` and `Elsewhere`: runs and manifests as objects of the plan bucket, or of another one.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use aws_sdk_s3::config::Config;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use bridge_core::failure::FailureKind;
+use bridge_history::plan::elsewhere::place::Elsewhere;
 use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
@@ -25,13 +27,57 @@ const OBJECT_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct S3Plans {
     client: Client,
     bucket: String,
+    /// What stands before the names; empty, or it ends with a slash.
+    folder: String,
+    /// What a refusal to read may mean.
+    hint: &'static str,
+}
+
+/// What it may mean where the plan is the stack's own.
+const GONE: &str = "or the plan is gone: plans are kept for PlanRetentionDays, and after that a job must be started anew";
+
+/// What it may mean where the plan is somebody else's.
+const NOT_ALLOWED: &str = "or it may not be read: a stack's role may read what its parameter ForeignPlans names \
+    (bucket/prefix), others need s3:GetObject; or there is no such object";
+
+/// Plans made elsewhere, in any bucket.
+#[derive(Debug, Clone)]
+pub struct S3Elsewhere {
+    client: Client,
+}
+
+impl S3Elsewhere {
+    /// Asks for them with `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Elsewhere for S3Elsewhere {
+    fn open(&self, folder: &str) -> Option<Arc<dyn PlanStore>> {
+        let path = folder.strip_prefix("s3://")?;
+        let (bucket, folder) = path.split_once('/').unwrap_or((path, ""));
+        let slash = if folder.is_empty() { "" } else { "/" };
+        Some(Arc::new(S3Plans {
+            client: self.client.clone(),
+            bucket: bucket.to_owned(),
+            folder: format!("{folder}{slash}"),
+            hint: NOT_ALLOWED,
+        }))
+    }
 }
 
 impl S3Plans {
     /// Plans in `bucket`.
     #[must_use]
     pub fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+        Self {
+            client,
+            bucket,
+            folder: String::new(),
+            hint: GONE,
+        }
     }
 
     async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
@@ -42,7 +88,7 @@ impl S3Plans {
             .client
             .get_object()
             .bucket(&self.bucket)
-            .key(name)
+            .key(self.key(name))
             .set_range(range.map(|r| format!("bytes={}-{}", r.start, r.end - 1)))
             .send()
             .await
@@ -59,11 +105,15 @@ impl S3Plans {
         Ok(bytes.freeze())
     }
 
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.folder)
+    }
+
     /// What came of an answer that had begun.
     fn unread(&self, name: &str, reason: String) -> PlanError {
         PlanError::Store {
             doing: "reading",
-            name: format!("s3://{}/{name}", self.bucket),
+            name: format!("s3://{}/{}", self.bucket, self.key(name)),
             reason,
             kind: FailureKind::Transient,
         }
@@ -72,8 +122,8 @@ impl S3Plans {
     fn error(&self, doing: &'static str, name: &str, fault: &RequestError) -> PlanError {
         PlanError::Store {
             doing,
-            name: format!("s3://{}/{name}", self.bucket),
-            reason: reason(doing, fault),
+            name: format!("s3://{}/{}", self.bucket, self.key(name)),
+            reason: reason(doing, fault, self.hint),
             kind: fault.kind,
         }
     }
@@ -81,12 +131,10 @@ impl S3Plans {
 
 /// S3 says that an object is not there only to who may list its bucket, which reseed may not; others are refused.
 /// Source: Amazon S3 API Reference, `GetObject`, "Permissions".
-fn reason(doing: &str, fault: &RequestError) -> String {
+fn reason(doing: &str, fault: &RequestError, hint: &str) -> String {
     let may_have_expired = ["AccessDenied", "NoSuchKey"].contains(&fault.code.as_str());
     if doing == "reading" && may_have_expired {
-        return format!(
-            "{fault}; or the plan is gone: plans are kept for PlanRetentionDays, and after that a job must be started anew"
-        );
+        return format!("{fault}; {hint}");
     }
     fault.to_string()
 }
@@ -104,7 +152,7 @@ impl PlanStore for S3Plans {
         self.client
             .put_object()
             .bucket(&self.bucket)
-            .key(name)
+            .key(self.key(name))
             .body(ByteStream::from(bytes))
             .customize()
             .config_override(Config::builder().timeout_config(long_timeouts()))
@@ -135,7 +183,7 @@ mod tests {
     fn a_plan_that_expired_is_named_as_what_a_refusal_may_be() {
         let told = |doing, code| {
             let fault = RequestError::of_service(Some(code), Some("no"), 403);
-            reason(doing, &fault)
+            reason(doing, &fault, GONE)
         };
         for code in ["AccessDenied", "NoSuchKey"] {
             let reason = told("reading", code);

@@ -181,6 +181,12 @@ pub(crate) struct ReseedArguments {
     /// Only keys that end so
     #[arg(long, default_value = "")]
     pub suffix: String,
+    /// Send a plan that was made elsewhere, instead of listing the bucket
+    ///
+    /// Its manifest, `s3://bucket/prefix/manifest.json` or a file, or the folder of a `manifest.json`. All of it is
+    /// read and checked before the first event is sent.
+    #[arg(long = "plan", value_name = "URI|PATH")]
+    pub elsewhere: Option<String>,
     /// Plan only: how many events, of which kind and month, cost and time
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
@@ -199,7 +205,7 @@ pub(crate) struct ReseedArguments {
     pub on_undeliverable: Option<OnUndeliverable>,
     /// Continue with an interrupted or failed job
     #[arg(long, value_name = "JOB", conflicts_with_all = [
-        "bucket", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
+        "bucket", "elsewhere", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<JobId>,
@@ -267,6 +273,7 @@ mod tests {
                 ["--out", "--queue-url"],
             ),
             ("reseed --resume j --prefix a", ["--resume", "--prefix"]),
+            ("reseed --resume j --plan p", ["--resume", "--plan"]),
             (
                 "reseed --bucket b --queue-url https://x/1/q --on-undeliverable skip",
                 ["--on-undeliverable", "expected `stop` or `park`"],

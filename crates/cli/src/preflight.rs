@@ -32,8 +32,8 @@ pub(crate) struct Preflight<'a> {
     pub account: &'a Account,
     /// The SDK's configuration: region, credentials, endpoints.
     pub sdk: &'a sdk::SdkConfig,
-    /// The bucket.
-    pub lister: &'a dyn Lister,
+    /// The bucket, if the job will list it.
+    pub lister: Option<&'a dyn Lister>,
     /// Its name.
     pub bucket: &'a str,
     /// Keys that the job is about: a policy may allow no others.
@@ -66,9 +66,12 @@ impl Preflight<'_> {
             .into());
         }
         self.account.check_credentials(self.sdk).await?;
-        let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
-        let tried = format!("listing bucket {:?} at {at}", self.bucket);
-        insist(&tried, || self.list(), |code| self.about_bucket(code)).await?;
+        if let Some(lister) = self.lister {
+            let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
+            let tried = format!("listing bucket {:?} at {at}", self.bucket);
+            let list = || list(lister, self.prefix);
+            insist(&tried, list, |code| self.about_bucket(code)).await?;
+        }
         if let Some((queue, url)) = self.queue {
             let at = self.place("SQS", "AWS_ENDPOINT_URL_SQS");
             let tried = format!("asking queue {url} at {at} for its attributes");
@@ -79,24 +82,6 @@ impl Preflight<'_> {
             insist(&tried, || may_be_sent_to(queue), |_| hint.to_owned()).await?;
         }
         Ok(())
-    }
-
-    async fn list(&self) -> Result<(), Refused> {
-        let page = self.lister.list(self.prefix, None).await;
-        let page = page.map_err(|error| Refused {
-            may_pass: error.may_pass(),
-            code: error.code,
-            message: error.message,
-        })?;
-        let head = &page[..page.len().min(1_000)];
-        if head.windows(LISTING.len()).any(|part| part == LISTING) {
-            return Ok(());
-        }
-        Err(Refused {
-            may_pass: false,
-            code: "NoListing".to_owned(),
-            message: "what answers there is no S3".to_owned(),
-        })
     }
 
     fn region(&self) -> &str {
@@ -160,6 +145,24 @@ impl From<SendError> for Refused {
             message: refusal.message,
         }
     }
+}
+
+async fn list(lister: &dyn Lister, prefix: &str) -> Result<(), Refused> {
+    let page = lister.list(prefix, None).await;
+    let page = page.map_err(|error| Refused {
+        may_pass: error.may_pass(),
+        code: error.code,
+        message: error.message,
+    })?;
+    let head = &page[..page.len().min(1_000)];
+    if head.windows(LISTING.len()).any(|part| part == LISTING) {
+        return Ok(());
+    }
+    Err(Refused {
+        may_pass: false,
+        code: "NoListing".to_owned(),
+        message: "what answers there is no S3".to_owned(),
+    })
 }
 
 async fn ask(queue: &dyn Queue) -> Result<(), Refused> {

@@ -3,9 +3,11 @@
 //! - [`scope`]: which bucket and target, of the command line or of the job that continues
 //! - [`start`]: a new job; [`resume`]: one of the state directory
 //! - [`opening`]: its target, and the file of what is parked
+//! - [`elsewhere`]: a plan that was made elsewhere
 //! - [`segments`]: the work itself
 //! - [`page`]: a dry run's figures as a page
 
+mod elsewhere;
 mod opening;
 mod page;
 mod resume;
@@ -22,6 +24,7 @@ use bridge_aws::sdk;
 use bridge_aws::sender::SqsClient;
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
+use bridge_core::listing::lister::Lister;
 use bridge_history::api::start::StartRequest;
 use bridge_history::job::ports::{Ports, Queues as _};
 use bridge_history::job::state::Job;
@@ -82,10 +85,11 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         Some(job) => Task::Resume(job),
         None => Task::Start(start::request(&arguments, &scope, &region)?),
     };
+    let plan = elsewhere::of(&task);
     let preflight = Preflight {
         account,
         sdk: &sdk,
-        lister: &lister,
+        lister: plan.is_none().then_some(&lister as &dyn Lister),
         bucket: &scope.bucket,
         prefix: &scope.prefix,
         queue: queue
@@ -93,7 +97,9 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
             .filter(|_| !scope.dry_run)
             .map(|(queue, url)| (&**queue, *url)),
     };
-    preflight.ask().await?;
+    if !plan.is_some_and(elsewhere::is_local) || preflight.queue.is_some() {
+        preflight.ask().await?;
+    }
 
     let counts = Arc::new(Counts::default());
     let stop = interrupt::stop_on_interrupt(|| {
@@ -103,6 +109,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
     let mut ports = Ports {
         lister: Arc::new(Counted::new(lister, &counts)),
         plans: Arc::new(plans),
+        elsewhere: Some(Arc::new(elsewhere::Anywhere::new(&sdk))),
         queues: Arc::new(sqs.clone()),
         jobs: Arc::new(Counted::new(store.clone(), &counts)),
         continuation: Arc::new(NoContinuation),

@@ -244,6 +244,12 @@ pub fn short_digest(text: &str) -> String {
     hex
 }
 
+/// What is the same only for equal bytes: 32 hexadecimal digits of their SHA-256.
+#[must_use]
+pub fn digest_of_bytes(bytes: &[u8]) -> String {
+    half_hex(&Sha256::digest(bytes))
+}
+
 /// What is the same only for equal texts: 32 hexadecimal digits of its SHA-256.
 pub(crate) fn digest(text: &str) -> String {
     half_hex(&Sha256::digest(text.as_bytes()))

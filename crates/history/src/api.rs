@@ -3,6 +3,7 @@
 //! - [`request`]: its input; [`start`]: the options of a reseed, checked
 //! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
 //! - `then`: whether live changes may follow a job, and a job may start beside
+//! - `plan`: whether a plan from elsewhere may be sent
 //! - [`queue`]: whether the queue of a job to start may be used
 //! - [`answer`]: a job as it is shown; [`event`]: as it is told to others
 
@@ -10,6 +11,7 @@ pub mod actions;
 pub mod answer;
 pub mod event;
 pub mod list;
+mod plan;
 pub mod queue;
 pub mod request;
 pub mod start;

@@ -4,12 +4,14 @@
 //!   `assembly`: whole keys out of its pages
 //! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like
 //! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
+//! - [`adopt`]: instead of a listing, a plan from elsewhere
 //! - [`scanner`]: one scan from its first request to its last run; `progress`: how far
 //!   it has come; [`commit`]: who makes that the job's own
 //!
 //! A key is taken into a run only when all its versions are known, so a checkpoint is the list of
 //! ranges still to be read, beside the runs that hold the rest.
 
+pub mod adopt;
 mod alphabet;
 mod assembly;
 pub mod buffer;

@@ -11,7 +11,7 @@ use bridge_aws::event_bus::DefaultBus;
 use bridge_aws::jobs::DynamoJobs;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::mapping::LambdaMapping;
-use bridge_aws::plans::S3Plans;
+use bridge_aws::plans::{S3Elsewhere, S3Plans};
 use bridge_aws::queues::SqsQueues;
 use bridge_aws::sender::SqsClient;
 use bridge_aws::signed::ServiceClient;
@@ -93,6 +93,7 @@ async fn wire(config: ReseedConfig) -> Reseed {
     let ports = Ports {
         lister: Arc::new(S3Lister::new(&sdk, config.bucket.clone())),
         plans: Arc::new(S3Plans::new(sdk::s3(&sdk), config.plan_bucket.clone())),
+        elsewhere: Some(Arc::new(S3Elsewhere::new(sdk::s3(&sdk)))),
         queues: Arc::new(SqsQueues {
             client: SqsClient::new(&sdk, http),
             failure_queue: config.failure_queue.clone(),

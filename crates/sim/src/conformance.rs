@@ -26,6 +26,7 @@ use bridge_history::job::phase::Phase;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Seen};
 use bridge_history::job::store::JobStore;
+use bridge_history::plan::elsewhere::place::PlanSource;
 use bridge_history::plan::position::Position;
 use bridge_history::plan::store::{PlanError, PlanStore};
 use bridge_history::scan::filter::Filter;
@@ -83,6 +84,10 @@ fn job(id: &JobId) -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Park,
         then: Some(Then::Live),
+        plan: Some(PlanSource {
+            uri: "s3://plans/ünï/manifest.json".to_owned(),
+            digest: "0".repeat(32),
+        }),
     };
     Job::new(id.clone(), "ledger", options, "d1".to_owned(), Timestamp(5))
 }

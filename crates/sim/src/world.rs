@@ -210,6 +210,7 @@ impl World {
                     page_takes: profile.page_takes,
                 }),
                 plans: plans.clone(),
+                elsewhere: None,
                 queues: Arc::new(OneQueue(Arc::clone(&queue))),
                 jobs: jobs.clone(),
                 continuation: continuation.clone(),

@@ -26,6 +26,9 @@ pub(crate) struct StartArguments {
     /// Send to this queue instead of the stack's; only its `ReplayQueueArn` is allowed
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
+    /// Send a plan that was made elsewhere, instead of listing the bucket; below the stack's `ForeignPlans` only
+    #[arg(long, value_name = "s3://…/manifest.json")]
+    plan: Option<String>,
     /// Plan only: how many events, of which kind and month
     #[arg(long)]
     dry_run: bool,
@@ -64,6 +67,7 @@ impl StartArguments {
             refuse_ambiguous: asked.refuse_ambiguous,
             on_undeliverable: self.on_undeliverable.unwrap_or_default(),
             then: self.then,
+            plan: self.plan.clone(),
         }
     }
 }
@@ -125,7 +129,8 @@ mod tests {
         let line = "--stack s --prefix a/ --from 2024-05-01T00:00:00Z --until 2024-06-01T00:00:00Z \
                     --events created --current-only --refuse-ambiguous --order bucket --format s3 \
                     --records-per-message 100 --delivery batched --max-rate 500 --pause-above-depth 1000 \
-                    --queue-url https://sqs.x/1/q.fifo --dry-run --then live --on-undeliverable park";
+                    --queue-url https://sqs.x/1/q.fifo --dry-run --then live --on-undeliverable park \
+                    --plan s3://plans/manifest.json";
         let every = asked(line);
         assert_eq!(
             every,
@@ -135,7 +140,7 @@ mod tests {
                 "refuseAmbiguous": true, "order": "bucket", "format": "s3", "recordsPerMessage": 100,
                 "delivery": "batched", "maxRate": 500, "pauseAboveDepth": 1000,
                 "queueUrl": "https://sqs.x/1/q.fifo", "dryRun": true, "then": "live",
-                "onUndeliverable": "park",
+                "onUndeliverable": "park", "plan": "s3://plans/manifest.json",
             })
         );
         // A field that is new is to be given an option here.

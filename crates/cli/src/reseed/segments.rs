@@ -155,6 +155,7 @@ mod tests {
         let ports = Ports {
             lister: Arc::new(lister),
             plans: Arc::new(LocalPlans::new(folder.to_owned())),
+            elsewhere: None,
             queues: Arc::new(OneQueue {
                 queue: laptop.clone(),
                 parking: None,

@@ -13,6 +13,7 @@ use bridge_local::state::StateDirectory;
 
 use crate::Usage;
 use crate::arguments::ReseedArguments;
+use crate::reseed::elsewhere;
 use crate::reseed::scope::Scope;
 
 /// What a new job is asked to do, checked.
@@ -63,6 +64,11 @@ pub(super) fn request(
         dry_run: arguments.dry_run,
         refuse_ambiguous: asked.refuse_ambiguous,
         on_undeliverable: arguments.on_undeliverable.unwrap_or_default(),
+        plan: arguments
+            .elsewhere
+            .as_deref()
+            .map(elsewhere::uri)
+            .transpose()?,
         ..StartRequest::default()
     };
     request

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bridge_aws::bucket_clock::S3Clock;
 use bridge_aws::lister::S3Lister;
+use bridge_aws::plans::S3Elsewhere;
 use bridge_aws::queues::SqsQueues;
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
@@ -90,6 +91,7 @@ pub(crate) async fn ports(
     Ports {
         lister: Arc::new(S3Lister::new(sdk, config.bucket.clone())),
         plans: Arc::new(LocalPlans::new(state.to_owned())),
+        elsewhere: Some(Arc::new(S3Elsewhere::new(sdk::s3(sdk)))),
         queues: Arc::new(SqsQueues {
             client,
             failure_queue: config.failure_queue.clone(),

@@ -174,7 +174,7 @@ fn status_of(error: &JobError) -> StatusCode {
         JobError::BadRequest(_) => StatusCode::BAD_REQUEST,
         JobError::NoSuchJob(_) => StatusCode::NOT_FOUND,
         JobError::WrongPhase { .. } | JobError::Ending { .. } => StatusCode::CONFLICT,
-        JobError::Store(_) | JobError::Live(_) | JobError::Bus(_) => {
+        JobError::Store(_) | JobError::Plan(_) | JobError::Live(_) | JobError::Bus(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
     }

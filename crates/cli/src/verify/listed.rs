@@ -122,7 +122,7 @@ impl Listed {
         let preflight = Preflight {
             account,
             sdk,
-            lister: &lister,
+            lister: Some(&lister),
             bucket: name,
             prefix,
             queue: None,

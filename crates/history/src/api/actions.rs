@@ -5,6 +5,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Timestamp;
 use serde_json::json;
 
+use crate::api::plan;
 use crate::api::start::StartRequest;
 use crate::api::then::{check_hold, check_others};
 use crate::id::JobId;
@@ -30,7 +31,7 @@ pub async fn start(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let asked = Asked::read(ports, config, request)?;
+    let asked = Asked::read(ports, config, request).await?;
     check_parking(ports, None, asked.options.on_undeliverable)?;
     let active = ports.jobs.active().await?;
     let last = Last::of(ports, &asked).await?;
@@ -142,7 +143,7 @@ pub async fn start_another(
     config: &ReseedConfig,
     request: &StartRequest,
 ) -> Result<Job, JobError> {
-    let asked = Asked::read(ports, config, request)?;
+    let asked = Asked::read(ports, config, request).await?;
     let last = Last::of(ports, &asked).await?;
     create(ports, &config.bucket, asked, last.count).await
 }
@@ -155,13 +156,14 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(
+    async fn read(
         ports: &Ports,
         config: &ReseedConfig,
         request: &StartRequest,
     ) -> Result<Self, JobError> {
         let now = ports.clock.now();
-        let options = request.resolve(&config.common, now)?;
+        let mut options = request.resolve(&config.common, now)?;
+        plan::check(ports, &config.bucket, &mut options).await?;
         let digest = digest(&config.bucket, &options, request.until)?;
         Ok(Self {
             options,

@@ -11,6 +11,7 @@ use crate::api::then::{Given, check_fields};
 use crate::job::error::JobError;
 use crate::job::handover::Then;
 use crate::job::options::Options;
+use crate::plan::elsewhere::place::PlanSource;
 use crate::scan::filter::{Events, Filter};
 use crate::send::parking::OnUndeliverable;
 use crate::send::target::Target;
@@ -27,6 +28,9 @@ const MAX_RATE: u64 = 1_000_000;
 
 /// The deepest queue that may be asked for: more than any consumer leaves.
 const MAX_DEPTH: u64 = 1_000_000_000_000;
+
+/// The longest name of a plan's manifest, bytes: a bucket's and a key's.
+const MAX_PLAN: usize = 1_100;
 
 /// The longest queue URL, bytes: a queue's name has 80 at most, a host's 253.
 const MAX_URL: usize = 512;
@@ -68,6 +72,8 @@ pub struct StartRequest {
     pub on_undeliverable: OnUndeliverable,
     /// `live`: what happens meanwhile and from then on follows in the same queue.
     pub then: Option<Then>,
+    /// The manifest of a plan from elsewhere, which is sent instead of what a listing gives.
+    pub plan: Option<String>,
 }
 
 impl StartRequest {
@@ -80,6 +86,7 @@ impl StartRequest {
             ("prefix", &self.prefix, MAX_PREFIX),
             ("queueUrl", &self.queue_url, MAX_URL),
             ("order", &self.order, MAX_URL),
+            ("plan", &self.plan, MAX_PLAN),
         ] {
             let bytes = text.as_ref().map_or(0, String::len);
             if bytes > most {
@@ -120,9 +127,18 @@ impl StartRequest {
         let records_per_message = self.records_per_message.unwrap_or(1);
         check_records("recordsPerMessage", records_per_message, format)
             .map_err(JobError::bad_request)?;
-        let until = self.until.unwrap_or(now);
+        let plan = self.plan.as_deref().map(PlanSource::parse).transpose();
+        let plan = plan.map_err(|e| JobError::bad_request(format!("plan: {e}")))?;
+        // A plan has an end of its own.
+        let until = match (self.until, &plan) {
+            (None, Some(_)) => Timestamp(i64::MAX),
+            (until, _) => until.unwrap_or(now),
+        };
         // Where live follows, the bucket's clock tells it once live is held.
-        let filled_in = Some(until).filter(|_| self.then.is_none());
+        let filled_in = match plan {
+            Some(_) => self.until,
+            None => Some(until).filter(|_| self.then.is_none()),
+        };
         if let Some(from) = self.from.filter(|from| *from >= until) {
             return Err(JobError::bad_request(format!(
                 "from: found {from}, allowed is a time before until ({until})"
@@ -151,6 +167,7 @@ impl StartRequest {
             refuse_ambiguous: self.refuse_ambiguous,
             on_undeliverable: self.on_undeliverable,
             then: self.then,
+            plan,
         };
         let given = Given {
             prefix: self.prefix.is_some(),
@@ -214,11 +231,12 @@ pub(super) mod tests {
             "dryRun": true,
             "refuseAmbiguous": true,
             "then": null,
+            "plan": format!("s3://{}/{}.json", "b".repeat(63), "k".repeat(1_024)),
         });
         let start: StartRequest = serde_json::from_value(long.clone()).unwrap();
         let options = start.resolve(&config(), Timestamp(0)).unwrap();
         let bytes = json!(options).to_string().len();
-        assert!(bytes < 2_500, "{bytes} bytes");
+        assert!(bytes < 3_700, "{bytes} bytes");
         // A field that is new is to be given its bound here.
         let fields = json!(StartRequest::default());
         let fields: Vec<_> = fields.as_object().unwrap().keys().collect();

@@ -43,6 +43,11 @@ pub(super) fn check_fields(
             "the history ends where live begins: leave it out",
         ),
         (
+            options.plan.is_some(),
+            "plan",
+            "what happened since it was made would be missing: leave one of both out",
+        ),
+        (
             options.filter.events != Events::All,
             "events",
             "realtime sends versions and delete markers: leave it out, or all",
@@ -166,6 +171,11 @@ mod tests {
         for (field, value, why) in [
             ("prefix", json!("a/"), "all keys"),
             ("until", json!("2024-05-01T12:00:00Z"), "where live begins"),
+            (
+                "plan",
+                json!("s3://plans/manifest.json"),
+                "would be missing",
+            ),
             ("events", json!("created"), "delete markers"),
             ("currentOnly", json!(true), "would be missing"),
             ("dryRun", json!(true), "nothing would be sent"),

@@ -7,6 +7,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use crate::id::JobId;
 use crate::job::event_bus::EventBusError;
 use crate::job::phase::Phase;
+use crate::plan::store::PlanError;
 
 /// Why a job could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +89,9 @@ pub enum JobError {
     /// The store's refusal, or a lost race.
     #[error(transparent)]
     Store(#[from] JobStoreError),
+    /// A plan from elsewhere that could not be read for now.
+    #[error(transparent)]
+    Plan(PlanError),
     /// The live table's refusal.
     #[error(transparent)]
     Live(#[from] LiveStoreError),
@@ -111,6 +115,7 @@ impl JobError {
             Self::NoSuchJob(_) => "NoSuchJob",
             Self::WrongPhase { .. } | Self::Ending { .. } => "WrongPhase",
             Self::Store(_) => "JobStore",
+            Self::Plan(_) => "Plan",
             Self::Live(_) => "LiveTable",
             Self::Bus(_) => "EventBus",
         }

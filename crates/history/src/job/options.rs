@@ -5,6 +5,7 @@ use bridge_core::queue::ordering::{Mode, Order};
 use serde::{Deserialize, Serialize};
 
 use crate::job::handover::Then;
+use crate::plan::elsewhere::place::PlanSource;
 use crate::scan::filter::Filter;
 use crate::send::parking::OnUndeliverable;
 use crate::send::sender::SendOptions;
@@ -47,6 +48,9 @@ pub struct Options {
     /// What follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Then>,
+    /// A plan from elsewhere, which is sent instead of what a listing gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanSource>,
 }
 
 impl Options {

@@ -10,6 +10,7 @@ use bridge_core::queue::port::Queue;
 use crate::id::{Epoch, JobId};
 use crate::job::live::LivePorts;
 use crate::job::store::JobStore;
+use crate::plan::elsewhere::place::Elsewhere;
 use crate::plan::store::PlanStore;
 use bridge_core::listing::lister::Lister;
 
@@ -55,6 +56,8 @@ pub struct Ports {
     pub lister: Arc<dyn Lister>,
     /// Runs and manifests.
     pub plans: Arc<dyn PlanStore>,
+    /// Plans made elsewhere; `None` where none is taken.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Where events go.
     pub queues: Arc<dyn Queues>,
     /// Job states.

@@ -26,10 +26,12 @@ use crate::job::settings::SegmentSettings;
 use crate::job::settle::settle;
 use crate::job::state::{AcquireError, Job, StopRequest};
 use crate::job::takeover::{Taken, take};
+use crate::plan::elsewhere::place::PlanSource;
 use crate::plan::manifest::Manifest;
 use crate::plan::merge::Merge;
 use crate::plan::retried::Retried;
 use crate::plan::store::PlanStore;
+use crate::scan::adopt::Adoption;
 use crate::scan::scanner::Scan;
 use crate::send::gate::Gate;
 use crate::send::parking::OnUndeliverable;
@@ -182,13 +184,19 @@ impl<'a> Segment<'a> {
         }
         let mut manifest = match &job.manifest {
             Some(name) => Manifest::load(&*self.plans, name).await?,
+            None if job.options.plan.is_some() => {
+                Manifest::adopting(job.job_id.clone(), &job.bucket)
+            }
             None => Manifest::new(job.job_id.clone(), &job.bucket),
         };
         if let Some(handover) = job.handover.as_ref().filter(|_| job.manifest.is_none()) {
             manifest.summary = handover.earlier_passes.clone().unwrap_or_default();
         }
         if job.phase == Phase::Scanning {
-            self.scan(&job, &mut manifest).await?;
+            match &job.options.plan {
+                Some(source) => self.adopt(&job, source, &mut manifest).await?,
+                None => self.scan(&job, &mut manifest).await?,
+            }
             if !manifest.is_complete() {
                 return Ok(false);
             }
@@ -280,11 +288,37 @@ impl<'a> Segment<'a> {
             filter: &job.options.filter,
             refuse_ambiguous: job.options.refuse_ambiguous,
             settings: &self.settings.scan,
-            run_prefix: format!("jobs/{}/runs/{:06}", job.job_id, job.epoch),
+            run_prefix: run_prefix(job),
             stop: self.stop.clone(),
             random: self.random.fork(),
         };
         Ok(scan.run(manifest).await?)
+    }
+
+    async fn adopt(
+        &mut self,
+        job: &Job,
+        source: &PlanSource,
+        manifest: &mut Manifest,
+    ) -> Result<(), SegmentError> {
+        let (folder, _) = source.parts();
+        let elsewhere = self.ports.elsewhere.as_ref();
+        let elsewhere = elsewhere.and_then(|elsewhere| elsewhere.open(folder));
+        let elsewhere = elsewhere.ok_or_else(|| {
+            SegmentError::Permanent(format!("plan {} cannot be read from here", source.uri))
+        })?;
+        let retried = Retried::new(elsewhere, self.retry.clone(), self.random.fork());
+        let adoption = Adoption {
+            source,
+            elsewhere: Arc::new(retried),
+            store: Arc::clone(&self.plans),
+            commit: &*self.lease,
+            filter: &job.options.filter,
+            settings: &self.settings.scan,
+            run_prefix: run_prefix(job),
+            stop: self.stop.clone(),
+        };
+        Ok(adoption.run(manifest).await?)
     }
 
     async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), SegmentError> {
@@ -370,4 +404,9 @@ impl<'a> Segment<'a> {
             Err(_) => SegmentEnd::RetryLater("the continuation did not answer".to_owned()),
         }
     }
+}
+
+/// The first part of the names of a segment's runs.
+fn run_prefix(job: &Job) -> String {
+    format!("jobs/{}/runs/{:06}", job.job_id, job.epoch)
 }

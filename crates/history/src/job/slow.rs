@@ -120,6 +120,7 @@ pub(super) fn ports(jobs: SlowJobs) -> Ports {
     Ports {
         lister: Arc::new(Unused),
         plans: Arc::new(Unused),
+        elsewhere: None,
         queues: Arc::new(Unused),
         jobs: Arc::new(jobs),
         continuation: Arc::new(Unused),

@@ -120,6 +120,7 @@ mod tests {
     use super::*;
     use crate::job::handover::{Step, Then};
     use crate::job::state::tests::{job, leased};
+    use crate::plan::elsewhere::place::PlanSource;
 
     fn stored(job: &Job) -> Value {
         serde_json::to_value(StoredJob::from(job)).unwrap()
@@ -162,6 +163,10 @@ mod tests {
             ..Summary::default()
         });
         job.options.then = Some(Then::Live);
+        job.options.plan = Some(PlanSource {
+            uri: "s3://plans/manifest.json".to_owned(),
+            digest: "d".to_owned(),
+        });
         job.handover = Some(Handover {
             step: Step::Settling,
             held_since: Some(Timestamp(4)),

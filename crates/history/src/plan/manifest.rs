@@ -35,6 +35,9 @@ pub struct Manifest {
     /// What the pages so far have proven of the way the server lists.
     #[serde(default)]
     pub dialect: Dialect,
+    /// What is still to be read of a plan from elsewhere, of a job that sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopting: Option<Adopting>,
     /// Keys whose order depends on what no page has proven yet.
     #[serde(default, skip_serializing_if = "Doubts::is_none")]
     pub doubts: Doubts,
@@ -46,6 +49,27 @@ pub struct Manifest {
     pub listed: u64,
     /// What will be sent.
     pub summary: Summary,
+}
+
+/// How far a plan from elsewhere has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopting {
+    /// Its runs that have been read whole.
+    pub runs: usize,
+    /// Rows that have been read of the next one.
+    pub rows: u64,
+    /// The last of these rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Position>,
+    /// What all rows read so far are, chosen or not.
+    pub read: Summary,
+    /// With `currentOnly`: runs in the order of keys, until the newest version of each key is found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_key: Vec<Run>,
+    /// The last row of these that has been decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Position>,
 }
 
 /// One sorted file.
@@ -159,6 +183,7 @@ impl Manifest {
             generation: 0,
             ranges: vec![Range::default()],
             dialect: Dialect::default(),
+            adopting: None,
             doubts: Doubts::default(),
             runs: Vec::new(),
             pages: 0,
@@ -167,10 +192,20 @@ impl Manifest {
         }
     }
 
-    /// Whether everything has been listed.
+    /// The manifest of a job that sends a plan from elsewhere, of which nothing has been read.
+    #[must_use]
+    pub fn adopting(job_id: JobId, bucket: &str) -> Self {
+        Self {
+            ranges: Vec::new(),
+            adopting: Some(Adopting::default()),
+            ..Self::new(job_id, bucket)
+        }
+    }
+
+    /// Whether everything has been listed, or read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.ranges.is_empty()
+        self.ranges.is_empty() && self.adopting.is_none()
     }
 
     /// Reads a manifest.

@@ -2,7 +2,7 @@
 
 mod bounds;
 mod compact;
-mod footer;
+pub(super) mod footer;
 mod group;
 mod panic;
 

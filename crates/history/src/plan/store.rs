@@ -57,6 +57,14 @@ pub enum PlanError {
         /// What is wrong.
         reason: String,
     },
+    /// A plan from elsewhere that is not as it must be.
+    #[error("plan from elsewhere: {name}: {reason}")]
+    Refused {
+        /// The manifest or the run.
+        name: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// The job belongs to another segment now, or cannot be written.
     #[error("the plan could not be committed: {0}")]
     Commit(String),
@@ -70,7 +78,7 @@ impl Failure for PlanError {
         match self {
             Self::Store { kind, .. } => *kind,
             Self::Commit(_) => FailureKind::Transient,
-            Self::Damaged { .. } | Self::Fenced => FailureKind::Permanent,
+            Self::Damaged { .. } | Self::Refused { .. } | Self::Fenced => FailureKind::Permanent,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(in crate::job) fn job() -> Job {
         refuse_ambiguous: false,
         on_undeliverable: OnUndeliverable::Stop,
         then: None,
+        plan: None,
     };
     Job::new(
         "j-1".parse().unwrap(),

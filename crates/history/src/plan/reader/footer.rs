@@ -26,7 +26,7 @@ const FOOTER_GUESS: u64 = 256 * 1024;
 
 /// The file's metadata as written. Parsed it takes ten times the memory, so it is parsed again for each
 /// row group.
-pub(super) struct Footer(Bytes);
+pub(in crate::plan) struct Footer(Bytes);
 
 /// Where a row group is.
 pub(super) struct GroupPlace {
@@ -38,7 +38,7 @@ pub(super) struct GroupPlace {
 
 impl Footer {
     /// Reads a run's footer, nearly always by one request.
-    pub(super) async fn read(store: &dyn PlanStore, run: &Run) -> Result<Self, PlanError> {
+    pub(in crate::plan) async fn read(store: &dyn PlanStore, run: &Run) -> Result<Self, PlanError> {
         let damaged = |reason: &str| PlanError::Damaged {
             name: run.name.clone(),
             reason: reason.to_owned(),
@@ -79,10 +79,18 @@ impl Footer {
     /// # Errors
     /// What is wrong, for a person: it is out of bounds, or not of a plan.
     pub(super) fn check(&self) -> Result<ParquetMetaData, String> {
-        bounds::check_footer(&self.0)?;
-        let metadata = catch_panic(|| self.parse())?;
+        let metadata = self.metadata()?;
         check_schema(&metadata)?;
         Ok(metadata)
+    }
+
+    /// What it says, of whatever schema.
+    ///
+    /// # Errors
+    /// What is wrong, for a person: it is out of bounds, or cannot be read.
+    pub(in crate::plan) fn metadata(&self) -> Result<ParquetMetaData, String> {
+        bounds::check_footer(&self.0)?;
+        catch_panic(|| self.parse())
     }
 
     /// Parses it again.
