@@ -7,7 +7,7 @@ use crate::template::Template;
 pub type Choice = (&'static str, &'static [&'static str]);
 
 /// One choice a parameter.
-pub const CHOICES: [Choice; 10] = [
+pub const CHOICES: [Choice; 11] = [
     ("ExistingBucket", &["", "ledger"]),
     ("Ingestion", &["direct", "buffered"]),
     ("LiveOrder", &["notified", "newest", "exact"]),
@@ -23,6 +23,7 @@ pub const CHOICES: [Choice; 10] = [
         "ReplayQueueArn",
         &["", "arn:aws:sqs:eu-west-1:123456789012:replay.fifo"],
     ),
+    ("ForeignPlans", &["", "plans/ledger"]),
     (
         "KmsKeyArn",
         &["", "arn:aws:kms:eu-west-1:123456789012:key/1"],

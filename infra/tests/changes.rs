@@ -17,6 +17,7 @@ fn looked_at(chosen: &Chosen) -> bool {
         ("AlarmTopicArn", ""),
         ("Dashboard", "false"),
         ("ReplayQueueArn", ""),
+        ("ForeignPlans", ""),
         ("FormerKmsKeyArn", ""),
         ("RealtimeConcurrency", "0"),
     ];

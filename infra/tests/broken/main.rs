@@ -80,6 +80,7 @@ fn findings(template: &Template) -> BTreeSet<(&'static str, String)> {
         [
             ("Dashboard", "true"),
             ("ReplayQueueArn", ""),
+            ("ForeignPlans", ""),
             ("RealtimeConcurrency", "5"),
         ]
         .iter()
