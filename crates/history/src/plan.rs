@@ -2,12 +2,15 @@
 //!
 //! - [`position`]: where an event stands in it
 //! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md); [`reader`]
-//!   reads it from any position on; [`merge`]: all runs as one stream
+//!   reads it from any position on; [`merge`]: all runs as one stream, in a [`budget`] of memory;
+//!   [`depth`]: how many runs are read at the same time
 //! - [`elsewhere`]: a plan that somebody else made
 //! - [`manifest`]: which runs there are, and what is still to be listed; [`doubts`]: keys whose order
 //!   nothing has proven yet
 //! - [`store`]: where plans are kept; [`retried`]: a store that is asked again
 
+pub mod budget;
+pub mod depth;
 pub mod doubts;
 pub mod elsewhere;
 pub mod manifest;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::plan::budget::Budget;
 use bridge_history::plan::elsewhere::Elsewhere;
 use bridge_history::plan::elsewhere::footers::inspect_all;
 use bridge_history::plan::elsewhere::place::PlanSource;
@@ -230,7 +231,7 @@ fn adopt(
             };
             adoption.run(&mut manifest).await?;
         }
-        let mut merge = Merge::open(own, &manifest, None).await?;
+        let mut merge = Merge::open(own, &manifest.runs, None, Budget::unlimited()).await?;
         let mut rows = Vec::new();
         while let Some(row) = merge.next().await? {
             rows.push(row);

@@ -101,6 +101,7 @@ fn read(store: &Arc<One>) -> (Result<usize, PlanError>, usize) {
         bytes: store.length,
         first: place("a"),
         last: place("z"),
+        after: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

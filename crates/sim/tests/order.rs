@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_core::listing::version::ObjectVersion;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::plan::budget::Budget;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::merge::Merge;
 use bridge_history::plan::position::Position;
@@ -134,9 +135,14 @@ async fn merged(
     manifest: &Manifest,
     after: Option<&Position>,
 ) -> Vec<(Position, ObjectVersion)> {
-    let mut merge = Merge::open(Arc::clone(store), manifest, after)
-        .await
-        .unwrap();
+    let mut merge = Merge::open(
+        Arc::clone(store),
+        &manifest.runs,
+        after,
+        Budget::unlimited(),
+    )
+    .await
+    .unwrap();
     let mut rows = Vec::new();
     while let Some(row) = merge.next().await.unwrap() {
         rows.push((Position::of(&row.borrowed()), row.version));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::plan::budget::Budget;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::merge::Merge;
 use bridge_history::plan::store::{PlanError, PlanStore};
@@ -50,7 +51,8 @@ impl Census {
         let summary = &manifest.summary;
         let (first, last) = (summary.first, summary.last);
         let mut census = Self::new(first.unwrap_or_default(), last.unwrap_or_default(), prefix);
-        let mut rows = Merge::open(Arc::clone(plans), manifest, None).await?;
+        let mut rows =
+            Merge::open(Arc::clone(plans), &manifest.runs, None, Budget::unlimited()).await?;
         while let Some(row) = rows.next().await? {
             census.add(&row);
         }

@@ -49,6 +49,7 @@ pub(super) fn accepts(input: &[u8]) -> bool {
         bytes: input.len() as u64,
         first: place("a"),
         last: place("b"),
+        after: None,
     };
     block_on(async {
         let Ok(mut reader) = RunReader::open(One::new(input), &run, None).await else {

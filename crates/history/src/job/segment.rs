@@ -28,13 +28,13 @@ use crate::job::state::{AcquireError, Job, StopRequest};
 use crate::job::takeover::{Taken, take};
 use crate::plan::elsewhere::place::PlanSource;
 use crate::plan::manifest::Manifest;
-use crate::plan::merge::Merge;
 use crate::plan::retried::Retried;
 use crate::plan::store::PlanStore;
 use crate::scan::adopt::Adoption;
 use crate::scan::scanner::Scan;
 use crate::send::gate::Gate;
 use crate::send::parking::OnUndeliverable;
+use crate::send::passes::Passes;
 use crate::send::sender::Sending;
 use crate::send::watermark::{Watermark, lock};
 
@@ -228,7 +228,7 @@ impl<'a> Segment<'a> {
         }
         let planned = job.planned.as_ref().map_or(0, |summary| summary.events);
         let is_followed = job.handover.is_some();
-        self.send(job, &manifest).await?;
+        self.send(job, &mut manifest).await?;
         let is_sent = lock(&self.watermark).checkpoint().sequence == planned;
         if is_sent && is_followed {
             return self.release().await;
@@ -321,9 +321,20 @@ impl<'a> Segment<'a> {
         Ok(adoption.run(manifest).await?)
     }
 
-    async fn send(&mut self, job: Job, manifest: &Manifest) -> Result<(), SegmentError> {
+    async fn send(&mut self, job: Job, manifest: &mut Manifest) -> Result<(), SegmentError> {
+        let passes = Passes {
+            store: Arc::clone(&self.plans),
+            commit: &*self.lease,
+            width: self.settings.width(),
+            run_prefix: format!("jobs/{}/runs/{:06}-merged", job.job_id, job.epoch),
+            commit_every: self.settings.scan.commit_every,
+            stop: self.stop.clone(),
+        };
         let after = job.checkpoint.position.clone();
-        let merge = Merge::open(Arc::clone(&self.plans), manifest, after.as_ref()).await?;
+        let Some(merge) = passes.open(manifest, after.as_ref()).await? else {
+            return Ok(());
+        };
+        let job = self.lease.job().await; // its manifest may be another one by now
         let sending = Sending {
             queue: self.ports.queues.open(&job.options.target.to_string()),
             parking: self.parking(&job),

@@ -86,6 +86,19 @@ pub struct Run {
     pub first: Position,
     /// The last row's place.
     pub last: Position,
+    /// Rows up to here are in other runs by now, and are not read of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Position>,
+}
+
+impl Run {
+    /// No row that is read of it is before this.
+    #[must_use]
+    pub fn begin(&self) -> &Position {
+        self.after
+            .as_ref()
+            .map_or(&self.first, |after| after.max(&self.first))
+    }
 }
 
 /// The keys that are still to be listed: after one, up to and including another.

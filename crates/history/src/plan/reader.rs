@@ -11,8 +11,10 @@ use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
 use bytes::Bytes;
+use parquet::schema::types::SchemaDescPtr;
 use tokio::task::JoinHandle;
 
+use crate::plan::budget::{Budget, Held, Need};
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::footer::{Footer, GroupPlace, groups_behind};
@@ -25,29 +27,37 @@ const ROWS_BEFORE_AHEAD: usize = 512;
 
 /// Reads a run from after a position.
 pub struct RunReader {
-    store: Arc<dyn PlanStore>,
-    name: String,
-    file_bytes: u64,
-    footer: Footer,
-    /// Row groups that have not been asked for.
-    groups: VecDeque<GroupPlace>,
+    source: Source,
     state: State,
     /// Rows up to here are dropped; `None` when one behind it has come.
     after: Option<Position>,
 }
 
+/// Where row groups come from.
+struct Source {
+    store: Arc<dyn PlanStore>,
+    name: String,
+    file_bytes: u64,
+    schema: SchemaDescPtr,
+    /// Row groups that have not been asked for.
+    groups: VecDeque<GroupPlace>,
+    budget: Arc<Budget>,
+    /// What `groups` takes.
+    _table: Held,
+}
+
 /// What a reader is at.
 enum State {
+    /// No row group is read or on its way.
+    Between,
     /// A row group's bytes are on their way.
     Waiting(Asked),
     /// A row group is decoded, a few rows at a time.
     Reading {
-        group: Box<Group>,
+        group: Box<Opened>,
         /// The one behind it, asked for when few rows are left.
         next: Option<Asked>,
     },
-    /// All rows have been handed out.
-    Done,
     /// What was asked for did not come, or was damaged.
     Failed(PlanError),
 }
@@ -56,6 +66,14 @@ enum State {
 struct Asked {
     place: GroupPlace,
     bytes: JoinHandle<Result<Bytes, PlanError>>,
+    held: Held,
+}
+
+/// A row group that is being decoded.
+struct Opened {
+    group: Group,
+    /// As it is stored, and its unpacked pages with the rows decoded from them.
+    _held: [Held; 2],
 }
 
 impl RunReader {
@@ -68,23 +86,48 @@ impl RunReader {
         run: &Run,
         after: Option<Position>,
     ) -> Result<Self, PlanError> {
+        Self::open_within(store, run, after, Budget::unlimited(), Need::Now).await
+    }
+
+    /// Opens a run of which no more is held than `budget` has. Its first row group is asked for, if it is for
+    /// [`Need::Ahead`] only when there is room.
+    pub(super) async fn open_within(
+        store: Arc<dyn PlanStore>,
+        run: &Run,
+        after: Option<Position>,
+        budget: Arc<Budget>,
+        need: Need,
+    ) -> Result<Self, PlanError> {
+        let after = after.max(run.after.clone());
+        let permit = budget.requests.acquire().await;
         let footer = Footer::read(&*store, run).await?;
-        let groups = footer
-            .check()
-            .and_then(|metadata| groups_behind(after.as_ref(), &metadata, run.bytes))
-            .map_err(|reason| damaged(&run.name, reason))?;
-        let mut reader = Self {
+        drop(permit);
+        let opened = footer.check().and_then(|metadata| {
+            let groups = groups_behind(after.as_ref(), &metadata, run.bytes)?;
+            Ok((metadata.file_metadata().schema_descr_ptr(), groups))
+        });
+        let (schema, mut groups) = opened.map_err(|reason| damaged(&run.name, reason))?;
+        groups.shrink_to_fit();
+        let table = groups.capacity() * size_of::<GroupPlace>();
+        let table = hold(&budget, &run.name, table)?;
+        let mut source = Source {
             store,
             name: run.name.clone(),
             file_bytes: run.bytes,
-            footer,
+            schema,
             groups,
-            state: State::Done,
-            after,
+            budget,
+            _table: table,
         };
-        let first = ask(&reader.store, &reader.name, &mut reader.groups);
-        reader.state = first.map_or(State::Done, State::Waiting);
-        Ok(reader)
+        let state = match need {
+            Need::Ahead => source.ask(need),
+            Need::Now => source.ask_now()?,
+        };
+        Ok(Self {
+            source,
+            state: state.map_or(State::Between, State::Waiting),
+            after,
+        })
     }
 
     /// The next rows that are behind the position, up to 128; `None` at the end.
@@ -94,28 +137,32 @@ impl RunReader {
     pub async fn next_rows(&mut self) -> Result<Option<Vec<PlannedVersion>>, PlanError> {
         loop {
             match &mut self.state {
+                State::Between => match self.source.ask_now() {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(asked)) => self.state = State::Waiting(asked),
+                    Err(error) => self.state = State::Failed(error),
+                },
                 State::Waiting(asked) => {
                     let bytes = (&mut asked.bytes)
                         .await
                         .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
-                    let opened = bytes.and_then(|bytes| {
-                        open_group(&self.footer, &asked.place, bytes, self.file_bytes)
-                            .map_err(|reason| damaged(&self.name, reason))
-                    });
+                    let State::Waiting(asked) = std::mem::replace(&mut self.state, State::Between)
+                    else {
+                        continue;
+                    };
+                    let opened = bytes.and_then(|bytes| self.source.open(asked, bytes));
                     self.state = match opened {
-                        Ok(group) => State::Reading {
-                            group: Box::new(group),
-                            next: None,
-                        },
+                        Ok(group) => State::Reading { group, next: None },
                         Err(error) => State::Failed(error),
                     };
                 }
                 State::Reading { .. } => match self.decode() {
                     Ok(rows) if rows.is_empty() => {}
                     Ok(rows) => return Ok(Some(rows)),
-                    Err(reason) => self.state = State::Failed(damaged(&self.name, reason)),
+                    Err(reason) => {
+                        self.state = State::Failed(damaged(&self.source.name, reason));
+                    }
                 },
-                State::Done => return Ok(None),
                 State::Failed(error) => return Err(error.clone()),
             }
         }
@@ -129,12 +176,12 @@ impl RunReader {
         let State::Reading { group, next } = &mut self.state else {
             return Ok(Vec::new());
         };
-        let mut rows = catch_panic(|| group.next_rows())?;
-        if next.is_none() && group.rows_left <= ROWS_BEFORE_AHEAD {
-            *next = ask(&self.store, &self.name, &mut self.groups);
+        let mut rows = catch_panic(|| group.group.next_rows())?;
+        if next.is_none() && group.group.rows_left <= ROWS_BEFORE_AHEAD {
+            *next = self.source.ask(Need::Ahead);
         }
-        if group.rows_left == 0 {
-            self.state = next.take().map_or(State::Done, State::Waiting);
+        if group.group.rows_left == 0 {
+            self.state = next.take().map_or(State::Between, State::Waiting);
         }
         if !rows.is_sorted_by(|a, b| a.order_key() < b.order_key()) {
             return Err("its rows are not sorted".to_owned());
@@ -150,29 +197,77 @@ impl RunReader {
     }
 }
 
-/// Asks for the bytes of the next row group, if there is one.
-fn ask(store: &Arc<dyn PlanStore>, name: &str, groups: &mut VecDeque<GroupPlace>) -> Option<Asked> {
-    let place = groups.pop_front()?;
-    let (store, name, extent) = (Arc::clone(store), name.to_owned(), place.extent.clone());
-    let bytes = tokio::spawn(async move { store.get(&name, Some(extent)).await });
-    Some(Asked { place, bytes })
+impl Source {
+    /// Asks for the next row group, if there is one, and room for it.
+    fn ask(&mut self, need: Need) -> Option<Asked> {
+        let place = self.groups.front()?;
+        let bytes = stored(place);
+        let held = self.budget.take(bytes, need)?;
+        let place = self.groups.pop_front()?;
+        let (store, name, extent) = (
+            Arc::clone(&self.store),
+            self.name.clone(),
+            place.extent.clone(),
+        );
+        let budget = Arc::clone(&self.budget);
+        let bytes = tokio::spawn(async move {
+            let _permit = budget.requests.acquire().await;
+            store.get(&name, Some(extent)).await
+        });
+        Some(Asked { place, bytes, held })
+    }
+
+    /// Asks for the next row group, which is needed.
+    ///
+    /// # Errors
+    /// [`PlanError::Memory`] when there is no room for it.
+    fn ask_now(&mut self) -> Result<Option<Asked>, PlanError> {
+        let Some(place) = self.groups.front() else {
+            return Ok(None);
+        };
+        let bytes = stored(place);
+        let asked = self.ask(Need::Now);
+        asked
+            .map(Some)
+            .ok_or_else(|| no_room(&self.budget, &self.name, bytes))
+    }
+
+    fn open(&self, asked: Asked, bytes: Bytes) -> Result<Box<Opened>, PlanError> {
+        let Asked {
+            place, mut held, ..
+        } = asked;
+        held.is_needed_now();
+        let window = Arc::new(Window {
+            start: place.extent.start,
+            bytes,
+            file_bytes: self.file_bytes,
+        });
+        let group = catch_panic(|| Group::open(&self.schema, &place, &window))
+            .map_err(|reason| damaged(&self.name, reason))?;
+        let unpacked = hold(&self.budget, &self.name, group.unpacked + group.decoded())?;
+        Ok(Box::new(Opened {
+            group,
+            _held: [held, unpacked],
+        }))
+    }
 }
 
-fn open_group(
-    footer: &Footer,
-    place: &GroupPlace,
-    bytes: Bytes,
-    file_bytes: u64,
-) -> Result<Group, String> {
-    let window = Arc::new(Window {
-        start: place.extent.start,
+/// Bytes of a row group as it is stored; it is at most [`crate::plan::store::MOST_PART`].
+fn stored(place: &GroupPlace) -> usize {
+    usize::try_from(place.extent.end - place.extent.start).unwrap_or(usize::MAX)
+}
+
+fn hold(budget: &Arc<Budget>, name: &str, bytes: usize) -> Result<Held, PlanError> {
+    let held = budget.take(bytes, Need::Now);
+    held.ok_or_else(|| no_room(budget, name, bytes))
+}
+
+fn no_room(budget: &Budget, name: &str, bytes: usize) -> PlanError {
+    PlanError::Memory {
+        name: name.to_owned(),
         bytes,
-        file_bytes,
-    });
-    catch_panic(|| {
-        let metadata = footer.parse()?;
-        Group::open(metadata.row_group(place.number), &window)
-    })
+        limit: budget.limit(),
+    }
 }
 
 fn damaged(name: &str, reason: String) -> PlanError {

@@ -1,7 +1,7 @@
 //! One sorted run: a Parquet file of object versions in the order of their positions.
 //!
 //! The schema is public, so that a plan can be opened with `DuckDB`, Athena or pandas, and one made
-//! elsewhere can be sent. Row groups are small, so that reading holds one of each run in memory,
+//! elsewhere can be sent. Row groups are small, so that reading holds little of each run in memory,
 //! and their statistics let a resume begin near its place ([`super::reader`]).
 
 use std::sync::Arc;
@@ -48,14 +48,14 @@ pub(super) const COLUMNS: [(&str, PhysicalType); 9] = [
 ];
 
 /// Rows a row group: about 200 kB as it is stored. A merge holds one or two of each run.
-const ROWS_A_GROUP: usize = 2048;
+pub(crate) const ROWS_A_GROUP: usize = 2048;
 
 /// Rows of a run, about, at most, however much memory a scan may use: their footer has 7 MB, and a
 /// reader accepts 16 MiB.
 pub(crate) const MOST_ROWS: usize = 16 * 1024 * 1024;
 
 /// Rows a page, the unit that is unpacked.
-const ROWS_A_PAGE: usize = 512;
+pub(super) const ROWS_A_PAGE: usize = 512;
 
 /// How runs are written. Dictionaries would not help, as nearly every value is new; times and
 /// sizes are written as differences; only the first column's statistics are ever asked for.
@@ -81,37 +81,75 @@ fn properties() -> WriterProperties {
 }
 
 /// A run as a file.
-struct Encoded {
+pub(crate) struct Encoded {
     bytes: Bytes,
     summary: Summary,
     /// The first and the last row's places.
     ends: Option<(Position, Position)>,
 }
 
+/// A run that is being made. It holds its file as far as that is finished.
+pub(crate) struct Encoder {
+    writer: SerializedFileWriter<Vec<u8>>,
+    summary: Summary,
+    ends: Option<(Position, Position)>,
+}
+
+impl Encoder {
+    /// A run of about `bytes` bytes; more are fine.
+    pub(crate) fn new(bytes: usize) -> Result<Self, ParquetError> {
+        let schema = Arc::new(parse_message_type(SCHEMA)?);
+        let file = Vec::with_capacity(bytes);
+        Ok(Self {
+            writer: SerializedFileWriter::new(file, schema, Arc::new(properties()))?,
+            summary: Summary::default(),
+            ends: None,
+        })
+    }
+
+    /// Adds a row group, of [`ROWS_A_GROUP`] rows unless it is the last.
+    pub(crate) fn add(&mut self, group: &[PlannedRef<'_>]) -> Result<(), ParquetError> {
+        self.summary.add_all(group);
+        if let (Some(first), Some(last)) = (group.first(), group.last()) {
+            let ends = self.ends.take();
+            let first = ends.map_or_else(|| Position::of(first), |(first, _)| first);
+            self.ends = Some((first, Position::of(last)));
+        }
+        let mut columns = self.writer.next_row_group()?;
+        write_group(&mut columns, group)?;
+        columns.close()?;
+        Ok(())
+    }
+
+    /// Bytes of the file so far.
+    pub(crate) fn bytes(&self) -> usize {
+        self.writer.bytes_written()
+    }
+
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.summary.events
+    }
+
+    pub(crate) fn finish(self) -> Result<Encoded, ParquetError> {
+        Ok(Encoded {
+            bytes: self.writer.into_inner().map(Bytes::from)?,
+            summary: self.summary,
+            ends: self.ends,
+        })
+    }
+}
+
 fn encode<'a>(rows: impl Iterator<Item = PlannedRef<'a>>) -> Result<Encoded, ParquetError> {
-    let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties()))?;
-    let mut summary = Summary::default();
-    let mut ends = None;
+    let mut encoder = Encoder::new(0)?;
     let mut rows = rows.peekable();
     let mut group: Vec<PlannedRef<'a>> = Vec::with_capacity(ROWS_A_GROUP);
     while rows.peek().is_some() {
         group.clear();
         group.extend(rows.by_ref().take(ROWS_A_GROUP));
-        summary.add_all(&group);
-        if let (Some(first), Some(last)) = (group.first(), group.last()) {
-            let first = ends.map_or_else(|| Position::of(first), |(first, _)| first);
-            ends = Some((first, Position::of(last)));
-        }
-        let mut columns = writer.next_row_group()?;
-        write_group(&mut columns, &group)?;
-        columns.close()?;
+        encoder.add(&group)?;
     }
-    Ok(Encoded {
-        bytes: writer.into_inner().map(Bytes::from)?,
-        summary,
-        ends,
-    })
+    encoder.finish()
 }
 
 fn write_group(
@@ -207,21 +245,40 @@ pub async fn write(
     let encoded = encoded
         .await
         .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
-    let damaged = |reason: String| PlanError::Damaged {
-        name: name.clone(),
-        reason,
-    };
+    put(
+        store,
+        name.clone(),
+        encoded.map_err(|reason| damaged(name, reason))?,
+    )
+    .await
+}
+
+fn damaged(name: String, reason: String) -> PlanError {
+    PlanError::Damaged { name, reason }
+}
+
+/// Writes a run as the object `name` and describes it, and what is in it.
+///
+/// # Errors
+/// [`PlanError`] from the store, or when there are no rows.
+pub(crate) async fn put(
+    store: &dyn PlanStore,
+    name: String,
+    encoded: Encoded,
+) -> Result<(Run, Summary), PlanError> {
     let Encoded {
         bytes,
         summary,
         ends,
-    } = encoded.map_err(damaged)?;
-    let (first, last) = ends.ok_or_else(|| damaged("a run without rows".to_owned()))?;
+    } = encoded;
+    let damaged = |reason: &str| damaged(name.clone(), reason.to_owned());
+    let (first, last) = ends.ok_or_else(|| damaged("a run without rows"))?;
     let run = Run {
         rows: summary.events,
         bytes: bytes.len() as u64,
         first,
         last,
+        after: None,
         name: name.clone(),
     };
     store.put(&name, bytes).await?;

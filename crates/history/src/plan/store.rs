@@ -65,6 +65,20 @@ pub enum PlanError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// Reading it takes more memory than there is. Its row groups are too large, or too many runs overlap.
+    #[error(
+        "reading plan object {name} takes {} KiB more, and a merge has {} KiB for all that it reads at once: give \
+         it more memory, or write the plan with smaller row groups, or with runs that do not overlap",
+        bytes.div_ceil(1024), limit / 1024
+    )]
+    Memory {
+        /// The object.
+        name: String,
+        /// What is needed, bytes.
+        bytes: usize,
+        /// What a merge may hold, bytes.
+        limit: usize,
+    },
     /// The job belongs to another segment now, or cannot be written.
     #[error("the plan could not be committed: {0}")]
     Commit(String),
@@ -78,7 +92,9 @@ impl Failure for PlanError {
         match self {
             Self::Store { kind, .. } => *kind,
             Self::Commit(_) => FailureKind::Transient,
-            Self::Damaged { .. } | Self::Refused { .. } | Self::Fenced => FailureKind::Permanent,
+            Self::Damaged { .. } | Self::Refused { .. } | Self::Memory { .. } | Self::Fenced => {
+                FailureKind::Permanent
+            }
         }
     }
 }

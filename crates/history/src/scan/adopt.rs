@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::plan::budget::Budget;
 use crate::plan::elsewhere::Elsewhere;
 use crate::plan::elsewhere::footers::{Groups, inspect};
 use crate::plan::elsewhere::place::PlanSource;
@@ -186,12 +187,11 @@ impl Adoption<'_> {
 
     /// Chooses the newest version of each key from what is filed by key; whether all have been.
     async fn decide(&self, work: &mut Work<'_>) -> Result<bool, PlanError> {
-        let filed = Manifest {
-            runs: work.at.by_key.clone(),
-            ..Manifest::new(work.manifest.job_id.clone(), &work.manifest.bucket)
-        };
+        // All of them overlap: where they are more than fit, it ends here and says so.
+        let budget = Budget::new(self.settings.memory_budget / 4 * 3);
         let store = Arc::clone(&self.store);
-        let mut merge = Merge::open(store, &filed, work.at.decided.as_ref()).await?;
+        let filed = work.at.by_key.clone();
+        let mut merge = Merge::open(store, &filed, work.at.decided.as_ref(), budget).await?;
         let mut newest = Newest::default();
         let mut rows: u64 = 0;
         loop {

@@ -187,6 +187,7 @@ mod tests {
             bytes: 500,
             first: position.clone(),
             last: position,
+            after: None,
         }
     }
 

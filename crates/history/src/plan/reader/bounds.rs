@@ -84,7 +84,8 @@ pub(super) fn check_group(group: &RowGroupMetaData, stored: u64) -> Result<(), S
         .map_err(|reason| format!("{reason}: its writer has to make smaller ones"))
 }
 
-/// Checks the headers of all pages of a column before one of them is unpacked. `chunk` is its bytes.
+/// Checks the headers of all pages of a column before one of them is unpacked. `chunk` is its bytes. Returns how
+/// many bytes its reader holds at most: the largest page unpacked, and the dictionary.
 ///
 /// # Errors
 /// What is wrong, for a person.
@@ -92,20 +93,27 @@ pub(super) fn check_pages(
     column: &ColumnChunkMetaData,
     rows: i64,
     chunk: &[u8],
-) -> Result<(), String> {
+) -> Result<usize, String> {
     let name = column.column_descr().name();
+    let (mut page, mut dictionary) = (0, 0);
     let mut rest = chunk;
     while !rest.is_empty() {
         let (header, length) =
             Header::read(rest).ok_or_else(|| format!("a page header of {name} cannot be read"))?;
         header.check(name, rows)?;
+        let unpacked = usize::try_from(header.unpacked).unwrap_or(usize::MAX);
+        if header.dictionary > 0 {
+            dictionary += unpacked; // there is one, or a writer that wrote several pays for them
+        } else {
+            page = page.max(unpacked);
+        }
         let stored = usize::try_from(header.stored).unwrap_or(usize::MAX);
         rest = length
             .checked_add(stored)
             .and_then(|end| rest.get(end..))
             .ok_or_else(|| format!("a page of {name} is longer than its column"))?;
     }
-    Ok(())
+    Ok(page + dictionary)
 }
 
 /// What a page says about itself.
@@ -220,7 +228,7 @@ mod tests {
         page
     }
 
-    fn checked(chunk: &[u8]) -> Result<(), String> {
+    fn checked(chunk: &[u8]) -> Result<usize, String> {
         use parquet::schema::parser::parse_message_type;
         use parquet::schema::types::SchemaDescriptor;
         let schema = parse_message_type("message m { required binary key (utf8); }").unwrap();
@@ -232,7 +240,11 @@ mod tests {
     #[test]
     fn ordinary_pages_pass() {
         let chunk = [page(7, 4, 50, 0), page(5, 400, 100, 8), page(5, 4, 0, 0)].concat();
-        assert_eq!(checked(&chunk), Ok(()));
+        assert_eq!(
+            checked(&chunk),
+            Ok(404),
+            "the dictionary and the larger page"
+        );
     }
 
     #[test]

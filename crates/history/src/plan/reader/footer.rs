@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use bridge_core::timestamp::Timestamp;
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    ColumnChunkMetaData, FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::SchemaDescPtr;
 
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
@@ -21,19 +23,52 @@ use crate::plan::store::{PlanError, PlanStore};
 /// The length of a Parquet file's tail: metadata length and magic.
 const TAIL: u64 = 8;
 
-/// What is read of a file's end at first: nearly always its whole footer.
-const FOOTER_GUESS: u64 = 256 * 1024;
+/// What is read of a file's end at first, at least and at most: nearly always its whole footer.
+const FOOTER_GUESS: (u64, u64) = (16 * 1024, 256 * 1024);
 
-/// The file's metadata as written. Parsed it takes ten times the memory, so it is parsed again for each
-/// row group.
+/// So many rows take a byte of the footer, or more: a row group of 2,048 takes about 500.
+const ROWS_A_FOOTER_BYTE: u64 = 3;
+
+/// The file's metadata as written. Parsed it takes ten times the memory, so only what is needed of it is kept.
 pub(in crate::plan) struct Footer(Bytes);
 
 /// Where a row group is.
 pub(super) struct GroupPlace {
-    /// In the file, from 0.
-    pub(super) number: usize,
-    /// Its bytes.
+    /// Its rows.
+    pub(super) rows: i64,
+    /// Its bytes in the file.
     pub(super) extent: Range<u64>,
+    /// Its columns, in the schema's order.
+    columns: [ColumnPlace; COLUMNS.len()],
+}
+
+/// Where a column of a row group is.
+#[derive(Clone, Copy)]
+struct ColumnPlace {
+    /// Behind the row group's first byte. A row group has far less than 4 GiB ([`bounds::check_group`]).
+    offset: u32,
+    length: u32,
+    has_dictionary: bool,
+    codec: Compression,
+}
+
+impl GroupPlace {
+    /// What the library wants to know of column `index`.
+    pub(super) fn column(
+        &self,
+        schema: &SchemaDescPtr,
+        index: usize,
+    ) -> Result<ColumnChunkMetaData, ParquetError> {
+        let place = &self.columns[index];
+        let start = i64::try_from(self.extent.start + u64::from(place.offset))?;
+        ColumnChunkMetaData::builder(schema.column(index))
+            .set_compression(place.codec)
+            .set_num_values(self.rows)
+            .set_total_compressed_size(i64::from(place.length))
+            .set_data_page_offset(start)
+            .set_dictionary_page_offset(place.has_dictionary.then_some(start))
+            .build()
+    }
 }
 
 impl Footer {
@@ -46,7 +81,8 @@ impl Footer {
         if run.bytes < TAIL {
             return Err(damaged("it has no footer"));
         }
-        let guess = run.bytes.saturating_sub(FOOTER_GUESS);
+        let guess = (run.rows / ROWS_A_FOOTER_BYTE).clamp(FOOTER_GUESS.0, FOOTER_GUESS.1);
+        let guess = run.bytes.saturating_sub(guess);
         let end = store.get(&run.name, Some(guess..run.bytes)).await?;
         if end.len() as u64 != run.bytes - guess {
             return Err(damaged("its size is not what the manifest says"));
@@ -74,7 +110,7 @@ impl Footer {
         Ok(Self(footer))
     }
 
-    /// Parses it for the first time.
+    /// Parses it.
     ///
     /// # Errors
     /// What is wrong, for a person: it is out of bounds, or not of a plan.
@@ -90,12 +126,7 @@ impl Footer {
     /// What is wrong, for a person: it is out of bounds, or cannot be read.
     pub(in crate::plan) fn metadata(&self) -> Result<ParquetMetaData, String> {
         bounds::check_footer(&self.0)?;
-        catch_panic(|| self.parse())
-    }
-
-    /// Parses it again.
-    pub(super) fn parse(&self) -> Result<ParquetMetaData, ParquetError> {
-        ParquetMetaDataReader::decode_metadata(&self.0)
+        catch_panic(|| ParquetMetaDataReader::decode_metadata(&self.0))
     }
 }
 
@@ -139,14 +170,13 @@ pub(super) fn groups_behind(
         };
         latest < after.effective_time
     };
-    let groups = metadata.row_groups().iter().enumerate();
+    let groups = metadata.row_groups().iter();
     groups
-        .skip_while(|(_, group)| is_before(group))
-        .map(|(number, group)| {
-            let extent =
-                extent(group, file_bytes).ok_or("a row group lies outside the file".to_owned())?;
-            bounds::check_group(group, extent.end - extent.start)?;
-            Ok(GroupPlace { number, extent })
+        .skip_while(|group| is_before(group))
+        .map(|group| {
+            let place = place(group, file_bytes).ok_or("a row group lies outside the file")?;
+            bounds::check_group(group, place.extent.end - place.extent.start)?;
+            Ok(place)
         })
         .collect()
 }
@@ -159,9 +189,10 @@ fn latest_time(group: &RowGroupMetaData) -> Option<Timestamp> {
     }
 }
 
-/// Where a row group's bytes are.
-fn extent(group: &RowGroupMetaData, file_bytes: u64) -> Option<Range<u64>> {
+/// Where a row group's bytes are; `None` when that is not in the file.
+fn place(group: &RowGroupMetaData, file_bytes: u64) -> Option<GroupPlace> {
     let mut extent = (u64::MAX, 0);
+    let mut columns = Vec::with_capacity(COLUMNS.len());
     for column in group.columns() {
         let start = column
             .dictionary_page_offset()
@@ -169,6 +200,23 @@ fn extent(group: &RowGroupMetaData, file_bytes: u64) -> Option<Range<u64>> {
         let start = u64::try_from(start).ok()?;
         let end = start.checked_add(u64::try_from(column.compressed_size()).ok()?)?;
         extent = (extent.0.min(start), extent.1.max(end));
+        columns.push((start..end, column));
     }
-    (extent.0 < extent.1 && extent.1 <= file_bytes).then_some(extent.0..extent.1)
+    // What does not fit is in a row group that is far too large, and refused for that.
+    let short = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let columns: Vec<_> = columns
+        .into_iter()
+        .map(|(bytes, column)| ColumnPlace {
+            offset: short(bytes.start - extent.0),
+            length: short(bytes.end - bytes.start),
+            has_dictionary: column.dictionary_page_offset().is_some(),
+            codec: column.compression(),
+        })
+        .collect();
+    let columns = columns.try_into().ok()?;
+    (extent.0 < extent.1 && extent.1 <= file_bytes).then_some(GroupPlace {
+        rows: group.num_rows(),
+        extent: extent.0..extent.1,
+        columns,
+    })
 }

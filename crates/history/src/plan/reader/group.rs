@@ -8,11 +8,13 @@ use bytes::{Buf, Bytes};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::SchemaDescPtr;
 
 use crate::plan::reader::bounds;
+use crate::plan::reader::footer::GroupPlace;
+use crate::plan::run::ROWS_A_PAGE;
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
 const BATCH: usize = 128;
@@ -21,6 +23,8 @@ const BATCH: usize = 128;
 pub(super) struct Group {
     /// Rows that have not been decoded.
     pub(super) rows_left: usize,
+    /// Bytes that its pages take unpacked, at most.
+    pub(super) unpacked: usize,
     effective_time: ColumnReaderImpl<Int64Type>,
     key: ColumnReaderImpl<ByteArrayType>,
     rank: ColumnReaderImpl<Int64Type>,
@@ -33,25 +37,48 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Opens the row group that `window` holds.
+    /// Opens the row group at `place`, which `window` holds.
     pub(super) fn open(
-        group: &RowGroupMetaData,
+        schema: &SchemaDescPtr,
+        place: &GroupPlace,
         window: &Arc<Window>,
     ) -> Result<Self, ParquetError> {
-        let rows = usize::try_from(group.num_rows())
+        let rows = usize::try_from(place.rows)
             .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+        let mut unpacked = 0;
+        let mut column = |index| {
+            let column = place.column(schema, index)?;
+            let (start, length) = column.byte_range();
+            let chunk = window.slice(start, start.checked_add(length))?;
+            unpacked +=
+                bounds::check_pages(&column, place.rows, &chunk).map_err(ParquetError::General)?;
+            let pages = SerializedPageReader::new(Arc::clone(window), &column, rows, None)?;
+            Ok::<_, ParquetError>(get_column_reader(
+                column.column_descr_ptr(),
+                Box::new(pages),
+            ))
+        };
+        // The schema has been checked when the run was opened, so the types are the columns'.
         Ok(Self {
             rows_left: rows,
-            effective_time: column_reader(group, window, 0, rows)?,
-            key: column_reader(group, window, 1, rows)?,
-            rank: column_reader(group, window, 2, rows)?,
-            version_id: column_reader(group, window, 3, rows)?,
-            last_modified: column_reader(group, window, 4, rows)?,
-            is_delete_marker: column_reader(group, window, 5, rows)?,
-            is_latest: column_reader(group, window, 6, rows)?,
-            size: column_reader(group, window, 7, rows)?,
-            e_tag: column_reader(group, window, 8, rows)?,
+            effective_time: get_typed_column_reader(column(0)?),
+            key: get_typed_column_reader(column(1)?),
+            rank: get_typed_column_reader(column(2)?),
+            version_id: get_typed_column_reader(column(3)?),
+            last_modified: get_typed_column_reader(column(4)?),
+            is_delete_marker: get_typed_column_reader(column(5)?),
+            is_latest: get_typed_column_reader(column(6)?),
+            size: get_typed_column_reader(column(7)?),
+            e_tag: get_typed_column_reader(column(8)?),
+            unpacked,
         })
+    }
+
+    /// Bytes that decoded rows take, about: their texts and what is beside them.
+    pub(super) fn decoded(&self) -> usize {
+        let rows = self.rows_left.clamp(1, BATCH);
+        let texts = self.unpacked / self.rows_left.clamp(1, ROWS_A_PAGE) * rows;
+        rows * size_of::<PlannedVersion>() + texts
     }
 
     /// Decodes the next rows.
@@ -96,24 +123,6 @@ fn text(bytes: &ByteArray) -> Result<String, ParquetError> {
         )));
     }
     bytes.as_utf8().map(str::to_owned)
-}
-
-fn column_reader<T: DataType>(
-    group: &RowGroupMetaData,
-    window: &Arc<Window>,
-    index: usize,
-    rows: usize,
-) -> Result<ColumnReaderImpl<T>, ParquetError> {
-    let column = group.column(index);
-    let (start, length) = column.byte_range();
-    let chunk = window.slice(start, start.checked_add(length))?;
-    bounds::check_pages(column, group.num_rows(), &chunk).map_err(ParquetError::General)?;
-    let pages = SerializedPageReader::new(Arc::clone(window), column, rows, None)?;
-    // The schema has been checked when the run was opened, so the type is the column's.
-    Ok(get_typed_column_reader(get_column_reader(
-        column.column_descr_ptr(),
-        Box::new(pages),
-    )))
 }
 
 fn values<T: DataType>(
