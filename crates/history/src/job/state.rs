@@ -244,7 +244,9 @@ impl Job {
         let place = |job: &Self| {
             let waited_ms = job.handover.as_ref().map(|handover| handover.waited_ms);
             let (sequence, listed) = (job.checkpoint.sequence, job.counts.listed);
-            (job.phase, sequence, listed, job.step(), waited_ms)
+            // Once all is listed, only passes over the plan write another one.
+            let merged = (job.phase == Phase::Sending).then(|| job.manifest.clone());
+            (job.phase, sequence, listed, merged, job.step(), waited_ms)
         };
         if place(self) != place(before) {
             self.progress_at = Some(now);

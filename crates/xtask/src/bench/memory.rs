@@ -12,15 +12,36 @@ use super::page::Page;
 use super::server::Server;
 use crate::run::say;
 
+/// Versions of a bucket that is also scanned into many small runs, at most.
+const MOST_SMALL: u64 = 10_000_000;
+
 /// Scan and merge of ever larger buckets, events thrown away.
 pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
     say("memory");
-    let title = "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)";
-    table(programs, page, (title, "versions"), sizes, |server| {
-        let arguments = ["--out", "/dev/null", "--memory", "256"];
-        let (measured, end) = reseed(programs, server, &arguments)?;
-        Ok((measured, end["checkpoint"].clone()))
-    })
+    let small: Vec<_> = sizes
+        .iter()
+        .filter(|size| **size <= MOST_SMALL)
+        .copied()
+        .collect();
+    for (title, memory, sizes) in [
+        (
+            "Scan and merge with a budget of 256 MiB (`--memory 256 --out /dev/null`)",
+            "256",
+            sizes,
+        ),
+        (
+            "Scan and merge with a budget of 16 MiB, which makes as many runs of 10 million versions as 256 MiB of 160 million",
+            "16",
+            &small,
+        ),
+    ] {
+        table(programs, page, (title, "versions"), sizes, |server| {
+            let arguments = ["--out", "/dev/null", "--memory", memory];
+            let (measured, end) = reseed(programs, server, &arguments)?;
+            Ok((measured, end["checkpoint"].clone()))
+        })?;
+    }
+    Ok(())
 }
 
 /// As many events against as many versions, piped from a reseed into `verify`.

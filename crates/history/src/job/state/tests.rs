@@ -187,14 +187,15 @@ fn faults_in_a_row_end_a_job_and_a_resume_forgives_them() {
 
 #[test]
 fn progress_is_a_later_checkpoint_more_versions_or_another_phase() {
-    let job = job();
     let later = BEGIN + Duration::from_secs(5);
-    let stalled = |change: fn(&mut Job)| {
+    let stalled_of = |job: &Job, change: fn(&mut Job)| {
         let mut next = job.next(later);
         change(&mut next);
-        next.note_progress(&job, later);
+        next.note_progress(job, later);
         next.stalled(later).as_millis()
     };
+    let scanning = job();
+    let stalled = |change| stalled_of(&scanning, change);
     assert_eq!(stalled(|_| {}), 5_000);
     assert_eq!(
         stalled(|job| job.counts.segments += 1),
@@ -204,6 +205,11 @@ fn progress_is_a_later_checkpoint_more_versions_or_another_phase() {
     assert_eq!(stalled(|job| job.checkpoint.sequence = 1), 0);
     assert_eq!(stalled(|job| job.counts.listed = 1), 0);
     assert_eq!(stalled(|job| job.phase = Phase::Sending), 0);
+    let merged = |job: &mut Job| job.manifest = Some("merged".to_owned());
+    assert_eq!(stalled(merged), 5_000, "versions tell how far a scan is");
+    let mut sending = job();
+    sending.phase = Phase::Sending;
+    assert_eq!(stalled_of(&sending, merged), 0, "a pass over the plan");
 }
 
 #[test]
