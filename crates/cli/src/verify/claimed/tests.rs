@@ -94,9 +94,13 @@ fn claim(owner: &str) -> KeyClaim {
     }
 }
 
+/// So many seconds after 2024-05-01T12:00:00Z.
+fn at(second: i64) -> Timestamp {
+    Timestamp(1_714_564_800_000 + 1000 * second)
+}
+
 fn missing(id: &str, second: i64) -> PlannedVersion {
-    let time = "2024-05-01T12:00:00.000Z".parse::<Timestamp>().unwrap();
-    let time = Timestamp(time.0 + 1000 * second);
+    let time = at(second);
     PlannedVersion {
         effective_time: time,
         rank: 1,
@@ -189,7 +193,7 @@ async fn a_key_is_sent_up_to_its_newest_version_under_its_claim_and_live_goes_on
     assert_eq!(scene.sent(), named(&[("v2", "heal:0"), ("v3", "heal:1")]));
     let state = scene.state().await;
     assert!(!state.was_left);
-    let three = "2024-05-01T12:00:03.000Z".parse::<Timestamp>().unwrap();
+    let three = at(3);
     assert_eq!(state.sent.unwrap().effective_time, three);
 }
 
@@ -199,17 +203,14 @@ async fn what_is_gone_from_the_bucket_is_passed_over_and_what_came_behind_it_is_
     assert_eq!(scene.healer.heal(&missing("gone", 2)).await, Ok(2));
     assert_eq!(scene.healer.heal(&missing("gone", 9)).await, Ok(0));
     assert_eq!(scene.sent(), named(&[("v2", "heal:0"), ("v3", "heal:1")]));
-    let found = LiveStore::claim(
-        &scene.table,
-        &Claim {
-            key: "ledger/k".to_owned(),
-            owner: "next".to_owned(),
-            intent: Intent::default(),
-            until: SystemClock.now(),
-            expires: SystemClock.now() + RETENTION,
-        },
-        SystemClock.now(),
-    );
+    let claim = Claim {
+        key: "ledger/k".to_owned(),
+        owner: "next".to_owned(),
+        intent: Intent::default(),
+        until: SystemClock.now(),
+        expires: SystemClock.now() + RETENTION,
+    };
+    let found = LiveStore::claim(&scene.table, &claim, SystemClock.now());
     assert_eq!(found.await.unwrap().place, Place::default());
 }
 
@@ -222,7 +223,7 @@ async fn a_key_of_which_the_queue_refuses_a_version_goes_on_there() {
         "{reason}"
     );
     let state = scene.state().await;
-    let two = "2024-05-01T12:00:02.000Z".parse::<Timestamp>().unwrap();
+    let two = at(2);
     assert_eq!(state.sent.unwrap().effective_time, two);
     assert_eq!(state.attempt % 2, 1, "v3 may have been sent a moment ago");
 }
