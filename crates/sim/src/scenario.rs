@@ -166,7 +166,7 @@ impl Scenario {
         }
         // Every second job has more runs than are read at the same time.
         if self.seed.is_multiple_of(2) {
-            world.settings.scan.memory_budget = 32 * 1024;
+            world.settings.scan.commit_every = Duration::from_secs(5);
             world.settings.runs_at_once = 2;
         }
         if self.kind == Kind::LongOutages {

@@ -21,7 +21,7 @@ use crate::plan::run::{self, Encoder, MOST_ROWS, ROWS_A_GROUP};
 use crate::plan::store::{PlanError, PlanStore};
 use crate::scan::commit::Commit;
 
-/// Rows that are encoded while as many are merged.
+/// Rows that are merged, then encoded.
 const PACKET: usize = 2 * ROWS_A_GROUP;
 
 /// Bytes of a run that is made of others, about; also a part of the memory.
@@ -103,11 +103,10 @@ impl Passes<'_> {
         let mut last_commit = Instant::now();
         let mut rows = packet(&mut merge).await?;
         while !rows.is_empty() {
-            let filling = tokio::task::spawn_blocking(move || encode(begun, run_bytes, &rows));
-            let (filled, more) = tokio::join!(filling, packet(&mut merge));
-            let filled = filled
-                .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
-                .map_err(|error| self.failed(&error))?;
+            // A few milliseconds: it is not worth another thread, whose end would be another order of events in
+            // each simulation.
+            let filled = encode(begun, run_bytes, &rows).map_err(|error| self.failed(&error))?;
+            let more = packet(&mut merge).await;
             let is_stopped = self.stop.is_cancelled();
             let is_over = more.as_ref().map_or(true, Vec::is_empty) || is_stopped;
             if is_over || filled.bytes() >= run_bytes || filled.rows() >= MOST_ROWS as u64 {
