@@ -2,7 +2,7 @@
 //!
 //! - [`keyspace`]: ranges listed at the same time; `range`: one of them, page by page;
 //!   `assembly`: whole keys out of its pages
-//! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like
+//! - [`split`]: which range to cut for an idle lister, and where; `alphabet`: what keys look like, `cut`: texts between two keys
 //! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
 //! - [`adopt`]: instead of a listing, a plan from elsewhere
 //! - [`scanner`]: one scan from its first request to its last run; `progress`: how far
@@ -16,6 +16,7 @@ mod alphabet;
 mod assembly;
 pub mod buffer;
 pub mod commit;
+mod cut;
 pub mod error;
 pub mod filter;
 pub mod keyspace;

@@ -48,7 +48,7 @@ fn list(pages: &[String]) -> Result<Found, String> {
     let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
     let mut found = Found::default();
     for page in pages {
-        let request = keyspace.next_request().ok_or("a page is left")?;
+        let request = keyspace.next_request(1).ok_or("a page is left")?;
         found.markers.extend(marker(&request));
         let page = parse_page(page.as_bytes()).map_err(|e| e.to_string())?;
         let complete = keyspace.accept(request.range, page);
@@ -62,7 +62,7 @@ fn list(pages: &[String]) -> Result<Found, String> {
             keyspace.begin_again(vec![Range::default()]);
         }
     }
-    match keyspace.next_request() {
+    match keyspace.next_request(1) {
         None => {
             found.ambiguous = found.doubts.ambiguous(keyspace.dialect(), true);
             Ok(found)

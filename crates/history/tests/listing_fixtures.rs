@@ -19,7 +19,7 @@ fn fixture(name: &str) -> String {
 fn order_of(document: &str) -> Value {
     let page = parse_page(document.as_bytes()).unwrap();
     let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
-    let request = keyspace.next_request().unwrap();
+    let request = keyspace.next_request(1).unwrap();
     let complete = keyspace.accept(request.range, page).unwrap();
     assert_eq!(keyspace.remaining(), vec![], "one page was all");
     let mut rows: Vec<_> = complete.iter().flat_map(Listing::iter).collect();

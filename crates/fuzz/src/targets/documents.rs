@@ -83,7 +83,7 @@ pub(super) fn page(input: &[u8]) -> bool {
         return false;
     };
     let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
-    let Some(request) = keyspace.next_request() else {
+    let Some(request) = keyspace.next_request(1) else {
         return false;
     };
     let accepted = keyspace.accept(request.range, page).is_ok();

@@ -1,64 +1,110 @@
-//! What characters keys have been seen to have at each place, and texts made of them.
+//! What characters keys have been seen to have at each place, and which others they may have. No I/O.
 
-use std::collections::BTreeSet;
+/// Parts of the keyspace that are smaller than this are not told apart.
+const LEAST_SCALE: f64 = 1e-9;
 
-/// Above the printable characters of ASCII.
-const END: char = '\u{7f}';
-
-/// Keys that must have had one letter or sign at a place before it is taken to be always there.
+/// Pages whose keys must have had one letter or sign at a place before it is taken to be always there.
 /// Digits are never taken so: numbers grow.
-const KEYS_BEFORE_FIXED: u32 = 64;
+const PAGES_BEFORE_FIXED: u32 = 6;
 
 /// What characters keys have been seen to have at each place.
 #[derive(Debug, Default)]
 pub(super) struct Alphabet {
-    places: Vec<BTreeSet<char>>,
-    /// How many keys have been seen.
-    keys: u32,
+    places: Vec<Place>,
+    /// How many pages have been seen.
+    pages: u32,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    /// What keys have been seen to have here, ascending.
+    seen: Vec<char>,
+    /// The same, and what they may have: the digits of the number or digest that goes on here.
+    possible: Vec<char>,
+    /// Keys have been seen to go past its last character. Before, nobody knows how far it goes.
+    is_known: bool,
 }
 
 impl Alphabet {
-    /// Takes note of a key.
-    pub(super) fn learn(&mut self, key: &str) {
-        self.keys = self.keys.saturating_add(1);
-        for (place, character) in key.chars().enumerate() {
-            if place == self.places.len() {
-                self.places.push(BTreeSet::new());
+    /// Takes note of keys that follow each other in a page, not all of them; the page was asked for behind
+    /// `marker`, which need not be a key.
+    pub(super) fn learn<'a>(
+        &mut self,
+        marker: Option<&'a str>,
+        keys: impl Iterator<Item = &'a str>,
+    ) {
+        let mut is_new = false;
+        let mut before = marker;
+        self.pages = self.pages.saturating_add(1);
+        for key in keys {
+            for (place, character) in key.chars().enumerate() {
+                if place == self.places.len() {
+                    self.places.push(Place::default());
+                }
+                let seen = &mut self.places[place].seen;
+                if let Err(at) = seen.binary_search(&character) {
+                    seen.insert(at, character);
+                    is_new = true;
+                }
             }
-            self.places[place].insert(character);
+            if let Some(before) = before.replace(key) {
+                let length = before.chars().count().min(self.places.len());
+                let behind = (common_characters(before, key) + 1).min(length);
+                for place in &mut self.places[behind..length] {
+                    is_new |= !place.is_known;
+                    place.is_known = true;
+                }
+            }
+        }
+        if is_new {
+            self.find_possible();
         }
     }
 
-    /// How far `key` lies in the keyspace behind its first `skip` characters, 0 to 1, if all known
+    /// A place of which not all has been seen may have what the next one has, if that includes most of what it
+    /// has been seen to have: both are digits of one number or digest. A number's digits are all possible.
+    fn find_possible(&mut self) {
+        let mut behind: Vec<char> = Vec::new();
+        for place in self.places.iter_mut().rev() {
+            let is_unknown = !place.is_known;
+            let others: Vec<char> = (place.seen.iter().copied())
+                .filter(|c| behind.binary_search(c).is_err())
+                .collect();
+            let seems_same = behind.len() > place.seen.len() && others.len() * 2 < place.seen.len();
+            place.possible = if is_unknown && seems_same {
+                let mut both = [&behind[..], &others[..]].concat();
+                both.sort_unstable();
+                both
+            } else if is_unknown && place.seen.iter().all(char::is_ascii_digit) {
+                ('0'..='9').collect()
+            } else {
+                place.seen.clone()
+            };
+            behind.clone_from(&place.possible);
+        }
+    }
+
+    /// What keys may have at a place.
+    pub(super) fn possible(&self, place: usize) -> &[char] {
+        self.places.get(place).map_or(&[], |place| &place.possible)
+    }
+
+    /// How far `key` lies in the keyspace behind its first `skip` characters, 0 to 1, if all possible
     /// characters were as frequent as each other at each place.
     #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
     pub(super) fn fraction(&self, key: &str, skip: usize) -> f64 {
         let (mut fraction, mut scale) = (0.0, 1.0);
         let places = self.places.iter().skip(skip);
-        for (character, known) in key.chars().skip(skip).zip(places) {
-            let size = known.len() as f64;
-            fraction += scale * known.range(..character).count() as f64 / size;
+        for (character, place) in key.chars().skip(skip).zip(places) {
+            let size = place.possible.len() as f64;
+            let before = place.possible.partition_point(|c| *c < character);
+            fraction += scale * before as f64 / size;
             scale /= size;
-            if scale < f64::EPSILON {
+            if scale < LEAST_SCALE {
                 break;
             }
         }
         fraction
-    }
-
-    /// What [`Self::fraction`] leaves out between two keys: digits at place `skip` that no key has
-    /// been seen to have, since nobody has looked there yet.
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer characters")]
-    pub(super) fn unknown_between(&self, from: &str, until: &str, skip: usize) -> f64 {
-        let at = |key: &str| key.chars().nth(skip).filter(char::is_ascii_hexdigit);
-        let (Some(known), Some(low), Some(high)) = (self.places.get(skip), at(from), at(until))
-        else {
-            return 0.0;
-        };
-        let unknown = (next(low)..high)
-            .filter(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase() && !known.contains(c))
-            .count();
-        unknown as f64 / known.len() as f64
     }
 
     /// One text for each place of `from`, at most `depth` characters in, at which keys after it
@@ -66,17 +112,17 @@ impl Alphabet {
     /// place. Empty when no place is known to vary.
     pub(super) fn probes(&self, from: &str, until: Option<&str>, depth: usize) -> Vec<String> {
         let is_fixed = |place: usize, character: char| {
-            self.keys >= KEYS_BEFORE_FIXED
+            self.pages >= PAGES_BEFORE_FIXED
                 && !character.is_ascii_digit()
-                && self.places.get(place).is_some_and(|known| known.len() == 1)
+                && self.possible(place).len() == 1
         };
         let mut probes: Vec<String> = from
             .char_indices()
             .enumerate()
             .take(depth + 1)
             .filter(|(place, (_, character))| !is_fixed(*place, *character))
-            .flat_map(|(_, (at, character))| {
-                let further = self.half_way_from(character);
+            .flat_map(|(place, (at, character))| {
+                let further = self.half_way_from(place, character);
                 let ends = std::iter::once(next(character)).chain(further);
                 ends.map(move |end| {
                     let mut probe = from[..at].to_owned();
@@ -93,81 +139,12 @@ impl Alphabet {
         probes
     }
 
-    /// The middle of the digits above one, as far as keys are known to have them at any place:
-    /// a key that begins with `0` may be a number or a digest, and digests reach up to `f`.
-    fn half_way_from(&self, digit: char) -> Option<char> {
-        let digits: BTreeSet<char> = self
-            .places
-            .iter()
-            .flatten()
-            .copied()
-            .filter(|c| digit.is_ascii_hexdigit() && c.is_ascii_hexdigit() && *c > next(digit))
-            .collect();
-        digits.iter().nth(digits.len() / 2).copied()
-    }
-
-    /// A text after `from` and before `until` (`None`: no end) that begins as known keys do: in
-    /// the middle of what is known to be possible at the first place that leaves a choice, at most
-    /// `depth` characters in.
-    pub(super) fn split_point(
-        &self,
-        from: &str,
-        until: Option<&str>,
-        depth: usize,
-    ) -> Option<String> {
-        let mut cut = String::new();
-        for (place, known) in self.places.iter().enumerate().take(depth + 1) {
-            let rest = bounds(from, until, &cut);
-            let above = known.range(rest.low.map_or('\0', next)..);
-            let between: Vec<char> = above
-                .copied()
-                .take_while(|c| rest.high.is_none_or(|high| *c < high))
-                .collect();
-            if let Some(middle) = between.get(between.len() / 2) {
-                cut.push(*middle);
-                return Some(cut);
-            }
-            cut.push(from.chars().nth(place)?);
-        }
-        None
-    }
-}
-
-/// A text between `from` and `until` (`None`: no end), about half-way in character codes.
-pub(super) fn between(from: &str, until: Option<&str>) -> Option<String> {
-    let mut cut = String::new();
-    loop {
-        let rest = bounds(from, until, &cut);
-        let low = rest.low.unwrap_or('\u{1f}');
-        let high = rest.high.unwrap_or_else(|| END.max(low));
-        let middle = u32::from(low).midpoint(u32::from(high));
-        if let Some(middle) = char::from_u32(middle).filter(|m| *m > low) {
-            cut.push(middle);
-            return Some(cut);
-        }
-        cut.push(rest.low?);
-    }
-}
-
-/// What may stand behind a common beginning.
-struct Bounds {
-    /// It must be above this one; any may when there is none.
-    low: Option<char>,
-    /// And below this one.
-    high: Option<char>,
-}
-
-/// `beginning` is how `from` begins. As long as `until` begins so too, it is a bound.
-fn bounds(from: &str, until: Option<&str>, beginning: &str) -> Bounds {
-    let after = |text: &str| text.strip_prefix(beginning).map(|rest| rest.chars().next());
-    Bounds {
-        low: after(from).flatten(),
-        high: match until.map(after) {
-            // `until` is `beginning` itself: nothing that continues is before it.
-            Some(Some(None)) => Some('\0'),
-            Some(Some(high)) => high,
-            None | Some(None) => None,
-        },
+    /// The middle of what is possible at a place above a character: a key that begins with `0` may be a number
+    /// or a digest, and digests reach up to `f`.
+    fn half_way_from(&self, place: usize, character: char) -> Option<char> {
+        let possible = self.possible(place);
+        let above = &possible[possible.partition_point(|c| *c <= next(character))..];
+        above.get(above.len() / 2).copied()
     }
 }
 
@@ -185,28 +162,39 @@ fn next(character: char) -> char {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
+    /// Of pages of one key each.
     fn alphabet(keys: &[&str]) -> Alphabet {
         let mut alphabet = Alphabet::default();
         for key in keys {
-            alphabet.learn(key);
+            alphabet.learn(None, std::iter::once(*key));
         }
         alphabet
     }
 
+    /// Of one page.
+    fn page(marker: &str, keys: &[&str]) -> Alphabet {
+        let mut alphabet = Alphabet::default();
+        alphabet.learn(Some(marker), keys.iter().copied());
+        alphabet
+    }
+
     #[test]
-    fn a_cut_begins_as_known_keys_do() {
-        let days = alphabet(&["log/2024-01-31", "log/2024-12-05", "log/2025-06-19"]);
-        let cut = |from, until| days.split_point(from, until, 99);
-        assert_eq!(cut("log/2024-01-31", None).as_deref(), Some("log/2025"));
-        let end = Some("log/2025");
-        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-1"));
-        let end = Some("log/2024-1");
-        assert_eq!(cut("log/2024-01-31", end).as_deref(), Some("log/2024-06"));
-        assert_eq!(cut("log/2025-16-39", None), None, "nothing is known above");
+    fn a_place_that_nobody_has_looked_at_may_have_what_the_next_one_has() {
+        let digest = page("", &["0ä", "0f", "0z"]);
+        assert_eq!(
+            digest.possible(0),
+            ('0'..='9').collect::<Vec<_>>(),
+            "a number may grow"
+        );
+        let mut digest = page("", &["aab", "abä", "aca", "bda"]);
+        assert_eq!(digest.possible(0), ['a', 'b', 'c', 'd']);
+        digest.learn(Some("c"), std::iter::empty());
+        assert_eq!(digest.possible(0), ['a', 'b', 'c', 'd']);
+        // Behind "c/x" something begins with "d": no key goes on with more than "c/x".
+        let seen = page("c/x", &["d/a", "d/bz"]);
+        assert!(seen.places[2].is_known && !seen.places[0].is_known);
     }
 
     #[test]
@@ -215,45 +203,13 @@ mod tests {
         assert_eq!(new.probes("a/1x", None, 9), ["a/1y", "a/2", "a0", "b"]);
         assert_eq!(new.probes("a/1x", None, 2), ["a/2", "a0", "b"]);
         assert_eq!(new.probes("a/1x", Some("a/9"), 9), ["a/1y", "a/2"]);
-        let known = alphabet(&["x/1x"; 64]);
-        assert_eq!(known.probes("x/1x", None, 9), ["x/2"], "numbers grow");
-        let known = alphabet(&["x/01", "x/8f"]);
-        assert_eq!(known.probes("x/0", None, 2), ["x/1", "x/f", "x0", "y"]);
-    }
-
-    #[test]
-    fn half_way_between_two_texts() {
-        let cut = |from, until| between(from, until);
+        let known = alphabet(&["x/1x"; 6]);
         assert_eq!(
-            cut("accounts/1", Some("accounts/9")).as_deref(),
-            Some("accounts/5")
+            known.probes("x/1x", None, 9),
+            ["x/2", "x/6"],
+            "numbers grow"
         );
-        assert_eq!(cut("a", Some("a\u{1}")), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_cut_never_leaves_its_range(
-            a in "[\\PC\u{0}-\u{30}]{0,6}", b in "[\\PC\u{0}-\u{30}]{0,6}", end: bool,
-            known in prop::collection::vec("[\\PC\u{0}-\u{30}]{0,6}", 0..5), depth in 0usize..8
-        ) {
-            let (from, until) = if a <= b { (a, b) } else { (b, a) };
-            let until = end.then_some(until.as_str());
-            let mut alphabet = Alphabet::default();
-            for key in &known {
-                alphabet.learn(key);
-            }
-            let cuts = alphabet
-                .split_point(&from, until, depth)
-                .into_iter()
-                .chain(between(&from, until))
-                .chain(alphabet.probes(&from, until, depth));
-            for cut in cuts {
-                prop_assert!(
-                    cut > from && until.is_none_or(|u| cut.as_str() < u),
-                    "{:?} in {:?}..{:?}", cut, from, until
-                );
-            }
-        }
+        let known = page("", &["x/01", "x/08", "x/0f", "x/1a"]);
+        assert_eq!(known.probes("x/0", None, 2), ["x/1", "x/6", "x0", "y"]);
     }
 }

@@ -62,10 +62,11 @@ impl Keyspace {
         self.next_id += 1;
     }
 
-    /// The next page to ask for: of a range that waits, or of the rest cut off a busy one.
-    pub fn next_request(&mut self) -> Option<PageRequest> {
+    /// The next page to ask for: of a range that waits, or of the rest cut off a busy one. `idle` listers have
+    /// nothing to do, the one who asks among them: a range is cut for all of them at once.
+    pub fn next_request(&mut self, idle: usize) -> Option<PageRequest> {
         if self.open.iter().all(|o| o.busy) {
-            self.cut_one();
+            self.cut_one(idle);
         }
         let open = self.open.iter_mut().find(|o| !o.busy)?;
         open.busy = true;
@@ -82,9 +83,10 @@ impl Keyspace {
     }
 
     /// Cuts a range as the policy says, if it does.
-    fn cut_one(&mut self) {
+    fn cut_one(&mut self, idle: usize) {
         let ranges = self.open.iter().map(OpenRange::facts);
-        let Some(split) = (self.policy).choose(ranges, self.dialect.repeats_marker_key) else {
+        let repeats_marker_key = self.dialect.repeats_marker_key;
+        let Some(split) = (self.policy).choose(ranges, idle, repeats_marker_key) else {
             return;
         };
         // From the last place to the first: each takes the end of what is left.
@@ -119,11 +121,13 @@ impl Keyspace {
         open.busy = false;
         let repeats_marker_key = open.is_repeated_by(&listing);
         self.dialect.repeats_marker_key |= repeats_marker_key;
-        self.policy.learn(&listing);
+        let marker = open.marker.as_ref().map(|marker| marker.key.as_str());
+        self.policy.learn(marker, &listing);
         open.learn(&listing, repeats_marker_key);
         self.waiting_bytes -= open.bytes();
         let past_the_end = open.trim(&mut listing);
-        self.policy.count(listing.is_empty());
+        self.policy
+            .count(listing.is_empty(), open.is_at_its_first_page());
         let mut order = Order {
             dialect: &mut self.dialect,
             arranged: &mut self.arranged,
@@ -234,11 +238,11 @@ mod tests {
             (&[], ("m", "w")),
         ] {
             let mut keyspace = Keyspace::new(vec![Range::default()], Dialect::default());
-            let first = keyspace.next_request().unwrap();
+            let first = keyspace.next_request(1).unwrap();
             keyspace
                 .accept(first.range, page(&["a", "m"], ("m", "v")))
                 .unwrap();
-            let second = keyspace.next_request().unwrap();
+            let second = keyspace.next_request(1).unwrap();
             let refused = keyspace.accept(second.range, page(keys, next));
             assert!(refused.is_err(), "{keys:?} {next:?}");
         }

@@ -220,7 +220,7 @@ mod tests {
             },
         );
         let mut progress = Progress::new(&manifest);
-        let request = progress.keyspace.next_request().unwrap();
+        let request = progress.keyspace.next_request(1).unwrap();
         let taken = progress.take_in(request.range, page(&["b", "c"], "c"), &Filter::default());
         assert!(taken.unwrap() > 0);
         assert!(progress.has_rows());

@@ -56,6 +56,11 @@ impl OpenRange {
         self.assembly.is_in_a_key()
     }
 
+    /// Whether one page of it has come.
+    pub(super) fn is_at_its_first_page(&self) -> bool {
+        self.pages == 1
+    }
+
     /// Notes what a page shows of how its keys are spread.
     pub(super) fn learn(&mut self, listing: &Listing, repeats_marker_key: bool) {
         if let (Some(first), Some(last)) = (listing.first_key(), listing.last_key()) {

@@ -9,6 +9,7 @@ use bridge_core::limiter::{ConcurrencyLimiter, Permit};
 use bridge_core::listing::page::error::PageError;
 use bridge_core::listing::page::{Marker, Page, parse_page};
 use bridge_core::retry::{Attempts, Backoff};
+use bytes::Bytes;
 use metrics::counter;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -30,8 +31,8 @@ pub struct ScanSettings {
     /// Pages asked for at the same time, at most.
     pub listers: usize,
     /// Bytes of memory for versions: when a quarter of it is full, a run is made of what is there
-    /// (which takes at most another quarter) while the next quarter fills up; the last is for pages on
-    /// their way, and for what the allocator keeps.
+    /// (which takes at most another quarter) while the next quarter fills up. The rest is for pages on their
+    /// way, if all come at once: where pages are large, fewer are asked for at the same time.
     pub memory_budget: usize,
     /// A run is written at least this often, so that a crash costs little.
     pub commit_every: Duration,
@@ -79,6 +80,8 @@ pub struct Scan<'a> {
 struct Answer {
     request: PageRequest,
     result: Result<Result<Page, PageError>, ListError>,
+    /// The document's size.
+    bytes: usize,
     /// Held until the page is taken in: so many pages are in memory at most.
     permit: Permit,
 }
@@ -107,12 +110,16 @@ impl<'a> Scan<'a> {
         let mut wait = Duration::ZERO;
         let mut last_write = Instant::now();
         let mut committed = progress.pages;
+        let mut largest_page = 0;
         loop {
-            while !self.stop.is_cancelled() {
+            let most = pages_at_once(self.settings.memory_budget, largest_page);
+            while !self.stop.is_cancelled() && in_flight.len() < most {
                 let Some(permit) = limiter.try_acquire() else {
                     break;
                 };
-                let Some(request) = progress.keyspace.next_request() else {
+                let allowed = limiter.allowed().min(most);
+                let idle = allowed.saturating_sub(in_flight.len()).max(1);
+                let Some(request) = progress.keyspace.next_request(idle) else {
                     break;
                 };
                 in_flight.spawn(self.ask(request, permit, wait));
@@ -143,10 +150,12 @@ impl<'a> Scan<'a> {
             let Answer {
                 request,
                 result,
+                bytes,
                 permit,
             } = joined.unwrap_or_else(|e| {
                 std::panic::resume_unwind(e.into_panic());
             });
+            largest_page = largest_page.max(bytes);
             permit.finish(result.as_ref().err().map(Failure::kind));
             match result {
                 Ok(page) => {
@@ -192,11 +201,13 @@ impl<'a> Scan<'a> {
         async move {
             sleep(wait).await;
             let document = lister.list(&prefix, request.marker.as_ref()).await;
+            let bytes = document.as_ref().map_or(0, Bytes::len);
             // Read here, so that pages are read on all processors.
             let result = document.map(|document| parse_page(&document));
             Answer {
                 request,
                 result,
+                bytes,
                 permit,
             }
         }
@@ -274,6 +285,13 @@ fn list_error(manifest: &Manifest, request: &PageRequest, error: ListError) -> S
     }
 }
 
+/// How many pages, the largest of `page` bytes, may be on their way at the same time: half of the memory is theirs.
+fn pages_at_once(memory_budget: usize, page: usize) -> usize {
+    (memory_budget / 2)
+        .checked_div(page)
+        .map_or(usize::MAX, |pages| pages.max(1))
+}
+
 fn describe(marker: Option<&Marker>) -> String {
     match marker {
         None => "the beginning".to_owned(),
@@ -285,5 +303,19 @@ fn describe(marker: Option<&Marker>) -> String {
             key,
             version_id: Some(version),
         }) => format!("{key:?} version {version}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_pages_are_asked_for_in_smaller_numbers() {
+        const MIB: usize = 1024 * 1024;
+        assert_eq!(pages_at_once(256 * MIB, 0), usize::MAX, "none has come");
+        assert!(pages_at_once(256 * MIB, 450 * 1000) > 256);
+        assert_eq!(pages_at_once(256 * MIB, 5 * MIB), 25);
+        assert_eq!(pages_at_once(MIB, 5 * MIB), 1);
     }
 }

@@ -7,7 +7,8 @@
 
 use bridge_core::listing::rows::Listing;
 
-use crate::scan::alphabet::{Alphabet, between, common_characters};
+use crate::scan::alphabet::{Alphabet, common_characters};
+use crate::scan::cut::between;
 
 /// A cut costs about half a page, as the first part's last page runs over its end. So a range
 /// that seems to have less than so many pages left is not cut; the number was tried out with
@@ -22,8 +23,13 @@ const PAGES_BEFORE_FIRST_CUT: u32 = 2;
 const EMPTY_PAGES: u64 = 64;
 const PAGES_AN_EMPTY_PAGE: u64 = 8;
 
-/// A key in so many of a page's keys is learned from. The first and the last always are.
+/// Half as many are risked by cutting into more than two parts.
+const LESS_RISK: u64 = 2;
+
+/// A key in so many of a page's keys is learned from; of the first pages more. The first and the last always are.
 const LEARN_EVERY: usize = 100;
+const LEARN_EVERY_EARLY: usize = 10;
+const EARLY_PAGES: u64 = 16;
 
 /// What is known of a range in work.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +89,7 @@ pub struct Split {
 /// use bridge_history::scan::split::{RangeFacts, SplitPolicy};
 ///
 /// let mut policy = SplitPolicy::default();
-/// policy.learn(&page(&["log/04", "log/17"]));
+/// policy.learn(None, &page(&["log/04", "log/17"]));
 /// let whole = RangeFacts {
 ///     id: 0,
 ///     from: Some("log/17"),
@@ -94,15 +100,14 @@ pub struct Split {
 ///     in_one_key: false,
 ///     listed_again: false,
 /// };
-/// let split = policy.choose([whole].into_iter(), false).expect("it has no end");
-/// assert_eq!(split.points, ["log/2", "log/7", "log0", "loh", "lp", "m"]);
+/// let split = policy.choose([whole].into_iter(), 1, false).expect("it has no end");
+/// assert_eq!(split.points, ["log/2", "log/6", "log0", "loh", "lp", "m"]);
 ///
-/// // By now pages behind "log/2" and "log/7" have shown which digits there are.
+/// // By now pages behind "log/2" and "log/6" have come.
 /// for keys in [["log/50", "log/64"], ["log/73", "log/98"]] {
-///     policy.learn(&page(&keys));
+///     policy.learn(None, &page(&keys));
 /// }
-/// // A page from 50 to 54, so about ten more up to 98. Between 5 and 9 the keys are known to have 6 and 7: the
-/// // upper of these two is the middle.
+/// // A page from 50 to 54, so about ten more up to 98: the middle is at 76, and 8 is the nearest digit.
 /// let busy = RangeFacts {
 ///     id: 5,
 ///     from: Some("log/54"),
@@ -111,16 +116,18 @@ pub struct Split {
 ///     page_ended: "log/54",
 ///     ..whole
 /// };
-/// let split = policy.choose([busy].into_iter(), false).expect("it has much left");
-/// assert_eq!((split.range, split.points), (5, vec!["log/7".to_owned()]));
+/// let split = policy.choose([busy].into_iter(), 1, false).expect("it has much left");
+/// assert_eq!((split.range, split.points), (5, vec!["log/8".to_owned()]));
+/// let split = policy.choose([busy].into_iter(), 2, false).expect("it has much left");
+/// assert_eq!(split.points, ["log/8"], "but not into parts of less than six pages");
 ///
 /// // Two pages more up to 64 are not worth a cut.
 /// let almost_done = RangeFacts { until: Some("log/64"), ..busy };
-/// assert_eq!(policy.choose([almost_done].into_iter(), false), None);
+/// assert_eq!(policy.choose([almost_done].into_iter(), 1, false), None);
 ///
 /// // A page of one key only: the key can only be paged, and what is behind it can be listed beside it.
 /// let one_key = RangeFacts { page_began: "log/54", in_one_key: true, ..busy };
-/// let split = policy.choose([busy, one_key].into_iter(), false).expect("it may be long");
+/// let split = policy.choose([busy, one_key].into_iter(), 1, false).expect("it may be long");
 /// assert_eq!(split.points, ["log/54"]);
 /// ```
 #[derive(Debug, Default)]
@@ -129,45 +136,75 @@ pub struct SplitPolicy {
     pages: u64,
     /// Pages with nothing of their range.
     empty_pages: u64,
+    /// First pages of ranges.
+    first_pages: u64,
 }
 
 impl SplitPolicy {
-    /// Learns from a page's keys, also from those that are not of its range.
-    pub fn learn(&mut self, listing: &Listing) {
-        let Some(last) = listing.last_key() else {
-            return;
-        };
-        self.alphabet.learn(last);
-        for index in (0..listing.len()).step_by(LEARN_EVERY) {
-            self.alphabet.learn(listing.key(index));
-        }
+    /// Learns from the keys of a page behind `marker`, also from those that are not of its range.
+    pub fn learn(&mut self, marker: Option<&str>, listing: &Listing) {
+        let is_early = self.pages < EARLY_PAGES;
+        let some = (0..listing.len()).step_by(if is_early {
+            LEARN_EVERY_EARLY
+        } else {
+            LEARN_EVERY
+        });
+        let keys = some.map(|index| listing.key(index));
+        self.alphabet.learn(marker, keys.chain(listing.last_key()));
     }
 
-    /// Counts a page. `is_empty` if it had nothing of its range.
-    pub fn count(&mut self, is_empty: bool) {
+    /// Counts a page. `is_empty` if it had nothing of its range, `is_first` if it is the range's first.
+    pub fn count(&mut self, is_empty: bool, is_first: bool) {
         self.pages += 1;
         self.empty_pages += u64::from(is_empty);
+        self.first_pages += u64::from(is_first);
     }
 
-    /// Cuts the range that seems to have the most left; `None` when no cut is worth a request.
+    /// Cuts the range that seems to have the most left, for `idle` listers without work: into as many parts
+    /// as are its share if all listers are to have as much. `None` when no cut is worth a request.
     /// `repeats_marker_key` of servers that begin a listing behind a key with this key.
     #[must_use]
     pub fn choose<'a>(
         &self,
         ranges: impl Iterator<Item = RangeFacts<'a>>,
+        idle: usize,
         repeats_marker_key: bool,
     ) -> Option<Split> {
         if self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE {
             return None;
         }
-        let (range, _) = ranges
-            .map(|range| (range, self.pages_left(range)))
-            .filter(|(_, left)| *left >= PAGES_WORTH_A_CUT)
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (mut listers, mut of_all, mut asked) = (idle, 0.0, 0);
+        let mut most: Option<(RangeFacts<'a>, f64)> = None;
+        for range in ranges {
+            let left = self.pages_left(range);
+            listers += 1;
+            asked += usize::from(range.pages == 0);
+            of_all += if left.is_finite() { left } else { 0.0 };
+            if most.is_none_or(|(_, most)| left >= most) {
+                most = Some((range, left));
+            }
+        }
+        let (range, left) = most.filter(|(_, left)| *left >= PAGES_WORTH_A_CUT)?;
+        let parts = parts(left, of_all, listers).min(idle + 1);
+        let parts = parts.min(self.guesses().saturating_sub(asked) + 1).max(2);
         Some(Split {
             range: range.id,
-            points: self.points(range.from?, range, repeats_marker_key),
+            points: self.points(range.from?, range, parts, repeats_marker_key),
         })
+    }
+
+    /// First pages that may be on their way if those with nothing are not to be too many: by how many have been.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "few, and never negative"
+    )]
+    fn guesses(&self) -> usize {
+        let allowed = (EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE) / LESS_RISK;
+        let left = allowed.saturating_sub(self.empty_pages) as f64;
+        let in_vain = (self.empty_pages + 1) as f64 / (self.first_pages + 2) as f64;
+        (left / in_vain) as usize
     }
 
     /// How many pages a range seems to have left, if its keys are as dense as in its last page.
@@ -191,10 +228,9 @@ impl SplitPolicy {
         }
         let skip = common_characters(range.page_began, until);
         let place = |key: &str| self.alphabet.fraction(key, skip);
-        let unknown = self.alphabet.unknown_between(from, until, skip);
         let (began, from, until) = (place(range.page_began), place(from), place(until));
         if from > began {
-            (until - from + unknown) / (from - began)
+            (until - from) / (from - began)
         } else {
             f64::from(range.pages)
         }
@@ -202,7 +238,13 @@ impl SplitPolicy {
 
     /// Where to cut a range of which all up to `from` is read: at one place, or at several at once where
     /// nobody knows how far keys reach.
-    fn points(&self, from: &str, range: RangeFacts<'_>, repeats_marker_key: bool) -> Vec<String> {
+    fn points(
+        &self,
+        from: &str,
+        range: RangeFacts<'_>,
+        parts: usize,
+        repeats_marker_key: bool,
+    ) -> Vec<String> {
         let until = range.until;
         if range.in_one_key {
             // One key can only be paged; what is behind it can be listed beside it, unless the server
@@ -212,9 +254,9 @@ impl SplitPolicy {
         }
         // Where the last page's keys began to differ, others may.
         let depth = common_characters(range.page_began, range.page_ended);
-        let known = until.and_then(|_| self.alphabet.split_point(from, until, depth));
-        if let Some(point) = known {
-            return vec![point];
+        let known = until.map(|_| self.alphabet.split_points(from, until, depth, parts));
+        if let Some(points) = known.filter(|points| !points.is_empty()) {
+            return points;
         }
         let probes = self.alphabet.probes(from, until, depth);
         if probes.is_empty() {
@@ -222,6 +264,18 @@ impl SplitPolicy {
         }
         probes
     }
+}
+
+/// Into how many parts a range with so many pages `left` is cut if `listers` are to share those `of_all`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "few, and never negative"
+)]
+fn parts(left: f64, of_all: f64, listers: usize) -> usize {
+    let share = (of_all / listers as f64).max(PAGES_WORTH_A_CUT);
+    ((left / share).round() as usize).max(2)
 }
 
 #[cfg(test)]
@@ -241,7 +295,7 @@ mod tests {
     };
 
     fn choose(policy: &SplitPolicy, range: RangeFacts<'_>) -> Option<Split> {
-        policy.choose([range].into_iter(), false)
+        policy.choose([range].into_iter(), 1, false)
     }
 
     #[test]
@@ -274,18 +328,18 @@ mod tests {
     fn too_many_pages_with_nothing_end_the_cutting_until_others_have_come() {
         let mut policy = SplitPolicy::default();
         for _ in 0..EMPTY_PAGES * 2 {
-            policy.count(true);
+            policy.count(true, true);
         }
         assert_eq!(choose(&policy, BUSY), None);
         for _ in 0..EMPTY_PAGES * 7 {
-            policy.count(false);
+            policy.count(false, true);
         }
         assert!(choose(&policy, BUSY).is_some());
     }
 
     #[test]
     fn nothing_is_cut_behind_a_key_that_the_server_would_begin_with_again() {
-        let split = SplitPolicy::default().choose([BUSY].into_iter(), true);
+        let split = SplitPolicy::default().choose([BUSY].into_iter(), 1, true);
         assert_eq!(split.map(|split| split.points), Some(vec![]));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bridge_core::format::encode_key;
+use bridge_core::timestamp::Timestamp;
 
 use super::shape::{Entry, Synthetic, mix};
 
@@ -25,55 +26,63 @@ pub struct Query {
 #[must_use]
 pub fn page(bucket: &Synthetic, query: &Query) -> (String, u64) {
     let begin = begin(bucket, query);
+    let most = begin.saturating_add(query.max_keys).min(bucket.versions);
+    let is_asked = |number: u64| {
+        let key = bucket.key(bucket.entry(number).key);
+        key.starts_with(&query.prefix)
+    };
+    let truncated = most > begin && most < bucket.versions && is_asked(most);
     let mut xml = String::with_capacity(512 * 1024);
-    let mut last: Option<(Entry, String)> = None;
-    let mut entries = String::with_capacity(512 * 1024);
+    write_head(
+        &mut xml,
+        bucket,
+        query,
+        truncated.then(|| bucket.entry(most - 1)),
+    );
+    let mut days = Days::default();
+    let mut last: Option<(u64, String)> = None;
     let mut number = begin;
-    let mut truncated = false;
-    while number < bucket.versions {
+    while number < most {
         let entry = bucket.entry(number);
         let key = match last {
-            Some((before, key)) if before.key == entry.key => key,
-            _ => bucket.key(entry.key),
+            Some((before, key)) if before == entry.key => key,
+            _ => {
+                let key = bucket.key(entry.key);
+                if !key.starts_with(&query.prefix) {
+                    break;
+                }
+                encoded(&key, query.url_encoded)
+            }
         };
-        if !key.starts_with(&query.prefix) {
-            last = None;
-            break;
-        }
-        if number - begin == query.max_keys {
-            truncated = true;
-            last = Some((bucket.entry(number - 1), String::new()));
-            break;
-        }
-        write_entry(
-            &mut entries,
-            bucket,
-            entry,
-            &encoded(&key, query.url_encoded),
-        );
-        last = Some((entry, key));
+        write_entry(&mut xml, bucket, entry, &key, &mut days);
+        last = Some((entry.key, key));
         number += 1;
     }
+    xml.push_str("</ListVersionsResult>");
+    (xml, number - begin)
+}
+
+/// What stands before the entries. `last` is the page's last one if others follow.
+fn write_head(xml: &mut String, bucket: &Synthetic, query: &Query, last: Option<Entry>) {
     xml.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>load</Name>");
     if query.url_encoded {
         xml.push_str("<EncodingType>url</EncodingType>");
     }
     let _ = write!(
         xml,
-        "<MaxKeys>{}</MaxKeys><IsTruncated>{truncated}</IsTruncated>",
-        query.max_keys
+        "<MaxKeys>{}</MaxKeys><IsTruncated>{}</IsTruncated>",
+        query.max_keys,
+        last.is_some()
     );
-    if truncated && let Some((entry, _)) = last {
+    if let Some(entry) = last {
+        let key = encoded(&bucket.key(entry.key), query.url_encoded);
         let _ = write!(
             xml,
-            "<NextKeyMarker>{}</NextKeyMarker><NextVersionIdMarker>{}</NextVersionIdMarker>",
-            encoded(&bucket.key(entry.key), query.url_encoded),
-            version_id(entry)
+            "<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>"
         );
+        push_version_id(xml, entry);
+        xml.push_str("</NextVersionIdMarker>");
     }
-    xml.push_str(&entries);
-    xml.push_str("</ListVersionsResult>");
-    (xml, number - begin)
 }
 
 fn begin(bucket: &Synthetic, query: &Query) -> u64 {
@@ -92,13 +101,49 @@ fn begin(bucket: &Synthetic, query: &Query) -> u64 {
 }
 
 /// Looks random, and holds how many newer versions there are.
-fn version_id(entry: Entry) -> String {
+fn push_version_id(xml: &mut String, entry: Entry) {
     let secret = mix(entry.key);
-    format!(
-        "{:016x}{:016x}",
-        mix(secret ^ entry.newer),
-        secret ^ entry.newer
-    )
+    push_hex(xml, mix(secret ^ entry.newer));
+    push_hex(xml, secret ^ entry.newer);
+}
+
+/// Sixteen digits. The server is to cost less than who is measured by it, and formatting is slow.
+fn push_hex(xml: &mut String, number: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    xml.extend((0..16).rev().map(|place| {
+        let digit = number >> (4 * place) & 15;
+        char::from(DIGITS[usize::try_from(digit).unwrap_or_default()])
+    }));
+}
+
+/// Writes times; a key's versions are often of one day.
+#[derive(Default)]
+struct Days {
+    day: i64,
+    text: String,
+}
+
+impl Days {
+    fn push(&mut self, xml: &mut String, time: Timestamp) {
+        const DAY: i64 = 86_400;
+        let (day, second) = (time.0 / 1000 / DAY, time.0 / 1000 % DAY);
+        if day != self.day || self.text.is_empty() {
+            self.day = day;
+            self.text = Timestamp(day * DAY * 1000).to_string();
+            self.text.truncate("2024-05-01T".len());
+        }
+        xml.push_str(&self.text);
+        for (number, behind) in [
+            (second / 3600, ":"),
+            (second / 60 % 60, ":"),
+            (second % 60, ".000Z"),
+        ] {
+            for digit in [number / 10, number % 10] {
+                xml.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+            }
+            xml.push_str(behind);
+        }
+    }
 }
 
 fn newer_of(version_id: &str, key: u64) -> u64 {
@@ -106,33 +151,40 @@ fn newer_of(version_id: &str, key: u64) -> u64 {
     u64::from_str_radix(tail, 16).map_or(0, |tail| tail ^ mix(key))
 }
 
-fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str) {
+fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str, days: &mut Days) {
     let is_delete_marker = bucket.is_delete_marker(entry);
     let element = if is_delete_marker {
         "DeleteMarker"
     } else {
         "Version"
     };
-    let _ = write!(
-        xml,
-        "<{element}><Key>{key}</Key><VersionId>{}</VersionId><IsLatest>{}</IsLatest><LastModified>{}</LastModified>",
-        version_id(entry),
-        entry.newer == 0,
-        bucket.last_modified(entry),
-    );
+    let latest = if entry.newer == 0 { "true" } else { "false" };
+    for part in ["<", element, "><Key>", key, "</Key><VersionId>"] {
+        xml.push_str(part);
+    }
+    push_version_id(xml, entry);
+    for part in [
+        "</VersionId><IsLatest>",
+        latest,
+        "</IsLatest><LastModified>",
+    ] {
+        xml.push_str(part);
+    }
+    days.push(xml, bucket.last_modified(entry));
+    xml.push_str("</LastModified>");
     if !is_delete_marker {
         let tag = mix(entry.key ^ entry.older << 40);
-        let _ = write!(
-            xml,
-            "<ETag>&quot;{tag:016x}{:016x}&quot;</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass>",
-            mix(tag),
-            tag % 1_000_000,
-        );
+        xml.push_str("<ETag>&quot;");
+        push_hex(xml, tag);
+        push_hex(xml, mix(tag));
+        let _ = write!(xml, "&quot;</ETag><Size>{}</Size>", tag % 1_000_000);
+        xml.push_str("<StorageClass>STANDARD</StorageClass>");
     }
-    let _ = write!(
-        xml,
-        "<Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner></{element}>"
+    xml.push_str(
+        "<Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner></",
     );
+    xml.push_str(element);
+    xml.push('>');
 }
 
 fn encoded(key: &str, url_encoded: bool) -> String {
@@ -170,7 +222,11 @@ mod tests {
                 for listed in page.listing.iter() {
                     let entry = bucket.entry(found);
                     assert_eq!(listed.version.key, bucket.key(entry.key), "{name}");
-                    assert_eq!(listed.version.version_id, version_id(entry), "{name}");
+                    let mut id = String::new();
+                    push_version_id(&mut id, entry);
+                    assert_eq!(listed.version.version_id, id, "{name}");
+                    let time = bucket.last_modified(entry);
+                    assert_eq!(listed.version.last_modified, time, "{name}");
                     found += 1;
                 }
                 let Some(next) = page.next else { break };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -51,6 +51,10 @@ pub struct Load {
     pub most_lists: u64,
     listing: AtomicU64,
     lists: AtomicU64,
+    /// The most lists at the same time, and how many milliseconds behind the first list that was.
+    most_at_once: AtomicU64,
+    most_after: AtomicU64,
+    first_list: OnceLock<Instant>,
     versions: AtomicU64,
     throttled: AtomicU64,
     arrivals: Mutex<Arrivals>,
@@ -91,6 +95,9 @@ impl Load {
             most_lists: u64::MAX,
             listing: AtomicU64::new(0),
             lists: AtomicU64::new(0),
+            most_at_once: AtomicU64::new(0),
+            most_after: AtomicU64::new(0),
+            first_list: OnceLock::new(),
             versions: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             arrivals: Mutex::default(),
@@ -158,6 +165,11 @@ impl Load {
     async fn list(&self, query: &Query) -> Response<Full<Bytes>> {
         self.lists.fetch_add(1, Ordering::Relaxed);
         let at_once = self.listing.fetch_add(1, Ordering::Relaxed) + 1;
+        let first = self.first_list.get_or_init(Instant::now);
+        if at_once > self.most_at_once.fetch_max(at_once, Ordering::Relaxed) {
+            let after = u64::try_from(first.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.most_after.store(after, Ordering::Relaxed);
+        }
         sleep_exactly(self.list_latency).await;
         self.listing.fetch_sub(1, Ordering::Relaxed);
         if at_once > self.most_lists {
@@ -236,6 +248,8 @@ impl Load {
         let arrivals = lock(&self.arrivals);
         let stats = json!({
             "lists": self.lists.load(Ordering::Relaxed),
+            "mostAtOnce": self.most_at_once.load(Ordering::Relaxed),
+            "mostAfterMs": self.most_after.load(Ordering::Relaxed),
             "versions": self.versions.load(Ordering::Relaxed),
             "throttled": self.throttled.load(Ordering::Relaxed),
             "sends": arrivals.requests,

@@ -151,7 +151,7 @@ pub(super) fn scanning(programs: &Programs, page: &mut Page) -> anyhow::Result<(
     Ok(())
 }
 
-/// 60 ms a page: one stream against 64.
+/// 60 ms a page: one stream against 64, 100 and 256.
 pub(super) fn latency(programs: &Programs, page: &mut Page) -> anyhow::Result<()> {
     say("scanning at 60 ms a page");
     let slow = ["--list-ms", "60"];
@@ -161,27 +161,40 @@ pub(super) fn latency(programs: &Programs, page: &mut Page) -> anyhow::Result<()
     let single = rate(single, measured.seconds);
     page.table(
         &format!(
-            "At 60 ms a page, 2 million versions, 64 in flight; one stream: {single:.0} versions/s"
+            "At 60 ms a page, 2 million versions, by pages in flight; one stream: {single:.0} versions/s"
         ),
         &[
             "bucket",
+            "in flight",
             "versions/s",
             "times one stream",
+            "CPU a version",
             "requests",
             "pages needed",
+            "most in flight, after",
+            "peak memory",
         ],
     );
-    for shape in ["hashed", "dated", "hot-prefix"] {
-        let server = start(programs, shape, 2_000_000, &slow)?;
-        let (measured, _) = reseed(programs, &server, &["--dry-run"])?;
-        let fast = rate(2_000_000, measured.seconds);
-        page.row(&[
-            shape.to_owned(),
-            format!("{fast:.0}"),
-            format!("{:.1}", fast / single),
-            server.stats()?["lists"].to_string(),
-            "2000".to_owned(),
-        ]);
+    for shape in ["hashed", "dated", "hot-prefix", "one-key", "non-ascii"] {
+        for listers in ["64", "100", "256"] {
+            let server = start(programs, shape, 2_000_000, &slow)?;
+            let arguments = ["--dry-run", "--listers", listers];
+            let (measured, end) = reseed(programs, &server, &arguments)?;
+            ensure!(end["planned"]["events"] == 2_000_000, "{shape}: {end}");
+            let fast = rate(2_000_000, measured.seconds);
+            let stats = server.stats()?;
+            page.row(&[
+                shape.to_owned(),
+                listers.to_owned(),
+                format!("{fast:.0}"),
+                format!("{:.1}", fast / single),
+                format!("{:.2} µs", per(measured.cpu, 2_000_000)),
+                stats["lists"].to_string(),
+                "2000".to_owned(),
+                format!("{}, {} ms", stats["mostAtOnce"], stats["mostAfterMs"]),
+                format!("{:.0} MiB", measured.peak_mib),
+            ]);
+        }
     }
     Ok(())
 }
