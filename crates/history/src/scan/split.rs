@@ -23,6 +23,9 @@ const PAGES_BEFORE_FIRST_CUT: u32 = 2;
 const EMPTY_PAGES: u64 = 64;
 const PAGES_AN_EMPTY_PAGE: u64 = 8;
 
+/// Unless so many listers rest for each that does not: then few are left to wait for, and for long.
+const MOSTLY_IDLE: usize = 7;
+
 /// Half as many are risked by cutting into more than two parts.
 const LESS_RISK: u64 = 2;
 
@@ -170,9 +173,6 @@ impl SplitPolicy {
         idle: usize,
         repeats_marker_key: bool,
     ) -> Option<Split> {
-        if self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE {
-            return None;
-        }
         let (mut listers, mut of_all, mut asked) = (idle, 0.0, 0);
         let mut most: Option<(RangeFacts<'a>, f64)> = None;
         for range in ranges {
@@ -183,6 +183,10 @@ impl SplitPolicy {
             if most.is_none_or(|(_, most)| left >= most) {
                 most = Some((range, left));
             }
+        }
+        let are_many_in_vain = self.empty_pages > EMPTY_PAGES + self.pages / PAGES_AN_EMPTY_PAGE;
+        if are_many_in_vain && idle < MOSTLY_IDLE * (listers - idle) {
+            return None;
         }
         let (range, left) = most.filter(|(_, left)| *left >= PAGES_WORTH_A_CUT)?;
         let parts = parts(left, of_all, listers).min(idle + 1);
