@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bridge_core::live::store::LiveStoreError;
-use bridge_core::live::stream::{HistoryEnd, Hold, LiveOrder, Stream, StreamStore};
+use bridge_core::live::stream::{HistoryEnd, LiveOrder, Stream, StreamStore};
 use bridge_core::timestamp::Timestamp;
 
 use crate::faults::Faults;
@@ -53,44 +53,25 @@ impl StreamStore for SimStream {
     }
 
     async fn begin(&self, order: LiveOrder, boundary: Timestamp) -> Result<Stream, LiveStoreError> {
-        let begin = move |stream: &mut Stream| {
-            if stream.order.replace(order) != Some(order) && order == LiveOrder::Exact {
-                stream.boundary = Some(boundary);
-                stream.generation += 1;
-            }
+        self.call(move |stream| {
+            stream.begin(order, boundary);
             Ok(stream.clone())
-        };
-        self.call(begin).await
+        })
+        .await
     }
 
     async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError> {
         let owner = owner.to_owned();
-        let hold = move |stream: &mut Stream| match &stream.hold {
-            Some(hold) if hold.owner != owner => Err(LiveStoreError::Held),
-            Some(_) => Ok(()),
-            None => {
-                let owner = owner.clone();
-                stream.hold = Some(Hold { owner, since });
-                Ok(())
-            }
-        };
-        self.call(hold).await
+        self.call(move |stream| stream.hold_for(&owner, since))
+            .await
     }
 
     async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
         let owner = owner.to_owned();
-        let release = move |stream: &mut Stream| {
-            if stream.hold.take_if(|hold| hold.owner == owner).is_some()
-                && let Some(end) = end
-            {
-                stream.boundary = Some(end.until);
-                stream.covered = Some(end.until);
-                stream.covered_dated_back = end.dated_back;
-                stream.generation += 1;
-                stream.order = None;
-            }
+        self.call(move |stream| {
+            stream.release(&owner, end);
             Ok(())
-        };
-        self.call(release).await
+        })
+        .await
     }
 }

@@ -85,6 +85,45 @@ pub struct HistoryEnd {
     pub dated_back: Option<Timestamp>,
 }
 
+/// The rules of the port's writes, for adapters that can read and write it in one step.
+impl Stream {
+    /// As [`StreamStore::begin`].
+    pub fn begin(&mut self, order: LiveOrder, boundary: Timestamp) {
+        if self.order.replace(order) != Some(order) && order == LiveOrder::Exact {
+            self.boundary = Some(boundary);
+            self.generation += 1;
+        }
+    }
+
+    /// As [`StreamStore::hold`].
+    ///
+    /// # Errors
+    /// [`LiveStoreError::Held`]
+    pub fn hold_for(&mut self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError> {
+        let hold = self.hold.get_or_insert_with(|| Hold {
+            owner: owner.to_owned(),
+            since,
+        });
+        if hold.owner == owner {
+            Ok(())
+        } else {
+            Err(LiveStoreError::Held)
+        }
+    }
+
+    /// As [`StreamStore::release`].
+    pub fn release(&mut self, owner: &str, end: Option<HistoryEnd>) {
+        let released = self.hold.take_if(|hold| hold.owner == owner);
+        if let (Some(_), Some(end)) = (released, end) {
+            self.boundary = Some(end.until);
+            self.covered = Some(end.until);
+            self.covered_dated_back = end.dated_back;
+            self.generation += 1;
+            self.order = None;
+        }
+    }
+}
+
 /// Port: the one item that all keys share. Every write is one conditional update.
 #[async_trait]
 pub trait StreamStore: Send + Sync {
@@ -115,4 +154,57 @@ pub trait StreamStore: Send + Sync {
     /// # Errors
     /// [`LiveStoreError::Store`]
     async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const END: HistoryEnd = HistoryEnd {
+        until: Timestamp(7),
+        dated_back: Some(Timestamp(5)),
+    };
+
+    #[test]
+    fn exact_begins_anew_only_where_the_stream_was_sent_otherwise() {
+        let mut stream = Stream::default();
+        let mut begin = |order, boundary| {
+            stream.begin(order, Timestamp(boundary));
+            (stream.boundary, stream.generation)
+        };
+        assert_eq!(begin(LiveOrder::Newest, 1), (None, 0));
+        assert_eq!(begin(LiveOrder::Exact, 2), (Some(Timestamp(2)), 1));
+        assert_eq!(begin(LiveOrder::Exact, 3), (Some(Timestamp(2)), 1));
+        assert_eq!(begin(LiveOrder::Notified, 4), (Some(Timestamp(2)), 1));
+        assert_eq!(begin(LiveOrder::Exact, 5), (Some(Timestamp(5)), 2));
+    }
+
+    #[test]
+    fn a_hold_is_its_first_owners_who_alone_releases_it_and_once() {
+        let mut stream = Stream::default();
+        stream.begin(LiveOrder::Exact, Timestamp(1));
+        stream.hold_for("a", Timestamp(2)).unwrap();
+        stream.hold_for("a", Timestamp(3)).unwrap();
+        let other = stream.hold_for("b", Timestamp(4));
+        assert!(matches!(other, Err(LiveStoreError::Held)));
+        let held = stream.clone();
+        assert_eq!(held.hold.as_ref().unwrap().since, Timestamp(2));
+        stream.release("b", Some(END));
+        assert_eq!(stream, held);
+        stream.release("a", Some(END));
+        let ended = Stream {
+            hold: None,
+            boundary: Some(END.until),
+            covered: Some(END.until),
+            covered_dated_back: END.dated_back,
+            generation: 2,
+            order: None,
+        };
+        assert_eq!(stream, ended);
+        stream.release("a", Some(END));
+        assert_eq!(stream, ended, "repeated");
+        stream.hold_for("c", Timestamp(9)).unwrap();
+        stream.release("c", None);
+        assert_eq!(stream, ended, "it goes on from its own place");
+    }
 }

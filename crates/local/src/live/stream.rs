@@ -149,10 +149,7 @@ impl StreamStore for LocalStream {
 
     async fn begin(&self, order: LiveOrder, boundary: Timestamp) -> Result<Stream, LiveStoreError> {
         let begin = move |stream: &mut Stream| {
-            if stream.order.replace(order) != Some(order) && order == LiveOrder::Exact {
-                stream.boundary = Some(boundary);
-                stream.generation += 1;
-            }
+            stream.begin(order, boundary);
             Ok(stream.clone())
         };
         self.change(begin).await
@@ -160,28 +157,14 @@ impl StreamStore for LocalStream {
 
     async fn hold(&self, owner: &str, since: Timestamp) -> Result<(), LiveStoreError> {
         let owner = owner.to_owned();
-        let hold = move |stream: &mut Stream| match &stream.hold {
-            Some(hold) if hold.owner != owner => Err(LiveStoreError::Held),
-            Some(_) => Ok(()),
-            None => {
-                stream.hold = Some(Hold { owner, since });
-                Ok(())
-            }
-        };
-        self.change(hold).await
+        self.change(move |stream| stream.hold_for(&owner, since))
+            .await
     }
 
     async fn release(&self, owner: &str, end: Option<HistoryEnd>) -> Result<(), LiveStoreError> {
         let owner = owner.to_owned();
         let release = move |stream: &mut Stream| {
-            let released = stream.hold.take_if(|hold| hold.owner == owner);
-            if let (Some(_), Some(end)) = (released, end) {
-                stream.boundary = Some(end.until);
-                stream.covered = Some(end.until);
-                stream.covered_dated_back = end.dated_back;
-                stream.generation += 1;
-                stream.order = None;
-            }
+            stream.release(&owner, end);
             Ok(())
         };
         self.change(release).await
