@@ -1,15 +1,18 @@
 //! The interface of jobs.
 //!
 //! - [`request`]: its input; [`start`]: the options of a reseed, checked
-//! - [`actions`]: what start, status, pause … do; [`list`]: the jobs there are, in pages
+//! - [`mod@act`]: from an action to its answer; [`actions`]: what start, status, pause … do; [`list`]: the jobs there are,
+//!   in pages; `hold`: what is told of a hold
 //! - `then`: whether live changes may follow a job, and a job may start beside
 //! - `plan`: whether a plan from elsewhere may be sent
 //! - [`queue`]: whether the queue of a job to start may be used
 //! - [`answer`]: a job as it is shown; [`event`]: as it is told to others
 
+pub mod act;
 pub mod actions;
 pub mod answer;
 pub mod event;
+mod hold;
 pub mod list;
 mod plan;
 pub mod queue;

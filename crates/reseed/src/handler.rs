@@ -1,7 +1,6 @@
 //! From an invocation's input to an action or a segment.
 
 mod health;
-mod hold;
 
 use std::time::{Duration, SystemTime};
 
@@ -12,12 +11,9 @@ use bridge_core::config::ReseedConfig;
 use bridge_core::watched::{
     Finding, KeyFilter, WatchedBucket, check_notifications, check_versioning,
 };
-use bridge_history::api::actions;
-use bridge_history::api::answer::JobAnswer;
+use bridge_history::api::act::act;
 use bridge_history::api::event::tell;
-use bridge_history::api::list::list;
-use bridge_history::api::queue;
-use bridge_history::api::request::{ContinueRequest, Request};
+use bridge_history::api::request::{Action, ContinueRequest, Request};
 use bridge_history::job::error::JobError;
 use bridge_history::job::event_bus::EventBus;
 use bridge_history::job::invocation::Invocation;
@@ -25,10 +21,8 @@ use bridge_history::job::ports::Ports;
 use bridge_history::job::segment;
 use bridge_history::job::segment::SegmentEnd;
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::{Job, StopRequest};
 use bridge_history::job::sweep::sweep;
 use bridge_history::job::tend::tend;
-use hold::hold;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -99,44 +93,15 @@ impl Reseed {
             .inspect_err(|error| tracing::error!(%error, "the request was refused"))?;
         let ports = &self.ports;
         match request {
-            Request::Start(start) => {
-                let options = start.resolve(&self.config.common, ports.clock.now())?;
-                if !options.dry_run {
-                    queue::ask(&*ports.queues, &options.target.to_string()).await?;
-                }
-                let job = actions::start(ports, &self.config, &start).await?;
-                tracing::info!(job = %job.job_id, "started");
-                let mut answer = shown(&job);
-                let warnings = self.warnings().await;
-                if !warnings.is_empty() {
-                    answer["warnings"] = json!(warnings);
-                }
-                Ok(answer)
-            }
-            Request::Status(job) => {
-                let job = actions::find(ports, &job.job_id).await?;
-                let mut answer = shown(&job);
-                if job.may_hold() {
-                    match hold(ports).await {
-                        Ok(None) => {}
-                        Ok(Some(hold)) => answer["hold"] = hold,
-                        Err(error) => answer["hold"] = json!({ "error": error.to_string() }),
+            Request::Action(action) => {
+                let mut answer = act(ports, &self.config, &action).await?;
+                if matches!(action, Action::Start(_)) {
+                    let warnings = self.warnings().await;
+                    if !warnings.is_empty() {
+                        answer["warnings"] = json!(warnings);
                     }
                 }
                 Ok(answer)
-            }
-            Request::List(page) => Ok(list(ports, page.next.as_ref(), page.most()?)
-                .await?
-                .answer()),
-            Request::Pause(job) => Ok(shown(
-                &actions::request_stop(ports, &job.job_id, StopRequest::Pause).await?,
-            )),
-            Request::Cancel(job) => Ok(shown(
-                &actions::request_stop(ports, &job.job_id, StopRequest::Cancel).await?,
-            )),
-            Request::Resume(job) => {
-                let (id, way) = (&job.job_id, job.on_undeliverable);
-                Ok(shown(&actions::resume(ports, id, way).await?))
             }
             Request::Continue(request) => self.work(&request, request_id, deadline).await,
             Request::Sweep => {
@@ -218,9 +183,4 @@ impl Reseed {
 fn budget(deadline: SystemTime) -> Duration {
     let left = time_left(deadline, SystemTime::now());
     left.saturating_sub(MARGIN.min(left / 3))
-}
-
-/// A job as the interface shows it.
-fn shown(job: &Job) -> Value {
-    json!(JobAnswer::from(job))
 }

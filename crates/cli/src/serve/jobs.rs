@@ -6,14 +6,12 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use bridge_core::config::ReseedConfig;
-use bridge_history::api::answer::JobAnswer;
-use bridge_history::api::list::list;
+use bridge_history::api::act::act;
+use bridge_history::api::actions;
 use bridge_history::api::request::Request as Asked;
-use bridge_history::api::{actions, queue};
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
-use bridge_history::job::state::{Job, StopRequest};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -105,37 +103,16 @@ impl Jobs {
     }
 
     async fn act(&self, input: Value) -> Result<Value, JobError> {
-        let ports = &self.ports;
-        match Asked::parse(input)? {
-            Asked::Start(start) => {
-                let options = start.resolve(&self.config.common, ports.clock.now())?;
-                if !options.dry_run {
-                    queue::ask(&*ports.queues, &options.target.to_string()).await?;
-                }
-                Ok(shown(&actions::start(ports, &self.config, &start).await?))
-            }
-            Asked::Status(job) => self.status(&actions::find(ports, &job.job_id).await?).await,
-            Asked::List(page) => Ok(list(ports, page.next.as_ref(), page.most()?).await?.answer()),
-            Asked::Pause(job) => {
-                self.check_whose(&job.job_id).await?;
-                let stop = StopRequest::Pause;
-                Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
-            }
-            Asked::Cancel(job) => {
-                self.check_whose(&job.job_id).await?;
-                let stop = StopRequest::Cancel;
-                Ok(shown(&actions::request_stop(ports, &job.job_id, stop).await?))
-            }
-            Asked::Resume(job) => {
-                let (id, way) = (&job.job_id, job.on_undeliverable);
-                self.check_whose(id).await?;
-                Ok(shown(&actions::resume(ports, id, way).await?))
-            }
-            Asked::Continue(_) | Asked::Sweep | Asked::Health(_) => Err(JobError::bad_request(
+        let Asked::Action(action) = Asked::parse(input)? else {
+            return Err(JobError::bad_request(
                 "action: allowed is start, status, list, pause, resume or cancel; GET /readyz tells the health"
                     .to_owned(),
-            )),
+            ));
+        };
+        if let Some(job_id) = action.changes() {
+            self.check_whose(job_id).await?;
         }
+        act(&self.ports, &self.config, &action).await
     }
 
     /// Refuses what would have to be done by a process of another bucket.
@@ -151,22 +128,6 @@ impl Jobs {
             self.config.bucket
         )))
     }
-
-    async fn status(&self, job: &Job) -> Result<Value, JobError> {
-        let mut answer = shown(job);
-        if let Some(live) = self.ports.live.as_ref().filter(|_| job.may_hold())
-            && let Some(hold) = live.stream.read().await?.hold
-        {
-            let seconds = self.ports.clock.now().since(hold.since).as_secs();
-            answer["hold"] =
-                json!({ "owner": hold.owner, "since": hold.since, "seconds": seconds });
-        }
-        Ok(answer)
-    }
-}
-
-fn shown(job: &Job) -> Value {
-    json!(JobAnswer::from(job))
 }
 
 fn status_of(error: &JobError) -> StatusCode {

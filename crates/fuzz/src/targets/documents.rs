@@ -5,7 +5,7 @@ use bridge_core::listing::dialect::Dialect;
 use bridge_core::listing::page::parse_page;
 use bridge_core::notification::parse_input;
 use bridge_core::timestamp::Timestamp;
-use bridge_history::api::request::Request;
+use bridge_history::api::request::{Action, Request};
 use bridge_history::job::state::Job;
 use bridge_history::job::stored::StoredJob;
 use bridge_history::plan::manifest::{Manifest, Range};
@@ -103,7 +103,9 @@ pub(super) fn request(input: &[u8]) -> bool {
     let queue = |name: &str| (name == "QUEUE_URL").then(|| "https://sqs.x/1/q.fifo".to_owned());
     let config = Config::read(&queue).expect("the URL is one of a queue");
     match Request::parse(value) {
-        Ok(Request::Start(start)) => start.resolve(&config, Timestamp(1_700_000_000_000)).is_ok(),
+        Ok(Request::Action(Action::Start(start))) => {
+            start.resolve(&config, Timestamp(1_700_000_000_000)).is_ok()
+        }
         other => other.is_ok(),
     }
 }

@@ -1,11 +1,12 @@
-//! What `status` and `health` tell of a hold.
+//! What `status` tells of a hold.
 
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::live::stream::Hold;
 use bridge_core::queue::error::SendError;
 use bridge_core::timestamp::Timestamp;
-use bridge_history::job::ports::Ports;
 use serde_json::{Value, json};
+
+use crate::job::ports::Ports;
 
 /// Who holds live changes back, since when, and how many wait; `None` where nobody does. That the buffer does
 /// not tell its depth is part of the answer.

@@ -15,6 +15,19 @@ use crate::send::parking::OnUndeliverable;
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
+    /// Something about jobs.
+    Action(Action),
+    /// Internal: work on a job.
+    Continue(ContinueRequest),
+    /// Internal: continue jobs whose segment died.
+    Sweep,
+    /// Whether everything the function needs is there, and may be used.
+    Health(HealthRequest),
+}
+
+/// What an operator asks for: the same of the function, and of a process that serves.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
     /// Start a job; `{}` alone starts a full reseed.
     Start(StartRequest),
     /// Report a job.
@@ -27,12 +40,18 @@ pub enum Request {
     Resume(ResumeRequest),
     /// Stop a job for good.
     Cancel(JobRef),
-    /// Internal: work on a job.
-    Continue(ContinueRequest),
-    /// Internal: continue jobs whose segment died.
-    Sweep,
-    /// Whether everything the function needs is there, and may be used.
-    Health(HealthRequest),
+}
+
+impl Action {
+    /// The job that it changes, if it changes one.
+    #[must_use]
+    pub fn changes(&self) -> Option<&JobId> {
+        match self {
+            Self::Start(_) | Self::Status(_) | Self::List(_) => None,
+            Self::Pause(job) | Self::Cancel(job) => Some(&job.job_id),
+            Self::Resume(job) => Some(&job.job_id),
+        }
+    }
 }
 
 /// How it is to be looked at.
@@ -154,13 +173,13 @@ impl Request {
         };
         let rest = Value::Object(fields);
         Ok(match action.as_str() {
-            "start" => Self::Start(read(rest, &action)?),
-            "status" => Self::Status(read(rest, &action)?),
-            "pause" => Self::Pause(read(rest, &action)?),
-            "resume" => Self::Resume(read(rest, &action)?),
-            "cancel" => Self::Cancel(read(rest, &action)?),
+            "start" => Self::Action(Action::Start(read(rest, &action)?)),
+            "status" => Self::Action(Action::Status(read(rest, &action)?)),
+            "pause" => Self::Action(Action::Pause(read(rest, &action)?)),
+            "resume" => Self::Action(Action::Resume(read(rest, &action)?)),
+            "cancel" => Self::Action(Action::Cancel(read(rest, &action)?)),
+            "list" => Self::Action(Action::List(read(rest, &action)?)),
             "continue" => Self::Continue(read(rest, &action)?),
-            "list" => Self::List(read(rest, &action)?),
             "sweep" => read(rest, &action).map(|Nothing {}| Self::Sweep)?,
             "health" => Self::Health(read(rest, &action)?),
             other => {
@@ -194,15 +213,17 @@ mod tests {
         let now = Timestamp(1_700_000_000_000);
         match Request::parse(input) {
             Err(error) => error.to_string(),
-            Ok(Request::Start(start)) => start.resolve(&config(), now).unwrap_err().to_string(),
-            Ok(Request::List(list)) => list.most().unwrap_err().to_string(),
+            Ok(Request::Action(Action::Start(start))) => {
+                start.resolve(&config(), now).unwrap_err().to_string()
+            }
+            Ok(Request::Action(Action::List(list))) => list.most().unwrap_err().to_string(),
             Ok(other) => panic!("accepted as {other:?}"),
         }
     }
 
     #[test]
     fn an_empty_input_starts_a_full_reseed_up_to_now() {
-        let Request::Start(start) = Request::parse(json!({})).unwrap() else {
+        let Request::Action(Action::Start(start)) = Request::parse(json!({})).unwrap() else {
             panic!("not a start");
         };
         let options = start.resolve(&config(), Timestamp(5)).unwrap();
