@@ -43,7 +43,7 @@ impl Continuation for NoContinuation {
     }
 }
 
-/// Writes a file that is there as a whole or not at all, whatever dies in between.
+/// Writes a file that is there as a whole or not at all, whatever dies in between, the machine too.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
@@ -57,7 +57,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = new_file(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_data()?;
-    std::fs::rename(&unfinished, path)
+    std::fs::rename(&unfinished, path)?;
+    sync_name(path)
+}
+
+/// Has its folder keep a file's name, also if the machine stops: `sync_data` of a file keeps what it holds, no more.
+fn sync_name(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Makes a file that nobody else may read; what is there, a link too, is an error.
@@ -70,9 +79,20 @@ fn new_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a folder, and those above it, that only its owner may look into.
+/// Makes a folder, and those above it, that only its owner may look into. What is made stays, also if the machine stops.
 fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Somebody else was quicker.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_name(path),
+    }
 }
 
 /// The path of these parts below `folder`. Each is a [plain name](is_plain), and none that is there
