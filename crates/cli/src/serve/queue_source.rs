@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bridge_core::notification::BatchMessage;
 use metrics::counter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,9 @@ pub(crate) struct QueueSource {
     queue: NotificationQueue,
     work: Arc<Work>,
     memory: Memory,
+    /// For batches in work, and as many beside as can be received at the same time. What waits for more than that is better
+    /// left in its queue: if this process is killed, what it took is hidden for a minute.
+    room: Arc<Semaphore>,
     brake: Brake,
     receiving: Receiving,
     /// What was taken, to its end.
@@ -47,10 +51,11 @@ pub(crate) struct QueueSource {
     stop: CancellationToken,
 }
 
-/// Messages that are worked on, and the memory that they were lent.
+/// Messages that are worked on, and the memory and the room that they were lent.
 struct Batch {
     messages: Vec<Taken>,
     _memory: Loan,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl QueueSource {
@@ -62,10 +67,12 @@ impl QueueSource {
         taken: TaskTracker,
         stop: CancellationToken,
     ) -> Arc<Self> {
+        let room = work.concurrency() + RECEIVERS;
         Arc::new(Self {
             queue,
             work,
             memory: Memory::new(MEMORY),
+            room: Arc::new(Semaphore::new(room)),
             brake: Brake::default(),
             receiving,
             taken,
@@ -91,6 +98,8 @@ impl QueueSource {
 
     /// One request, and what comes of it.
     async fn receive(self: &Arc<Self>) {
+        // It is never closed.
+        let room = Arc::clone(&self.room).acquire_owned().await.ok();
         self.receiving.wait().await;
         let pause = self.brake.pause();
         if let Some(pause) = pause {
@@ -115,6 +124,7 @@ impl QueueSource {
                 let batch = Batch {
                     messages,
                     _memory: lent,
+                    _room: room,
                 };
                 let source = Arc::clone(self);
                 let work = self.taken.spawn(async move { source.forward(batch).await });

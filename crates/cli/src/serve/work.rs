@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_secs(8);
 pub(crate) struct Work {
     forwarder: Forwarder<Arc<dyn Queue>>,
     turns: Semaphore,
+    concurrency: u16,
     /// Different for each process, so that no two pieces of work have one name.
     name: String,
     number: AtomicU64,
@@ -35,9 +36,15 @@ impl Work {
         Self {
             forwarder,
             turns: Semaphore::new(usize::from(concurrency)),
+            concurrency,
             name: format!("serve-{:016x}", fastrand::u64(..)),
             number: AtomicU64::new(0),
         }
+    }
+
+    /// How many pieces at a time.
+    pub(crate) fn concurrency(&self) -> usize {
+        usize::from(self.concurrency)
     }
 
     /// Forwards messages of a queue, and answers the ids of those that failed.
