@@ -2,17 +2,20 @@
 //! arrives. Nothing is kept but counts, so that a hundred million versions need no memory.
 //!
 //! - [`shape`]: which keys and versions a bucket has, computed from their numbers
-//! - [`listing`]: `ListObjectVersions` over them
+//! - [`listing`]: `ListObjectVersions` over them; [`written`]: over what a bench puts while it runs
 //! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
-//! - [`inbox`]: a queue that hands notifications over
+//! - [`inbox`]: a queue that hands notifications over; [`webhook`]: who hands them over by HTTP
 //! - [`server`]: HTTP, latency and throttling
-//! - [`lambda`]: Lambda's Runtime API around a function
+//! - [`lambda`]: Lambda's Runtime API around a function; [`process`]: a program that is measured
 //!
 //! It is for load only: whether the project works is tested on an emulator that others wrote.
 
 pub mod inbox;
 pub mod lambda;
 pub mod listing;
+pub mod process;
 pub mod server;
 pub mod shape;
 pub mod sqs;
+pub mod webhook;
+pub mod written;

@@ -3,7 +3,8 @@
 //! - [`measure`]: processor time, memory and time of one program
 //! - [`server`]: the load server of `crates/sim`
 //! - [`cases`]: reading and scanning; [`sending`]: sending, and whole jobs; [`memory`]: large buckets;
-//!   [`continuation`]: how soon a killed job goes on; [`realtime`]: the function that follows changes
+//!   [`continuation`]: how soon a killed job goes on; [`realtime`]: the function that follows changes; [`serve`]: the
+//!   process that does
 //! - [`page`]: how it is written down
 
 mod cases;
@@ -13,6 +14,7 @@ mod memory;
 mod page;
 mod realtime;
 mod sending;
+mod serve;
 mod server;
 
 use std::path::PathBuf;
@@ -43,7 +45,16 @@ pub(crate) struct BenchArguments {
     /// Only the realtime function
     #[arg(long, conflicts_with = "only_memory")]
     only_realtime: bool,
+    /// Only `serve`: takes a quarter of an hour
+    #[arg(long, conflicts_with_all = ["only_memory", "only_realtime"])]
+    only_serve: bool,
 }
+
+/// What is built of this project for nearly all figures.
+const PROGRAMS: (&str, &[&str]) = (
+    "programs",
+    &["--package", "s3-sqs-bridge", "--package", "bridge-sim"],
+);
 
 /// The programs that are measured.
 pub(crate) struct Programs {
@@ -54,22 +65,13 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds this project's, or of it only what the realtime function's figures need, and installs the peers.
     fn prepare(only_realtime: bool) -> anyhow::Result<Self> {
-        say("building in release mode");
-        let servers = ["--package", "bridge-sim"];
-        let programs = ["--package", "s3-sqs-bridge", "--package", "bridge-sim"];
-        let examples = ["--package", "bridge-aws", "--examples"];
-        let all = [("programs", &programs[..]), ("examples", &examples)];
-        let few = [("servers", &servers[..])];
-        for (what, built) in if only_realtime { &few[..] } else { &all } {
-            let mut cargo = cargo();
-            cargo.args(["build", "--locked", "--release"]);
-            watch(&format!("building the {what}"), cargo.args(*built))?;
-        }
+        let servers = [("servers", &["--package", "bridge-sim"][..])];
+        let all = [
+            PROGRAMS,
+            ("examples", &["--package", "bridge-aws", "--examples"]),
+        ];
+        let programs = Self::build(if only_realtime { &servers } else { &all })?;
         realtime::build()?;
-        let programs = Self {
-            target: root().join("target/release"),
-            peers: local().join("peers"),
-        };
         programs.install_peers()?;
         for script in ["reseed.py", "reseed.mjs", "realtime.mjs"] {
             let from = root().join("crates/xtask/peers").join(script);
@@ -77,6 +79,24 @@ impl Programs {
                 .with_context(|| format!("copying {}", from.display()))?;
         }
         Ok(programs)
+    }
+
+    /// Only what is needed for `serve`: it has no peers.
+    fn build_for_serve() -> anyhow::Result<Self> {
+        Self::build(&[PROGRAMS])
+    }
+
+    fn build(all: &[(&str, &[&str])]) -> anyhow::Result<Self> {
+        say("building in release mode");
+        for (what, built) in all {
+            let mut cargo = cargo();
+            cargo.args(["build", "--locked", "--release"]);
+            watch(&format!("building the {what}"), cargo.args(*built))?;
+        }
+        Ok(Self {
+            target: root().join("target/release"),
+            peers: local().join("peers"),
+        })
     }
 
     fn install_peers(&self) -> anyhow::Result<()> {
@@ -104,6 +124,12 @@ impl Programs {
 /// # Errors
 /// When a program cannot be built, fails, or tells another number of versions than there are.
 pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
+    if arguments.only_serve {
+        let programs = Programs::build_for_serve()?;
+        let mut page = page::Page::new();
+        serve::serve(&programs, &mut page)?;
+        return page.write();
+    }
     let programs = Programs::prepare(arguments.only_realtime)?;
     let mut page = page::Page::new();
     if !arguments.only_memory {
@@ -119,6 +145,7 @@ pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
         sending::peers(&programs, &mut page)?;
         sending::sending(&programs, &mut page)?;
         sending::whole(&programs, &mut page)?;
+        serve::serve(&programs, &mut page)?;
     }
     let mut sizes = vec![1_000_000];
     if arguments.large {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge_sim::load::lambda::{Process, RuntimeApi};
+use bridge_sim::load::lambda::RuntimeApi;
+use bridge_sim::load::process::Process;
 use bridge_sim::load::server::Load;
 use bridge_sim::load::shape::{Shape, Synthetic};
 use bytes::Bytes;

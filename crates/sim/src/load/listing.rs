@@ -1,4 +1,4 @@
-//! `ListObjectVersions` over a synthetic bucket.
+//! `ListObjectVersions`, and its pages of a synthetic bucket.
 
 use std::fmt::Write as _;
 
@@ -22,6 +22,9 @@ pub struct Query {
     pub url_encoded: bool,
 }
 
+/// What stands behind the entries.
+const TAIL: &str = "</ListVersionsResult>";
+
 /// One page, and how many versions it holds.
 #[must_use]
 pub fn page(bucket: &Synthetic, query: &Query) -> (String, u64) {
@@ -32,13 +35,12 @@ pub fn page(bucket: &Synthetic, query: &Query) -> (String, u64) {
         key.starts_with(&query.prefix)
     };
     let truncated = most > begin && most < bucket.versions && is_asked(most);
+    let next = truncated.then(|| {
+        let entry = bucket.entry(most - 1);
+        (bucket.key(entry.key), version_id(entry))
+    });
     let mut xml = String::with_capacity(512 * 1024);
-    write_head(
-        &mut xml,
-        bucket,
-        query,
-        truncated.then(|| bucket.entry(most - 1)),
-    );
+    write_head(&mut xml, query, next);
     let mut days = Days::default();
     let mut last: Option<(u64, String)> = None;
     let mut number = begin;
@@ -58,12 +60,21 @@ pub fn page(bucket: &Synthetic, query: &Query) -> (String, u64) {
         last = Some((entry.key, key));
         number += 1;
     }
-    xml.push_str("</ListVersionsResult>");
+    xml.push_str(TAIL);
     (xml, number - begin)
 }
 
-/// What stands before the entries. `last` is the page's last one if others follow.
-fn write_head(xml: &mut String, bucket: &Synthetic, query: &Query, last: Option<Entry>) {
+/// The whole answer around the entries of a page; `next` is its last entry where more follow.
+pub(super) fn document(query: &Query, entries: &str, next: Option<(String, String)>) -> String {
+    let mut xml = String::with_capacity(entries.len() + 1024);
+    write_head(&mut xml, query, next);
+    xml.push_str(entries);
+    xml.push_str(TAIL);
+    xml
+}
+
+/// What stands before the entries. `next` is the page's last one if others follow: its key and version id.
+fn write_head(xml: &mut String, query: &Query, next: Option<(String, String)>) {
     xml.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>load</Name>");
     if query.url_encoded {
         xml.push_str("<EncodingType>url</EncodingType>");
@@ -72,16 +83,14 @@ fn write_head(xml: &mut String, bucket: &Synthetic, query: &Query, last: Option<
         xml,
         "<MaxKeys>{}</MaxKeys><IsTruncated>{}</IsTruncated>",
         query.max_keys,
-        last.is_some()
+        next.is_some()
     );
-    if let Some(entry) = last {
-        let key = encoded(&bucket.key(entry.key), query.url_encoded);
+    if let Some((key, version_id)) = next {
+        let key = encoded(&key, query.url_encoded);
         let _ = write!(
             xml,
-            "<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>"
+            "<NextKeyMarker>{key}</NextKeyMarker><NextVersionIdMarker>{version_id}</NextVersionIdMarker>"
         );
-        push_version_id(xml, entry);
-        xml.push_str("</NextVersionIdMarker>");
     }
 }
 
@@ -98,6 +107,12 @@ fn begin(bucket: &Synthetic, query: &Query) -> u64 {
         _ => bucket.first_entry(key),
     };
     begin.max(from_prefix)
+}
+
+fn version_id(entry: Entry) -> String {
+    let mut id = String::with_capacity(32);
+    push_version_id(&mut id, entry);
+    id
 }
 
 /// Looks random, and holds how many newer versions there are.
@@ -187,7 +202,8 @@ fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str, da
     xml.push('>');
 }
 
-fn encoded(key: &str, url_encoded: bool) -> String {
+/// A key as it is written.
+pub(super) fn encoded(key: &str, url_encoded: bool) -> String {
     if url_encoded {
         return encode_key(key);
     }

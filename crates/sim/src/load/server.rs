@@ -23,6 +23,7 @@ use super::inbox::{Inbox, Receive};
 use super::listing::{Query, page};
 use super::shape::Synthetic;
 use super::sqs::Arrivals;
+use super::written::Written;
 
 /// How often it is looked whether a message has come.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -60,6 +61,7 @@ pub struct Load {
     arrivals: Mutex<Arrivals>,
     moments: Option<Mutex<Vec<Sent>>>,
     inbox: Mutex<Inbox>,
+    written: Mutex<Written>,
     is_out: AtomicBool,
 }
 
@@ -67,6 +69,11 @@ impl Load {
     /// The queue of notifications.
     pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
         lock(&self.inbox)
+    }
+
+    /// What was put into the bucket since the server runs; if there is anything, nothing else is listed.
+    pub fn written(&self) -> MutexGuard<'_, Written> {
+        lock(&self.written)
     }
 
     /// What has arrived.
@@ -103,6 +110,7 @@ impl Load {
             arrivals: Mutex::default(),
             moments: None,
             inbox: Mutex::default(),
+            written: Mutex::default(),
             is_out: AtomicBool::new(false),
         }
     }
@@ -179,7 +187,13 @@ impl Load {
                 "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
             );
         }
-        let (xml, versions) = page(&self.bucket, query);
+        let written = self.written();
+        let (xml, versions) = if written.is_empty() {
+            page(&self.bucket, query)
+        } else {
+            written.page(query)
+        };
+        drop(written);
         self.versions.fetch_add(versions, Ordering::Relaxed);
         text(StatusCode::OK, xml)
     }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,8 @@ pub struct Arrivals {
     pub events: BTreeMap<String, u64>,
     /// The same, by key: the versions as they came.
     pub of_key: BTreeMap<String, Vec<String>>,
+    /// The same, by version: when it came first.
+    pub came: HashMap<String, Instant>,
     /// A bit a sequence.
     seen: Vec<u64>,
     last_of_group: HashMap<String, u64>,
@@ -176,6 +179,9 @@ impl Arrivals {
             *self.events.entry(id).or_default() += 1;
             let key = text_of(&entry.message_body, "key");
             let version = text_of(&entry.message_body, "versionId");
+            self.came
+                .entry(version.clone())
+                .or_insert_with(Instant::now);
             self.of_key.entry(key).or_default().push(version);
         }
         for range in sequences {
