@@ -12,14 +12,25 @@ use bridge_sim::load::shape::{Shape, Synthetic};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-/// A load server on a thread of its own; it ends with the test.
+/// A load server over a bucket of two versions a key; it ends with the test.
 pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load)) -> String {
-    let mut load = Load::new(Synthetic {
+    let bucket = Synthetic {
         shape,
         versions,
         per_key: 2,
-    });
+    };
+    load_server(bucket, change).1
+}
+
+/// A load server on a thread of its own, and where it is.
+pub(crate) fn load_server(
+    bucket: Synthetic,
+    change: impl FnOnce(&mut Load),
+) -> (Arc<Load>, String) {
+    let mut load = Load::new(bucket);
     change(&mut load);
+    let load = Arc::new(load);
+    let served = Arc::clone(&load);
     let (sender, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -29,10 +40,10 @@ pub(crate) fn serve(shape: Shape, versions: u64, change: impl FnOnce(&mut Load))
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
             sender.send(url).unwrap();
-            Arc::new(load).serve(listener).await
+            served.serve(listener).await
         })
     });
-    address.recv().unwrap()
+    (load, address.recv().unwrap())
 }
 
 /// `s3-sqs-bridge reseed` with the words of a line.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::common::signal;
 use crate::process::{Serving, TOKEN, notification, post, services, wait_until};
 
 #[test]
@@ -57,6 +58,39 @@ fn a_queue_that_takes_nothing_is_told_to_whoever_notifies() {
     assert!(answer["retryAfter"].is_string(), "{answer}");
     load.let_sends_fail(false);
     assert_eq!(serving.post(&change).0, 200);
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_request_that_was_taken_is_answered_after_a_signal_and_no_other_is_taken() {
+    let (load, endpoint) = services(|load| load.send_latency = Duration::from_secs(5));
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let clients: Vec<_> = (0..3)
+        .map(|number| {
+            let url = format!("{}/notifications", serving.url);
+            let change = notification("minio:s3", &format!("k{number}"), 1).to_string();
+            std::thread::spawn(move || post(&url, TOKEN, &change))
+        })
+        .collect();
+    wait_until("they are at work", || {
+        let figures = serving.get("/metrics").1;
+        figures.contains("notifications_taken_total{source=\"http\"} 3")
+    });
+    signal(&serving.child, "-TERM");
+    let address = serving.url.trim_start_matches("http://").to_owned();
+    wait_until("nobody else comes in", || {
+        std::net::TcpStream::connect(&address).is_err()
+    });
+    assert!(
+        load.arrivals().events.is_empty(),
+        "it was too quick for this test"
+    );
+    for client in clients {
+        let (status, answer) = client.join().unwrap();
+        assert_eq!((status, &answer["forwarded"]), (200, &1.into()), "{answer}");
+    }
+    assert_eq!(load.arrivals().events.len(), 3);
     assert_eq!(serving.end(), Some(0));
 }
 

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod exact;
 mod full;
 mod http;
 mod jobs;

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use bridge_sim::load::server::Load;
 use bridge_sim::load::shape::{Shape, Synthetic};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::common::{End, command, signal};
+use crate::common::{End, command, load_server, signal};
 
 pub(crate) const TOKEN: &str = "a-token-of-the-tests";
 pub(crate) const OPERATORS: &str = "a-token-of-the-operator";
@@ -22,29 +21,14 @@ pub(crate) const EVENTS: &str = "/1/events.fifo";
 /// Nothing here takes longer on a machine that is busy.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// SQS and S3 on a thread of their own; they end with the test.
+/// SQS, and S3 with one version; they end with the test.
 pub(crate) fn services(change: impl FnOnce(&mut Load)) -> (Arc<Load>, String) {
-    let mut load = Load::new(Synthetic {
+    let bucket = Synthetic {
         shape: Shape::OneKey,
         versions: 1,
         per_key: 1,
-    });
-    change(&mut load);
-    let load = Arc::new(load);
-    let served = Arc::clone(&load);
-    let (sender, address) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        runtime.unwrap().block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap());
-            sender.send(url).unwrap();
-            served.serve(listener).await
-        })
-    });
-    (load, address.recv().unwrap())
+    };
+    load_server(bucket, change)
 }
 
 /// A notification of a change, as `MinIO` or S3 (`source`) writes it.
@@ -59,6 +43,19 @@ pub(crate) fn notification(source: &str, key: &str, version: u64) -> Value {
     }]})
 }
 
+/// The command of a process that does.
+pub(crate) fn serve(endpoint: &str, folder: &Path) -> Command {
+    let notifications = format!("{endpoint}/1/notifications");
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--notifications-queue-url",
+        &notifications,
+    ];
+    command(endpoint, folder, &arguments)
+}
+
 /// A process that serves.
 pub(crate) struct Serving {
     pub child: Child,
@@ -69,15 +66,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts one that talks to `endpoint`, works in `folder`, and takes notifications from a queue and by HTTP.
     pub(crate) fn start(endpoint: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
-        let notifications = format!("{endpoint}/1/notifications");
-        let arguments = [
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--notifications-queue-url",
-            &notifications,
-        ];
-        Self::of(command(endpoint, folder, &arguments), endpoint, variables)
+        Self::of(serve(endpoint, folder), endpoint, variables)
     }
 
     /// The same by a command that ends in such a process.

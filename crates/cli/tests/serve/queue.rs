@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::common::{End, command};
-use crate::process::{EVENTS, Serving, notification, services, wait_until};
+use crate::process::{EVENTS, Serving, notification, serve, services, wait_until};
 
 #[test]
 fn what_a_queue_holds_is_forwarded_and_only_then_deleted() {
@@ -85,15 +85,7 @@ fn a_second_process_in_the_same_state_refuses_to_start() {
     let (_, endpoint) = services(|_| {});
     let folder = tempfile::tempdir().unwrap();
     let first = Serving::start(&endpoint, folder.path(), &[]);
-    let notifications = format!("{endpoint}/1/notifications");
-    let arguments = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--notifications-queue-url",
-        &notifications,
-    ];
-    let mut second = command(&endpoint, folder.path(), &arguments);
+    let mut second = serve(&endpoint, folder.path());
     second.env("QUEUE_URL", format!("{endpoint}{EVENTS}"));
     let end = End::of(&mut second).with(2);
     end.says(&["another process works in", "--state"]);
@@ -131,6 +123,34 @@ fn what_was_taken_is_finished_after_a_signal() {
         40 - arrived,
         "what was forwarded is deleted"
     );
+}
+
+#[test]
+fn what_takes_longer_than_it_is_hidden_is_hidden_again() {
+    let (load, endpoint) = services(|load| load.send_latency = Duration::from_secs(3));
+    // A minute in truth.
+    load.inbox().most_hidden = Some(Duration::from_secs(40));
+    let folder = tempfile::tempdir().unwrap();
+    // One batch of ten after the other, each four sends long since a send holds a key once: the fifth, which is taken
+    // together with the first, is at work when more than that has passed.
+    let mut command = serve(&endpoint, folder.path());
+    command.args(["--concurrency", "1"]);
+    let serving = Serving::of(command, &endpoint, &[]);
+    for number in 0..60 {
+        let key = format!("{}/{}", number / 10, number % 3);
+        let change = notification("aws:s3", &key, number);
+        load.inbox().put(change.to_string());
+    }
+    wait_until("all is deleted", || load.inbox().is_empty());
+    let inbox = load.inbox();
+    assert!(inbox.renewals > 0, "it was too quick for this test");
+    assert_eq!(inbox.repeats, 0, "handed over again");
+    drop(inbox);
+    let arrivals = load.arrivals();
+    assert_eq!(arrivals.events.len(), 60);
+    assert!(arrivals.events.values().all(|times| *times == 1));
+    drop(arrivals);
+    assert_eq!(serving.end(), Some(0));
 }
 
 #[test]
