@@ -12,7 +12,7 @@ pub mod act;
 pub mod actions;
 pub mod answer;
 pub mod event;
-mod hold;
+pub mod hold;
 pub mod list;
 mod plan;
 pub mod queue;

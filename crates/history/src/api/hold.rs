@@ -13,7 +13,7 @@ use crate::job::ports::Ports;
 ///
 /// # Errors
 /// The live table's.
-pub(super) async fn hold(ports: &Ports) -> Result<Option<Value>, LiveStoreError> {
+pub async fn hold(ports: &Ports) -> Result<Option<Value>, LiveStoreError> {
     let Some(live) = &ports.live else {
         return Ok(None);
     };

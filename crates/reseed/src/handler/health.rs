@@ -4,6 +4,7 @@
 use bridge_core::queue::permission::may_send;
 use bridge_core::queue::port::Queue;
 use bridge_core::watched::Finding;
+use bridge_history::api::hold::hold;
 use bridge_history::api::request::HealthRequest;
 use bridge_history::api::start::StartRequest;
 use bridge_history::id::JobId;
@@ -13,7 +14,6 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::handler::Reseed;
-use crate::handler::hold::hold;
 
 /// A job that is never made: it is looked for, and a write of it is refused as it is not there.
 const NO_JOB: &str = "health";

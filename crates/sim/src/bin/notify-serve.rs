@@ -1,7 +1,7 @@
 //! Runs `s3-sqs-bridge serve` under notifications: by a queue or by HTTP, while SQS fails on and off and the process is
 //! killed and started again. Fails if a change is lost or a key's order is not kept; else tells as JSON how it went.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use tokio::time::sleep;
 
 const TOKEN: &str = "a-token-of-the-bench";
 
-/// An outage begins a second before each multiple of this, and kills are at such multiples: in the middle of one.
+/// Kills are at multiples of this; an outage begins so long after each, a second before the next: they are in the middle of one.
 const PERIOD: Duration = Duration::from_secs(10);
-const BEFORE: Duration = Duration::from_secs(1);
+const OUT_AFTER: Duration = Duration::from_secs(9);
 
 /// How long it may take until all has come, after the last notification.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -233,8 +233,8 @@ impl Run {
         if out.is_zero() {
             return;
         }
-        for round in 1.. {
-            let from = self.begin + PERIOD * round - BEFORE;
+        for round in 0.. {
+            let from = self.begin + PERIOD * round + OUT_AFTER;
             sleep(from.saturating_duration_since(Instant::now())).await;
             self.load.let_sends_fail(true);
             sleep(out).await;
@@ -285,9 +285,9 @@ impl Run {
         let arrivals = self.load.arrivals();
         let is_out = |versions: &Vec<String>| {
             let mut newest = None;
-            let mut seen = BTreeMap::new();
+            let mut seen = BTreeSet::new();
             versions.iter().any(|version| {
-                let is_new = seen.insert(version, ()).is_none();
+                let is_new = seen.insert(version);
                 let number: Option<u64> = version[1..].parse().ok();
                 is_new && std::mem::replace(&mut newest, number) > number
             })
