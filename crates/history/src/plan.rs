@@ -7,9 +7,11 @@
 //! - [`elsewhere`]: a plan that somebody else made
 //! - [`manifest`]: which runs there are, and what is still to be listed; [`doubts`]: keys whose order
 //!   nothing has proven yet
+//! - [`commit`]: who makes a manifest the job's own
 //! - [`store`]: where plans are kept; [`retried`]: a store that is asked again
 
 pub mod budget;
+pub mod commit;
 pub mod depth;
 pub mod doubts;
 pub mod elsewhere;

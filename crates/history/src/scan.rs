@@ -6,7 +6,7 @@
 //! - [`filter`]: which versions a reseed reports; [`buffer`]: what has been listed and is in no run yet
 //! - [`adopt`]: instead of a listing, a plan from elsewhere
 //! - [`scanner`]: one scan from its first request to its last run; `progress`: how far
-//!   it has come; [`commit`]: who makes that the job's own
+//!   it has come
 //!
 //! A key is taken into a run only when all its versions are known, so a checkpoint is the list of
 //! ranges still to be read, beside the runs that hold the rest.
@@ -15,7 +15,6 @@ pub mod adopt;
 mod alphabet;
 mod assembly;
 pub mod buffer;
-pub mod commit;
 mod cut;
 pub mod error;
 pub mod filter;

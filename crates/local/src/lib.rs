@@ -61,11 +61,27 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_name(path)
 }
 
-/// Has its folder keep a file's name, also if the machine stops: `sync_data` of a file keeps what it holds, no more.
+/// Has its folder keep a file's name, also if the machine stops: `sync_data` of a file keeps what it holds, no more. A
+/// folder that cannot be read, or of a file system that knows nothing of it, is left as it is.
 fn sync_name(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    let Some(folder) = path.parent() else {
+        return Ok(());
+    };
+    // A name alone is in the present folder.
+    let is_present = folder.as_os_str().is_empty();
+    let folder = if is_present { Path::new(".") } else { folder };
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error)
+            if [
+                ErrorKind::PermissionDenied,
+                ErrorKind::InvalidInput,
+                ErrorKind::Unsupported,
+            ]
+            .contains(&error.kind()) =>
+        {
+            Ok(())
+        }
+        synced => synced,
     }
 }
 

@@ -17,9 +17,9 @@ use crate::job::ports::Ports;
 use crate::job::state::{Job, Lease};
 use crate::job::store::in_time;
 use crate::job::takeover::Taken;
+use crate::plan::commit::Commit;
 use crate::plan::manifest::Manifest;
 use crate::plan::store::PlanError;
-use crate::scan::commit::Commit;
 use crate::send::gate::Gate;
 
 /// Why the job could not be written.

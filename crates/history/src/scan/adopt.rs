@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::budget::Budget;
+use crate::plan::commit::Commit;
 use crate::plan::elsewhere::Elsewhere;
 use crate::plan::elsewhere::footers::{Groups, inspect};
 use crate::plan::elsewhere::place::PlanSource;
@@ -25,7 +26,6 @@ use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
 use crate::scan::adopt::by_key::{Newest, file, take_out};
 use crate::scan::adopt::chosen::Chosen;
-use crate::scan::commit::Commit;
 use crate::scan::filter::Filter;
 use crate::scan::scanner::ScanSettings;
 

@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::plan::commit::Commit;
 use crate::plan::manifest::{Manifest, Run, Summary};
 use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
-use crate::scan::commit::Commit;
 use crate::scan::error::ScanError;
 use crate::scan::filter::Filter;
 use crate::scan::keyspace::PageRequest;

@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::budget::Budget;
+use crate::plan::commit::Commit;
 use crate::plan::depth::Width;
 use crate::plan::manifest::{Manifest, Run};
 use crate::plan::merge::Merge;
 use crate::plan::position::Position;
 use crate::plan::run::{self, Encoder, MOST_ROWS, ROWS_A_GROUP};
 use crate::plan::store::{PlanError, PlanStore};
-use crate::scan::commit::Commit;
 
 /// Rows that are merged, then encoded.
 const PACKET: usize = 2 * ROWS_A_GROUP;
