@@ -16,7 +16,7 @@ fn template() -> Template {
 #[test]
 fn the_template_keeps_all_rules_for_every_choice_of_parameters() {
     let stacks = stacks(&template()).unwrap();
-    assert_eq!(stacks.len(), 2304);
+    assert_eq!(stacks.len(), 4608);
     for (chosen, stack) in stacks {
         assert_eq!(check(&stack), Vec::<String>::new(), "{chosen:?}");
     }
