@@ -2,6 +2,7 @@
 //! arrives. Nothing is kept but counts, so that a hundred million versions need no memory.
 //!
 //! - [`shape`]: which keys and versions a bucket has, computed from their numbers
+//! - [`every_kind`]: a bucket of all that is hard; [`kinds`]: of which kinds of keys
 //! - [`listing`]: `ListObjectVersions` over them; [`written`]: over what a bench puts while it runs
 //! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
 //! - [`inbox`]: a queue that hands notifications over; [`webhook`]: who hands them over by HTTP
@@ -10,7 +11,9 @@
 //!
 //! It is for load only: whether the project works is tested on an emulator that others wrote.
 
+pub mod every_kind;
 pub mod inbox;
+pub mod kinds;
 pub mod lambda;
 pub mod listing;
 pub mod process;

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Arguments {
-    /// hashed, dated, hot-prefix, one-key or non-ascii
+    /// hashed, dated, hot-prefix, one-key, non-ascii or every-kind
     #[arg(long, default_value = "hashed", value_parser = shape)]
     shape: Shape,
     /// Versions and delete markers

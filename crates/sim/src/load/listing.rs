@@ -5,7 +5,12 @@ use std::fmt::Write as _;
 use bridge_core::format::encode_key;
 use bridge_core::timestamp::Timestamp;
 
+use super::kinds::What;
 use super::shape::{Entry, Synthetic, mix};
+
+/// Bytes of the largest object, 50 TB.
+/// Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+const LARGEST: u64 = 50 * 1024 * 1024 * 1024 * 1024;
 
 /// A request's query.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +42,7 @@ pub fn page(bucket: &Synthetic, query: &Query) -> (String, u64) {
     let truncated = most > begin && most < bucket.versions && is_asked(most);
     let next = truncated.then(|| {
         let entry = bucket.entry(most - 1);
-        (bucket.key(entry.key), version_id(entry))
+        (bucket.key(entry.key), version_id(bucket, entry))
     });
     let mut xml = String::with_capacity(512 * 1024);
     write_head(&mut xml, query, next);
@@ -102,21 +107,25 @@ fn begin(bucket: &Synthetic, query: &Query) -> u64 {
     let key = bucket.first_key_from(marker);
     let is_there = key < bucket.keys() && bucket.key(key) == *marker;
     let begin = match &query.version_id_marker {
-        Some(id) if is_there => bucket.first_entry(key) + newer_of(id, key) + 1,
+        Some(id) if is_there => bucket.first_entry(key) + newer_of(bucket, id, key) + 1,
         _ if is_there => bucket.first_entry(key + 1),
         _ => bucket.first_entry(key),
     };
     begin.max(from_prefix)
 }
 
-fn version_id(entry: Entry) -> String {
+fn version_id(bucket: &Synthetic, entry: Entry) -> String {
     let mut id = String::with_capacity(32);
-    push_version_id(&mut id, entry);
+    push_version_id(&mut id, bucket.what(entry), entry);
     id
 }
 
-/// Looks random, and holds how many newer versions there are.
-fn push_version_id(xml: &mut String, entry: Entry) {
+/// Looks random, and holds how many newer versions there are; or `null`.
+fn push_version_id(xml: &mut String, what: What, entry: Entry) {
+    if what.is_null() {
+        xml.push_str("null");
+        return;
+    }
     let secret = mix(entry.key);
     push_hex(xml, mix(secret ^ entry.newer));
     push_hex(xml, secret ^ entry.newer);
@@ -161,13 +170,17 @@ impl Days {
     }
 }
 
-fn newer_of(version_id: &str, key: u64) -> u64 {
+fn newer_of(bucket: &Synthetic, version_id: &str, key: u64) -> u64 {
+    if version_id == "null" {
+        return bucket.newer_than_null(key).unwrap_or(0);
+    }
     let tail = version_id.get(16..).unwrap_or_default();
     u64::from_str_radix(tail, 16).map_or(0, |tail| tail ^ mix(key))
 }
 
 fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str, days: &mut Days) {
-    let is_delete_marker = bucket.is_delete_marker(entry);
+    let what = bucket.what(entry);
+    let is_delete_marker = what.is_delete_marker();
     let element = if is_delete_marker {
         "DeleteMarker"
     } else {
@@ -177,7 +190,7 @@ fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str, da
     for part in ["<", element, "><Key>", key, "</Key><VersionId>"] {
         xml.push_str(part);
     }
-    push_version_id(xml, entry);
+    push_version_id(xml, what, entry);
     for part in [
         "</VersionId><IsLatest>",
         latest,
@@ -192,7 +205,15 @@ fn write_entry(xml: &mut String, bucket: &Synthetic, entry: Entry, key: &str, da
         xml.push_str("<ETag>&quot;");
         push_hex(xml, tag);
         push_hex(xml, mix(tag));
-        let _ = write!(xml, "&quot;</ETag><Size>{}</Size>", tag % 1_000_000);
+        if let Some(parts) = what.parts() {
+            let _ = write!(xml, "-{parts}");
+        }
+        let size = match what {
+            What::Empty => 0,
+            What::Huge => LARGEST,
+            _ => tag % 1_000_000,
+        };
+        let _ = write!(xml, "&quot;</ETag><Size>{size}</Size>");
         xml.push_str("<StorageClass>STANDARD</StorageClass>");
     }
     xml.push_str(
@@ -207,7 +228,20 @@ pub(super) fn encoded(key: &str, url_encoded: bool) -> String {
     if url_encoded {
         return encode_key(key);
     }
-    key.replace('&', "&amp;")
+    let mut escaped = String::with_capacity(key.len());
+    for character in key.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // As S3 writes them, though XML 1.0 has no such characters.
+            '\0'..=' ' if character != ' ' => {
+                let _ = write!(escaped, "&#x{:x};", u32::from(character));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -238,8 +272,7 @@ mod tests {
                 for listed in page.listing.iter() {
                     let entry = bucket.entry(found);
                     assert_eq!(listed.version.key, bucket.key(entry.key), "{name}");
-                    let mut id = String::new();
-                    push_version_id(&mut id, entry);
+                    let id = version_id(&bucket, entry);
                     assert_eq!(listed.version.version_id, id, "{name}");
                     let time = bucket.last_modified(entry);
                     assert_eq!(listed.version.last_modified, time, "{name}");
@@ -250,6 +283,37 @@ mod tests {
                 query.version_id_marker = next.version_id;
             }
             assert_eq!(found, bucket.versions, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_as_prefix_lists_its_versions_first_whatever_the_key_and_the_size_of_pages() {
+        let bucket = Synthetic {
+            shape: Shape::EveryKind,
+            versions: 1_200,
+            per_key: 1,
+        };
+        for key in 0..bucket.keys() {
+            let (first, end) = (bucket.first_entry(key), bucket.first_entry(key + 1));
+            let mut query = Query {
+                prefix: bucket.key(key),
+                max_keys: 2,
+                url_encoded: true,
+                ..Query::default()
+            };
+            let mut found = Vec::new();
+            while found.len() < usize::try_from(end - first).unwrap() {
+                let (xml, _) = page(&bucket, &query);
+                let page = parse_page(xml.as_bytes()).unwrap();
+                let ids = page.listing.iter().map(|row| row.version.version_id);
+                found.extend(ids.map(str::to_owned));
+                let Some(next) = page.next else { break };
+                query.key_marker = Some(next.key);
+                query.version_id_marker = next.version_id;
+            }
+            let entries = (first..end).map(|number| version_id(&bucket, bucket.entry(number)));
+            let entries: Vec<_> = entries.collect();
+            assert_eq!(found[..entries.len()], entries, "{:?}", query.prefix);
         }
     }
 }

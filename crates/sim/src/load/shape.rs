@@ -3,6 +3,9 @@
 
 use bridge_core::timestamp::Timestamp;
 
+use super::every_kind::EveryKind;
+use super::kinds::What;
+
 /// How keys are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -16,16 +19,19 @@ pub enum Shape {
     OneKey,
     /// Keys of characters beyond ASCII.
     NonAscii,
+    /// All that is hard: ties, delete markers, hot keys, odd keys, `null` versions, uploads in parts.
+    EveryKind,
 }
 
 impl Shape {
     /// All shapes by name.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("hashed", Self::Hashed),
         ("dated", Self::Dated),
         ("hot-prefix", Self::HotPrefix),
         ("one-key", Self::OneKey),
         ("non-ascii", Self::NonAscii),
+        ("every-kind", Self::EveryKind),
     ];
 
     /// A shape by its name.
@@ -39,10 +45,10 @@ impl Shape {
 const MOST_OF_ONE_KEY: u64 = 1_000_000;
 
 /// When all histories begin: 2023-01-01.
-const BEGIN: i64 = 1_672_531_200_000;
+pub(super) const BEGIN: i64 = 1_672_531_200_000;
 
 /// How long they last: two years, ms.
-const LENGTH: i64 = 2 * 365 * 86_400_000;
+pub(super) const LENGTH: i64 = 2 * 365 * 86_400_000;
 
 /// A bucket.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +57,7 @@ pub struct Synthetic {
     pub shape: Shape,
     /// Versions and delete markers.
     pub versions: u64,
-    /// Versions a key, but for the one key of [`Shape::OneKey`].
+    /// Versions a key, but for the one key of [`Shape::OneKey`]; of no use to [`Shape::EveryKind`].
     pub per_key: u64,
 }
 
@@ -67,6 +73,11 @@ pub struct Entry {
 }
 
 impl Synthetic {
+    /// The numbers of [`Shape::EveryKind`].
+    fn every_kind(&self) -> Option<EveryKind> {
+        (self.shape == Shape::EveryKind).then(|| EveryKind::new(self.versions))
+    }
+
     /// The one key's number, and how many versions it has.
     fn one_key(&self) -> Option<(u64, u64)> {
         let many = (self.versions / 2).min(MOST_OF_ONE_KEY);
@@ -77,6 +88,9 @@ impl Synthetic {
     /// How many keys there are.
     #[must_use]
     pub fn keys(&self) -> u64 {
+        if let Some(every_kind) = self.every_kind() {
+            return every_kind.keys();
+        }
         match self.one_key() {
             None => self.versions.div_ceil(self.per_key),
             Some((_, many)) => (self.versions - many).div_ceil(self.per_key) + 1,
@@ -86,6 +100,9 @@ impl Synthetic {
     /// Version `entry` of the listing.
     #[must_use]
     pub fn entry(&self, entry: u64) -> Entry {
+        if let Some(every_kind) = self.every_kind() {
+            return every_kind.entry(entry);
+        }
         let plain = |entry: u64, total: u64, shift: u64| {
             let key = entry / self.per_key;
             let newer = entry % self.per_key;
@@ -116,6 +133,9 @@ impl Synthetic {
     /// The number of a key's newest version in the listing.
     #[must_use]
     pub fn first_entry(&self, key: u64) -> u64 {
+        if let Some(every_kind) = self.every_kind() {
+            return every_kind.first_entry(key);
+        }
         match self.one_key() {
             Some((one, many)) if key > one => ((key - 1) * self.per_key + many).min(self.versions),
             _ => (key * self.per_key).min(self.versions),
@@ -125,9 +145,14 @@ impl Synthetic {
     /// A key by its number. Ascending.
     #[must_use]
     pub fn key(&self, key: u64) -> String {
+        if let Some(every_kind) = self.every_kind() {
+            return every_kind.key(key);
+        }
         let keys = self.keys();
         match self.shape {
-            Shape::Hashed | Shape::OneKey => format!("{:016x}/state.json", spread(key, keys)),
+            Shape::Hashed | Shape::OneKey | Shape::EveryKind => {
+                format!("{:016x}/state.json", spread(key, keys))
+            }
             Shape::Dated => {
                 let time = begin_of(key, keys);
                 let text = time.to_string(); // 2024-05-01T12:00:00.000Z
@@ -190,6 +215,9 @@ impl Synthetic {
     /// `LastModified`, whole seconds, ascending with the versions of a key.
     #[must_use]
     pub fn last_modified(&self, entry: Entry) -> Timestamp {
+        if let Some(every_kind) = self.every_kind() {
+            return Timestamp(every_kind.last_modified(entry));
+        }
         let begin = match self.shape {
             Shape::Dated => begin_of(entry.key, self.keys()),
             _ => Timestamp(BEGIN + (mix(entry.key) % LENGTH.cast_unsigned()).cast_signed()),
@@ -200,10 +228,23 @@ impl Synthetic {
         Timestamp((begin.0 + later) / 1000 * 1000)
     }
 
-    /// Whether it is a delete marker: of ten keys, one has been deleted at last.
+    /// What it is; of ten keys, one has been deleted at last.
     #[must_use]
-    pub fn is_delete_marker(&self, entry: Entry) -> bool {
-        entry.newer == 0 && entry.older > 0 && mix(entry.key).is_multiple_of(10)
+    pub fn what(&self, entry: Entry) -> What {
+        if let Some(every_kind) = self.every_kind() {
+            return every_kind.what(entry);
+        }
+        if entry.newer == 0 && entry.older > 0 && mix(entry.key).is_multiple_of(10) {
+            What::Marker
+        } else {
+            What::Put
+        }
+    }
+
+    /// How many newer versions the one of a key with the version id `null` has.
+    #[must_use]
+    pub fn newer_than_null(&self, key: u64) -> Option<u64> {
+        self.every_kind()?.newer_than_null(key)
     }
 }
 
@@ -213,7 +254,7 @@ fn place_in(index: u64, total: u64, tenants: u64, first: u64) -> (u64, u64, u64)
 }
 
 /// Number `index` of `total`, spread over all 64-bit numbers at random and ascending.
-fn spread(index: u64, total: u64) -> u64 {
+pub(super) fn spread(index: u64, total: u64) -> u64 {
     let stride = u64::MAX / total.max(1);
     index * stride + mix(index) % stride.max(1)
 }
