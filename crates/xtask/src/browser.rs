@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::apt;
 use crate::local;
 use crate::progress::watch;
 use crate::run::say;
@@ -30,7 +31,7 @@ pub(crate) fn find_or_install() -> Option<PathBuf> {
     if let Some(found) = find().or_else(|| unpacked.is_file().then(|| unpacked.clone())) {
         return Some(found);
     }
-    let installed = if is_root() {
+    let installed = if apt::is_root() {
         install()
     } else {
         unpack(&unpacked)
@@ -67,25 +68,9 @@ fn works(program: &Path) -> bool {
     version.is_ok_and(|output| output.status.success())
 }
 
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|output| output.stdout == b"0\n")
-}
-
 /// With the machine's packages.
 fn install() -> anyhow::Result<PathBuf> {
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
-    let mut install = apt();
-    install.args(["install", "--yes", "--no-install-recommends", PACKAGE]);
-    if watch("installing a browser", &mut install).is_err() {
-        // The lists may be old, or there may be none.
-        watch("package lists", apt().arg("update"))?;
-        watch("installing a browser", &mut install)?;
-    }
+    apt::install("a browser", PACKAGE)?;
     find().with_context(|| format!("{PACKAGE} is installed and does not start"))
 }
 

@@ -11,13 +11,14 @@ use anyhow::Context as _;
 
 use crate::browser;
 use crate::emulator::{Emulator, log_path};
+use crate::java;
 use crate::moto::Moto;
 use crate::progress::{watch, watch_keeping};
 use crate::run::{as_from_a_shell, cargo, run, say};
 use crate::stack::Stack;
 use crate::steps::Steps;
 use crate::tools::{self, Tools};
-use crate::{mutants, root};
+use crate::{mutants, plans, root};
 
 /// Stacks the end-to-end tests need: name and parameters. Their names are in `tests/src/lib.rs`.
 const STACKS: [(&str, &[&str]); 6] = [
@@ -72,8 +73,9 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     let servers = steps.step("moto", Servers::start)?;
     let consumer = steps.step("a consumer's packages", consumer_python)?;
     let browser = steps.step("a browser", || Ok(browser::find_or_install()))?;
+    let java = steps.step("a Java", || Ok(java::find_or_install()))?;
     let (quick, end_to_end) = std::thread::scope(|scope| {
-        let beside = scope.spawn(|| beside(&steps, &runner, &tools));
+        let beside = scope.spawn(|| beside(&steps, &runner, &tools, java.as_deref()));
         let end_to_end = steps.step("end-to-end tests on the deployed stacks", || {
             // The tests of the documentation run `sam` and Python as a reader would.
             let mut tests = runner.end_to_end(stack.command("cargo"), None, browser.as_deref());
@@ -94,6 +96,7 @@ pub(crate) fn all(quick: bool) -> anyhow::Result<()> {
     say("the tests");
     print!("{quick}{end_to_end}");
     browser::tell_what_was_not_run(browser.as_deref());
+    java::tell_what_was_not_run(java.as_deref());
     Ok(())
 }
 
@@ -174,7 +177,12 @@ fn deploy(stack: &Stack<'_>) -> anyhow::Result<()> {
 }
 
 /// What runs beside the end-to-end tests; what the tests said.
-fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<String> {
+fn beside(
+    steps: &Steps,
+    runner: &Runner,
+    tools: &Tools,
+    java: Option<&Path>,
+) -> anyhow::Result<String> {
     steps.step("template", || {
         let mut validate = tools.command("sam");
         validate
@@ -193,6 +201,7 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<Strin
     let tests = steps.step("unit, property and simulation tests", || {
         watch_keeping("tests", &mut runner.quick(cargo_behind()))
     })?;
+    let plans = steps.step("plans from elsewhere", || plans::check(java))?;
     steps.step("clippy", || watch("clippy", &mut clippy(cargo_behind())))?;
     steps.step("documentation", || {
         let mut doc = cargo_behind();
@@ -204,7 +213,7 @@ fn beside(steps: &Steps, runner: &Runner, tools: &Tools) -> anyhow::Result<Strin
         watch("examples in it", &mut examples)
     })?;
     steps.step("a part of the mutants", mutants::check_part_of_today)?;
-    Ok(tests)
+    Ok(tests + &plans)
 }
 
 fn clippy(mut cargo: Command) -> Command {

@@ -2,12 +2,14 @@
 //!
 //! - [`tools`]: the pinned programs, installed into `.local/tools`
 //! - [`emulator`]: the local AWS (ministack), started and stopped
-//! - [`moto`]: a second S3, for the tests; [`browser`]: what pages are looked at in
+//! - [`moto`]: a second S3, for the tests; [`browser`]: what pages are looked at in; [`java`]: what
+//!   Spark runs on; [`apt`]: both, from Debian
 //! - [`stack`]: the real template, built and deployed with `sam`
 //! - [`up`]: a stack that stays, and a shell that talks to it
 //! - [`demo`], [`check`]: what `demo` and `test` do with them
 //! - [`mod@bench`]: this project against what a user would write
 //! - [`mutants`]: mistakes in a copy, each of which a test must catch
+//! - [`mod@plans`]: what Spark and SQL make of an inventory, against what the program lists
 //! - [`outside`]: the program against a server from outside, Ceph
 //! - [`mod@architecture`]: what was built, looked at before it is deployed
 //! - [`background`]: programs that run until a task is over
@@ -15,6 +17,7 @@
 //! - `supply` (tests): what may come into a build
 //! - [`run`]: running other programs, with errors that say which; [`progress`]: a sign of life meanwhile
 
+mod apt;
 mod architecture;
 mod background;
 mod bench;
@@ -22,9 +25,11 @@ mod browser;
 mod check;
 mod demo;
 mod emulator;
+mod java;
 mod moto;
 mod mutants;
 mod outside;
+mod plans;
 mod progress;
 mod run;
 mod stack;
@@ -79,6 +84,8 @@ enum Task {
     Mutants(mutants::MutantsArguments),
     /// Check the program against a Ceph RGW from Debian's packages, installed if missing
     Outside,
+    /// Plan a large bucket by listing, Spark and SQL, compare the rows and the events, and tell what each took
+    Plans(plans::PlansArguments),
     /// Break what comes from outside at random and feed it to its readers
     Fuzz {
         /// TARGET, --minutes N, --seed N, --input FILE; `-- --help` tells more
@@ -113,6 +120,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Test { quick, .. } => check::all(*quick),
         Task::Mutants(arguments) => mutants::check(arguments),
         Task::Outside => outside::check(),
+        Task::Plans(arguments) => plans::by_hand(*arguments),
         Task::Fuzz { arguments } => fuzz(arguments),
         Task::Bench(arguments) => bench::all(*arguments),
     }

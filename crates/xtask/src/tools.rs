@@ -1,7 +1,8 @@
 //! The pinned programs, each kind in a Python environment of the repository's own.
 //!
 //! `tools/NAME.in` names them; `tools/NAME.txt` is made of it and has all that they need in turn, with hashes.
-//! Nothing else is installed, and nothing is built: a source package would fetch its build tools unpinned.
+//! Nothing else is installed, and nothing is built: a source package would fetch its build tools unpinned. `PySpark`, which
+//! comes as source only, is unpacked by a pinned one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +26,12 @@ const MOTO: Pinned = ("moto", include_str!("../tools/moto.txt"));
 
 /// A consumer that others wrote, which only the tests need.
 const CONSUMER: Pinned = ("consumer", include_str!("../tools/consumer.txt"));
+
+/// Spark and `DuckDB`, which only the tests need.
+const PLANS: Pinned = ("plans", include_str!("../tools/plans.txt"));
+
+/// What comes as source only, of which requirements. `tools/unpack.txt` has what unpacks it.
+const SOURCES: [(&str, &str); 1] = [("plans", "pyspark")];
 
 /// The spelling check, which only the tests need.
 const TYPOS: Pinned = ("typos", include_str!("../tools/typos.txt"));
@@ -85,6 +92,14 @@ pub(crate) fn install_consumer() -> anyhow::Result<Tools> {
     install_into(&local(), CONSUMER)
 }
 
+/// Installs Spark and `DuckDB`: a gigabyte.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn install_plans() -> anyhow::Result<Tools> {
+    install_into(&local(), PLANS)
+}
+
 /// Installs the spelling check, which only the tests need.
 ///
 /// # Errors
@@ -123,6 +138,17 @@ pub(crate) fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
             .arg(folder),
     )
     .context("Python cannot make a virtual environment; on Debian: apt-get install python3-venv")?;
+    let sources = SOURCES.iter().find(|(of, _)| *of == name);
+    let Some((_, package)) = sources else {
+        return install_requirements(folder, name, &[]);
+    };
+    install_requirements(folder, "unpack", &[])?;
+    // What unpacks it is what was just installed, not what pip would fetch for it.
+    let unpacked = ["--no-binary", package, "--no-build-isolation"];
+    install_requirements(folder, name, &unpacked)
+}
+
+fn install_requirements(folder: &Path, name: &str, more: &[&str]) -> anyhow::Result<()> {
     let requirements = root().join(format!("crates/xtask/tools/{name}.txt"));
     watch(
         &format!("installing {name}"),
@@ -136,7 +162,9 @@ pub(crate) fn install_locked(folder: &Path, name: &str) -> anyhow::Result<()> {
                 "--no-deps",
                 "--require-hashes",
             ])
-            .args(["--only-binary", ":all:", "--requirement"])
+            .args(["--only-binary", ":all:"])
+            .args(more)
+            .arg("--requirement")
             .arg(requirements),
     )
 }
@@ -178,8 +206,12 @@ pub(crate) mod tests {
         let others = [
             ("release", include_str!("../tools/release.txt")),
             ("bench", include_str!("../tools/bench.txt")),
+            ("unpack", include_str!("../tools/unpack.txt")),
         ];
-        for (name, locked) in [PINNED, CHECKOV, MOTO, TYPOS].into_iter().chain(others) {
+        for (name, locked) in [PINNED, CHECKOV, MOTO, PLANS, TYPOS]
+            .into_iter()
+            .chain(others)
+        {
             let path = root().join(format!("crates/xtask/tools/{name}.in"));
             for line in std::fs::read_to_string(&path).unwrap().lines() {
                 let wanted = line.split('#').next().unwrap_or_default().trim();
