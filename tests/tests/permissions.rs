@@ -19,7 +19,9 @@ use bridge_core::queue::port::Queue as _;
 use e2e::permissions::judge::{Decision, Role};
 use e2e::permissions::proof::{NotAsked, Tried, prove};
 use e2e::permissions::stand_in::StandIn;
-use e2e::permissions::uses::{Realtime, Reseed, WATCHED, use_realtime, use_reseed, write_history};
+use e2e::permissions::uses::{
+    PLANS, Realtime, Reseed, WATCHED, use_realtime, use_reseed, write_history,
+};
 use infra::resources::PolicyDocument;
 use serde_json::json;
 
@@ -220,7 +222,12 @@ async fn the_functions_with_a_buffer_and_keys_and_newest_need_all_that_they_may(
 
 #[tokio::test]
 async fn the_functions_of_a_watched_bucket_with_exact_need_all_that_they_may() {
-    let parameters = [("ExistingBucket", WATCHED), ("LiveOrder", "exact")];
+    let plans = format!("{PLANS}/ledger");
+    let parameters = [
+        ("ExistingBucket", WATCHED),
+        ("LiveOrder", "exact"),
+        ("ForeignPlans", &plans),
+    ];
     let stand_in = StandIn::make("exact", &parameters).await.unwrap();
     stand_in.make_bucket_to_watch(WATCHED).await.unwrap();
     let realtime = [Realtime::Health, Realtime::Change, Realtime::NotVersioned];
@@ -229,6 +236,7 @@ async fn the_functions_of_a_watched_bucket_with_exact_need_all_that_they_may() {
         Reseed::Job,
         Reseed::List,
         Reseed::Park,
+        Reseed::Elsewhere,
         Reseed::EndedHold,
     ];
     prove_stack(&stand_in, &realtime, &reseed, &[]).await;

@@ -47,6 +47,8 @@ pub enum Reseed {
     Pause,
     /// A history is sent to the second queue.
     Replay,
+    /// A plan that somebody else made is sent: one without events.
+    Elsewhere,
     /// An event that no queue takes is put aside.
     Park,
     /// A hold is found whose job has ended.
@@ -174,6 +176,11 @@ pub async fn use_reseed(stand_in: &StandIn, run: Reseed, role: &Role) -> anyhow:
             let input = json!({ "prefix": "history/", "queueUrl": stand_in.names["Replay"] });
             session.job(input, "done").await?;
         }
+        Reseed::Elsewhere => {
+            write_plan(stand_in).await?;
+            let input = json!({ "plan": format!("s3://{PLANS}/{MANIFEST}") });
+            session.job(input, "done").await?;
+        }
         Reseed::Park => {
             let input = json!({ "prefix": "long/", "onUndeliverable": "park" });
             let done = session.job(input, "done").await?;
@@ -236,6 +243,25 @@ async fn hold(stand_in: &StandIn, job: &str) -> anyhow::Result<()> {
 
 /// A bucket that no stack makes.
 pub const WATCHED: &str = "watched";
+
+/// Where somebody else puts plans, and one of them.
+pub const PLANS: &str = "plans";
+const MANIFEST: &str = "ledger/manifest.json";
+
+/// Writes a plan that has no events: who may not read below its folder may not read it either.
+async fn write_plan(stand_in: &StandIn) -> anyhow::Result<()> {
+    let is_there = stand_in.s3.head_bucket().bucket(PLANS).send().await.is_ok();
+    if !is_there {
+        stand_in.s3.create_bucket().bucket(PLANS).send().await?;
+    }
+    let nothing = json!({ "events": 0, "created": 0, "removed": 0, "bytes": 0, "byMonth": {} });
+    let plan = json!({ "version": 1, "bucket": bucket(stand_in), "runs": [], "summary": nothing });
+    let put = stand_in.s3.put_object().bucket(PLANS).key(MANIFEST);
+    put.body(plan.to_string().into_bytes().into())
+        .send()
+        .await?;
+    Ok(())
+}
 
 /// Removes it with all that is in it.
 async fn remove_watched(stand_in: &StandIn) -> anyhow::Result<()> {
