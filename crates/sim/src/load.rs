@@ -1,7 +1,7 @@
 //! An HTTP server for load: synthetic versioned buckets of any size, and queues that check what
 //! arrives. Nothing is kept but counts, so that a hundred million versions need no memory.
 //!
-//! - [`shape`]: which keys and versions a bucket has, computed from their numbers
+//! - [`shape`]: which keys and versions a bucket has, computed from [`numbers`]
 //! - [`every_kind`]: a bucket of all that is hard; [`kinds`]: of which kinds of keys
 //! - [`listing`]: `ListObjectVersions` over them; [`written`]: over what a bench puts while it runs
 //! - [`sqs`]: `SendMessage` and `SendMessageBatch`, with MD5s
@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod kinds;
 pub mod lambda;
 pub mod listing;
+pub mod numbers;
 pub mod process;
 pub mod server;
 pub mod shape;

@@ -106,12 +106,20 @@ pub(super) fn least_privilege(stack: &Stack) -> Vec<String> {
             }
             let excused = |action: &String| ON_ANYTHING.contains(&action.as_str());
             // Below a named bucket or table these are its own folder and streams, not a wildcard of resources.
+            // So is the one that others' plans are in.
             let wide = |resource: &&String| {
                 let own = ["/jobs/*", "/stream/*"];
                 let end = own.iter().find_map(|end| resource.strip_suffix(end));
-                end.filter(|named| named.ends_with(".Arn}"))
-                    .unwrap_or(resource)
-                    .contains('*')
+                let named = end.filter(|named| named.ends_with(".Arn}"));
+                let is_plans =
+                    statement.sid == "ReadForeignPlans" && statement.action == ["s3:GetObject"];
+                let plans = resource.strip_suffix("/*").filter(|_| is_plans);
+                let plans = plans.filter(|named| {
+                    named
+                        .rsplit_once(":::")
+                        .is_some_and(|(_, place)| place.contains('/'))
+                });
+                named.or(plans).unwrap_or(resource).contains('*')
             };
             let wide = statement.resource.iter().filter(wide);
             for resource in wide.filter(|r| *r != "*" || !statement.action.iter().all(excused)) {

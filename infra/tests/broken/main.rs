@@ -80,7 +80,7 @@ fn findings(template: &Template) -> BTreeSet<(&'static str, String)> {
         [
             ("Dashboard", "true"),
             ("ReplayQueueArn", ""),
-            ("ForeignPlans", ""),
+            ("ForeignPlans", "plans/ledger"),
             ("RealtimeConcurrency", "5"),
         ]
         .iter()

@@ -4,6 +4,16 @@ use crate::Broken;
 
 pub(super) const BROKEN: &[Broken] = &[
     (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/17/1/Resource",
+        "!Sub \"arn:${AWS::Partition}:s3:::*/*\"",
+        "ReseedRole is allowed s3:GetObject on",
+    ),
+    (
+        "Resources/ReseedRole/Properties/Policies/0/PolicyDocument/Statement/17/1/Resource",
+        "!Sub \"arn:${AWS::Partition}:s3:::plans/*\"",
+        "ReseedRole is allowed s3:GetObject on",
+    ),
+    (
         "Resources/RealtimeRole/Properties/Policies/0/PolicyDocument/Statement/5/1/Condition",
         "-",
         "RealtimeRole may use the key by itself",

@@ -6,7 +6,7 @@
 
 use super::kinds::What::{Huge, Marker, Parts, Put};
 use super::kinds::{KINDS, LONG, LONGEST, What};
-use super::shape::{BEGIN, Entry, LENGTH, mix, spread};
+use super::numbers::{BEGIN, Entry, LENGTH, mix, spread};
 
 /// What follows the stem of a hot key: behind all [`KINDS`].
 const HOT: &str = "🤯/hot + %2B";

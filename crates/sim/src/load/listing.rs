@@ -6,7 +6,8 @@ use bridge_core::format::encode_key;
 use bridge_core::timestamp::Timestamp;
 
 use super::kinds::What;
-use super::shape::{Entry, Synthetic, mix};
+use super::numbers::{Entry, mix};
+use super::shape::Synthetic;
 
 /// Bytes of the largest object, 50 TB.
 /// Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".

@@ -5,6 +5,7 @@ use bridge_core::timestamp::Timestamp;
 
 use super::every_kind::EveryKind;
 use super::kinds::What;
+use super::numbers::{BEGIN, Entry, LENGTH, mix, spread};
 
 /// How keys are spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +45,6 @@ impl Shape {
 /// The largest number of versions of the one key of [`Shape::OneKey`].
 const MOST_OF_ONE_KEY: u64 = 1_000_000;
 
-/// When all histories begin: 2023-01-01.
-pub(super) const BEGIN: i64 = 1_672_531_200_000;
-
-/// How long they last: two years, ms.
-pub(super) const LENGTH: i64 = 2 * 365 * 86_400_000;
-
 /// A bucket.
 #[derive(Debug, Clone, Copy)]
 pub struct Synthetic {
@@ -59,17 +54,6 @@ pub struct Synthetic {
     pub versions: u64,
     /// Versions a key, but for the one key of [`Shape::OneKey`]; of no use to [`Shape::EveryKind`].
     pub per_key: u64,
-}
-
-/// One version by its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// The key's number.
-    pub key: u64,
-    /// How many newer versions the key has.
-    pub newer: u64,
-    /// How many older ones.
-    pub older: u64,
 }
 
 impl Synthetic {
@@ -253,24 +237,9 @@ fn place_in(index: u64, total: u64, tenants: u64, first: u64) -> (u64, u64, u64)
     (first + index / each, index % each, each)
 }
 
-/// Number `index` of `total`, spread over all 64-bit numbers at random and ascending.
-pub(super) fn spread(index: u64, total: u64) -> u64 {
-    let stride = u64::MAX / total.max(1);
-    index * stride + mix(index) % stride.max(1)
-}
-
 fn begin_of(key: u64, keys: u64) -> Timestamp {
     let part = i128::from(LENGTH) * i128::from(key) / i128::from(keys.max(1));
     Timestamp(BEGIN + i64::try_from(part).unwrap_or(0))
-}
-
-/// A number that looks random (the finalizer of `SplitMix64`).
-#[must_use]
-pub fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

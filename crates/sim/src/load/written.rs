@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use bridge_core::timestamp::Timestamp;
 
 use super::listing::{Query, document, encoded};
-use super::shape::mix;
+use super::numbers::mix;
 
 /// What was put, by key, the oldest first.
 #[derive(Debug, Default)]
