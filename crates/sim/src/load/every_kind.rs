@@ -1,7 +1,7 @@
 //! A bucket of all that is hard: the keys and versions of [`Shape::EveryKind`](super::shape::Shape).
 //!
-//! Its keys come in blocks of one key of each of [`KINDS`]. All keys of a block begin in the same second, and so
-//! do those of its neighbour, so that keys decide. In one block of [`BLOCKS_A_TIE`] several versions of a key
+//! Its keys come in blocks of one key of each of `KINDS`. All keys of a block begin in the same second, and so
+//! do those of its neighbour, so that keys decide. In one block of `BLOCKS_A_TIE` several versions of a key
 //! share a second; in the others they are a minute apart. Two hot keys stand between the blocks.
 
 use super::kinds::What::{Huge, Marker, Parts, Put};
