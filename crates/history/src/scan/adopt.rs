@@ -1,7 +1,7 @@
 //! A plan from elsewhere becomes the job's own: it is read whole and checked row by row, and what the filter
 //! chooses is written as sorted runs, before anything is sent (docs/decisions/0040).
 //!
-//! - [`chosen`]: rows in memory; [`by_key`]: the newest version of each key
+//! - `chosen`: rows in memory; `by_key`: the newest version of each key
 
 mod by_key;
 mod chosen;
