@@ -198,10 +198,16 @@ fn beside(
         )
         .context("an exception is written beside its resource, with the reason")
     })?;
-    let tests = steps.step("unit, property and simulation tests", || {
-        watch_keeping("tests", &mut runner.quick(cargo_behind()))
+    let tests = std::thread::scope(|scope| {
+        // Both wait for much of their time.
+        let plans = scope.spawn(|| steps.step("plans from elsewhere", || plans::check(java)));
+        let tests = steps.step("unit, property and simulation tests", || {
+            watch_keeping("tests", &mut runner.quick(cargo_behind()))
+        });
+        let plans = plans.join();
+        let plans = plans.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        anyhow::Ok(tests? + &plans?)
     })?;
-    let plans = steps.step("plans from elsewhere", || plans::check(java))?;
     steps.step("clippy", || watch("clippy", &mut clippy(cargo_behind())))?;
     steps.step("documentation", || {
         let mut doc = cargo_behind();
@@ -213,7 +219,7 @@ fn beside(
         watch("examples in it", &mut examples)
     })?;
     steps.step("a part of the mutants", mutants::check_part_of_today)?;
-    Ok(tests + &plans)
+    Ok(tests)
 }
 
 fn clippy(mut cargo: Command) -> Command {
