@@ -80,6 +80,17 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
     }
 }
 
+/// All that a queue says of itself.
+pub(super) async fn attributes(sqs: &aws_sdk_sqs::Client, url: &str) -> Answer<Attributes> {
+    let ask = sqs.get_queue_attributes().queue_url(url);
+    let answer = ask.attribute_names(QueueAttributeName::All).send().await;
+    let found = answered(answer)?.attributes.unwrap_or_default();
+    let named = found.into_iter();
+    Ok(named
+        .map(|(name, value)| (name.as_str().to_owned(), value))
+        .collect())
+}
+
 struct Asks<'a> {
     config: &'a SdkConfig,
     lambda: aws_sdk_lambda::Client,
@@ -102,16 +113,7 @@ impl Asks<'_> {
     }
 
     async fn queue(&self, output: &str) -> Answer<Attributes> {
-        let ask = self
-            .sqs
-            .get_queue_attributes()
-            .queue_url(self.output(output));
-        let answer = ask.attribute_names(QueueAttributeName::All).send().await;
-        let found = answered(answer)?.attributes.unwrap_or_default();
-        let named = found.into_iter();
-        Ok(named
-            .map(|(name, value)| (name.as_str().to_owned(), value))
-            .collect())
+        attributes(&self.sqs, self.output(output)).await
     }
 
     async fn function(&self, output: &str, health: &Value) -> FunctionFacts {

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use bridge_aws::lister::S3Lister;
-use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
 use bridge_aws::sender::SqsClient;
@@ -26,6 +24,7 @@ use serde_json::Value;
 use ureq::Agent;
 
 use crate::doctor::facts::{Answer, Attributes};
+use crate::doctor::gather::attributes;
 use crate::serve::options::{ServeArguments, Settings};
 
 /// The longest that `serve` may take to answer: `/readyz` gives each of those it asks five seconds.
@@ -143,16 +142,6 @@ pub(in crate::doctor) async fn gather(
         state: state(&arguments.state),
         ready,
     }
-}
-
-async fn attributes(sqs: &aws_sdk_sqs::Client, url: &str) -> Answer<Attributes> {
-    let ask = sqs.get_queue_attributes().queue_url(url);
-    let answer = ask.attribute_names(QueueAttributeName::All).send().await;
-    let found = answer.map_err(|error| RequestError::of(&error))?;
-    let named = found.attributes.unwrap_or_default().into_iter();
-    Ok(named
-        .map(|(name, value)| (name.as_str().to_owned(), value))
-        .collect())
 }
 
 /// `notified` is the ARN of the queue of notifications.
