@@ -3,7 +3,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_sim::load::lambda::RuntimeApi;
@@ -13,7 +12,6 @@ use bridge_sim::load::shape::{Shape, Synthetic};
 use bytes::Bytes;
 use clap::Parser;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Arguments {
@@ -56,10 +54,7 @@ async fn main() -> io::Result<()> {
     });
     load.send_latency = Duration::from_millis(arguments.send_ms);
     load.keep_moments();
-    let load = Arc::new(load);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(Arc::clone(&load).serve(listener));
+    let (load, endpoint) = load.listen().await?;
     let (mut first_poll, mut init_cpu) = (Vec::new(), Vec::new());
     let (mut cold, mut warm) = (Figures::default(), Figures::default());
     let mut peak = 0;

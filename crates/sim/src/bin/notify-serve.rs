@@ -99,10 +99,7 @@ async fn main() -> io::Result<()> {
         per_key: 1,
     });
     load.send_latency = Duration::from_millis(arguments.send_ms);
-    let load = Arc::new(load);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(Arc::clone(&load).serve(listener));
+    let (load, endpoint) = load.listen().await?;
     let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let mut run = Run {
         arguments,

@@ -129,6 +129,18 @@ impl Load {
             .unwrap_or_default()
     }
 
+    /// Serves on a free port of this machine until the program ends; what it counts, and where it is.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn listen(self) -> std::io::Result<(Arc<Self>, String)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let load = Arc::new(self);
+        tokio::spawn(Arc::clone(&load).serve(listener));
+        Ok((load, endpoint))
+    }
+
     /// Answers `listener`'s connections for ever.
     ///
     /// # Errors
