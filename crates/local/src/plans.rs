@@ -1,7 +1,7 @@
 //! Port `PlanStore`: runs and manifests as files of a directory.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ impl LocalPlans {
         &self,
         doing: &'static str,
         name: &str,
-        work: impl FnOnce(&Path) -> std::io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, PlanError> {
         let shown = self.folder.join(name).display().to_string();
         let (folder, name) = (self.folder.clone(), name.to_owned());
@@ -74,9 +74,9 @@ impl PlanStore for LocalPlans {
             };
             let mut file = open_own(path, OpenOptions::new().read(true))?;
             file.seek(SeekFrom::Start(range.start))?;
-            let length = range.end.saturating_sub(range.start);
-            // As much as there is, whatever a manifest says.
-            let mut bytes = Vec::new();
+            // As much as there is, whatever a manifest says; and no more memory than that, as who asks has counted it.
+            let length = (range.end.min(file.metadata()?.len())).saturating_sub(range.start);
+            let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
             file.take(length).read_to_end(&mut bytes)?;
             Ok(Bytes::from(bytes))
         })
