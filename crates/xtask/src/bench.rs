@@ -21,33 +21,45 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 
 use crate::progress::watch;
 use crate::run::{cargo, say};
 use crate::{local, root, tools};
 
 /// How much is measured.
-#[derive(Debug, Clone, Copy, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BenchArguments {
-    /// Also 10 and 50 million versions: takes about five minutes more
-    #[arg(long)]
-    large: bool,
-    /// Also 100 million versions
-    #[arg(long)]
-    huge: bool,
-    /// Only memory and continuation; the other figures stay as they are
-    #[arg(long)]
-    only_memory: bool,
-    /// Only the realtime function
-    #[arg(long, conflicts_with = "only_memory")]
-    only_realtime: bool,
-    /// Only `serve`: takes a quarter of an hour
-    #[arg(long, conflicts_with_all = ["only_memory", "only_realtime"])]
-    only_serve: bool,
+    /// Only this; may be repeated. The other figures of docs/BENCHMARKS.md stay as they are
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Vec<Part>,
+    /// Versions of the large buckets whose memory is measured. 100 million take half an hour a table
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N,...",
+        default_value = "1000000,10000000"
+    )]
+    versions: Vec<u64>,
+}
+
+/// What is measured at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The function that follows changes
+    Realtime,
+    /// Pages read, and runs written
+    Listing,
+    /// Events sent, and whole jobs, against what a user would write
+    Sending,
+    /// `serve` with outages and kills: a quarter of an hour
+    Serve,
+    /// Scan and merge of large buckets
+    Memory,
+    /// `verify` of large buckets
+    Verify,
+    /// How soon a killed job goes on
+    Continuation,
 }
 
 /// What is built of this project for nearly all figures.
@@ -63,15 +75,24 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds this project's, or of it only what the realtime function's figures need, and installs the peers.
-    fn prepare(only_realtime: bool) -> anyhow::Result<Self> {
-        let servers = [("servers", &["--package", "bridge-sim"][..])];
-        let all = [
-            PROGRAMS,
-            ("examples", &["--package", "bridge-aws", "--examples"]),
-        ];
-        let programs = Self::build(if only_realtime { &servers } else { &all })?;
-        realtime::build()?;
+    /// Builds what these parts need, and installs the peers if they need them.
+    fn prepare(parts: &[Part]) -> anyhow::Result<Self> {
+        let needed = |wanted: &[Part]| parts.iter().any(|part| wanted.contains(part));
+        let compared = needed(&[Part::Realtime, Part::Listing, Part::Sending]);
+        let mut built = vec![("servers", &["--package", "bridge-sim"][..])];
+        if parts != [Part::Realtime] {
+            built[0] = PROGRAMS;
+        }
+        if needed(&[Part::Listing]) {
+            built.push(("examples", &["--package", "bridge-aws", "--examples"]));
+        }
+        let programs = Self::build(&built)?;
+        if needed(&[Part::Realtime]) {
+            realtime::build()?;
+        }
+        if !compared {
+            return Ok(programs);
+        }
         programs.install_peers()?;
         for script in ["reseed.py", "reseed.mjs", "realtime.mjs"] {
             let from = root().join("crates/xtask/peers").join(script);
@@ -79,11 +100,6 @@ impl Programs {
                 .with_context(|| format!("copying {}", from.display()))?;
         }
         Ok(programs)
-    }
-
-    /// Only what is needed for `serve`: it has no peers.
-    fn build_for_serve() -> anyhow::Result<Self> {
-        Self::build(&[PROGRAMS])
     }
 
     fn build(all: &[(&str, &[&str])]) -> anyhow::Result<Self> {
@@ -123,44 +139,35 @@ impl Programs {
 ///
 /// # Errors
 /// When a program cannot be built, fails, or tells another number of versions than there are.
-pub(crate) fn all(arguments: BenchArguments) -> anyhow::Result<()> {
-    if arguments.only_serve {
-        let programs = Programs::build_for_serve()?;
-        let mut page = page::Page::new();
-        serve::serve(&programs, &mut page)?;
-        return page.write();
-    }
-    let programs = Programs::prepare(arguments.only_realtime)?;
-    let mut page = page::Page::new();
-    if !arguments.only_memory {
-        realtime::realtime(&programs, &mut page)?;
-    }
-    if arguments.only_realtime {
-        return page.write();
-    }
-    if !arguments.only_memory {
-        cases::reading(&programs, &mut page)?;
-        cases::scanning(&programs, &mut page)?;
-        cases::latency(&programs, &mut page)?;
-        sending::peers(&programs, &mut page)?;
-        sending::sending(&programs, &mut page)?;
-        sending::whole(&programs, &mut page)?;
-        serve::serve(&programs, &mut page)?;
-    }
-    let mut sizes = vec![1_000_000];
-    if arguments.large {
-        sizes.extend([10_000_000, 50_000_000]);
-    }
-    if arguments.huge {
-        sizes.push(100_000_000);
-    }
-    memory::memory(&programs, &mut page, &sizes)?;
-    memory::verify(&programs, &mut page, &sizes)?;
-    let planned = if arguments.large {
-        50_000_000
-    } else {
-        2_000_000
+pub(crate) fn all(arguments: &BenchArguments) -> anyhow::Result<()> {
+    let parts = match &arguments.only[..] {
+        [] => Part::value_variants(),
+        only => only,
     };
-    continuation::continuation(&programs, &mut page, planned)?;
-    page.write()
+    let programs = Programs::prepare(parts)?;
+    let mut page = page::Page::new();
+    for part in parts {
+        match part {
+            Part::Realtime => realtime::realtime(&programs, &mut page)?,
+            Part::Listing => {
+                cases::reading(&programs, &mut page)?;
+                cases::scanning(&programs, &mut page)?;
+                cases::latency(&programs, &mut page)?;
+            }
+            Part::Sending => {
+                sending::peers(&programs, &mut page)?;
+                sending::sending(&programs, &mut page)?;
+                sending::whole(&programs, &mut page)?;
+            }
+            Part::Serve => serve::serve(&programs, &mut page)?,
+            Part::Memory => memory::memory(&programs, &mut page, &arguments.versions)?,
+            Part::Verify => memory::verify(&programs, &mut page, &arguments.versions)?,
+            Part::Continuation => {
+                continuation::continuation(&programs, &mut page, &arguments.versions)?;
+            }
+        }
+        // What a long run has measured is kept when it is ended early.
+        page.write()?;
+    }
+    Ok(())
 }

@@ -122,7 +122,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Outside => outside::check(),
         Task::Plans(arguments) => plans::by_hand(*arguments),
         Task::Fuzz { arguments } => fuzz(arguments),
-        Task::Bench(arguments) => bench::all(*arguments),
+        Task::Bench(arguments) => bench::all(arguments),
     }
 }
 

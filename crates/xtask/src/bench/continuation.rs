@@ -13,6 +13,7 @@ use anyhow::{Context as _, ensure};
 
 use super::Programs;
 use super::cases::{State, start};
+use super::measure::peak_mib;
 use super::page::Page;
 use crate::run::say;
 
@@ -37,16 +38,33 @@ impl Stop {
     }
 }
 
-/// A job killed while it sends, and continued: how long until its first event.
+/// Jobs of so many versions, killed while they send, and continued.
 ///
 /// # Errors
-/// When the job ends by itself; with what it said.
+/// When a job ends by itself; with what it said.
 pub(super) fn continuation(
     programs: &Programs,
     page: &mut Page,
-    versions: u64,
+    sizes: &[u64],
 ) -> anyhow::Result<()> {
-    say("continuing a killed job");
+    say("continuing killed jobs");
+    page.table(
+        "A killed job continued by a new process, until its first event",
+        &["versions in the plan", "ms", "peak memory by then"],
+    );
+    for versions in sizes {
+        let (took, peak_mib) = continued(programs, *versions)?;
+        page.row(&[
+            versions.to_string(),
+            took.as_millis().to_string(),
+            format!("{peak_mib:.0} MiB"),
+        ]);
+    }
+    Ok(())
+}
+
+/// A job killed while it sends, and continued: how long until its first event, and the memory it had by then in MiB.
+fn continued(programs: &Programs, versions: u64) -> anyhow::Result<(Duration, f64)> {
     let server = start(programs, "hashed", versions, &[])?;
     let state = State::new("bench-state")?;
     let out = state.0.join("events");
@@ -78,13 +96,9 @@ pub(super) fn continuation(
     let mut job = program(&["--resume", name.to_str().context("a strange job id")?])?;
     job.wait_until(|| Ok(self::length(&out) > length))?;
     let took = begin.elapsed();
+    let peak_mib = peak_mib(job.child.id());
     job.kill()?;
-    page.table(
-        "A killed job continued by a new process, until its first event",
-        &["versions in the plan", "ms"],
-    );
-    page.row(&[versions.to_string(), took.as_millis().to_string()]);
-    Ok(())
+    Ok((took, peak_mib))
 }
 
 /// A program that runs, and where its messages go.

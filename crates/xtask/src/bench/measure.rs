@@ -40,9 +40,9 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
         let mut output = String::new();
         stdout.read_to_string(&mut output).map(|_| output)
     });
-    let mut peak_kib = 0;
+    let mut peak = 0.0_f64;
     let status = loop {
-        peak_kib = peak_kib.max(peak_of(child.id()));
+        peak = peak.max(peak_mib(child.id()));
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -59,20 +59,21 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
     Ok(Measured {
         seconds,
         cpu,
-        peak_mib: f64::from(peak_kib) / 1024.0,
+        peak_mib: peak,
         output,
     })
 }
 
-/// Kibibytes; 0 when the process is gone.
-fn peak_of(pid: u32) -> u32 {
+/// The most memory that a running process has had, MiB; 0 when it is gone.
+pub(super) fn peak_mib(pid: u32) -> f64 {
     std::fs::read_to_string(format!("/proc/{pid}/status"))
         .ok()
         .and_then(|status| {
             let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-            line.split_whitespace().nth(1)?.parse().ok()
+            let kib: u32 = line.split_whitespace().nth(1)?.parse().ok()?;
+            Some(f64::from(kib) / 1024.0)
         })
-        .unwrap_or(0)
+        .unwrap_or(0.0)
 }
 
 /// Processor time of all children that have ended: `cutime` and `cstime` of proc(5).

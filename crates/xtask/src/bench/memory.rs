@@ -13,7 +13,7 @@ use super::server::Server;
 use crate::run::say;
 
 /// Versions of a bucket that is also scanned into many small runs, at most.
-const MOST_SMALL: u64 = 10_000_000;
+const MOST_SMALL: u64 = 60_000_000;
 
 /// Scan and merge of ever larger buckets, events thrown away.
 pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> anyhow::Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn memory(programs: &Programs, page: &mut Page, sizes: &[u64]) -> any
             sizes,
         ),
         (
-            "Scan and merge with a budget of 16 MiB, which makes as many runs of 10 million versions as 256 MiB of 160 million",
+            "Scan and merge with a budget of 16 MiB, which makes as many runs of 60 million versions as 256 MiB of a billion",
             "16",
             &small,
         ),

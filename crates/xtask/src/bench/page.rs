@@ -37,7 +37,7 @@ impl Page {
         let page = Self {
             lines: Vec::new(),
             machine: format!(
-                "{}, {cores} x {processor}; {}; node {}; {}. clients share the machine with the server",
+                "{}, {cores} x {processor}; {}; node {}; {}; clients share the machine with the server",
                 told("date", "+%F"),
                 told("rustc", "--version"),
                 told("node", "--version"),
@@ -97,9 +97,10 @@ fn tables(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A title up to its first figure.
+/// A title up to its first figure: the machine and the day in the next line are no part of it.
 fn name(table: &str) -> &str {
-    table.split([':', ';', '|']).next().unwrap_or(table)
+    let title = table.lines().next().unwrap_or(table);
+    title.split([':', ';']).next().unwrap_or(title)
 }
 
 #[cfg(test)]
@@ -112,5 +113,10 @@ mod tests {
         let tables = tables(text);
         assert_eq!(tables, ["**One; 5 a second**\n\n| a |", "**Two**\n\n| b |"]);
         assert_eq!(name(&tables[0]), "**One");
+        let days = [
+            "**One; 5**\n\n2026-01-01, a; b",
+            "**One; 6**\n\n2026-01-02, c; d",
+        ];
+        assert_eq!(name(days[0]), name(days[1]));
     }
 }
