@@ -9,7 +9,6 @@ pub mod jobs;
 pub mod kill;
 pub mod latency;
 pub mod permissions;
-pub mod transcript;
 
 use std::collections::HashMap;
 use std::process::Command;

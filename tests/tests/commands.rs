@@ -1,11 +1,11 @@
-//! docs/COMMANDS.md is made again: each command in order, on a stack of its own.
+//! docs/COMMANDS.md is typed again: each command in order, on a stack of its own. Those without a stack are typed by
+//! `crates/cli/tests/commands.rs`.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
+use bridge_sim::transcript::{Again, Names, Page, Shell};
 use e2e::Stack;
 use e2e::history::replayed::program;
-use e2e::transcript::{Names, Page, Shell};
 use serde_json::json;
 
 /// The stack of the page.
@@ -92,30 +92,18 @@ async fn the_page_of_commands_shows_what_they_say() {
 
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/COMMANDS.md");
     let page = Page::new(std::fs::read_to_string(path).unwrap());
-    let (mut made, mut differences, mut failed) = (Vec::new(), String::new(), None);
-    for turn in page.turns(|_| true) {
-        if let Some(failed) = failed.filter(|_| turn.command != "echo $?") {
-            writeln!(differences, "$ {failed}\nfailed, and no `echo $?` says so").unwrap();
-        }
-        let (said, code) = shell.run(&names.in_this_run(&turn.command)).unwrap();
-        failed = (code != 0).then(|| turn.command.clone());
-        let is_said = names.is_said(&turn.said, &said);
-        let said = names.on_the_page(&said);
-        if is_said {
-            made.push((turn.clone(), turn.said));
-        } else {
-            writeln!(differences, "$ {}\n{said}", turn.command).unwrap();
-            made.push((turn, said));
-        }
-    }
-    assert!(made.len() > 40, "{} commands", made.len());
-    if !differences.is_empty() {
+    let again = Again::typed(&page, &mut names, &mut shell, |heading| {
+        !heading.ends_with("without a stack")
+    });
+    let again = again.unwrap();
+    assert!(again.commands > 40, "{} commands", again.commands);
+    if !again.differences.is_empty() {
         let now = Path::new(env!("CARGO_TARGET_TMPDIR")).join("COMMANDS.md");
-        std::fs::write(&now, page.with(&made)).unwrap();
+        std::fs::write(&now, again.page).unwrap();
         panic!(
-            "docs/COMMANDS.md does not show this. The page as it is now is {}: if that is right, it is the new page.\n\
-             {differences}",
-            now.display()
+            "docs/COMMANDS.md does not show this. The page as it is now is {}: if that is right, it is the new page.\n{}",
+            now.display(),
+            again.differences
         );
     }
     drop(shell);

@@ -1,13 +1,11 @@
 //! A shell that commands are typed into.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Error, Read as _, Result, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-
-use anyhow::{Context as _, bail};
 
 /// Behind what a command has said, with its exit code.
 const MARK: &str = "--- the command has ended: ";
@@ -28,28 +26,27 @@ impl Shell {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(
-        folder: &Path,
-        programs: &Path,
-        variables: &[(&str, &str)],
-    ) -> anyhow::Result<Self> {
+    pub fn start(folder: &Path, programs: &Path, variables: &[(&str, &str)]) -> Result<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
         let (reader, writer) = std::io::pipe()?;
         let mut shell = Command::new("sh");
         shell
             .current_dir(folder)
-            .env("PATH", std::env::join_paths(path)?)
+            .env("PATH", std::env::join_paths(path).map_err(Error::other)?)
             .env("HOME", folder)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0);
-        let mut child = shell.spawn().context("starting a shell")?;
+        let mut child = shell.spawn()?;
         // Its ends of the pipe.
         drop(shell);
-        let input = child.stdin.take().context("a shell without input")?;
+        let input = child
+            .stdin
+            .take()
+            .ok_or_else(|| Error::other("a shell without input"))?;
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(reader);
@@ -78,7 +75,7 @@ impl Shell {
     ///
     /// # Errors
     /// When it does not end.
-    pub fn run(&mut self, command: &str) -> anyhow::Result<(String, i32)> {
+    pub fn run(&mut self, command: &str) -> Result<(String, i32)> {
         // Nothing reads what is typed behind it; `$?` is this command's for the next one.
         write!(
             self.input,
@@ -90,8 +87,13 @@ impl Shell {
             let left = end.saturating_duration_since(Instant::now());
             let line = match self.lines.recv_timeout(left) {
                 Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => bail!("it does not end: {command}\n{said}"),
-                Err(RecvTimeoutError::Disconnected) => bail!("the shell ended: {command}\n{said}"),
+                Err(error) => {
+                    let why = match error {
+                        RecvTimeoutError::Timeout => "it does not end",
+                        RecvTimeoutError::Disconnected => "the shell ended",
+                    };
+                    return Err(Error::other(format!("{why}: {command}\n{said}")));
+                }
             };
             if let Some(code) = line.strip_prefix(MARK) {
                 // The mark's own line's end; that of a last line that had none stays.
@@ -99,7 +101,7 @@ impl Shell {
                 if has_own_end {
                     said.pop();
                 }
-                return Ok((said, code.trim().parse()?));
+                return Ok((said, code.trim().parse().map_err(Error::other)?));
             }
             said.push_str(&line);
         }
