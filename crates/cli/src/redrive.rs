@@ -251,7 +251,7 @@ impl Redrive {
         let stay = self.failed.len();
         if let Some((id, first)) = self.failed.into_iter().next() {
             return Err(first.context(format!(
-                "{} sent again; {stay} failed again and stay in {from}, with what may be behind them; message {id}",
+                "{} sent again; {stay} failed again, left in {from} with what may be behind; message {id}",
                 count(sent, "message")
             )));
         }
