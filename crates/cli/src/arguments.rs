@@ -166,7 +166,7 @@ Examples:
     reason = "each is an option of its own"
 )]
 pub(crate) struct ReseedArguments {
-    /// The versioned bucket; required, but with `--resume`
+    /// The versioned bucket; required, except with `--resume`
     #[arg(long, value_name = "NAME", required_unless_present = "resume")]
     pub bucket: Option<String>,
     /// Send to this SQS queue, FIFO or standard

@@ -32,7 +32,7 @@ use crate::{Outcome, Usage, tell};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct DoctorArguments {
-    /// The deployed stack's name; required, but with `--serve`
+    /// The deployed stack's name; required, except with `--serve`
     #[arg(long, value_name = "NAME", required_unless_present = "serve")]
     stack: Option<String>,
     /// Look at what `serve` needs, by the options below and its environment, and at `serve` itself where it runs
