@@ -140,7 +140,7 @@ async fn redrive(
         send.send().await?;
     }
     let said = command_line(stand_in, role, &[&["redrive", "--from", url], to].concat())?;
-    ensure!(said.contains(r#""redriven":1"#), "{said}");
+    ensure!(said.contains("1 message sent again"), "{said}");
     let visible = QueueAttributeName::ApproximateNumberOfMessages;
     let depth = sqs
         .get_queue_attributes()
@@ -236,8 +236,8 @@ async fn verify(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
         url,
     ];
     for (ending, ended) in [
-        (&["--keep"][..], "1 messages read and put back"),
-        (&["--delete", "--copy", copy], "1 messages read and deleted"),
+        (&["--keep"][..], "1 message read and put back"),
+        (&["--delete", "--copy", copy], "1 message read and deleted"),
     ] {
         let words = [&["verify"], &of_what[..], ending].concat();
         let said = command_line(stand_in, role, &words)?;
@@ -293,7 +293,7 @@ async fn heal(stand_in: &StandIn, role: &Role) -> anyhow::Result<()> {
     let environment = stand_in.judge.environment(&role.credentials);
     let output = command.env_clear().envs(environment).output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let is_healed = said.contains("1 keys are healed with 2 events");
+    let is_healed = said.contains("1 key healed with 2 events");
     // The comparison's end: something was missing.
     ensure!(is_healed && output.status.code() == Some(1), "{said}");
     let receive = stand_in.sqs.receive_message().queue_url(url);

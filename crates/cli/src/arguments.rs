@@ -21,7 +21,7 @@ use crate::verify::options::VerifyArguments;
 
 /// Every change of a versioned S3 bucket, again: in order, complete, resumable.
 #[derive(Debug, Parser)]
-#[command(name = "s3-sqs-bridge", version)]
+#[command(name = "s3-sqs-bridge", version, after_help = PROGRAM)]
 pub(crate) struct Arguments {
     /// Whose account, and which region.
     #[command(flatten)]
@@ -73,10 +73,12 @@ pub(crate) enum Command {
     /// Forward notifications as they come, without Lambda, until a signal
     ///
     /// They come from an SQS queue (`--notifications-queue-url`), by HTTP (POST /notifications, with the token of
-    /// `NOTIFICATIONS_TOKEN`), or both. As of the Lambda function, `QUEUE_URL`, `BUCKET_NAME`, `LIVE_ORDER`, `LIVE_TABLE`,
-    /// `MESSAGE_FORMAT`, `ORDER`, `KEY_PREFIX`, `KEY_SUFFIX` and `LOG_LEVEL` are read from the environment; without
-    /// `LIVE_TABLE` the places of keys are in the state directory. Exit codes: 0 ended after a signal, 2 wrong usage or
-    /// configuration, 3 ended before all that was taken was forwarded.
+    /// `NOTIFICATIONS_TOKEN`), or both. As of the Lambda function, `QUEUE_URL` (required), `BUCKET_NAME` (unset: changes of
+    /// all buckets), `LIVE_ORDER`, `LIVE_TABLE`, `MESSAGE_FORMAT`, `ORDER`, `KEY_PREFIX`, `KEY_SUFFIX` and `LOG_LEVEL` are
+    /// read from the environment; without `LIVE_TABLE` the places of keys are in the state directory. With a token in
+    /// `OPERATOR_TOKEN` and a bucket's name, POST /jobs takes what the reseed function takes; `FAILURE_QUEUE_URL` is where
+    /// such jobs park events. Exit codes: 0 ended after a signal, 2 wrong usage or configuration, 3 ended before all that
+    /// was taken was forwarded.
     #[command(after_help = SERVE)]
     Serve(ServeArguments),
     /// Look whether a deployed stack is as it must be
@@ -93,6 +95,13 @@ pub(crate) enum Command {
     #[command(after_help = MAN)]
     Man(ManArguments),
 }
+
+const PROGRAM: &str = "\
+Examples:
+  s3-sqs-bridge doctor --stack s3-sqs-bridge
+  s3-sqs-bridge jobs start --stack s3-sqs-bridge --watch
+  s3-sqs-bridge reseed --bucket ledger --dry-run
+  s3-sqs-bridge reseed --help";
 
 const RESEED: &str = "\
 Examples:
@@ -123,7 +132,8 @@ const SERVE: &str = "\
 Examples:
   export QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/123456789012/events.fifo BUCKET_NAME=ledger LIVE_ORDER=newest
   s3-sqs-bridge serve --notifications-queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/changes
-  NOTIFICATIONS_TOKEN=$(openssl rand -hex 24) s3-sqs-bridge serve --listen 127.0.0.1:9000";
+  export NOTIFICATIONS_TOKEN=$(openssl rand -hex 24)
+  s3-sqs-bridge serve --listen 127.0.0.1:9000";
 
 const DOCTOR: &str = "\
 Examples:
@@ -133,6 +143,7 @@ Examples:
 
 const COMPLETIONS: &str = "\
 Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   s3-sqs-bridge completions bash > ~/.local/share/bash-completion/completions/s3-sqs-bridge
   s3-sqs-bridge completions zsh > \"${fpath[1]}/_s3-sqs-bridge\"
   s3-sqs-bridge completions fish > ~/.config/fish/completions/s3-sqs-bridge.fish";
@@ -155,10 +166,10 @@ Examples:
     reason = "each is an option of its own"
 )]
 pub(crate) struct ReseedArguments {
-    /// The versioned bucket
-    #[arg(long, required_unless_present = "resume")]
+    /// The versioned bucket; required, except with `--resume`
+    #[arg(long, value_name = "NAME", required_unless_present = "resume")]
     pub bucket: Option<String>,
-    /// Send to this SQS queue
+    /// Send to this SQS queue, FIFO or standard
     #[arg(long, value_name = "URL")]
     pub queue_url: Option<String>,
     /// Write to this file, one event a line; `-` is standard output
@@ -178,8 +189,13 @@ pub(crate) struct ReseedArguments {
     /// Which events, and how they are sent.
     #[command(flatten)]
     pub selection: Selection,
-    /// Only keys that end so
-    #[arg(long, default_value = "")]
+    /// Only keys that end so; default all
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub suffix: String,
     /// Send a plan that was made elsewhere, instead of listing the bucket
     ///
@@ -203,25 +219,25 @@ pub(crate) struct ReseedArguments {
     /// too, so that a job which has stopped at one can continue.
     #[arg(long, value_name = "stop|park", value_parser = word::<OnUndeliverable>)]
     pub on_undeliverable: Option<OnUndeliverable>,
-    /// Continue with an interrupted or failed job
+    /// Continue with an interrupted or failed job, at its checkpoint: bucket, target and filters are the job's
     #[arg(long, value_name = "JOB", conflicts_with_all = [
         "bucket", "elsewhere", "queue_url", "out", "append", "overwrite", "prefix", "suffix", "from", "until", "order", "format",
         "current_only", "events", "refuse_ambiguous", "max_rate", "pause_above_depth", "records_per_message", "delivery",
     ])]
     pub resume: Option<JobId>,
-    /// Where jobs and their plans are kept
+    /// Where jobs and their plans are kept; made if it is not there
     #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
     pub state: PathBuf,
     /// Tell the end as one JSON object on standard output (with `--out -`: on standard error)
     #[arg(long)]
     pub json: bool,
-    /// Pages asked for at the same time
+    /// Pages of the bucket's listing asked for at the same time, 1 to 1024
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
     pub listers: usize,
-    /// Ordered senders
+    /// Requests sent to the queue at the same time, 1 to 1024; of `--order bucket` it is one
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
     pub lanes: usize,
-    /// MiB of memory for object versions
+    /// MiB of memory for object versions while the bucket is listed, 16 or more
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = memory)]
     pub memory: usize,
 }
@@ -236,6 +252,9 @@ impl ReseedArguments {
         }
     }
 }
+
+#[cfg(test)]
+mod contract;
 
 #[cfg(test)]
 mod tests {

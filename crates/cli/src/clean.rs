@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::answer::answer;
+use crate::numbers::count;
 use crate::{Outcome, Usage, tell};
 
 /// Options of `clean`.
@@ -22,10 +23,10 @@ pub(crate) struct CleanArguments {
     /// Where jobs and their plans are kept
     #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
     state: PathBuf,
-    /// Remove this job instead, whatever its phase; again for more
+    /// Remove this job and no other, whatever its phase; may be said again for more
     #[arg(long = "job", value_name = "JOB")]
     jobs: Vec<JobId>,
-    /// Tell it as one JSON object
+    /// Tell the end as one JSON object on standard output
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +45,10 @@ struct Cleaned {
 pub(crate) async fn run(arguments: &CleanArguments) -> anyhow::Result<Outcome> {
     let shown = arguments.state.display();
     if !arguments.state.is_dir() {
-        return Err(Usage(format!("--state: there is no directory {shown}")).into());
+        return Err(Usage(format!(
+            "--state: there is no directory {shown}: say --state, or go where `reseed` ran"
+        ))
+        .into());
     }
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
@@ -94,14 +98,18 @@ pub(crate) async fn run(arguments: &CleanArguments) -> anyhow::Result<Outcome> {
 fn stays(job: &Job) -> Option<String> {
     let ended = matches!(job.phase, Phase::Done | Phase::Cancelled);
     if !ended {
-        let sent = job.checkpoint.sequence;
+        let sent = count(job.checkpoint.sequence, "event");
+        let stopped = match job.phase {
+            phase @ (Phase::Scanning | Phase::Sending) => format!("stopped while {phase}, after"),
+            phase => format!("{phase} after"),
+        };
         return Some(format!(
-            "{} after {sent} events; `reseed --resume` goes on",
-            job.phase
+            "{stopped} {sent}; `s3-sqs-bridge reseed --resume {}` goes on",
+            job.job_id
         ));
     }
     let parked = job.counts.parked;
-    (parked > 0).then(|| format!("{} with {parked} parked events", job.phase))
+    (parked > 0).then(|| format!("{} with {}", job.phase, count(parked, "parked event")))
 }
 
 impl Cleaned {
@@ -112,17 +120,18 @@ impl Cleaned {
     fn text(&self, state: &std::path::Path) -> String {
         let mut text = String::new();
         for (job_id, bytes) in &self.removed {
-            let _ = writeln!(text, "removed {job_id}: {bytes} bytes");
+            let _ = writeln!(text, "removed {job_id}: {}", count(*bytes, "byte"));
         }
         for (job_id, reason) in &self.kept {
             let _ = writeln!(text, "kept {job_id}: {reason} (--job {job_id} removes it)");
         }
-        let (removed, kept) = (self.removed.len(), self.kept.len());
         let _ = write!(
             text,
-            "{}: {removed} removed, {} bytes; {kept} kept",
+            "{}: {} removed, {}; {} kept",
             state.display(),
-            self.bytes()
+            count(self.removed.len() as u64, "job"),
+            count(self.bytes(), "byte"),
+            self.kept.len()
         );
         text
     }

@@ -9,7 +9,7 @@ use crate::answer::answer;
 /// Options of `completions`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
-    /// The shell
+    /// The shell that is to complete this command line
     shell: Shell,
 }
 

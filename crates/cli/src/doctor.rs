@@ -32,7 +32,7 @@ use crate::{Outcome, Usage, tell};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct DoctorArguments {
-    /// The stack
+    /// The deployed stack's name; required, except with `--serve`
     #[arg(long, value_name = "NAME", required_unless_present = "serve")]
     stack: Option<String>,
     /// Look at what `serve` needs, by the options below and its environment, and at `serve` itself where it runs
@@ -48,10 +48,11 @@ pub(crate) struct DoctorArguments {
     /// removed for good at the end. A consumer gets its events.
     #[arg(long, requires = "canary_queue_url")]
     canary: bool,
-    /// The queue in which the canary's events must arrive: that of events, or one that its messages are handed on to
+    /// The queue in which the canary's events must arrive: that of events, or one that its messages are handed on to;
+    /// required with `--canary`
     ///
-    /// Its messages are received: those of the canary are deleted, others can be read again at once, which counts as a
-    /// receive of theirs.
+    /// Its messages are received: those of the canary are deleted, others are hidden until all of them have arrived, two
+    /// minutes at most, and can then be read again; that counts as one receive of theirs.
     #[arg(long, value_name = "URL", requires = "canary")]
     canary_queue_url: Option<String>,
     /// Write the findings as one JSON object

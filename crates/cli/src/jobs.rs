@@ -33,6 +33,8 @@ pub(crate) enum JobsCommand {
     #[command(after_help = START)]
     Start(Box<StartArguments>),
     /// Tell how far a job is
+    ///
+    /// A line for each thing that there is to tell. Exit code 0 whatever the job's phase.
     #[command(after_help = STATUS)]
     Status(OneArguments),
     /// Watch a job until it ends
@@ -43,11 +45,17 @@ pub(crate) enum JobsCommand {
     #[command(after_help = WATCH)]
     Watch(WatchArguments),
     /// Stop a job; it may continue
+    ///
+    /// It stops within seconds, behind what is under way; `jobs watch` tells when.
+    #[command(after_help = PAUSE)]
     Pause(NamedArguments),
     /// Let a paused or failed job continue at its checkpoint
     #[command(after_help = RESUME)]
     Resume(ResumeArguments),
     /// Stop a job for good
+    ///
+    /// What it has sent stays sent. It stops within seconds, behind what is under way; `jobs watch` tells when.
+    #[command(after_help = CANCEL)]
     Cancel(NamedArguments),
     /// List all jobs, the newest first
     ///
@@ -73,6 +81,14 @@ Examples:
   s3-sqs-bridge jobs watch --stack s3-sqs-bridge
   s3-sqs-bridge jobs watch 20240501-1a2b3c4d-1 --stack s3-sqs-bridge --interval 30";
 
+const PAUSE: &str = "\
+Examples:
+  s3-sqs-bridge jobs pause 20240501-1a2b3c4d-1 --stack s3-sqs-bridge";
+
+const CANCEL: &str = "\
+Examples:
+  s3-sqs-bridge jobs cancel 20240501-1a2b3c4d-1 --stack s3-sqs-bridge";
+
 const RESUME: &str = "\
 Examples:
   s3-sqs-bridge jobs resume 20240501-1a2b3c4d-1 --stack s3-sqs-bridge
@@ -86,7 +102,7 @@ Examples:
 /// A job that need not be named.
 #[derive(Debug, Args)]
 pub(crate) struct OneArguments {
-    /// The job; default the newest
+    /// The job's id, as `jobs list` tells it; default the newest
     #[arg(value_name = "JOB")]
     job: Option<String>,
     #[command(flatten)]
@@ -98,7 +114,7 @@ pub(crate) struct OneArguments {
 pub(crate) struct WatchArguments {
     #[command(flatten)]
     one: OneArguments,
-    /// Seconds between two looks, each of which invokes the function
+    /// Seconds between two looks, 1 to 3600; each look invokes the function once
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
 }
@@ -106,7 +122,7 @@ pub(crate) struct WatchArguments {
 /// A job that must be named.
 #[derive(Debug, Args)]
 pub(crate) struct NamedArguments {
-    /// The job
+    /// The job's id, as `jobs list` tells it
     #[arg(value_name = "JOB")]
     job: String,
     #[command(flatten)]
@@ -118,7 +134,7 @@ pub(crate) struct NamedArguments {
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
     named: NamedArguments,
-    /// From now on `stop` at an event that the queue refuses for good, or `park` it in the `OnFailure` queue and
+    /// From now on, at an event that the queue refuses for good: `stop`, or `park` it in the `OnFailure` queue and
     /// continue; default as before
     #[arg(long, value_name = "stop|park", value_parser = word::<OnUndeliverable>)]
     on_undeliverable: Option<OnUndeliverable>,
@@ -156,7 +172,7 @@ pub(crate) async fn run(account: &Account, command: JobsCommand) -> anyhow::Resu
             client.ask(&asked).await?
         }
     };
-    told::tell(&job, is_json)?;
+    told::tell(&job, &client.stack, is_json)?;
     Ok(Outcome::Done)
 }
 

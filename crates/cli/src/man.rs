@@ -12,7 +12,7 @@ use crate::answer::answer;
 /// Options of `man`.
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
-    /// Write a page for each command into this folder, which must be there
+    /// Write a page for each command into this folder, made if it is not there; default one page to standard output
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -28,7 +28,8 @@ pub(crate) fn run(command: Command, arguments: &ManArguments) -> anyhow::Result<
             Man::new(command).render(&mut page)?;
             answer(String::from_utf8_lossy(&page).trim_end())?;
         }
-        Some(folder) => clap_mangen::generate_to(command, folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(command, folder))
             .with_context(|| format!("writing the manual's pages into {}", folder.display()))?,
     }
     Ok(Outcome::Done)

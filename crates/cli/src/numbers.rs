@@ -36,6 +36,17 @@ pub(crate) fn time(time: Duration) -> String {
     }
 }
 
+/// How long something took: `under 0.1 s`, `2.4 s`; from ten seconds on as [`time`].
+pub(crate) fn took(took: Duration) -> String {
+    if took < Duration::from_millis(100) {
+        return "under 0.1 s".to_owned();
+    }
+    if took < Duration::from_secs(10) {
+        return format!("{:.1} s", took.as_secs_f64());
+    }
+    time(took)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +67,16 @@ mod tests {
             (273_600, "3 d 4 h"),
         ] {
             assert_eq!(time(Duration::from_secs(seconds)), told);
+        }
+        for (millis, told) in [
+            (0, "under 0.1 s"),
+            (99, "under 0.1 s"),
+            (240, "0.2 s"),
+            (9_900, "9.9 s"),
+            (10_400, "10 s"),
+            (65_000, "1 min 5 s"),
+        ] {
+            assert_eq!(took(Duration::from_millis(millis)), told);
         }
     }
 }

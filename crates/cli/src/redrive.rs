@@ -31,6 +31,7 @@ use tokio::time::sleep;
 
 use crate::account::Account;
 use crate::answer::answer;
+use crate::numbers::{count, grouped};
 use crate::{Outcome, Usage, tell};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
@@ -47,15 +48,19 @@ const RENEW: Duration = Duration::from_secs(40);
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("target").args(["to", "invoke"]).required(true)))]
 pub(crate) struct RedriveArguments {
-    /// The failure queue
+    /// The failure queue: the stack's output `OnFailureQueueUrl` or `DeadLetterQueueUrl`
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Send its messages to this queue (from a dead-letter queue)
+    /// Send the messages of a dead-letter queue to this queue: the stack's output `QueueUrl`
     #[arg(long, value_name = "URL")]
     to: Option<String>,
-    /// Invoke this function with what each message kept of its own (from the `OnFailure` queue)
+    /// Invoke this function with what each message of the `OnFailure` queue kept: the stack's output
+    /// `RealtimeFunction`
     #[arg(long, value_name = "FUNCTION")]
     invoke: Option<String>,
+    /// Tell the end as one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 /// Sends again what the queue holds, until it is empty, holds only what stays, or too much fails.
@@ -78,6 +83,7 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
         sqs: sdk::sqs(&config),
         from: arguments.from,
         target,
+        is_json: arguments.json,
         sent: 0,
         failed: Vec::new(),
         left: 0,
@@ -94,6 +100,7 @@ struct Redrive {
     sqs: aws_sdk_sqs::Client,
     from: String,
     target: Target,
+    is_json: bool,
     sent: u64,
     /// What failed again, and why, with the message's id.
     failed: Vec<(String, anyhow::Error)>,
@@ -236,28 +243,39 @@ impl Redrive {
         let (from, sent, left, parked) = (&self.from, self.sent, self.left, self.parked);
         if parked > 0 {
             tell(&format!(
-                "{parked} events that a reseed parked are left in {from}: their queue does not take them. \
-                 Read them there, tell the consumer what they say, then delete them \
-                 (docs/OPERATIONS.md, \"Parked events\")"
+                "left in {from}: {} of a reseed, which their queue does not take. Read there what they say, tell the \
+                 consumer, then delete them (docs/OPERATIONS.md, \"Parked events\")",
+                count(parked, "parked event")
             ));
         }
         let stay = self.failed.len();
         if let Some((id, first)) = self.failed.into_iter().next() {
             return Err(first.context(format!(
-                "{sent} were sent again; {stay} failed again and stay in {from}, with what may be \
-                 behind them; message {id}"
+                "{} sent again; {stay} failed again, left in {from} with what may be behind; message {id}",
+                count(sent, "message")
             )));
         }
         // What stays and was let go again does not count: it is known.
         let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
-        let end = json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden });
-        answer(&end.to_string())?;
+        answer(&if self.is_json {
+            json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden })
+                .to_string()
+        } else if (sent, left, parked, hidden) == (0, 0, 0, 0) {
+            format!("{from} is empty: there is nothing to send again")
+        } else {
+            let stay = match left + parked {
+                0 => String::new(),
+                stay => format!(", {} left in the queue", grouped(stay)),
+            };
+            format!("{} sent again{stay}", count(sent, "message"))
+        })?;
         if hidden == 0 {
             return Ok(Outcome::Done);
         }
         tell(&format!(
-            "{hidden} messages of {from} are hidden: they were read within its visibility timeout or \
-             the last {HIDDEN} s, perhaps by a redrive that was killed; run it again after that"
+            "hidden in {from}: {}, read within its visibility timeout or the last {HIDDEN} s, perhaps by a redrive \
+             that was killed; run it again after that",
+            count(hidden, "message")
         ));
         Ok(Outcome::Interrupted)
     }

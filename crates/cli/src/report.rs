@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::answer::answer;
 use crate::estimate::{Estimate, Way, estimate};
-use crate::numbers::{count, grouped, time};
+use crate::numbers::{count, grouped, time, took};
 use crate::picture::bars;
+use crate::picture::number::dollars;
 use crate::sink::Broken;
 use crate::{Outcome, tell};
 
@@ -30,9 +31,9 @@ pub(crate) fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
 fn ambiguous_line(planned: &Summary) -> Option<String> {
     let first = planned.ambiguous.first.as_ref()?;
     Some(format!(
-        "the server's listing does not tell the order of {} keys, the first is {}: \
-         they are in the likeliest order (--refuse-ambiguous refuses them)",
-        planned.ambiguous.keys,
+        "the server's listing does not tell the order of {}, the first is {}: \
+         such are sent in the likeliest order (--refuse-ambiguous refuses them)",
+        count(planned.ambiguous.keys, "key"),
         shown(first, MOST_SHOWN)
     ))
 }
@@ -138,12 +139,16 @@ impl End<'_> {
                 format!("interrupted while {phase}, {} sent", count(sent, "event"))
             }
         };
-        let mut lines = vec![format!(
-            "{end} ({} in {}, {:.1} s)",
-            count(job.counts.listed, "version"),
-            count(job.counts.pages, "page"),
-            self.took.as_secs_f64()
-        )];
+        let listed = match job.counts.pages {
+            // Its plan was made otherwise.
+            0 => String::new(),
+            pages => format!(
+                "{} in {}, ",
+                count(job.counts.listed, "version"),
+                count(pages, "page")
+            ),
+        };
+        let mut lines = vec![format!("{end} ({listed}{})", took(self.took))];
         if let Some(estimate) = self.estimate {
             lines.extend(plan_lines(job, estimate, width));
         }
@@ -202,6 +207,9 @@ fn plan_lines(job: &Job, estimate: Estimate, width: Option<usize>) -> Vec<String
     let Some(summary) = &job.planned else {
         return Vec::new();
     };
+    if summary.events == 0 {
+        return vec!["0 events: there is nothing to send".to_owned()];
+    }
     let mut lines = vec![format!(
         "{}: {} created, {} removed",
         count(summary.events, "event"),
@@ -216,12 +224,15 @@ fn plan_lines(job: &Job, estimate: Estimate, width: Option<usize>) -> Vec<String
         lines.extend(bars::histogram(&counts, width));
     } else {
         let months = summary.by_month.iter();
-        lines.extend(months.map(|(month, events)| format!("  {month} {events:>12}")));
+        lines.extend(months.map(|(month, events)| {
+            let events = grouped(*events);
+            format!("  {month} {events:>12}")
+        }));
     }
     lines.push(format!(
-        "S3 ${:.4}, SQS ${:.4} (list prices of us-east-1); sending takes about {}",
-        estimate.s3_dollars,
-        estimate.sqs_dollars,
+        "S3 {}, SQS {} (list prices of us-east-1); sending takes about {}",
+        dollars(estimate.s3_dollars),
+        dollars(estimate.sqs_dollars),
         time(estimate.sending)
     ));
     lines

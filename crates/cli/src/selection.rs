@@ -12,40 +12,44 @@ use crate::values::{time, word};
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
     /// Only keys that begin so; default all, of a stack those of its `KeyPrefix`
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub prefix: Option<String>,
-    /// Effective time not before, like 2024-05-01T00:00:00Z
+    /// Only what happened at this time or later, like 2024-05-01T00:00:00Z or 2024-05-01T02:00:00+02:00; default from
+    /// the beginning
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
-    /// Effective time before; default now
+    /// Only what happened before this time; default until now
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
-    /// `all` (default), `created` or `removed`
-    #[arg(long, value_parser = word::<Events>)]
+    /// Events of which kind: `all` (default), `created` or `removed`
+    #[arg(long, value_name = "KIND", value_parser = word::<Events>)]
     pub events: Option<Events>,
-    /// Only the present state: latest versions that are not deleted
+    /// Only the state at `--until`: of each key the newest version, unless it was deleted
     #[arg(long)]
     pub current_only: bool,
-    /// Fail at the first key whose order the listing does not tell, instead of counting it
+    /// Fail at the first key whose order the bucket's listing does not tell, instead of counting it and sending it in
+    /// the likeliest order
     #[arg(long)]
     pub refuse_ambiguous: bool,
-    /// `key`, `bucket` or `none`; default `key` on a FIFO queue, `none` on a standard one, of a stack its own
-    #[arg(long)]
+    /// What is kept in order: `key`, each key's events; `bucket`, all; or `none`; default `key` on a FIFO queue, `none`
+    /// on a standard one, of a stack its own
+    #[arg(long, value_name = "ORDER")]
     pub order: Option<String>,
-    /// `bridge` (one JSON object an event) or `s3` (a native notification document); default `bridge`, of a
-    /// stack its own
-    #[arg(long, value_parser = word::<Format>)]
+    /// How an event is written: `bridge` (one JSON object) or `s3` (a native notification document); default `bridge`,
+    /// of a stack its own
+    #[arg(long, value_name = "FORMAT", value_parser = word::<Format>)]
     pub format: Option<Format>,
-    /// Records a message holds at most, 1 (default) to 5000; more than one only with format `s3`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16))]
+    /// Events that a message holds, at most: 1 (default) to 5000; more than one only with `--format s3`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub records_per_message: Option<u16>,
-    /// `strict` (default), or `batched`: several messages of one group a request, a rewind after a failure
-    #[arg(long, value_parser = word::<Mode>)]
+    /// `strict` (default): one message of a group a request; or `batched`: several, which is faster, and after a failure
+    /// some come again
+    #[arg(long, value_name = "WAY", value_parser = word::<Mode>)]
     pub delivery: Option<Mode>,
-    /// Events a second, at most, spread evenly
+    /// Events a second, at most, spread evenly; default as fast as the queue takes them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_rate: Option<u64>,
-    /// Wait while more messages than this are in the queue
+    /// Wait while more messages than this are in the queue; default never
     #[arg(long, value_name = "N")]
     pub pause_above_depth: Option<u64>,
 }

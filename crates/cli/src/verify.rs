@@ -38,6 +38,7 @@ use work::{Work, aside};
 
 use crate::account::Account;
 use crate::interrupt::stop_on_interrupt;
+use crate::numbers::count;
 use crate::{Outcome, Usage, tell};
 
 /// Compares, and tells what is wrong.
@@ -181,8 +182,9 @@ async fn compare_all(
     });
     let (sorter, findings) = taken.await.context("reading what the consumer got")?;
     tell(&format!(
-        "{} events in {} lines",
-        findings.report.events, findings.report.lines
+        "{} in {}",
+        count(findings.report.events, "event"),
+        count(findings.report.lines, "line")
     ));
     let listed = listed.list(&scope, &work, arguments).await?;
     let (sorter, findings) = listed.take(&scope, sorter, findings).await?;
@@ -210,6 +212,10 @@ async fn compare_all(
         exactly_once: arguments.exactly_once,
     };
     told.tell(arguments.json)?;
+    let is_healable = arguments.plan.is_none() && !arguments.current_only;
+    if report.missing > 0 && arguments.heal.is_none() && is_healable {
+        tell("to have what is missing sent again: the same with --heal QUEUE_URL");
+    }
     let is_right = report.is_right(arguments.exactly_once);
     Ok(Compared {
         end: if is_right {

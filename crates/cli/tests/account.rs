@@ -77,13 +77,15 @@ fn shells_and_the_manual_know_every_command() {
         run(&["completions", shell]).answers(&["redrive", "jobs", "pause-above-depth"]);
     }
     run(&["man"]).answers(&[".TH s3-sqs-bridge 1", "reseed", "\\-\\-profile"]);
-    run(&["man", "--out", "."]);
-    let page = std::fs::read_to_string(folder.path().join("s3-sqs-bridge-jobs-watch.1")).unwrap();
+    run(&["man", "--out", "made/man1"]);
+    let page = folder.path().join("made/man1/s3-sqs-bridge-jobs-watch.1");
+    let page = std::fs::read_to_string(page).unwrap();
     assert!(page.contains("interval"), "{page}");
-    let gone = ["man", "--out", "gone"];
-    End::of(&mut command("", folder.path(), &gone))
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let below = ["man", "--out", "file/man1"];
+    End::of(&mut command("", folder.path(), &below))
         .with(1)
-        .says(&["into gone"]);
+        .says(&["into file/man1"]);
 }
 
 #[test]
@@ -95,6 +97,9 @@ fn every_command_shows_examples() {
         "jobs start",
         "jobs status",
         "jobs watch",
+        "jobs pause",
+        "jobs cancel",
+        "verify",
         "jobs resume",
         "jobs list",
         "completions",

@@ -52,9 +52,9 @@ fn what_has_ended_goes_and_what_can_go_on_or_holds_events_stays_unless_it_is_nam
     clean(folder, "").with(1).answers(&[
         &format!("removed {done}: "),
         &format!("kept {failed}: failed after"),
-        &format!("kept {parked}: done with 1 parked events"),
+        &format!("kept {parked}: done with 1 parked event ("),
         "kept cut: ",
-        "1 removed, ",
+        "1 job removed, ",
         "3 kept",
     ]);
     assert_eq!(

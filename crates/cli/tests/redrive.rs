@@ -102,6 +102,19 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
     (url, queue)
 }
 
+#[test]
+fn the_end_is_told_in_words_or_as_json() {
+    let (url, _) = play(&[json!({ "good": 1 })], Duration::ZERO);
+    let end = redrive_to(&url, ["--invoke", "s-realtime"]).with(0);
+    assert_eq!(end.stdout, "1 message sent again\n");
+    let empty = redrive_to(&url, ["--invoke", "s-realtime"]).with(0);
+    empty.answers(&["/1/on-failure is empty: there is nothing to send again"]);
+    let (url, _) = play(&[json!({ "good": 1 })], Duration::ZERO);
+    let told = redrive_to(&url, ["--json", "--invoke=s-realtime"]).with(0);
+    let expected = json!({ "redriven": 1, "left": 0, "parked": 0, "hidden": 0 });
+    assert_eq!(told.json(), expected);
+}
+
 fn redrive(url: &str) -> End {
     redrive_to(url, ["--invoke", "s-realtime"])
 }
@@ -121,7 +134,7 @@ fn of(function: &str, payload: Value) -> Value {
 #[test]
 fn a_function_may_take_its_time() {
     let (url, queue) = play(&[json!({ "good": 1 })], Duration::from_secs(12));
-    redrive(&url).with(0).answers(&["\"redriven\":1"]);
+    redrive(&url).with(0).answers(&["1 message sent again"]);
     assert!(queue.lock().unwrap()[0].deleted);
 }
 
@@ -134,8 +147,8 @@ fn hidden_messages_are_no_success() {
     queue.lock().unwrap()[1].hidden = true; // by a redrive that was killed
     redrive(&url)
         .with(3)
-        .answers(&["\"redriven\":1", "\"hidden\":1"])
-        .says(&["1 messages", "run it again"]);
+        .answers(&["1 message sent again"])
+        .says(&["hidden in ", ": 1 message, read within", "run it again"]);
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn invocations_of_reseed_are_told_apart_and_do_not_end_it() {
     let (url, queue) = play(&bodies, Duration::ZERO);
     redrive(&url)
         .with(0)
-        .answers(&["\"redriven\":1", "\"left\":15"])
+        .answers(&["1 message sent again, 15 left in the queue"])
         .says(&["an invocation of s-reseed"]);
     let queue = queue.lock().unwrap();
     assert!(queue[15].deleted && queue[..15].iter().all(|kept| !kept.deleted && !kept.hidden));
@@ -179,7 +192,7 @@ fn bad_notifications_do_not_keep_good_ones_from_a_function_that_is_well() {
     bodies.push(json!({ "good": 1 }));
     let (url, queue) = play(&bodies, Duration::ZERO);
     redrive(&url).with(1).says(&[
-        "1 were sent again; 25 failed again",
+        "1 message sent again; 25 failed again",
         "s-realtime says that it is well",
     ]);
     assert!(queue.lock().unwrap()[25].deleted);
@@ -190,7 +203,7 @@ fn a_function_that_is_not_well_is_tried_ten_times() {
     let bodies: Vec<Value> = (0..25).map(|n| json!({ "bad": n })).collect();
     let (url, _) = play_with(&bodies, Duration::ZERO, false);
     redrive(&url).with(1).says(&[
-        "0 were sent again; 10 failed again",
+        "0 messages sent again; 10 failed again",
         "s-realtime is not well",
     ]);
 }
@@ -214,13 +227,18 @@ fn parked_events_are_left_told_of_and_no_failure() {
             &bodies[..12]
         };
         let (url, queue) = play(of, Duration::ZERO);
-        let redriven = format!("\"redriven\":{}", u8::from(is_function));
+        let redriven = if is_function {
+            "1 message"
+        } else {
+            "0 messages"
+        };
+        let redriven = format!("{redriven} sent again, 12 left");
         redrive_to(&url, target)
             .with(0)
-            .answers(&["\"parked\":12", &redriven])
+            .answers(&[&redriven])
             .says(&[
                 "a parked event, 12 of job j-1 (InvalidMessageContents)",
-                "12 events that a reseed parked are left",
+                "12 parked events of a reseed",
             ]);
         let queue = queue.lock().unwrap();
         assert!(queue[..12].iter().all(|kept| !kept.deleted && !kept.hidden));

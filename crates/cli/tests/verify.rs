@@ -93,7 +93,7 @@ fn a_copy_is_right_plain_packed_and_piped() {
     let digest = plain["digest"].as_str().unwrap().to_owned();
     End::wait(child)
         .with(0)
-        .answers(&["right: 3000 of 3000 versions", &digest]);
+        .answers(&["right: 3,000 of 3,000 versions", &digest]);
     let left = std::fs::read_dir(folder.path().join("work"))
         .unwrap()
         .count();
@@ -235,7 +235,7 @@ fn a_plan_is_compared_with_instead_of_the_bucket() {
             &line.split(' ').collect::<Vec<_>>(),
         ))
     };
-    of(&line("")).with(0).answers(&["right: 3000 of 3000"]);
+    of(&line("")).with(0).answers(&["right: 3,000 of 3,000"]);
     of(&line(" --bucket other"))
         .with(2)
         .says(&["it is of bucket \"b\""]);

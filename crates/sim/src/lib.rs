@@ -17,6 +17,7 @@
 //! - [`live`]: live changes, their notifications and invocations in such a world
 //! - [`stream`]: the live table's item that all keys share
 //! - [`follow`]: a job that live changes follow, with both paths in one world
+//! - [`transcript`]: commands of a document, typed again
 //! - [`load`]: an HTTP server for benchmarks: buckets of any size, queues that count and check
 
 pub mod asleep;
@@ -39,4 +40,5 @@ pub mod store;
 pub mod stream;
 mod struck;
 pub mod told;
+pub mod transcript;
 pub mod world;

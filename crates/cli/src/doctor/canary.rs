@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
+    MessageSystemAttributeName as System,
+};
 use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
@@ -14,6 +17,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::doctor::finding::Finding;
+use crate::numbers::count;
 
 const CHECK: &str = "canary";
 
@@ -22,6 +26,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Seconds that SQS waits for messages.
 const WAIT: i32 = 5;
+
+/// Seconds that a received message is hidden: longer than [`PATIENCE`], so that none is received twice.
+const HIDDEN: i32 = 150;
+
+/// Messages of others that are held, at most: half of what SQS lets a FIFO queue hide.
+/// Source: Amazon SQS Developer Guide, "FIFO queue quotas".
+const MOST_HELD: usize = 10_000;
 
 /// Where an object is put.
 pub(super) struct Perch<'a> {
@@ -79,20 +90,31 @@ struct Change {
 /// How long each change took to the queue, by version.
 type Arrived = BTreeMap<String, (usize, Duration)>;
 
+/// What was read of the queue.
+#[derive(Debug, Default)]
+struct Read {
+    arrived: Arrived,
+    /// Receipts of others' messages, which are hidden meanwhile.
+    others: Vec<String>,
+}
+
 impl Canary<'_> {
     async fn live(&self) -> anyhow::Result<Finding> {
         let mut changes = Vec::new();
         let made = self.change(&mut changes).await;
+        let mut read = Read::default();
         let arrived = match &made {
-            Ok(()) => self.arrive(&changes).await,
-            Err(_) => Ok(Arrived::new()),
+            Ok(()) => self.arrive(&changes, &mut read).await,
+            Err(_) => Ok(()),
         };
+        // Only now: what is given back at once comes again at once, and a few receives make a dead letter of it.
+        self.give_back(&read.others).await;
         // Whatever came of it, nothing of it stays in the bucket.
         let removed = self.remove(&changes).await;
         made?;
-        let arrived = arrived?;
+        arrived?;
         removed?;
-        Ok(self.judge(&changes, &arrived))
+        Ok(self.judge(&changes, &read))
     }
 
     /// Puts, overwrites and deletes the object.
@@ -124,32 +146,33 @@ impl Canary<'_> {
     }
 
     /// Reads the queue until all have arrived or the time is up.
-    async fn arrive(&self, changes: &[Change]) -> anyhow::Result<Arrived> {
-        let (end, mut arrived) = (Instant::now() + PATIENCE, Arrived::new());
-        while arrived.len() < changes.len() {
+    async fn arrive(&self, changes: &[Change], read: &mut Read) -> anyhow::Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while read.arrived.len() < changes.len() && read.others.len() < MOST_HELD {
             let Ok(messages) = timeout_at(end, self.receive()).await else {
                 break;
             };
             for message in messages? {
                 let Some(version) = self.version_of(&message) else {
-                    self.give_back(&message).await;
+                    read.others.extend(message.receipt_handle);
                     continue;
                 };
                 let change = changes.iter().find(|change| change.version == version);
                 if let Some(change) = change {
                     let took = sent_at(&message).since(change.made_at);
-                    let place = arrived.len();
-                    arrived.entry(version).or_insert((place, took));
+                    let place = read.arrived.len();
+                    read.arrived.entry(version).or_insert((place, took));
                 }
                 self.delete(&message).await;
             }
         }
-        Ok(arrived)
+        Ok(())
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {
         let ask = self.sqs.receive_message().queue_url(self.queue_url);
         let ask = ask.max_number_of_messages(10).wait_time_seconds(WAIT);
+        let ask = ask.visibility_timeout(HIDDEN);
         let ask = ask.message_system_attribute_names(System::SentTimestamp);
         let answer = ask.send().await;
         let answer = answer.map_err(|e| anyhow!("{}", RequestError::of(&e)));
@@ -162,15 +185,18 @@ impl Canary<'_> {
         version_of(message.body()?, &self.key)
     }
 
-    /// It can be received again at once; if that fails, once its visibility timeout is over.
-    async fn give_back(&self, message: &Message) {
-        let change = self
-            .sqs
-            .change_message_visibility()
-            .queue_url(self.queue_url);
-        let receipt = message.receipt_handle().unwrap_or_default();
-        let change = change.receipt_handle(receipt).visibility_timeout(0);
-        let _ = change.send().await;
+    /// They can be received again at once; if that fails, once they are hidden no more.
+    async fn give_back(&self, receipts: &[String]) {
+        for some in receipts.chunks(10) {
+            let entries = some.iter().enumerate().filter_map(|(index, receipt)| {
+                let entry = Visibility::builder().id(index.to_string());
+                let entry = entry.receipt_handle(receipt).visibility_timeout(0);
+                entry.build().ok()
+            });
+            let change = self.sqs.change_message_visibility_batch();
+            let change = change.queue_url(self.queue_url);
+            let _ = change.set_entries(Some(entries.collect())).send().await;
+        }
     }
 
     /// If that fails, a consumer gets it.
@@ -191,7 +217,8 @@ impl Canary<'_> {
         Ok(())
     }
 
-    fn judge(&self, changes: &[Change], arrived: &Arrived) -> Finding {
+    fn judge(&self, changes: &[Change], read: &Read) -> Finding {
+        let arrived = &read.arrived;
         let missing = changes
             .iter()
             .filter(|change| !arrived.contains_key(&change.version));
@@ -200,13 +227,15 @@ impl Canary<'_> {
             return Finding::wrong(
                 CHECK,
                 format!(
-                    "{} was {}, and no event of that came to {} within {} s",
+                    "{} was {}, and no event of that came to {} within {} s ({} of others)",
                     self.key,
                     missing.join(", "),
                     self.queue_url,
-                    PATIENCE.as_secs()
+                    PATIENCE.as_secs(),
+                    count(read.others.len() as u64, "message")
                 ),
-                "is that the queue that events go to, and does nobody else read it? Else see what is wrong above, and realtime's log",
+                "is that the queue that events go to, does nobody else read it, and do not so many messages wait in it that \
+                 these are behind them? Else see what is wrong above, and realtime's log",
             );
         }
         let order = changes

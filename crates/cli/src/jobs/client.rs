@@ -7,6 +7,7 @@ use bridge_aws::sdk::SdkConfig;
 use bridge_aws::sender::SqsClient;
 use bridge_core::queue::error::SendError;
 use bridge_core::text::brief;
+use bridge_history::api::start::StartRequest;
 use bridge_history::job::ports::Queues as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -19,12 +20,28 @@ use crate::stack::Stack;
 /// Whose jobs, and how they are told.
 #[derive(Debug, Args)]
 pub(crate) struct StackArguments {
-    /// The stack
+    /// The deployed stack's name
     #[arg(long, value_name = "NAME")]
     pub(super) stack: String,
-    /// Write what the reseed function answers, one JSON object a line
+    /// Write what the reseed function answers as JSON, one object a line
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What the function says of a field, said of the option that it was given by.
+fn as_an_option(refusal: &str, stack: &str) -> String {
+    let fields = json!(StartRequest::default());
+    if let Some((field, reason)) = refusal.split_once(": ")
+        && fields.get(field).is_some()
+    {
+        let words = field.chars().map(|letter| match letter {
+            'A'..='Z' => format!("-{}", letter.to_ascii_lowercase()),
+            letter => letter.to_string(),
+        });
+        return format!("--{}: {reason}", words.collect::<String>());
+    }
+    let list = format!("`s3-sqs-bridge jobs list --stack {stack}`");
+    refusal.replace("action \"list\"", &list)
 }
 
 /// The reseed function of a stack, and the queues of its jobs.
@@ -61,7 +78,7 @@ impl Client {
     pub(super) async fn ask(&self, request: &Value) -> anyhow::Result<Value> {
         self.try_ask(request).await.map_err(|error| {
             if error.is_of_the_input() {
-                return Usage(error.to_string()).into();
+                return Usage(as_an_option(&error.to_string(), &self.stack)).into();
             }
             anyhow::Error::new(error).context(format!("invoking {}", self.function.name))
         })
@@ -93,13 +110,16 @@ impl Client {
         let page = self.ask(&json!({ "action": "list", "limit": 1 })).await?;
         let newest = self.jobs_of(&page)?.first();
         let id = newest.and_then(|job| job["jobId"].as_str());
-        let id = id.ok_or_else(|| {
-            Usage(format!(
-                "stack {} has no jobs yet: `s3-sqs-bridge jobs start --stack {}` starts one",
-                self.stack, self.stack
-            ))
-        })?;
+        let id = id.ok_or_else(|| Usage(self.no_jobs()))?;
         Ok(id.to_owned())
+    }
+
+    /// Says that there are none, and what starts one.
+    pub(super) fn no_jobs(&self) -> String {
+        let stack = &self.stack;
+        format!(
+            "stack {stack} has no jobs yet: `s3-sqs-bridge jobs start --stack {stack}` starts one"
+        )
     }
 
     /// How many messages wait in a queue.

@@ -17,9 +17,11 @@ use crate::{Outcome, tell};
 pub(super) async fn run(client: &Client, is_json: bool) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Done;
     let mut request = json!({ "action": "list" });
+    let mut is_empty = true;
     loop {
         let page = client.ask(&request).await?;
         for job in client.jobs_of(&page)? {
+            is_empty = false;
             let text = if is_json { job.to_string() } else { line(job) };
             // Who reads has enough.
             if writeln!(std::io::stdout(), "{text}").is_err() {
@@ -31,7 +33,12 @@ pub(super) async fn run(client: &Client, is_json: bool) -> anyhow::Result<Outcom
             outcome = Outcome::Failed;
         }
         match page.get("next") {
-            None => return Ok(outcome),
+            None => {
+                if is_empty && outcome == Outcome::Done {
+                    tell(&client.no_jobs());
+                }
+                return Ok(outcome);
+            }
             Some(next) if *next == request["next"] => {
                 bail!(
                     "the reseed function of {} answered the same page twice: {next}",

@@ -7,7 +7,7 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::numbers::{count, grouped, time};
+use crate::numbers::{count, grouped, took};
 use crate::rate::{Meter, sending, time_left, told, whole};
 
 /// What a look at a job saw.
@@ -167,12 +167,12 @@ impl Look {
         let sent = count(self.sent - self.parked.min(self.sent), "event");
         let took = self
             .took
-            .map_or(String::new(), |took| format!(" in {}", time(took)));
+            .map_or(String::new(), |time| format!(" in {}", took(time)));
         let resume = format!("s3-sqs-bridge jobs resume {} --stack {stack}", self.job);
         let text = match self.phase.as_str() {
             "done" if self.is_dry_run => {
                 let planned = count(self.planned.unwrap_or(0), "event");
-                format!("done: {planned} planned, nothing sent{took}")
+                format!("done: {planned} planned{took}, nothing sent")
             }
             "done" => format!("done: {sent}{took}"),
             "failed" => {

@@ -23,16 +23,16 @@ pub(crate) struct StartArguments {
     pub(super) stack: StackArguments,
     #[command(flatten)]
     selection: Selection,
-    /// Send to this queue instead of the stack's; only its `ReplayQueueArn` is allowed
+    /// Send to this queue, the one of the stack's `ReplayQueueArn`; default the stack's own queue
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
     /// Send a plan that was made elsewhere, instead of listing the bucket; below the stack's `ForeignPlans` only
     #[arg(long, value_name = "s3://…/manifest.json")]
     plan: Option<String>,
-    /// Plan only: how many events, of which kind and month
+    /// Plan only: how many events, of which kind and month (`jobs status` tells)
     #[arg(long)]
     dry_run: bool,
-    /// `live`: what happens meanwhile and from then on follows in the same queue
+    /// `live`: what happens meanwhile and from then on follows in the same queue; default nothing follows
     #[arg(long, value_name = "live", value_parser = word::<Then>)]
     then: Option<Then>,
     /// `stop` (default) at an event that the queue refuses for good, or `park` it in the `OnFailure` queue and
@@ -99,7 +99,7 @@ pub(super) async fn run(
         tell(&format!("warning: {warning}"));
     }
     if !arguments.watch {
-        told::tell(&job, is_json)?;
+        told::tell(&job, &client.stack, is_json)?;
         return Ok(Outcome::Done);
     }
     let id = job["jobId"].as_str().context("the answer names no job")?;

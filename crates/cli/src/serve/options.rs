@@ -26,22 +26,22 @@ const IN_STATE: &str = "(the state directory)";
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// Take notifications from this SQS queue
+    /// Take notifications from this SQS queue; without it, by HTTP only
     ///
     /// S3 tells it of changes, directly or by the event bus or SNS. A message is deleted once all of it is
     /// forwarded; what cannot be forwarded stays, and comes again, until the queue's own redrive policy takes it.
     #[arg(long, value_name = "URL")]
     pub notifications_queue_url: Option<String>,
-    /// Answer HTTP here: notifications, jobs, health, metrics
+    /// Answer HTTP at this address and port: notifications, jobs, health, metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Where jobs, their plans and the places of keys are kept; one process works in it at a time
     #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
     pub state: PathBuf,
-    /// Forward so many batches or requests at the same time
+    /// Batches of the queue, or HTTP requests, forwarded at the same time, 1 to 1024
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
-    /// After a signal, finish what was taken within so many seconds
+    /// Seconds, after a signal, to finish what was taken, 1 to 900
     #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=900))]
     pub grace: u16,
 }

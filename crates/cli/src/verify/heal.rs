@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 
 use crate::account::Account;
 use crate::arguments::{Arguments, Command};
+use crate::numbers::count;
 use crate::verify::options::VerifyArguments;
 use crate::verify::work::{Work, aside};
 use crate::{Outcome, Usage, reseed, tell};
@@ -80,8 +81,10 @@ impl Compared {
         let job = self.job(state(arguments), url, arguments).await?;
         let events = job.planned.map_or(0, |planned| planned.events);
         tell(&format!(
-            "healing {keys} keys with {events} events as job {}. What changes a key from now on may be told \
-             before what is sent of it: compare again",
+            "healing {} with {} as job {}. What changes a key from now on may be told before what is sent of it: compare \
+             again",
+            count(keys, "key"),
+            count(events, "event"),
             job.job_id
         ));
         Ok(Some(job.job_id))

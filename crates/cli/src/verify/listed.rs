@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
+use crate::numbers::count;
 use crate::preflight::Preflight;
 use crate::verify::options::VerifyArguments;
 use crate::verify::work::{Work, aside};
@@ -168,11 +169,14 @@ impl Listed {
         };
         told_while(&pages, scan.run(&mut manifest)).await?;
         let (versions, ambiguous) = (manifest.summary.events, &manifest.summary.ambiguous);
-        tell(&format!("{versions} versions and delete markers listed"));
+        tell(&format!(
+            "listed: {}, delete markers included",
+            count(versions, "version")
+        ));
         if ambiguous.keys > 0 {
             tell(&format!(
-                "the server's listing does not tell the order of {} keys: their order is compared with a guess",
-                ambiguous.keys
+                "the server's listing does not tell the order of {}: it is compared with a guess",
+                count(ambiguous.keys, "key")
             ));
         }
         Ok(Self::Plan {
@@ -266,7 +270,8 @@ async fn told_while<T>(pages: &AtomicU64, listing: impl Future<Output = T>) -> T
         tokio::select! {
             done = &mut listing => return done,
             () = tokio::time::sleep(TELL_EVERY) => {
-                tell(&format!("listing: {} pages", pages.load(Ordering::Relaxed)));
+                let pages = pages.load(Ordering::Relaxed);
+                tell(&format!("listing: {}", count(pages, "page")));
             }
         }
     }

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::numbers::count;
 use crate::verify::claimed::Healer;
 use crate::verify::heal::Compared;
 use crate::verify::options::VerifyArguments;
@@ -118,8 +119,8 @@ impl Compared {
         let bucket = self.scope.bucket.clone();
         let healer = Arc::new(healer((url, table), arguments, config, &bucket));
         tell(&format!(
-            "healing {} keys, each under its claim in table {table}",
-            self.gaps.len()
+            "healing {}, each under its claim in table {table}",
+            count(self.gaps.len(), "key")
         ));
         let end = self.end;
         let (sender, keys) = mpsc::channel(IN_FLIGHT);
@@ -137,14 +138,21 @@ impl Compared {
             events,
             failed,
         } = told;
-        tell(&format!("{keys} keys are healed with {events} events"));
+        tell(&format!(
+            "{} healed with {}",
+            count(keys, "key"),
+            count(events, "event")
+        ));
         if stop.is_cancelled() {
             tell("interrupted: keys are healed whole or not at all; run it again");
             return Ok(Outcome::Interrupted);
         }
         read.context("reading which keys lack something")?;
         if failed > 0 {
-            tell(&format!("{failed} keys are NOT healed: run it again"));
+            tell(&format!(
+                "{} NOT healed: run it again",
+                count(failed, "key")
+            ));
             return Ok(Outcome::Failed);
         }
         Ok(end)

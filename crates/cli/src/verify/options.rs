@@ -20,7 +20,7 @@ use crate::values::{count, memory, time, word};
 )]
 pub(crate) struct VerifyArguments {
     /// The bucket: it is listed once more, as `reseed` does it
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
     /// Compare with this manifest of a plan instead of listing the bucket
     ///
@@ -47,30 +47,40 @@ pub(crate) struct VerifyArguments {
     /// Messages are deleted from the queue, each once it is in the file of `--copy`
     #[arg(long, requires = "copy")]
     pub delete: bool,
-    /// Write the queue's messages to this file, one a line, as `--events` reads them
+    /// Write the queue's messages to this file, one a line, as `--events` reads them; required with `--delete`
     ///
     /// What is in it already is compared, too: an interrupted `--delete` goes on. Readable to its owner only.
     #[arg(long, value_name = "FILE", requires = "queue_url")]
     pub copy: Option<PathBuf>,
-    /// Only keys that begin so
-    #[arg(long, default_value = "")]
+    /// Only keys that begin so; default all
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub prefix: String,
-    /// Only keys that end so
-    #[arg(long, default_value = "")]
+    /// Only keys that end so; default all
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub suffix: String,
-    /// Effective time not before, like 2024-05-01T00:00:00Z
+    /// Only what happened at this time or later, like 2024-05-01T00:00:00Z; default from the beginning
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub from: Option<Timestamp>,
-    /// Effective time before; default now, or all of the plan
+    /// Only what happened before this time; default until now, or all of the plan
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<Timestamp>,
-    /// Only the present state: latest versions that are not deleted
+    /// Only the state at `--until`: of each key the newest version, unless it was deleted
     #[arg(long, conflicts_with = "plan")]
     pub current_only: bool,
-    /// `all`, `created` or `removed`
+    /// Events of which kind: `all`, `created` or `removed`
     #[arg(long = "kinds", value_name = "KINDS", default_value = "all", value_parser = word::<Events>)]
     pub kinds: Events,
-    /// Where something is missing, send the key to this queue from there to its newest version
+    /// Where something is missing, send the key to this queue from there to its newest version; default nothing is sent
     ///
     /// As a job in `--state` (default `.s3-sqs-bridge`) with an id of its own, which `reseed --resume` continues.
     /// The exit code is still the comparison's: compare again.
@@ -83,7 +93,7 @@ pub(crate) struct VerifyArguments {
     /// healed by another run.
     #[arg(long, value_name = "NAME", requires = "heal")]
     pub live_table: Option<String>,
-    /// With `--heal`: `bridge` or `s3`
+    /// With `--heal`: how an event is written, `bridge` or `s3`
     #[arg(long, default_value = "bridge", requires = "heal", value_parser = word::<Format>)]
     pub format: Format,
     /// Repetitions are wrong, too
@@ -92,7 +102,7 @@ pub(crate) struct VerifyArguments {
     /// Tell the end as one JSON object on standard output
     #[arg(long)]
     pub json: bool,
-    /// Examples of each kind, at most
+    /// Examples told of each kind, 1 to 1024 at most
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub examples: usize,
     /// Write everything that is wrong to this new file, one JSON object a line
@@ -103,10 +113,10 @@ pub(crate) struct VerifyArguments {
     /// Some 80 bytes an event and 150 a version.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Pages asked for at the same time
+    /// Pages of the bucket's listing asked for at the same time, 1 to 1024
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = count)]
     pub listers: usize,
-    /// MiB of memory for events and versions
+    /// MiB of memory for events and versions, 16 or more
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = memory)]
     pub memory: usize,
 }

@@ -20,6 +20,7 @@ use reading::{End, Reading, facts};
 use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
+use crate::numbers::count;
 use crate::serve::queue_client::NotificationQueue;
 use crate::verify::options::{Ending, VerifyArguments};
 use crate::{Usage, tell};
@@ -80,7 +81,8 @@ pub(super) async fn read(
     let left = reading.held.put_back().await;
     if left > 0 {
         tell(&format!(
-            "{left} messages could not be put back: they come back by themselves within {} s",
+            "{} could not be put back: they come back by themselves within {} s",
+            count(left as u64, "message"),
             held::HIDDEN
         ));
     }
@@ -88,13 +90,18 @@ pub(super) async fn read(
     let end =
         ended.with_context(|| format!("--queue-url {url}, of which {read} messages were read"))?;
     match (end, ending) {
-        (End::Whole, Ending::Keep) => tell(&format!("{read} messages read and put back")),
-        (End::Whole, Ending::Delete) => tell(&format!("{read} messages read and deleted")),
+        (End::Whole, Ending::Keep) => {
+            tell(&format!("{} read and put back", count(read, "message")));
+        }
+        (End::Whole, Ending::Delete) => {
+            tell(&format!("{} read and deleted", count(read, "message")));
+        }
         (End::Stopped, Ending::Keep) => {
             tell("interrupted: what was read is put back, and nothing is known; run it again");
         }
         (End::Stopped, Ending::Delete) => tell(&format!(
-            "interrupted: {read} messages are in {} and not in the queue any more; run it again to go on",
+            "interrupted: {} are in {} and not in the queue any more; run it again to go on",
+            count(read, "message"),
             path.display()
         )),
     }

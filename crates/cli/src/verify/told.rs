@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Usage;
 use crate::answer::answer;
+use crate::numbers::{count, grouped};
 
 /// Opens a new file for all findings, readable to its owner only: keys are personal data.
 ///
@@ -70,12 +71,12 @@ impl Told<'_> {
         let (report, filter) = (self.report, &self.scope.filter);
         let is_right = report.is_right(self.exactly_once);
         let mut text = format!(
-            "{}: {} of {} versions of bucket {} are in {} events",
+            "{}: {} of {} of bucket {} are in {}",
             if is_right { "right" } else { "WRONG" },
-            report.compared,
-            report.expected,
+            grouped(report.compared),
+            count(report.expected, "version"),
             self.scope.bucket,
-            report.events
+            count(report.events, "event")
         );
         if let Some(until) = filter.until {
             let given = if self.scope.is_until_given {
@@ -88,13 +89,13 @@ impl Told<'_> {
         }
         text.push('\n');
         for kind in Kind::ALL {
-            let _ = writeln!(text, "{:>12}  {}", report.count(kind), name(kind));
+            let _ = writeln!(text, "{:>12}  {}", grouped(report.count(kind)), name(kind));
             for finding in report.examples.of(kind) {
                 let _ = writeln!(text, "              {}", line(finding));
             }
             let more = report.count(kind) - report.examples.of(kind).len() as u64;
             if more > 0 {
-                let _ = writeln!(text, "              … and {more} more");
+                let _ = writeln!(text, "              … and {} more", grouped(more));
             }
         }
         for note in self.notes() {
@@ -125,7 +126,7 @@ impl Told<'_> {
                 "repetitions are lawful: delivery is at least once (--exactly-once takes them for wrong)".to_owned(),
             );
         }
-        for (count, what) in [
+        for (number, what) in [
             (
                 report.outside,
                 "events are of other keys, times or kinds: not compared",
@@ -144,8 +145,8 @@ impl Told<'_> {
             ),
             (report.no_change, "records tell of no change"),
         ] {
-            if count > 0 {
-                notes.push(format!("{count} {what}"));
+            if number > 0 {
+                notes.push(format!("{} {what}", grouped(number)));
             }
         }
         notes

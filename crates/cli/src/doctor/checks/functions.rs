@@ -12,60 +12,75 @@ use crate::function::Unanswered;
 const NOT_TOLD: &str =
     "the function does not tell: it failed, or is of a version before this program's";
 
-/// What reseed's health tells: the check, where, and what to do where it is not well.
-const TOLD: [(&str, &str, &str); 12] = [
+/// What reseed's health tells: the check, where, what it means if it is well, and what to do if not.
+const TOLD: [(&str, &str, &str, &str); 12] = [
     (
         "bucket",
         "/bucket/status",
+        "reseed may list the bucket",
         "is the bucket there, and may the function's role s3:ListBucketVersions on it?",
     ),
-    ("versioning", "/bucket/versioning", ""),
-    ("notifications", "/bucket/notifications", ""),
+    ("versioning", "/bucket/versioning", "versioning is on", ""),
+    (
+        "notifications",
+        "/bucket/notifications",
+        "the bucket tells this stack of its changes",
+        "",
+    ),
     (
         "reseed-queue",
         "/queue/status",
+        "reseed may ask the queue for its attributes",
         "is the queue there, and may the function's role sqs:GetQueueAttributes on it? A queue of another account \
          must allow it too",
     ),
     (
         "reseed-sends",
         "/queue/send",
+        "reseed may send to the queue",
         "let the function's role sqs:SendMessage on the queue (a queue of another account must allow it too), and for a \
          queue with a key kms:GenerateDataKey and kms:Decrypt on the key",
     ),
     (
         "jobs-index",
         "/table/status",
+        "reseed may look for jobs",
         "is the table of jobs there, with its index, and may the function's role dynamodb:Query on it?",
     ),
     (
         "jobs-read",
         "/table/read",
+        "reseed may read a job",
         "let the function's role dynamodb:GetItem on the table of jobs",
     ),
     (
         "jobs-write",
         "/table/write",
+        "reseed may write a job",
         "let the function's role dynamodb:PutItem on the table of jobs",
     ),
     (
         "continuation",
         "/continuation/status",
+        "reseed may invoke itself",
         "let the function's role lambda:InvokeFunction on itself: else each job waits a minute for each segment",
     ),
     (
         "events",
         "/events/status",
+        "reseed may tell of jobs on the event bus",
         "let the function's role events:PutEvents on the default event bus: else nobody hears of what happens to jobs",
     ),
     (
         "parking",
         "/failureQueue/send",
+        "reseed may park events in the OnFailure queue",
         "let the function's role sqs:SendMessage on the OnFailure queue",
     ),
     (
         "plans",
         "/plans/status",
+        "a plan object was written and read back",
         "is the bucket of plans there, and may the function's role s3:PutObject and s3:GetObject below jobs/ in it?",
     ),
 ];
@@ -79,7 +94,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     ];
     findings.extend(variables(facts));
     let health = facts.reseed.health.as_ref().ok();
-    for (check, place, advice) in TOLD {
+    for (check, place, well, advice) in TOLD {
         if check == "plans" && !facts.has_written {
             let found = "whether plan objects can be written and read back was not tried";
             findings.push(Finding::unchecked(check, found, "ask with --write"));
@@ -88,7 +103,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         let told = health.and_then(|health| health.pointer(place)?.as_str());
         findings.push(match told {
             None => Finding::unchecked(check, NOT_TOLD, "look at reseed-health, and deploy again"),
-            Some("ok") => Finding::ok(check, "ok"),
+            Some("ok") => Finding::ok(check, well),
             Some(told) if told.starts_with("not checked") => {
                 Finding::unchecked(check, told, advice)
             }

@@ -225,8 +225,11 @@ fn failures(facts: &Facts) -> Option<Finding> {
         Ok(queue) if number(queue, "ApproximateNumberOfMessages") > 0 => Finding::warning(
             CHECK,
             format!(
-                "{} in the OnFailure queue: they were not delivered",
-                count(number(queue, "ApproximateNumberOfMessages"), "message")
+                "the OnFailure queue has {}",
+                count(
+                    number(queue, "ApproximateNumberOfMessages"),
+                    "undelivered message"
+                )
             ),
             format!(
                 "read realtime's log for the reason, then: s3-sqs-bridge redrive --from {url} --invoke {}",
@@ -249,7 +252,7 @@ fn letters(facts: &Facts) -> Option<Finding> {
         Ok(queue) if number(queue, "ApproximateNumberOfMessages") > 0 => Finding::warning(
             CHECK,
             format!(
-                "{} in the dead-letter queue: the consumer did not process them",
+                "the dead-letter queue has {} that the consumer did not process",
                 count(number(queue, "ApproximateNumberOfMessages"), "message")
             ),
             format!(

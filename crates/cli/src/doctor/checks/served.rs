@@ -130,8 +130,8 @@ fn ready(ready: Option<&Ready>) -> Finding {
 }
 
 fn bucket(bucket: &Bucket) -> Vec<Finding> {
-    let told = |check, found: &watched::Finding| match found {
-        watched::Finding::Ok => Finding::ok(check, "ok"),
+    let told = |check, found: &watched::Finding, well| match found {
+        watched::Finding::Ok => Finding::ok(check, well),
         watched::Finding::NotChecked(reason) => {
             Finding::unchecked(check, reason, "allow yourself to ask it")
         }
@@ -143,7 +143,15 @@ fn bucket(bucket: &Bucket) -> Vec<Finding> {
             format!("{reason}; somebody else is told of all changes"),
             "if that is the event bus or a topic that hands them on to the queue, all is well: --canary tells",
         ),
-        (Some(found), _) | (None, found) => told("notifications", found),
+        (Some(found), _) => {
+            let well = "the bucket tells the notifications' queue of its changes";
+            told("notifications", found, well)
+        }
+        (None, found) => told(
+            "notifications",
+            found,
+            "the bucket tells somebody of its changes",
+        ),
     };
     vec![
         answered(
@@ -152,7 +160,7 @@ fn bucket(bucket: &Bucket) -> Vec<Finding> {
             "it may be listed",
             "is the bucket there, and may serve's credentials s3:ListBucketVersions on it? Jobs and LIVE_ORDER=exact list it",
         ),
-        told("versioning", &bucket.versioning),
+        told("versioning", &bucket.versioning, "versioning is on"),
         tells,
     ]
 }

@@ -12,6 +12,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::numbers::count;
 use crate::serve::queue_client::NotificationQueue;
 use crate::tell;
 use crate::verify::options::Ending;
@@ -123,7 +124,10 @@ impl Reading {
             }
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
-                tell(&format!("reading the queue: {} messages", self.read()));
+                tell(&format!(
+                    "reading the queue: {}",
+                    count(self.read(), "message")
+                ));
             }
             start(&mut receivers);
         }

@@ -1,0 +1,27 @@
+//! What of docs/COMMANDS.md needs no stack is typed again; the rest by the end-to-end tests.
+
+use std::path::Path;
+
+use bridge_sim::transcript::{Again, Names, Page, Shell};
+
+#[test]
+fn the_page_of_commands_shows_what_they_say_without_a_stack() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/COMMANDS.md");
+    let page = Page::new(std::fs::read_to_string(path).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_s3-sqs-bridge"));
+    let variables = [
+        ("AWS_CONFIG_FILE", "/dev/null"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let mut shell = Shell::start(folder.path(), program.parent().unwrap(), &variables).unwrap();
+    let again = Again::typed(&page, &mut Names::default(), &mut shell, |heading| {
+        heading.ends_with("without a stack")
+    });
+    let again = again.unwrap();
+    assert!(again.commands >= 15, "{} commands", again.commands);
+    assert_eq!(
+        again.differences, "",
+        "is docs/COMMANDS.md to show this now?"
+    );
+}
