@@ -149,7 +149,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         notifications: notifications.clone(),
         bucket: bucket.map(|name| SignedBucket::new(s3, name)),
         work: Arc::clone(&work),
-        table: chosen.table,
+        table: chosen.table.clone(),
         stop: stop.clone(),
         last: tokio::sync::Mutex::default(),
     });
@@ -163,7 +163,9 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     }
     stop.cancelled().await;
     let grace = Duration::from_secs(arguments.grace.into());
-    Ok(finish(http, taken, grace).await)
+    let outcome = finish(http, taken, grace).await;
+    live::close(chosen.table).await;
+    Ok(outcome)
 }
 
 /// Ends what was taken, within `grace`.
