@@ -1,5 +1,8 @@
 //! `s3-sqs-bridge doctor`: each thing is broken on a deployed stack, found, and mended.
 
+#[path = "doctor/beside.rs"]
+mod beside;
+
 use std::collections::BTreeMap;
 use std::process::Command;
 
@@ -16,6 +19,8 @@ use bridge_core::clock::{Clock as _, SystemClock};
 use e2e::history::replayed::program;
 use e2e::{Stack, aws};
 use serde_json::{Value, json};
+
+use crate::beside::Beside;
 
 const NAME: &str = "e2e-doctor";
 
@@ -328,7 +333,14 @@ async fn program_of_another_processor(patient: &Patient) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_break_is_found_by_its_name_and_gone_once_it_is_mended() {
-    let stack = Stack::create(NAME, &[("Ingestion", "buffered")]).await;
+    let beside = Beside::make().await;
+    let parameters = beside.parameters();
+    let mut parameters = parameters
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()))
+        .to_vec();
+    parameters.push(("Ingestion", "buffered"));
+    let stack = Stack::create(NAME, &parameters).await;
     let patient = Patient {
         stack: stack.unwrap(),
     };
@@ -338,6 +350,9 @@ async fn each_break_is_found_by_its_name_and_gone_once_it_is_mended() {
     assert_eq!(Told::by(&[]).of("plans")["level"], "unchecked");
     bucket(&patient).await;
     queues(&patient).await;
+    beside.replays(&patient).await;
+    beside::schedule();
+    beside.keys(&patient).await;
     functions(&patient).await;
     Told::by(&[]).only(&[]);
     hour(&patient).await;

@@ -33,6 +33,13 @@ const NOT_OPERATORS: &[NotAsked] = &[
         &["events:DescribeRule", "events:ListTargetsByRule"],
         DOCTOR,
     ),
+    ("DoctorOfSchedule", &["scheduler:GetSchedule"], DOCTOR),
+    ("DoctorOfReplayQueue", &["sqs:GetQueueAttributes"], DOCTOR),
+    (
+        "DoctorOfKey",
+        &["kms:DescribeKey", "kms:GetKeyPolicy"],
+        DOCTOR,
+    ),
     (
         "DoctorOfAll",
         &["cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"],

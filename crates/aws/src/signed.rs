@@ -1,7 +1,7 @@
 //! A small client for AWS's services, past the SDK's orchestrator: AWS's own signer, credentials and endpoint rules,
 //! and little between them (docs/decisions/0027).
 //!
-//! - [`ServiceClient`]: of services that speak AWS's JSON protocol; [`service`]: which, and how each wants to be
+//! - [`ServiceClient`]: of services that speak AWS's JSON protocols; [`service`]: which, and how each wants to be
 //!   spoken to
 //! - [`s3`]: of S3's reads
 //! - `transport`: one request, signed and answered
@@ -105,6 +105,25 @@ impl ServiceClient {
                 url: self.endpoint.get().await?,
                 headers,
                 body,
+            };
+            self.transport.exchange(&request, Reason::of_json).await
+        })
+        .await
+    }
+
+    /// The JSON document at a path of a service whose paths name what is asked for. `path` has no `/` in front, and nothing
+    /// in it that would have to be escaped. Its time and repeats are those of [`Self::call`].
+    ///
+    /// # Errors
+    /// [`RequestError`], as the SDK's errors are read.
+    pub async fn get(&self, path: &str) -> Result<Bytes, RequestError> {
+        in_time(async {
+            let endpoint = self.endpoint.get().await?.trim_end_matches('/');
+            let request = Unsigned {
+                method: "GET",
+                url: &format!("{endpoint}/{path}"),
+                headers: Vec::new(),
+                body: Bytes::new(),
             };
             self.transport.exchange(&request, Reason::of_json).await
         })

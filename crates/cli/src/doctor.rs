@@ -1,11 +1,13 @@
 //! `doctor`: whether a deployed stack is as it must be, looked at from outside; or what `serve` needs.
 //!
-//! - [`gather`]: asks AWS, and keeps what was answered as [`facts`]; [`metrics`]: of the last hour
+//! - [`gather`]: asks AWS, and keeps what was answered as [`facts`]; [`metrics`]: of the last hour; [`beside`]: what stands
+//!   beside the stack
 //! - [`served`]: asks what `serve` would ask, by its options and environment
 //! - [`checks`]: from facts to [`finding`]s, each with what to do
 //! - [`canary`]: an object that is followed from the bucket to a queue
 //! - [`told`]: the findings as text or as JSON
 
+mod beside;
 mod canary;
 mod checks;
 mod facts;

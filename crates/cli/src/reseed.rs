@@ -7,8 +7,8 @@
 //! - [`segments`]: the work itself
 //! - [`page`]: a dry run's figures as a page
 
-mod elsewhere;
-mod opening;
+pub(crate) mod elsewhere;
+pub(crate) mod opening;
 mod page;
 mod resume;
 mod scope;

@@ -5,13 +5,14 @@
 //! - `work`: forwarding, so much at the same time; `memory`: what may be held of what waits
 //! - `queue_source`: notifications from a queue, by `queue_client`; `brake`: slower while nothing gets through
 //! - `http`: connections; `router`: paths; `notifications`: what comes by HTTP; `token`: from whom; `answer`: answers
-//! - `jobs`: reseeds by HTTP; `runner`: at work in this process; `history`: what they work with; `receiving`: whether
-//!   notifications are received meanwhile
+//! - `jobs`: reseeds by HTTP; `runner`: at work in this process; `here`: which are; `history`: what they work with, and
+//!   `parking` keeps aside; `receiving`: whether notifications are received meanwhile
 //! - `ready`: whether everything answers; `figures`: what is counted
 
 mod answer;
 mod brake;
 mod figures;
+mod here;
 mod history;
 mod http;
 mod jobs;
@@ -19,6 +20,7 @@ mod live;
 mod memory;
 mod notifications;
 pub(crate) mod options;
+mod parking;
 pub(crate) mod queue_client;
 mod queue_source;
 mod ready;
@@ -39,6 +41,7 @@ use bridge_core::notification::buckets::Buckets;
 use bridge_core::realtime::forwarder::Forwarder;
 use bridge_local::state::StateDirectory;
 use figures::Figures;
+use here::Here;
 use history::Follow;
 use jobs::Jobs;
 use notifications::Door;
@@ -98,8 +101,12 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         notifications,
         receiving: receiving.clone(),
     });
+    let here = Here::new(bucket.clone(), &state);
     let jobs = match &bucket {
-        None => None,
+        None => {
+            here.tell().await;
+            None
+        }
         Some(bucket) => {
             let common = settings.realtime.common.clone();
             let config = history::config(common, bucket.clone(), settings.failure_queue);
@@ -108,7 +115,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
             let ports = history::ports(&config, (&sdk, sqs), state.path(), asking, follow).await;
             let runner = Runner {
                 ports: ports.clone(),
-                bucket: config.bucket.clone(),
+                here: here.clone(),
                 settings: history::settings(&config),
                 taken: taken.clone(),
                 stop: stop.clone(),
@@ -118,6 +125,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
             Some(Arc::new(Jobs {
                 config,
                 ports,
+                here,
                 token: settings.operator_token.map(Token::new),
             }))
         }
@@ -141,7 +149,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         notifications: notifications.clone(),
         bucket: bucket.map(|name| SignedBucket::new(s3, name)),
         work: Arc::clone(&work),
-        table: chosen.table,
+        table: chosen.table.clone(),
         stop: stop.clone(),
         last: tokio::sync::Mutex::default(),
     });
@@ -155,7 +163,9 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     }
     stop.cancelled().await;
     let grace = Duration::from_secs(arguments.grace.into());
-    Ok(finish(http, taken, grace).await)
+    let outcome = finish(http, taken, grace).await;
+    live::close(chosen.table).await;
+    Ok(outcome)
 }
 
 /// Ends what was taken, within `grace`.

@@ -88,6 +88,7 @@ fn what_may_not_be_asked_is_unchecked_and_no_failure() {
         "entrance",
         "on-failure",
         "metrics",
+        "schedule",
         "notifications",
     ] {
         assert_eq!(level(check), "unchecked", "{check}: {report:#}");

@@ -25,6 +25,12 @@ impl Write for Parked {
     }
 }
 
+/// Whether a job has one below the state directory: `reseed` makes it before a job that parks begins.
+#[must_use]
+pub fn is_there(state: &Path, job_id: &str) -> bool {
+    below(state, ["jobs", job_id, NAME]).is_ok_and(|path| path.is_file())
+}
+
 /// Opens the job's file below the state directory, to write behind what it holds; tells its path.
 ///
 /// # Errors
@@ -67,6 +73,7 @@ mod tests {
             ("tw", "one\ntw"),
             ("2\n", "one\ntw\n2\n"),
         ] {
+            assert_eq!(is_there(state.path(), "job-1"), line != "one\n");
             let (path, mut file) = open(state.path(), "job-1").unwrap();
             file.write_all(line.as_bytes()).unwrap();
             file.flush().unwrap();
@@ -84,6 +91,9 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, state.path().join("jobs/job-1").join(NAME)).unwrap();
         open(state.path(), "job-1").unwrap_err();
         open(state.path(), "../job-1").unwrap_err();
+        std::fs::write(&elsewhere, "").unwrap();
+        assert!(!is_there(state.path(), "job-1"));
+        std::fs::remove_file(&elsewhere).unwrap();
         assert!(!elsewhere.exists());
     }
 }

@@ -1,13 +1,13 @@
 //! Services, and how each wants to be spoken to.
 
-/// A service that speaks AWS's JSON protocol.
+/// A service that speaks one of AWS's JSON protocols.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// What the SDKs call it: `AWS_ENDPOINT_URL_…` and the profile's `services` are of this name.
     pub id: &'static str,
     /// What signatures are for.
     pub signing_name: &'static str,
-    /// What stands before the operation in `X-Amz-Target`.
+    /// What stands before the operation in `X-Amz-Target`; empty where the path names it.
     pub target: &'static str,
     /// The protocol's version.
     pub content_type: &'static str,
@@ -42,4 +42,22 @@ pub const CLOUDWATCH: Service = Service {
     target: "GraniteServiceVersion20100801",
     content_type: "application/x-amz-json-1.0",
     has_query_codes: true,
+};
+
+/// AWS Key Management Service.
+pub const KMS: Service = Service {
+    id: "KMS",
+    signing_name: "kms",
+    target: "TrentService",
+    content_type: "application/x-amz-json-1.1",
+    has_query_codes: false,
+};
+
+/// Amazon `EventBridge` Scheduler, of which only what a path asks for is asked.
+pub const SCHEDULER: Service = Service {
+    id: "Scheduler",
+    signing_name: "scheduler",
+    target: "",
+    content_type: "application/json",
+    has_query_codes: false,
 };

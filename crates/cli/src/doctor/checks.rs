@@ -2,14 +2,19 @@
 //!
 //! - [`stack`]: the deployment itself; [`functions`]: both functions, their setup and what they may do
 //! - [`source`]: the way of a change from the bucket to realtime; [`buffer`]: where it may wait
-//! - [`queue`]: where events go, and what becomes of those that nobody takes
+//! - [`queue`]: where events go, and what becomes of those that nobody takes; [`replay`]: the second one
+//! - [`keys`]: of what is encrypted, by [`key_policy`]; [`schedule`]: what continues jobs
 //! - [`hour`]: the last hour's metrics
 //! - [`served`]: what `serve` needs
 
 mod buffer;
 mod functions;
 mod hour;
+mod key_policy;
+mod keys;
 mod queue;
+mod replay;
+mod schedule;
 pub(super) mod served;
 mod source;
 mod stack;
@@ -28,6 +33,9 @@ pub(super) fn all(facts: &Facts) -> Vec<Finding> {
     findings.extend(source::check(facts));
     findings.extend(buffer::check(facts));
     findings.extend(queue::check(facts));
+    findings.extend(replay::check(facts));
+    findings.extend(keys::check(facts));
+    findings.push(schedule::check(facts));
     findings.extend(hour::check(facts));
     findings
 }

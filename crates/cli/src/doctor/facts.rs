@@ -47,6 +47,12 @@ pub(super) struct Facts {
     pub(super) invokers: Answer<String>,
     /// The rule that hands over an existing bucket's changes.
     pub(super) rule: Option<Answer<Rule>>,
+    /// What continues jobs whose segment died.
+    pub(super) schedule: Answer<Schedule>,
+    /// The second queue that a reseed may go to, if the stack names one.
+    pub(super) replay: Option<Replay>,
+    /// The keys that are not AWS's own, as the stack and its queues name them.
+    pub(super) keys: BTreeMap<String, Answer<Key>>,
     /// The last hour.
     pub(super) metrics: Answer<Metrics>,
 }
@@ -120,4 +126,39 @@ pub(super) struct Rule {
     pub(super) pattern: String,
     /// Whom it hands them to, ARNs.
     pub(super) targets: Vec<String>,
+}
+
+/// A second queue, for replays.
+#[derive(Debug, Clone)]
+pub(super) struct Replay {
+    /// Where it is.
+    pub(super) url: String,
+    /// What it says of itself.
+    pub(super) queue: Answer<Attributes>,
+    /// What reseed says when it is asked about it.
+    pub(super) health: Result<Value, Unanswered>,
+}
+
+/// A schedule of `EventBridge`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Schedule {
+    /// `ENABLED` or `DISABLED`.
+    pub(super) state: String,
+    /// `rate(1 minute)` …
+    pub(super) expression: String,
+    /// Whom it invokes, an ARN.
+    pub(super) target: String,
+    /// With what.
+    pub(super) input: String,
+}
+
+/// A key of KMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Its ARN, also where an alias was asked for.
+    pub(super) arn: String,
+    /// `Enabled` …
+    pub(super) state: String,
+    /// Who may use it, as a document.
+    pub(super) policy: Answer<String>,
 }

@@ -15,8 +15,9 @@ use bridge_core::timestamp::Timestamp;
 use bridge_core::watched::NoAnswer;
 use serde_json::{Value, json};
 
+use crate::doctor::beside;
 use crate::doctor::facts::{
-    Answer, Attributes, Configuration, Facts, Function as FunctionFacts, Mapping, Rule,
+    Answer, Attributes, Configuration, Facts, Function as FunctionFacts, Mapping, Replay, Rule,
 };
 use crate::doctor::metrics::Metrics;
 use crate::function::Function;
@@ -37,7 +38,7 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
     }
     let plain = json!({ "action": "health" });
     let dead_letters = stack.outputs.get("DeadLetterQueueUrl");
-    let (realtime, reseed, destination, mappings, streams, invokers, rule, metrics, queues) = tokio::join!(
+    let (realtime, reseed, destination, mappings, streams, invokers, rule, metrics, queues, more) = tokio::join!(
         asks.function("RealtimeFunction", &plain),
         asks.function("ReseedFunction", &health),
         asks.destination(),
@@ -59,8 +60,13 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
                 },
             )
         },
+        async { tokio::join!(beside::schedule(config, &stack), asks.replay(),) },
     );
     let (queue, buffer, on_failure, dead_letters) = queues;
+    let (schedule, replay) = more;
+    let of_replay = replay.iter().map(|replay| &replay.queue);
+    let all = [&queue, &buffer, &on_failure].into_iter().chain(of_replay);
+    let keys = beside::keys(config, &stack, all.flatten()).await;
     Facts {
         now,
         stack,
@@ -76,6 +82,9 @@ pub(super) async fn gather(config: &SdkConfig, stack: Stack, has_written: bool) 
         streams,
         invokers,
         rule,
+        schedule,
+        replay,
+        keys,
         metrics,
     }
 }
@@ -114,6 +123,16 @@ impl Asks<'_> {
 
     async fn queue(&self, output: &str) -> Answer<Attributes> {
         attributes(&self.sqs, self.output(output)).await
+    }
+
+    /// The second queue, asked for its attributes, and by the function whether it may be sent to.
+    async fn replay(&self) -> Option<Replay> {
+        let url = beside::replay_url(self.stack)?;
+        let name = self.output("ReseedFunction").to_owned();
+        let reseed = Function::new(self.lambda.clone(), name);
+        let health = json!({ "action": "health", "queueUrl": url });
+        let (queue, health) = tokio::join!(attributes(&self.sqs, &url), reseed.ask(&health));
+        Some(Replay { url, queue, health })
     }
 
     async fn function(&self, output: &str, health: &Value) -> FunctionFacts {

@@ -38,7 +38,7 @@ impl Elsewhere for Anywhere {
 }
 
 /// Whether it is of this machine.
-pub(super) fn is_local(uri: &str) -> bool {
+pub(crate) fn is_local(uri: &str) -> bool {
     !uri.contains("://")
 }
 

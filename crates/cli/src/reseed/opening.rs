@@ -1,5 +1,6 @@
 //! What a job writes to: its target, and the file of what cannot be delivered there.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use bridge_aws::queues::SqsQueues;
@@ -35,11 +36,7 @@ impl Opening<'_> {
         if self.job.options.on_undeliverable.is_stop() || target.queue_url().is_none() {
             return Ok(None);
         }
-        let (path, file) = parked::open(self.state.path(), self.job.job_id.as_str())
-            .map_err(|e| Usage(format!("the file for events that are parked: {e}")))?;
-        let lines = Lines::new(path.display().to_string(), file);
-        let lines = lines.map_err(|e| Usage(format!("a thread for what is parked: {e}")))?;
-        Ok(Some(Arc::new(lines)))
+        parked(self.state.path(), &self.job.job_id).map(Some)
     }
 
     /// Opens it; a dry run opens nothing.
@@ -57,6 +54,18 @@ impl Opening<'_> {
         let (stop, broken) = (self.stop.clone(), Arc::clone(self.broken));
         Ok(Arc::new(Sink::new(lines, stop, broken)))
     }
+}
+
+/// The file of what a job parks, to write behind what it holds.
+///
+/// # Errors
+/// [`Usage`] when it cannot be had.
+pub(crate) fn parked(state: &Path, job_id: &JobId) -> Result<Arc<dyn Queue>, Usage> {
+    let (path, file) = parked::open(state, job_id.as_str())
+        .map_err(|e| Usage(format!("the file for events that are parked: {e}")))?;
+    let lines = Lines::new(path.display().to_string(), file);
+    let lines = lines.map_err(|e| Usage(format!("a thread for what is parked: {e}")))?;
+    Ok(Arc::new(lines))
 }
 
 /// The job's one target.

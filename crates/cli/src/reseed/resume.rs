@@ -47,6 +47,12 @@ pub(super) async fn find(
     if job.job_id != *job_id {
         return Err(unusable(&format!("its file is of job {}", job.job_id)).into());
     }
+    if job.may_hold() {
+        return Err(unusable(
+            &"live changes are to follow it, which `serve` alone lets them: start it with this directory, and it continues",
+        )
+        .into());
+    }
     if !job.is_active() {
         job.resumed(None, SystemClock.now())
             .map_err(|e| unusable(&e))?;

@@ -22,6 +22,7 @@ use bridge_history::send::target::Target;
 use bridge_local::jobs::LocalJobs;
 use bridge_local::plans::LocalPlans;
 
+use crate::serve::parking::ServedQueues;
 use crate::serve::queue_client::NotificationQueue;
 use crate::serve::receiving::Receiving;
 use crate::serve::work::BUDGET;
@@ -92,9 +93,12 @@ pub(crate) async fn ports(
         lister: Arc::new(S3Lister::new(sdk, config.bucket.clone())),
         plans: Arc::new(LocalPlans::new(state.to_owned())),
         elsewhere: Some(Arc::new(S3Elsewhere::new(sdk::s3(sdk)))),
-        queues: Arc::new(SqsQueues {
-            client,
-            failure_queue: config.failure_queue.clone(),
+        queues: Arc::new(ServedQueues {
+            sqs: SqsQueues {
+                client,
+                failure_queue: config.failure_queue.clone(),
+            },
+            state: state.to_owned(),
         }),
         jobs: Arc::new(LocalJobs::new(state.to_owned())),
         continuation,

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::serve::answer::{document, refused};
+use crate::serve::here::Here;
 use crate::serve::notifications::BODY;
-use crate::serve::runner::is_of;
 use crate::serve::token::Token;
 
 /// Bytes of a request, at most.
@@ -30,6 +30,8 @@ pub(crate) struct Jobs {
     pub config: ReseedConfig,
     /// What they work with.
     pub ports: Ports,
+    /// Which are worked on.
+    pub here: Here,
     /// Who may ask; `None`: nobody.
     pub token: Option<Token>,
 }
@@ -112,21 +114,39 @@ impl Jobs {
         if let Some(job_id) = action.changes() {
             self.check_whose(job_id).await?;
         }
-        act(&self.ports, &self.config, &action).await
+        let mut answer = act(&self.ports, &self.config, &action).await?;
+        match answer["jobs"].as_array_mut() {
+            Some(jobs) => {
+                for job in jobs {
+                    self.note_left(job).await;
+                }
+            }
+            None => self.note_left(&mut answer).await,
+        }
+        Ok(answer)
     }
 
-    /// Refuses what would have to be done by a process of another bucket.
+    /// Refuses what would have to be done by another process.
     async fn check_whose(&self, job_id: &JobId) -> Result<(), JobError> {
         let job = actions::find(&self.ports, job_id).await?;
-        if is_of(&job, &self.config.bucket) {
-            return Ok(());
+        match self.here.why_left(&job) {
+            None => Ok(()),
+            Some(why) => Err(JobError::bad_request(format!(
+                "jobId: {job_id} is left as it is: {why}"
+            ))),
         }
-        let (bucket, target) = (&job.bucket, &job.options.target);
-        Err(JobError::bad_request(format!(
-            "jobId: {job_id} is of bucket {bucket} and goes to {target}, and was begun by `reseed` in this directory; found \
-             here is bucket {}: `reseed --resume` continues it",
-            self.config.bucket
-        )))
+    }
+
+    /// Notes in a job's answer why it is left as it is: its phase alone looks as if it went on.
+    async fn note_left(&self, answer: &mut Value) {
+        let Some(job_id) = answer["jobId"].as_str() else {
+            return;
+        };
+        let job = actions::find(&self.ports, &JobId::stored(job_id.to_owned())).await;
+        let job = job.ok().filter(|job| job.finished_at.is_none());
+        if let Some(why) = job.and_then(|job| self.here.why_left(&job)) {
+            answer["left"] = why.into();
+        }
     }
 }
 

@@ -78,3 +78,10 @@ pub(crate) fn choose(
         table: Some(checked),
     })
 }
+
+/// Closes the state directory's table, where it is that: the next process then has nothing to repair.
+pub(crate) async fn close(table: Option<LocalLive>) {
+    if let Some(table) = table {
+        table.close().await;
+    }
+}

@@ -9,15 +9,14 @@ use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::Job;
 use bridge_history::job::tend::tend;
-use bridge_history::send::target::Target;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::reseed::segments::run_to_end;
+use crate::serve::here::Here;
 
 /// How often it is looked for jobs that nobody works on.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -43,21 +42,14 @@ pub(crate) fn asking() -> (Asking, UnboundedReceiver<JobId>) {
 /// Works on jobs, each once at a time.
 pub(crate) struct Runner {
     pub ports: Ports,
-    /// The bucket that is listed, whatever a job says.
-    pub bucket: String,
+    /// Which are worked on.
+    pub here: Here,
     pub settings: SegmentSettings,
     /// Jobs at work, to their next checkpoint.
     pub taken: TaskTracker,
     pub stop: CancellationToken,
     /// And those of others, which are looked at once.
     pub at_work: Mutex<BTreeSet<JobId>>,
-}
-
-/// Whether it can be worked on here. `reseed` keeps its jobs in the same directory unless told otherwise: they may be of
-/// another bucket, which would be listed for them, or go into a file.
-pub(crate) fn is_of(job: &Job, bucket: &str) -> bool {
-    let goes_elsewhere = matches!(job.options.target, Target::File(_) | Target::Stdout);
-    job.bucket == bucket && !goes_elsewhere
 }
 
 impl Runner {
@@ -96,13 +88,14 @@ impl Runner {
         let runner = Arc::clone(self);
         self.taken.spawn(async move {
             match actions::find(&runner.ports, &job_id).await {
-                Ok(job) if !is_of(&job, &runner.bucket) => {
-                    let (bucket, target) = (&job.bucket, job.options.target.to_string());
-                    tracing::warn!(job = %job_id, bucket, target, "left as it is: `reseed --resume` continues it");
-                    return;
+                // It stays among those at work: so it is told once.
+                Ok(job) if runner.here.tell_left(&job) => return,
+                Ok(job) => {
+                    let (phase, sent) = (job.phase, job.checkpoint.sequence);
+                    tracing::info!(job = %job_id, %phase, sent, "at work");
                 }
                 // What cannot be read now is told below.
-                _ => {}
+                Err(_) => {}
             }
             let work = run_to_end(&runner.ports, &runner.settings, &job_id, &runner.stop);
             match Box::pin(work).await {

@@ -123,7 +123,16 @@ fn a_job_of_another_bucket_that_the_directory_holds_is_left_as_it_is() {
     let resume = json!({ "action": "resume", "jobId": job }).to_string();
     let (status, answer) = serving.ask(&resume);
     assert_eq!(status, 400, "{answer}");
-    assert!(answer.to_string().contains("elsewhere"), "{answer}");
+    let resumes = format!("reseed --state .s3-sqs-bridge --resume {job}`");
+    for part in ["bucket elsewhere", &resumes] {
+        assert!(answer.to_string().contains(part), "{answer}");
+        for path in ["/jobs".to_owned(), format!("/jobs/{job}")] {
+            let (status, told) = serving.get(&path);
+            assert_eq!(status, 200, "{told}");
+            let left = told.split_once("\"left\"").expect("it is told as left").1;
+            assert!(left.contains(part), "{told}");
+        }
+    }
     // A job of its own is done meanwhile.
     let (status, own) = serving.ask("{}");
     assert_eq!(status, 200, "{own}");

@@ -5,6 +5,7 @@ mod common;
 mod exact;
 mod full;
 mod http;
+mod interrupted;
 mod jobs;
 mod newest;
 mod process;

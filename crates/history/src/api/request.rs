@@ -55,11 +55,13 @@ impl Action {
 }
 
 /// How it is to be looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HealthRequest {
     /// Also write a plan object and read it back; else nothing is written.
     pub write: bool,
+    /// Also ask this queue, as a job of this `queueUrl` would be asked for.
+    pub queue_url: Option<String>,
 }
 
 /// Names a job.

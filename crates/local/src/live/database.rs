@@ -37,16 +37,23 @@ const CACHE: usize = 32 * 1024 * 1024;
 /// The name of what is written to see whether anything can be.
 const CHECKED: &str = "checked";
 
+/// What the thread is asked for.
+enum Asking {
+    Call(Box<dyn Call>),
+    /// To close the file, and answer then.
+    Close(oneshot::Sender<()>),
+}
+
 /// A database that is open.
 pub(super) struct Database {
-    calls: Sender<Box<dyn Call>>,
+    calls: Sender<Asking>,
     has_failed: Arc<AtomicBool>,
 }
 
 /// Who writes.
 struct Writer {
     file: File,
-    /// `None` after a fault of the disk.
+    /// `None` after a fault of the disk, and when it is closed.
     database: Option<redb::Database>,
     /// Whether the last transaction failed.
     has_failed: Arc<AtomicBool>,
@@ -142,8 +149,18 @@ impl Database {
             back,
         });
         let gone = || refused(&"its thread has ended");
-        self.calls.send(call).map_err(|_| gone())?;
+        self.calls.send(Asking::Call(call)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Closes the file, whoever else has this database: the next who opens it has nothing to repair. What is written later
+    /// opens it again.
+    pub(super) async fn close(&self) {
+        let (back, answer) = oneshot::channel();
+        if self.calls.send(Asking::Close(back)).is_ok() {
+            // Its thread may have ended, and closed it.
+            let _ = answer.await;
+        }
     }
 }
 
@@ -160,16 +177,34 @@ fn open(file: &File) -> Result<redb::Database, redb::Error> {
 
 impl Writer {
     /// Writes until nobody is left who could ask.
-    fn write_on(mut self, waiting: &Receiver<Box<dyn Call>>) {
+    fn write_on(mut self, waiting: &Receiver<Asking>) {
         while let Ok(first) = waiting.recv() {
-            let mut calls = vec![first];
-            calls.extend(waiting.try_iter().take(MOST_TOGETHER - 1));
-            let failed = self.write(&mut calls).err();
-            self.has_failed.store(failed.is_some(), Ordering::Release);
-            let failed = failed.map(|error| refused(&error));
-            for call in calls {
-                call.answer(failed.as_ref());
+            let (mut calls, mut closing) = (Vec::new(), Vec::new());
+            let more = waiting.try_iter().take(MOST_TOGETHER - 1);
+            for asking in std::iter::once(first).chain(more) {
+                match asking {
+                    Asking::Call(call) => calls.push(call),
+                    Asking::Close(back) => closing.push(back),
+                }
             }
+            self.answer(calls);
+            for back in closing {
+                self.database = None;
+                let _ = back.send(());
+            }
+        }
+    }
+
+    /// Does them in one transaction.
+    fn answer(&mut self, mut calls: Vec<Box<dyn Call>>) {
+        if calls.is_empty() {
+            return;
+        }
+        let failed = self.write(&mut calls).err();
+        self.has_failed.store(failed.is_some(), Ordering::Release);
+        let failed = failed.map(|error| refused(&error));
+        for call in calls {
+            call.answer(failed.as_ref());
         }
     }
 

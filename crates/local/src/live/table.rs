@@ -59,6 +59,11 @@ impl LocalLive {
         self.database.check().await
     }
 
+    /// Closes its file, so that the next process has nothing to repair: an end of the process alone does not wait for that.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
     /// Reads a key's item, or an empty one, changes it, and keeps it if that succeeds.
     pub(super) async fn change<T: Send + 'static>(
         &self,
@@ -82,6 +87,8 @@ impl LocalLive {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use bridge_core::live::place::{Intent, Place};
     use bridge_core::live::store::{Claim, LiveStore, Return};
     use bridge_core::timestamp::Timestamp;
@@ -137,6 +144,31 @@ mod tests {
             again = LocalLive::open(folder.path());
         }
         assert_eq!(sent(&again.unwrap(), "b/kept").await.as_deref(), Some("05"));
+    }
+
+    /// Whether the file would have to be repaired by who opens it.
+    fn needs_repair(folder: &Path) -> bool {
+        let copy = folder.join("copy.redb");
+        std::fs::copy(folder.join(NAME), &copy).unwrap();
+        let repairs = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&repairs);
+        let mut builder = redb::Builder::new();
+        builder.set_repair_callback(move |_| told.store(true, Ordering::Relaxed));
+        builder.open(&copy).unwrap();
+        repairs.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_closed_needs_no_repair_and_takes_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = LocalLive::open(folder.path()).unwrap();
+        for round in ["first", "second"] {
+            send(&table, round, LATER).await;
+            assert!(needs_repair(folder.path()), "{round}: it is open");
+            table.close().await;
+            assert!(!needs_repair(folder.path()), "{round}: it is closed");
+        }
+        assert_eq!(sent(&table, "first").await.as_deref(), Some("05"));
     }
 
     #[tokio::test]

@@ -67,6 +67,15 @@ impl Reseed {
             answer["plans"] = json!({ "bucket": config.plan_bucket, "status": told(plans) });
             all.push(plans);
         }
+        let other = match &request.queue_url {
+            Some(url) => Some((url, self.other_queue(url).await)),
+            None => None,
+        };
+        if let Some((url, [status, send])) = &other {
+            answer["otherQueue"] =
+                json!({ "url": url, "status": told(status), "send": told(send) });
+            all.extend([status, send]);
+        }
         let parking = match &config.failure_queue {
             Some(url) => Some((url, found(may_send(&*self.ports.queues.open(url)).await))),
             None => None,
@@ -101,6 +110,21 @@ impl Reseed {
             found(queue.depth().await.map(drop)),
             found(may_send(queue).await),
         ]
+    }
+
+    /// The same of another queue, if a job may name it.
+    async fn other_queue(&self, url: &str) -> [Finding; 2] {
+        let start = StartRequest {
+            queue_url: Some(url.to_owned()),
+            ..StartRequest::default()
+        };
+        match start.resolve(&self.config.common, self.ports.clock.now()) {
+            Ok(_) => self.queue(url).await,
+            Err(error) => [
+                Finding::Wrong(error.to_string()),
+                Finding::Wrong(error.to_string()),
+            ],
+        }
     }
 
     /// Whether its index answers, and whether jobs may be read and written. A write of a job that is not there is

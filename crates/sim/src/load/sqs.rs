@@ -97,6 +97,8 @@ pub struct Arrivals {
     pub distinct: u64,
     /// Messages whose sequence was not above the last of their group.
     pub out_of_order: u64,
+    /// Sequences that came for the first time behind a later one of their group, which no rewind explains.
+    pub overtaken: u64,
     /// Requests with more than ten entries, or two of one group.
     pub bad_requests: u64,
     /// Live events that have no sequence: their ids, each with how often it came.
@@ -107,7 +109,8 @@ pub struct Arrivals {
     pub came: HashMap<String, Instant>,
     /// A bit a sequence.
     seen: Vec<u64>,
-    last_of_group: HashMap<String, u64>,
+    /// The last sequence of each group, and the highest.
+    last_of_group: HashMap<String, (u64, u64)>,
 }
 
 impl Arrivals {
@@ -185,18 +188,21 @@ impl Arrivals {
             self.of_key.entry(key).or_default().push(version);
         }
         for range in sequences {
+            let before = self.distinct;
             for sequence in range.clone() {
                 self.see(sequence);
             }
+            let (start, end, new) = (*range.start(), *range.end(), self.distinct - before);
             if let Some(group) = &entry.message_group_id {
                 match self.last_of_group.get_mut(group.as_ref()) {
-                    Some(last) => {
-                        self.out_of_order += u64::from(*range.start() <= *last);
-                        *last = *range.end();
+                    Some((last, highest)) => {
+                        self.out_of_order += u64::from(start <= *last);
+                        self.overtaken += if end < *highest { new } else { 0 };
+                        (*last, *highest) = (end, end.max(*highest));
                     }
                     None => drop(
                         self.last_of_group
-                            .insert(group.clone().into_owned(), *range.end()),
+                            .insert(group.clone().into_owned(), (end, end)),
                     ),
                 }
             }
@@ -331,7 +337,7 @@ mod tests {
                 .unwrap();
         }
         assert_eq!((arrivals.distinct, arrivals.messages), (3, 4));
-        assert_eq!(arrivals.out_of_order, 1);
+        assert_eq!((arrivals.out_of_order, arrivals.overtaken), (1, 1));
     }
 
     #[test]
@@ -348,5 +354,6 @@ mod tests {
                 .unwrap();
         }
         assert_eq!((arrivals.distinct, arrivals.out_of_order), (6, 1));
+        assert_eq!(arrivals.overtaken, 1);
     }
 }

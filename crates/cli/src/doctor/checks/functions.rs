@@ -9,7 +9,7 @@ use crate::doctor::finding::Finding;
 use crate::function::Unanswered;
 
 /// What the functions' health cannot tell: an older one, or one that failed.
-const NOT_TOLD: &str =
+pub(super) const NOT_TOLD: &str =
     "the function does not tell: it failed, or is of a version before this program's";
 
 /// What reseed's health tells: the check, where, what it means if it is well, and what to do if not.

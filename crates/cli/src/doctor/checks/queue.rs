@@ -23,14 +23,15 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = match &facts.queue {
         Ok(queue) => {
             let mut findings = vec![kind(facts, queue)];
-            findings.extend(throughput(url(facts), queue));
+            findings.extend(throughput("queue-throughput", url(facts), queue));
             findings.push(dead_letters(facts, queue));
             let wanted = if facts.has_own_queue() {
                 MOST_KEPT
             } else {
                 LEAST_KEPT
             };
-            findings.push(kept(url(facts), queue, wanted));
+            let lost = "a consumer that is away for longer needs a reseed";
+            findings.push(kept("queue-retention", url(facts), queue, (wanted, lost)));
             findings.push(visibility(facts, queue));
             findings
         }
@@ -81,8 +82,7 @@ fn kind(facts: &Facts, queue: &Attributes) -> Finding {
 }
 
 /// A FIFO queue's limits, by group.
-pub(super) fn throughput(url: &str, queue: &Attributes) -> Option<Finding> {
-    const CHECK: &str = "queue-throughput";
+pub(super) fn throughput(check: &'static str, url: &str, queue: &Attributes) -> Option<Finding> {
     if !is_fifo(url) {
         return None;
     }
@@ -92,14 +92,14 @@ pub(super) fn throughput(url: &str, queue: &Attributes) -> Option<Finding> {
     );
     if (scope, limit) == ("messageGroup", "perMessageGroupId") {
         return Some(Finding::ok(
-            CHECK,
+            check,
             "high throughput: limits count by message group",
         ));
     }
     let wanted =
         json!({ "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId" });
     Some(Finding::warning(
-        CHECK,
+        check,
         format!(
             "not in high throughput mode ({scope:?}, {limit:?}): 300 requests a second for all keys together"
         ),
@@ -108,14 +108,14 @@ pub(super) fn throughput(url: &str, queue: &Attributes) -> Option<Finding> {
 }
 
 /// Whether a queue that is nobody's stack's gives up what a consumer cannot process.
-pub(super) fn dead_letters_of_others(queue: &Attributes) -> Finding {
+pub(super) fn dead_letters_of_others(check: &'static str, queue: &Attributes) -> Finding {
     match redrive(queue) {
         Some((target, most)) => Finding::ok(
-            DEAD_LETTERS,
+            check,
             format!("after {} to {target}", count(most, "receive")),
         ),
         None => Finding::warning(
-            DEAD_LETTERS,
+            check,
             "your queue has no dead-letter queue: a message that the consumer cannot process stops its key until it is \
              forgotten",
             "give it a redrive policy: Amazon SQS Developer Guide, \"Dead-letter queues\"",
@@ -126,7 +126,7 @@ pub(super) fn dead_letters_of_others(queue: &Attributes) -> Finding {
 /// What a consumer cannot process must leave the queue: else its group stands for ever.
 fn dead_letters(facts: &Facts, queue: &Attributes) -> Finding {
     let Some(own) = &facts.dead_letters else {
-        return dead_letters_of_others(queue);
+        return dead_letters_of_others(DEAD_LETTERS, queue);
     };
     let redrive = redrive(queue);
     let own = own.as_ref().ok();
@@ -166,17 +166,21 @@ fn dead_letters(facts: &Facts, queue: &Attributes) -> Finding {
     }
 }
 
-/// Whether messages are kept for `wanted` seconds.
-pub(super) fn kept(url: &str, queue: &Attributes, wanted: u64) -> Finding {
-    const CHECK: &str = "queue-retention";
+/// Whether messages are kept for so many seconds, and what it means that they are not.
+pub(super) fn kept(
+    check: &'static str,
+    url: &str,
+    queue: &Attributes,
+    (wanted, lost): (u64, &str),
+) -> Finding {
     let seconds = number(queue, "MessageRetentionPeriod");
     let kept = time(std::time::Duration::from_secs(seconds));
     if seconds >= wanted {
-        return Finding::ok(CHECK, format!("messages are kept for {kept}"));
+        return Finding::ok(check, format!("messages are kept for {kept}"));
     }
     Finding::warning(
-        CHECK,
-        format!("messages are kept for {kept}: a consumer that is away for longer needs a reseed"),
+        check,
+        format!("messages are kept for {kept}: {lost}"),
         set_attribute(
             url,
             &json!({ "MessageRetentionPeriod": MOST_KEPT.to_string() }),
@@ -195,19 +199,19 @@ fn visibility(facts: &Facts, queue: &Attributes) -> Finding {
             set_attribute(url(facts), &json!({ "VisibilityTimeout": asked })),
         );
     }
-    hides(url(facts), queue)
+    hides(VISIBILITY, url(facts), queue)
 }
 
 /// Whether a message that was received is hidden from others at all.
-pub(super) fn hides(url: &str, queue: &Attributes) -> Finding {
+pub(super) fn hides(check: &'static str, url: &str, queue: &Attributes) -> Finding {
     match number(queue, "VisibilityTimeout") {
         0 => Finding::warning(
-            VISIBILITY,
+            check,
             "a message that was received is given to others at once: each receive counts, and the dead-letter queue fills",
             set_attribute(url, &json!({ "VisibilityTimeout": "60" })),
         ),
         hidden => Finding::ok(
-            VISIBILITY,
+            check,
             format!("a message that was received is hidden for {hidden} s"),
         ),
     }

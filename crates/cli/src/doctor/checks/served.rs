@@ -1,11 +1,11 @@
 //! What `serve` needs, and what it says where it runs. Its settings are right, or it would not have come to this.
 
 use bridge_core::watched;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::doctor::checks::queue::{LEAST_KEPT, dead_letters_of_others, hides, kept, throughput};
 use crate::doctor::checks::source::lets_in;
-use crate::doctor::checks::{number, redrive, set_attribute, text, unanswered};
+use crate::doctor::checks::{redrive, text, unanswered};
 use crate::doctor::facts::{Answer, Attributes};
 use crate::doctor::finding::Finding;
 use crate::doctor::served::{Bucket, Ready, Served, State};
@@ -34,10 +34,11 @@ pub(in crate::doctor) fn check(served: &Served) -> Vec<Finding> {
     let url = &served.queue_url;
     match &served.queue {
         Ok(queue) => {
-            findings.extend(throughput(url, queue));
-            findings.push(dead_letters_of_others(queue));
-            findings.push(kept(url, queue, LEAST_KEPT));
-            findings.push(hides(url, queue));
+            findings.extend(throughput("queue-throughput", url, queue));
+            findings.push(dead_letters_of_others("queue-dead-letters", queue));
+            let lost = "a consumer that is away for longer needs a reseed";
+            findings.push(kept("queue-retention", url, queue, (LEAST_KEPT, lost)));
+            findings.push(hides("queue-visibility", url, queue));
         }
         Err(none) => {
             let advice = "is the queue there, and does QUEUE_URL name it?";
@@ -198,24 +199,15 @@ fn notifications(url: &str, queue: &Answer<Attributes>) -> Vec<Finding> {
             "give it one: Amazon SQS Developer Guide, \"Dead-letter queues\"",
         ),
     };
-    let seconds = number(queue, "MessageRetentionPeriod");
-    let kept = if seconds < LEAST_KEPT {
-        Finding::warning(
-            KEPT,
-            format!(
-                "notifications are kept for {seconds} s: what happens while serve is away for longer is lost"
-            ),
-            set_attribute(url, &json!({ "MessageRetentionPeriod": "1209600" })),
-        )
-    } else {
-        Finding::ok(KEPT, format!("notifications are kept for {seconds} s"))
-    };
+    let lost = "what happens while serve is away for longer is lost";
+    let kept = kept(KEPT, url, queue, (LEAST_KEPT, lost));
     vec![entrance, given_up, kept]
 }
 
 #[cfg(test)]
 mod tests {
     use bridge_core::watched::NoAnswer;
+    use serde_json::json;
 
     use super::*;
     use crate::doctor::finding::Level;

@@ -26,7 +26,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Who hands changes over: S3 itself, or `EventBridge`.
-fn service(facts: &Facts) -> &'static str {
+pub(super) fn service(facts: &Facts) -> &'static str {
     if facts.is_of_others() {
         "events.amazonaws.com"
     } else {

@@ -1,7 +1,10 @@
 //! Each thing broken by itself is found, and nothing else is.
 
+mod beside;
 mod functions;
 mod queues;
+
+use std::collections::BTreeMap;
 
 use bridge_aws::request_error::RequestError;
 use bridge_core::failure::FailureKind;
@@ -9,7 +12,7 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::doctor::facts::{Configuration, Function, Mapping, Rule};
+use crate::doctor::facts::{Configuration, Function, Mapping, Rule, Schedule};
 use crate::doctor::finding::Level;
 use crate::doctor::metrics::Metrics;
 use crate::function::Unanswered;
@@ -45,22 +48,29 @@ fn reseed_health() -> Value {
     })
 }
 
+fn outputs() -> Attributes {
+    named([
+        ("QueueUrl", "https://sqs.x/1/s-events.fifo"),
+        ("DeadLetterQueueUrl", "https://sqs.x/1/dead.fifo"),
+        ("BufferQueueUrl", "https://sqs.x/1/s-buffer"),
+        ("OnFailureQueueUrl", "https://sqs.x/1/s-on-failure"),
+        ("OnFailureQueueArn", "arn:on-failure"),
+        ("BucketName", "b"),
+        ("CheckpointTableName", "t"),
+        ("PlanBucketName", "p"),
+        ("RealtimeFunctionArn", "arn:realtime"),
+        ("ReseedFunctionArn", "arn:reseed"),
+        ("RealtimeRoleArn", "arn:aws:iam::1:role/s-realtime"),
+        ("ReseedRoleArn", "arn:aws:iam::1:role/s-reseed"),
+    ])
+}
+
 /// A buffered stack that is well.
 fn well() -> Facts {
     let stack = Stack {
         name: "s".to_owned(),
         status: "UPDATE_COMPLETE".to_owned(),
-        outputs: named([
-            ("QueueUrl", "https://sqs.x/1/s-events.fifo"),
-            ("DeadLetterQueueUrl", "https://sqs.x/1/dead.fifo"),
-            ("BufferQueueUrl", "https://sqs.x/1/s-buffer"),
-            ("OnFailureQueueUrl", "https://sqs.x/1/s-on-failure"),
-            ("OnFailureQueueArn", "arn:on-failure"),
-            ("BucketName", "b"),
-            ("CheckpointTableName", "t"),
-            ("PlanBucketName", "p"),
-            ("RealtimeFunctionArn", "arn:realtime"),
-        ]),
+        outputs: outputs(),
         parameters: named([
             ("Ingestion", "buffered"),
             ("Order", ""),
@@ -135,6 +145,14 @@ fn well() -> Facts {
         }]),
         invokers: Ok(policy.to_string()),
         rule: None,
+        schedule: Ok(Schedule {
+            state: "ENABLED".to_owned(),
+            expression: "rate(1 minute)".to_owned(),
+            target: "arn:reseed".to_owned(),
+            input: json!({ "action": "sweep" }).to_string(),
+        }),
+        replay: None,
+        keys: BTreeMap::new(),
         metrics: Ok(Metrics::with(&[
             ("Invocations", "Sum", true, 60.0),
             ("LagMs", "p50", false, 80.0),
