@@ -1,6 +1,6 @@
 //! What a command answers on standard output.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
@@ -21,6 +21,12 @@ pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
         return Err(error);
     }
     Ok(())
+}
+
+/// Cells of a line of standard output, if that is a terminal.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    std::io::stdout().is_terminal().then_some(columns.into())
 }
 
 /// `--help` and `--version` are answers too; anything else that clap has to say is a wrong usage.

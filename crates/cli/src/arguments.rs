@@ -124,6 +124,7 @@ const VERIFY: &str = "\
 Examples:
   s3-sqs-bridge verify --bucket ledger --events got.jsonl
   zcat got.jsonl.gz | s3-sqs-bridge verify --bucket ledger --events - --json
+  s3-sqs-bridge verify --bucket ledger --events got.jsonl --report wrong.html
   s3-sqs-bridge verify --bucket ledger --queue-url https://sqs.eu-west-1.amazonaws.com/123456789012/proof --keep
   s3-sqs-bridge verify --bucket ledger --queue-url QUEUE_URL --delete --copy got.jsonl
   s3-sqs-bridge verify --bucket ledger --events got.jsonl --heal QUEUE_URL --live-table LIVE_TABLE_NAME";

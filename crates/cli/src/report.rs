@@ -1,6 +1,5 @@
 //! How a job ended, as text or as JSON.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use bridge_core::text::{MOST_SHOWN, shown};
@@ -10,16 +9,13 @@ use bridge_history::plan::manifest::{Manifest, Summary};
 use bridge_history::send::target::Target;
 use serde_json::{Value, json};
 
-use crate::answer::answer;
+use crate::answer::{answer, terminal_width};
 use crate::estimate::{Estimate, Way, estimate};
 use crate::numbers::{count, grouped, time, took};
 use crate::picture::bars;
 use crate::picture::number::dollars;
 use crate::sink::Broken;
 use crate::{Outcome, tell};
-
-/// Lines of a histogram, at most: what a terminal shows at a time.
-const MOST_BARS: usize = 36;
 
 /// The estimate for a planned job.
 pub(crate) fn estimate_of(job: &Job, manifest: &Manifest) -> Estimate {
@@ -197,12 +193,6 @@ impl End<'_> {
     }
 }
 
-/// Cells of a line of standard output, if that is a terminal.
-fn terminal_width() -> Option<usize> {
-    let (_, columns) = console::Term::stdout().size_checked()?;
-    std::io::stdout().is_terminal().then_some(columns.into())
-}
-
 fn plan_lines(job: &Job, estimate: Estimate, width: Option<usize>) -> Vec<String> {
     let Some(summary) = &job.planned else {
         return Vec::new();
@@ -220,7 +210,7 @@ fn plan_lines(job: &Job, estimate: Estimate, width: Option<usize>) -> Vec<String
         lines.push(format!("from {first} to {last}"));
     }
     if let Some(width) = width {
-        let counts = bars::by_month_or_year(&summary.by_month, MOST_BARS);
+        let counts = bars::by_month_or_year(&summary.by_month, bars::MOST);
         lines.extend(bars::histogram(&counts, width));
     } else {
         let months = summary.by_month.iter();

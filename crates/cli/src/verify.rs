@@ -3,7 +3,8 @@
 //! - [`options`]: its options
 //! - [`input`]: the consumer's file; [`queue`]: a queue, made into one; [`listed`]: the bucket, or a plan; [`work`]: where
 //!   both lie meanwhile
-//! - [`scope`]: what is compared; [`told`]: how the end is told
+//! - [`scope`]: what is compared; [`tally`]: what is found, counted; [`told`]: how the end is told; [`report`]: with which
+//!   pictures; [`page`]: the page of `--report`
 //! - [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a live stream, where each key is [`claimed`]
 
 mod claimed;
@@ -12,13 +13,16 @@ mod input;
 mod listed;
 mod live_table;
 pub(crate) mod options;
+mod page;
 mod queue;
+mod report;
 mod scope;
+mod tally;
 mod told;
 mod work;
 
 use std::fs::File;
-use std::io::{BufRead, Write as _};
+use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +30,7 @@ use anyhow::Context as _;
 use bridge_core::config::check_queue_url;
 use bridge_history::verify::compare::compare;
 use bridge_history::verify::heal::note_gap;
-use bridge_history::verify::report::{Finding, Findings};
+use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::scratch::Scratch;
 use bridge_history::verify::sorter::Sorter;
@@ -34,6 +38,7 @@ use bridge_local::scratch::LocalScratch;
 use heal::Compared;
 use listed::Listed;
 use options::VerifyArguments;
+use report::Pictures;
 use work::{Work, aside};
 
 use crate::account::Account;
@@ -112,6 +117,7 @@ struct Prepared {
     file: Option<Box<dyn BufRead + Send>>,
     /// For all that is wrong.
     findings: Option<File>,
+    pictures: Pictures,
 }
 
 /// Opens the consumer's file.
@@ -124,6 +130,7 @@ async fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Usage> {
 
 impl Prepared {
     async fn of(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Self> {
+        let page = report::file(arguments)?;
         if let Some(url) = &arguments.heal {
             check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
         }
@@ -139,12 +146,14 @@ impl Prepared {
         };
         let findings = arguments.findings.as_deref().map(told::file).transpose()?;
         listed.ask_first(account, &scope.filter.prefix).await?;
+        let pictures = Pictures::new(page, arguments, &scope);
         Ok(Self {
             listed,
             scope,
             work,
             file,
             findings,
+            pictures,
         })
     }
 }
@@ -158,20 +167,14 @@ async fn compare_all(
         listed,
         scope,
         work,
-        findings: sink,
+        findings,
+        pictures,
         ..
     } = prepared;
     let memory = arguments.memory * 1024 * 1024;
     let scratch: Arc<dyn Scratch> = Arc::new(LocalScratch::new(work.path().to_owned()));
     let mut sorter = Sorter::new(Arc::clone(&scratch), memory, 0);
-    let sink = sink.map(|mut file| {
-        let line = move |finding: &Finding| {
-            let mut line = serde_json::to_vec(finding)?;
-            line.push(b'\n');
-            file.write_all(&line)
-        };
-        Box::new(line) as _
-    });
+    let sink = tally::sink(findings, pictures.tally());
     let mut findings = Findings::new(arguments.examples, sink);
     // First the file: what it tells was in the bucket before the bucket is listed.
     let of_file = scope.clone();
@@ -211,7 +214,7 @@ async fn compare_all(
         scope: &scope,
         exactly_once: arguments.exactly_once,
     };
-    told.tell(arguments.json)?;
+    pictures.tell(&told, arguments)?;
     let is_healable = arguments.plan.is_none() && !arguments.current_only;
     if report.missing > 0 && arguments.heal.is_none() && is_healable {
         tell("to have what is missing sent again: the same with --heal QUEUE_URL");

@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 
 use bridge_sim::load::shape::Shape;
-use common::{command, run, serve};
+use common::{on_a_terminal, run, serve};
 
 #[test]
 fn a_dry_run_writes_its_figures_as_a_page_for_its_owner() {
@@ -79,27 +79,13 @@ fn a_job_that_sends_has_no_report() {
         .says(&["--report", "--dry-run"]);
 }
 
-/// `script` gives the program a terminal of its own.
 #[test]
 fn on_a_terminal_a_dry_run_shows_bars_that_fit() {
     let endpoint = serve(Shape::Dated, 5_000, |_| {});
     let folder = tempfile::tempdir().unwrap();
     for width in [40, 80, 200] {
-        let program = env!("CARGO_BIN_EXE_s3-sqs-bridge");
-        let line = format!(
-            "stty cols {width} rows 50; exec {program} reseed --bucket b --dry-run --state s{width} 2>/dev/null"
-        );
-        let mut script = std::process::Command::new("script");
-        script.args(["--quiet", "--command", &line, "/dev/null"]);
-        // The environment of a run of the program.
-        let own = command(&endpoint, folder.path(), &[]);
-        script.current_dir(folder.path());
-        script.envs(
-            own.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-        script.stdin(std::process::Stdio::null());
-        let end = common::End::of(&mut script).with(0);
+        let line = format!("reseed --bucket b --dry-run --state s{width}");
+        let end = on_a_terminal(&endpoint, folder.path(), width, &line).with(0);
         let bars: Vec<_> = end
             .stdout
             .lines()

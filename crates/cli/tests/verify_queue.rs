@@ -2,155 +2,14 @@
 
 mod common;
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::{End, answering_with, command, run, serve, signal};
-use serde_json::{Value, json};
-
-/// A message of the queue.
-#[derive(Clone)]
-struct Kept {
-    body: String,
-    group: String,
-    is_hidden: bool,
-    is_deleted: bool,
-    receives: u64,
-}
-
-/// A queue as SQS has it.
-#[derive(Default)]
-struct Played {
-    messages: Vec<Kept>,
-    is_fifo: bool,
-    policy: Option<String>,
-    /// Received by somebody else, for good.
-    hidden_by_others: u64,
-    /// Handed over once more, though they are hidden.
-    again: Vec<usize>,
-    /// After so many messages requests for more are answered so: not at all, or with a refusal.
-    most: Option<(usize, bool)>,
-    handed: usize,
-    /// Must hold a message when it is deleted.
-    copy: Option<PathBuf>,
-}
-
-type Queue = Arc<Mutex<Played>>;
-
-fn number(receipt: &Value) -> usize {
-    receipt.as_str().unwrap().parse().unwrap()
-}
-
-impl Played {
-    /// What is handed over: of a FIFO queue nothing of a group of which something is received and not deleted.
-    fn receive(&mut self) -> Vec<Value> {
-        let in_flight = self
-            .messages
-            .iter()
-            .filter(|kept| kept.is_hidden && !kept.is_deleted);
-        let blocked: HashSet<String> = in_flight.map(|kept| kept.group.clone()).collect();
-        let mut handed = std::mem::take(&mut self.again);
-        for (index, kept) in self.messages.iter().enumerate() {
-            let is_free = !kept.is_hidden && !kept.is_deleted;
-            if handed.len() < 10 && is_free && !(self.is_fifo && blocked.contains(&kept.group)) {
-                handed.push(index);
-            }
-        }
-        self.handed += handed.len();
-        let messages = handed.into_iter().map(|index| {
-            let kept = &mut self.messages[index];
-            kept.is_hidden = true;
-            kept.receives += 1;
-            json!({ "MessageId": format!("id-{index}"), "ReceiptHandle": index.to_string(), "Body": kept.body,
-                "Attributes": { "ApproximateReceiveCount": kept.receives.to_string() } })
-        });
-        messages.collect()
-    }
-
-    fn answer(&mut self, action: &str, request: &Value) -> Value {
-        let entries = request["Entries"].as_array().cloned().unwrap_or_default();
-        let done: Vec<_> = entries
-            .iter()
-            .map(|entry| json!({ "Id": entry["Id"] }))
-            .collect();
-        match action {
-            "receivemessage" => json!({ "Messages": self.receive() }),
-            "changemessagevisibilitybatch" => {
-                for entry in &entries {
-                    let is_hidden = entry["VisibilityTimeout"] != 0;
-                    self.messages[number(&entry["ReceiptHandle"])].is_hidden = is_hidden;
-                }
-                json!({ "Successful": done, "Failed": [] })
-            }
-            "deletemessagebatch" => {
-                let copy = self.copy.as_ref().unwrap();
-                // Another batch may be half written.
-                let copy = common::text(&std::fs::read(copy).unwrap());
-                for entry in &entries {
-                    let index = number(&entry["ReceiptHandle"]);
-                    let id = format!("\"MessageId\":\"id-{index}\"");
-                    assert!(copy.contains(&id), "{id} is deleted and not in the copy");
-                    self.messages[index].is_deleted = true;
-                }
-                json!({ "Successful": done, "Failed": [] })
-            }
-            "getqueueattributes" => {
-                let left = self.messages.iter().filter(|kept| !kept.is_deleted);
-                let (hidden, visible) = left.partition::<Vec<_>, _>(|kept| kept.is_hidden);
-                let hidden = hidden.len() as u64 + self.hidden_by_others;
-                let mut all = json!({
-                    "ApproximateNumberOfMessages": visible.len().to_string(),
-                    "ApproximateNumberOfMessagesDelayed": "0",
-                    "ApproximateNumberOfMessagesNotVisible": hidden.to_string(),
-                });
-                if self.is_fifo {
-                    all["FifoQueue"] = "true".into();
-                }
-                if let Some(policy) = &self.policy {
-                    all["RedrivePolicy"] = policy.clone().into();
-                }
-                json!({ "Attributes": all })
-            }
-            other => panic!("{other}"),
-        }
-    }
-}
-
-/// Plays a queue. Answers where it is.
-fn play(played: Played) -> (Queue, String) {
-    let queue = Arc::new(Mutex::new(played));
-    let answering = Arc::clone(&queue);
-    let endpoint = answering_with(move |head, body| {
-        let head = head.to_lowercase();
-        let action = head
-            .split("amazonsqs.")
-            .nth(1)
-            .unwrap()
-            .split_whitespace()
-            .next()
-            .unwrap();
-        let mut queue = answering.lock().unwrap();
-        if let (Some((most, is_refused)), "receivemessage") = (queue.most, action)
-            && queue.handed >= most
-        {
-            drop(queue);
-            if is_refused {
-                let body =
-                    r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"not any more"}"#;
-                return ("403 Forbidden", String::new(), body.to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(300));
-            return ("200 OK", String::new(), "{}".to_owned());
-        }
-        let answer = queue.answer(action, &serde_json::from_slice(body).unwrap());
-        ("200 OK", String::new(), answer.to_string())
-    });
-    (queue, endpoint)
-}
+use common::played::{Played, Queue, messages, play};
+use common::{End, command, run, serve, signal};
+use serde_json::json;
 
 /// A bucket of 600 versions, its copy's lines, and where the bucket is.
 fn copy(folder: &Path) -> (String, Vec<String>) {
@@ -158,20 +17,6 @@ fn copy(folder: &Path) -> (String, Vec<String>) {
     run(&endpoint, folder, "--bucket b --out lines").with(0);
     let text = std::fs::read_to_string(folder.join("lines")).unwrap();
     (endpoint, text.lines().map(str::to_owned).collect())
-}
-
-fn messages(lines: &[String]) -> Vec<Kept> {
-    let kept = lines.iter().map(|line| {
-        let event: Value = serde_json::from_str(line).unwrap();
-        Kept {
-            body: line.clone(),
-            group: event["key"].as_str().unwrap().to_owned(),
-            is_hidden: false,
-            is_deleted: false,
-            receives: 0,
-        }
-    });
-    kept.collect()
 }
 
 fn verify(bucket: &str, queue: &str, folder: &Path, line: &str) -> Command {

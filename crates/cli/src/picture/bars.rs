@@ -2,6 +2,9 @@
 
 use crate::numbers::grouped;
 
+/// Lines of a histogram, at most: what a terminal shows at a time.
+pub(crate) const MOST: usize = 36;
+
 /// Cells of a bar below which it says nothing.
 const LEAST_BAR: usize = 4;
 

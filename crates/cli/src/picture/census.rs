@@ -10,6 +10,7 @@ use bridge_history::plan::merge::Merge;
 use bridge_history::plan::store::{PlanError, PlanStore};
 
 use crate::picture::heavy::Weight;
+use crate::picture::over_time::Names;
 use crate::picture::prefixes::Prefixes;
 use crate::picture::sizes::Sizes;
 use crate::picture::timeline::Timeline;
@@ -19,17 +20,19 @@ use crate::picture::top::TopKeys;
 const KEYS: usize = 15;
 
 /// Kinds of events: a key's oldest version, a later one, a delete marker.
-pub(crate) const KINDS: [&str; 3] = ["first versions", "later versions", "delete markers"];
+pub(crate) const KINDS: [Names; 3] = [
+    ("first versions", "First versions"),
+    ("later versions", "Later versions"),
+    ("delete markers", "Delete markers"),
+];
 
 /// What a plan holds.
 #[derive(Debug)]
 pub(crate) struct Census {
     /// By time and kind, as in [`KINDS`].
     pub timeline: Timeline<3>,
-    /// Of each kind.
-    pub kinds: [u64; 3],
     /// By prefix.
-    pub prefixes: Prefixes,
+    pub prefixes: Prefixes<Weight>,
     /// The keys with most versions and delete markers, counted from a key's oldest to its last in the plan.
     pub keys: TopKeys,
     /// The keys of the largest object versions, bytes.
@@ -62,7 +65,6 @@ impl Census {
     fn new(first: Timestamp, last: Timestamp, prefix: &str) -> Self {
         Self {
             timeline: Timeline::new(first, last),
-            kinds: [0; 3],
             prefixes: Prefixes::new(prefix),
             keys: TopKeys::new(KEYS),
             largest: TopKeys::new(KEYS),
@@ -77,7 +79,6 @@ impl Census {
             (false, 0) => 0,
             (false, _) => 1,
         };
-        self.kinds[kind] += 1;
         self.timeline.add(row.effective_time, kind);
         let weight = Weight {
             events: 1,

@@ -23,7 +23,7 @@ const SCALE: f32 = 8.0;
 const FONT: f32 = 14.5;
 
 /// Kinds that have a colour.
-const MOST_KINDS: usize = 4;
+const MOST_KINDS: usize = 5;
 
 /// Numbers by column, in kinds that stand on one another.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Chart {
     pub unit: &'static str,
     /// The columns' names.
     pub columns: Vec<String>,
-    /// Names, and a number for each column: four, at most.
+    /// Names, and a number for each column: five, at most.
     pub kinds: Vec<(&'static str, Vec<u64>)>,
 }
 
@@ -170,6 +170,7 @@ impl Paint {
             Self::Kind(1),
             Self::Kind(2),
             Self::Kind(3),
+            Self::Kind(4),
         ]
     }
 
@@ -178,7 +179,7 @@ impl Paint {
         let b = match self {
             Self::Text => 0x1e,
             Self::Grid => 0x2e,
-            Self::Kind(at) => [0x3e, 0x4e, 0x5e, 0x6e][at],
+            Self::Kind(at) => [0x3e, 0x4e, 0x5e, 0x6e, 0x7e][at],
         };
         Color {
             r: 0x12,
@@ -197,6 +198,7 @@ impl Paint {
                 "var(--kind-1)",
                 "var(--kind-2)",
                 "var(--kind-3)",
+                "var(--kind-4)",
             ][at],
         }
     }

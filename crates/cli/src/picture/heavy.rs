@@ -2,7 +2,17 @@
 
 use std::collections::HashMap;
 
-/// What is added up of a text.
+/// What can be added up of a text.
+pub(crate) trait Additive: Copy + Default {
+    /// How many events there are: the more, the better a text is known.
+    fn events(&self) -> u64;
+    /// Adds another's.
+    fn add(&mut self, other: Self);
+    /// Takes away what was added.
+    fn take(&mut self, part: Self);
+}
+
+/// What a plan has of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Weight {
     /// Events.
@@ -13,12 +23,21 @@ pub(crate) struct Weight {
     pub bytes: u64,
 }
 
-impl Weight {
-    /// Adds another's.
-    pub(crate) fn add(&mut self, other: Self) {
+impl Additive for Weight {
+    fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn add(&mut self, other: Self) {
         self.events += other.events;
         self.removed += other.removed;
         self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    fn take(&mut self, part: Self) {
+        self.events -= part.events;
+        self.removed -= part.removed;
+        self.bytes = self.bytes.saturating_sub(part.bytes);
     }
 }
 
@@ -29,27 +48,27 @@ impl Weight {
 /// through. No text misses more than twice the sum of all divided by the bound.
 /// Source of the idea: Misra and Gries, "Finding repeated elements", 1982.
 #[derive(Debug)]
-pub(crate) struct Heavy {
-    known: HashMap<Box<str>, Known>,
+pub(crate) struct Heavy<W> {
+    known: HashMap<Box<str>, Known<W>>,
     most: usize,
     /// Events that a forgotten text may have had.
     forgotten: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    weight: Weight,
+struct Known<W> {
+    weight: W,
     /// Events that it may have had before.
     missed: u64,
 }
 
-impl Known {
+impl<W: Additive> Known<W> {
     fn at_most(&self) -> u64 {
-        self.weight.events + self.missed
+        self.weight.events() + self.missed
     }
 }
 
-impl Heavy {
+impl<W: Additive> Heavy<W> {
     /// Holds at most so many texts.
     pub(crate) fn new(most: usize) -> Self {
         Self {
@@ -60,7 +79,7 @@ impl Heavy {
     }
 
     /// Counts one in.
-    pub(crate) fn add(&mut self, text: &str, weight: Weight) {
+    pub(crate) fn add(&mut self, text: &str, weight: W) {
         if let Some(known) = self.known.get_mut(text) {
             known.weight.add(weight);
             return;
@@ -83,7 +102,7 @@ impl Heavy {
 
     /// The texts that are known, in no order: what each has at least, and how many events it may have
     /// more.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Weight, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, W, u64)> {
         let known = self.known.iter();
         known.map(|(text, known)| (&**text, known.weight, known.missed))
     }

@@ -1,5 +1,6 @@
-//! How figures of a page are written, besides [`crate::numbers`]: with units.
+//! How figures and times of a page are written, besides [`crate::numbers`].
 
+use bridge_core::timestamp::Timestamp;
 use indicatif::BinaryBytes;
 
 /// `1.50 MiB`.
@@ -16,6 +17,12 @@ pub(crate) fn dollars(amount: f64) -> String {
     } else {
         format!("${amount:.4}")
     }
+}
+
+/// A time without what is finer than a second, UTC: `2024-05-01 12:00:00`.
+pub(crate) fn second(time: Timestamp) -> String {
+    let text = time.to_string();
+    text.get(..19).unwrap_or_default().replace('T', " ")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("style.css");
 
 /// A browser takes this style sheet and nothing else: no script, image, font, form or connection, whatever
 /// a key may have brought into the page. Source: Content Security Policy Level 3.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-dnZVu1Jif+sz9M3Hr+a79mIxuCZqshB9VUbAFHZRG1M='; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'sha256-9XA3ncUx54MFJMc1X8uI/icPwEfV2AUTJvkuImDVGDk='; base-uri 'none'; form-action 'none'";
 
 /// A page.
 #[derive(Debug)]

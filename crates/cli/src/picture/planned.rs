@@ -1,7 +1,6 @@
 //! The page of a dry run: what would be sent, what it costs and how long it takes.
 
 use bridge_core::queue::ordering::Order;
-use bridge_core::timestamp::Timestamp;
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::scan::filter::Events;
@@ -9,17 +8,15 @@ use bridge_history::send::target::Target;
 
 use crate::estimate::{Way, estimate};
 use crate::numbers::{count, grouped, time};
+use crate::picture::by_prefix::{self, PREFIXES};
 use crate::picture::census::{Census, KINDS};
 use crate::picture::chart::Chart;
-use crate::picture::number::{bytes, dollars};
+use crate::picture::filter;
+use crate::picture::number::{bytes, dollars, second};
+use crate::picture::over_time;
 use crate::picture::page::{Page, Part, Section};
-use crate::picture::prefixes::{Line, Of};
 use crate::picture::table::{Cell, Table};
-use crate::picture::timeline::Unit;
 use crate::picture::top::TopKeys;
-
-/// Prefixes that are named.
-const PREFIXES: usize = 20;
 
 /// Rates to compare with the one that was chosen, events a second.
 const RATES: [u64; 3] = [100, 1_000, 10_000];
@@ -95,21 +92,12 @@ impl Planned<'_> {
         let (options, summary) = (&self.job.options, &self.manifest.summary);
         let filter = &options.filter;
         let mut facts = vec![("Bucket", self.job.bucket.clone())];
-        let texts = [("Prefix", &filter.prefix), ("Suffix", &filter.suffix)];
-        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
-        facts.extend(texts.map(|(name, text)| (name, text.clone())));
+        facts.extend(filter::keys(filter));
         let asked = [("From", filter.from), ("Before", filter.until)];
         let planned = [("First event", summary.first), ("Last event", summary.last)];
         let times = asked.into_iter().chain(planned);
         facts.extend(times.filter_map(|(name, at)| Some((name, second(at?)))));
-        match filter.events {
-            Events::All => {}
-            Events::Created => facts.push(("Only", "object versions".to_owned())),
-            Events::Removed => facts.push(("Only", "delete markers".to_owned())),
-        }
-        if filter.current_only {
-            facts.push(("Only", "the present state".to_owned()));
-        }
+        facts.extend(filter::kinds(filter));
         let to = match &options.target {
             Target::Nowhere => None,
             Target::Stdout => Some("standard output".to_owned()),
@@ -142,61 +130,10 @@ impl Planned<'_> {
 
     fn over_time(&self) -> Section {
         let timeline = &self.census.timeline;
-        let unit = timeline.unit();
-        let columns: Vec<_> = timeline.columns().collect();
-        let used: Vec<usize> = (0..KINDS.len())
-            .filter(|kind| self.census.kinds[*kind] > 0)
-            .collect();
-        let most = columns
-            .iter()
-            .max_by_key(|(_, counts)| counts.iter().sum::<u64>());
-        let description = most.map_or_else(String::new, |(name, counts)| {
-            format!(
-                "{} events in {} columns of a {}; most of them, {}, in that of {name}",
-                grouped(self.census.kinds.iter().sum()),
-                columns.len(),
-                unit.word(),
-                grouped(counts.iter().sum())
-            )
-        });
-        let kinds = used.iter().map(|kind| {
-            let numbers = columns.iter().map(|(_, counts)| counts[*kind]);
-            (KINDS[*kind], numbers.collect())
-        });
-        let chart = Chart {
-            title: format!("Events by {}", unit.word()),
-            description,
-            unit: "Events",
-            columns: columns.iter().map(|(name, _)| name.clone()).collect(),
-            kinds: kinds.collect(),
-        };
-        let rows = columns
-            .iter()
-            .filter(|(_, counts)| counts.iter().any(|n| *n > 0));
-        let rows = rows.map(|(name, counts)| {
-            let figures = used.iter().map(|kind| Cell::Figure(grouped(counts[*kind])));
-            std::iter::once(Cell::Text(name.clone()))
-                .chain(figures)
-                .collect()
-        });
-        let begins = match unit {
-            Unit::Week => "Week from Monday",
-            Unit::Year => "Year",
-            Unit::Month => "Month",
-            Unit::Day => "Day",
-            Unit::Hour | Unit::Minute | Unit::Second => "From",
-        };
-        let table = Table {
-            caption: format!("Events by {}", unit.word()),
-            titles: std::iter::once(begins)
-                .chain(used.iter().map(|kind| TITLES[*kind]))
-                .collect(),
-            rows: rows.collect(),
-        };
         Section {
-            title: format!("Events over time, by {}", unit.word()),
+            title: format!("Events over time, by {}", timeline.unit().word()),
             parts: vec![
-                Part::Chart(chart, table),
+                over_time::chart(timeline, "Events", &KINDS),
                 Part::Text(
                     "A first version is the oldest that its key has in the bucket; each later one \
                      overwrites it, or brings it back after a delete marker."
@@ -273,31 +210,23 @@ impl Planned<'_> {
 
     fn prefixes(&self) -> Section {
         let lines = self.census.prefixes.lines(PREFIXES);
-        let is_exact = lines.iter().all(|line| line.missed == 0);
-        let all = self.manifest.summary.events;
-        let table = Table {
-            caption: "Prefixes with most events".to_owned(),
-            titles: vec![
-                "Prefix",
-                "Of all events",
-                "Events",
-                "Delete markers",
-                "Size",
-            ],
-            rows: lines.iter().map(|line| prefix_row(line, all)).collect(),
-        };
-        let mut parts = vec![Part::Table(table)];
-        if !is_exact {
-            let missed = lines.iter().map(|line| line.missed).max().unwrap_or(0);
-            parts.push(Part::Text(format!(
-                "There are more prefixes than are counted at a time: a figure behind ≥ is at least so much, and \
-                 misses {} events at most.",
-                grouped(missed)
-            )));
-        }
+        let titles = vec![
+            "Prefix",
+            "Of all events",
+            "Events",
+            "Delete markers",
+            "Size",
+        ];
+        let all = ("events", self.manifest.summary.events);
         Section {
             title: "Biggest prefixes".to_owned(),
-            parts,
+            parts: by_prefix::parts(&lines, all, titles, |weight| {
+                vec![
+                    grouped(weight.events),
+                    grouped(weight.removed),
+                    bytes(weight.bytes),
+                ]
+            }),
         }
     }
 
@@ -366,30 +295,8 @@ impl Planned<'_> {
     }
 }
 
-/// The [`KINDS`] as titles.
-const TITLES: [&str; 3] = ["First versions", "Later versions", "Delete markers"];
-
 fn time_row(rate: String, takes: std::time::Duration) -> Vec<Cell> {
     vec![Cell::Text(rate), Cell::Figure(time(takes))]
-}
-
-fn prefix_row(line: &Line, all: u64) -> Vec<Cell> {
-    let weight = line.weight;
-    let least = if line.missed > 0 { "≥ " } else { "" };
-    let figure = |text: String| Cell::Figure(format!("{least}{text}"));
-    #[expect(clippy::cast_precision_loss, reason = "a bar's length")]
-    let part = weight.events as f64 / all.max(1) as f64;
-    vec![
-        match &line.of {
-            Of::Prefix(prefix) => Cell::Key(prefix.clone(), line.depth),
-            Of::WithoutSlash => Cell::Text("keys without a slash".to_owned()),
-            Of::Others => Cell::Text("all others".to_owned()),
-        },
-        Cell::Part(part),
-        figure(grouped(weight.events)),
-        figure(grouped(weight.removed)),
-        figure(bytes(weight.bytes)),
-    ]
 }
 
 fn key_rows(keys: &TopKeys, figure: fn(u64) -> String) -> Vec<Vec<Cell>> {
@@ -401,12 +308,4 @@ fn key_rows(keys: &TopKeys, figure: fn(u64) -> String) -> Vec<Vec<Cell>> {
         ]
     });
     rows.collect()
-}
-
-/// A time without what is finer than a second.
-fn second(time: Timestamp) -> String {
-    time.to_string()
-        .get(..19)
-        .unwrap_or_default()
-        .replace('T', " ")
 }

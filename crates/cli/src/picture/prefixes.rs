@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::picture::heavy::{Heavy, Weight};
+use crate::picture::heavy::{Additive, Heavy};
 
 /// Levels of prefixes that are counted.
 const LEVELS: usize = 4;
@@ -18,28 +18,28 @@ const MOST_BYTES: usize = 512;
 const MOST_PARTS: usize = 5;
 
 /// A prefix, what it has at least, and how many events it may have more.
-type Known<'a> = (&'a str, Weight, u64);
+type Known<'a, W> = (&'a str, W, u64);
 
 /// Counts by prefix.
 #[derive(Debug)]
-pub(crate) struct Prefixes {
+pub(crate) struct Prefixes<W> {
     /// Bytes that all keys have in common: levels begin behind them.
     common: usize,
-    levels: Vec<Heavy>,
+    levels: Vec<Heavy<W>>,
     /// Keys without a slash behind what is common.
-    without: Weight,
-    all: Weight,
+    without: W,
+    all: W,
 }
 
 /// A line of what has been counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct Line<W> {
     /// Of which keys.
     pub of: Of,
     /// How many lines that it is part of stand above it.
     pub depth: usize,
     /// What they have, at least.
-    pub weight: Weight,
+    pub weight: W,
     /// Events that they may have more; 0 is exact.
     pub missed: u64,
 }
@@ -55,19 +55,19 @@ pub(crate) enum Of {
     Others,
 }
 
-impl Prefixes {
+impl<W: Additive> Prefixes<W> {
     /// All keys begin with `common`.
     pub(crate) fn new(common: &str) -> Self {
         Self {
             common: common.len(),
             levels: (0..LEVELS).map(|_| Heavy::new(MOST)).collect(),
-            without: Weight::default(),
-            all: Weight::default(),
+            without: W::default(),
+            all: W::default(),
         }
     }
 
     /// Counts in what there is of a key.
-    pub(crate) fn add(&mut self, key: &str, weight: Weight) {
+    pub(crate) fn add(&mut self, key: &str, weight: W) {
         self.all.add(weight);
         let slashes = key.bytes().enumerate().skip(self.common);
         let ends = slashes
@@ -88,11 +88,11 @@ impl Prefixes {
 
     /// The prefixes with most events, at most so many, each behind the one it is part of; a prefix that only
     /// repeats what one below it has is left out. Then what they do not tell of.
-    pub(crate) fn lines(&self, most: usize) -> Vec<Line> {
+    pub(crate) fn lines(&self, most: usize) -> Vec<Line<W>> {
         let chosen = self.choose(most);
         let mut lines = Vec::new();
         place(&chosen, None, 0, &mut lines);
-        if self.without.events > 0 {
+        if self.without.events() > 0 {
             lines.push(Line {
                 of: Of::WithoutSlash,
                 depth: 0,
@@ -106,11 +106,11 @@ impl Prefixes {
 
     /// First those that are part of no other, then some of each of these: else the parts of one that is large
     /// would leave no room for others.
-    fn choose(&self, most: usize) -> Vec<Known<'_>> {
-        let mut known: Vec<Known> = self.levels.iter().flat_map(Heavy::iter).collect();
+    fn choose(&self, most: usize) -> Vec<Known<'_, W>> {
+        let mut known: Vec<Known<W>> = self.levels.iter().flat_map(Heavy::iter).collect();
         // By events, then the longer first: the same events as one below it means the same keys.
         known.sort_unstable_by_key(|(text, weight, _)| {
-            (Reverse((weight.events, text.len())), *text)
+            (Reverse((weight.events(), text.len())), *text)
         });
         let (mut chosen, mut parts) = (Vec::new(), Vec::new());
         for candidate in known {
@@ -136,14 +136,12 @@ impl Prefixes {
     }
 
     /// What is in no line, at most.
-    fn others(&self, lines: &[Line]) -> Option<Line> {
+    fn others(&self, lines: &[Line<W>]) -> Option<Line<W>> {
         let mut others = self.all;
         for line in lines.iter().filter(|line| line.depth == 0) {
-            others.events -= line.weight.events;
-            others.removed -= line.weight.removed;
-            others.bytes = others.bytes.saturating_sub(line.weight.bytes);
+            others.take(line.weight);
         }
-        (others.events > 0).then_some(Line {
+        (others.events() > 0).then_some(Line {
             of: Of::Others,
             depth: 0,
             weight: others,
@@ -153,17 +151,17 @@ impl Prefixes {
 }
 
 /// Whether one of those before it, which have as many events or more, is below a prefix and has as many.
-fn is_repeated((text, weight, _): Known, before: &[Known]) -> bool {
+fn is_repeated<W: Additive>((text, weight, _): Known<W>, before: &[Known<W>]) -> bool {
     let same = before
         .iter()
         .rev()
-        .take_while(|(_, its, _)| its.events == weight.events);
+        .take_while(|(_, its, _)| its.events() == weight.events());
     same.map(|(below, ..)| *below)
         .any(|below| below != text && below.starts_with(text))
 }
 
 /// The nearest of these that a prefix is part of.
-fn above<'a>(text: &str, chosen: &[Known<'a>]) -> Option<&'a str> {
+fn above<'a, W>(text: &str, chosen: &[Known<'a, W>]) -> Option<&'a str> {
     let chosen = chosen.iter().map(|(other, ..)| *other);
     chosen
         .filter(|other| *other != text && text.starts_with(other))
@@ -171,12 +169,17 @@ fn above<'a>(text: &str, chosen: &[Known<'a>]) -> Option<&'a str> {
 }
 
 /// Those directly below `parent` among the chosen, the largest first, each with what is below it.
-fn place(chosen: &[Known], parent: Option<&str>, depth: usize, lines: &mut Vec<Line>) {
+fn place<W: Additive>(
+    chosen: &[Known<W>],
+    parent: Option<&str>,
+    depth: usize,
+    lines: &mut Vec<Line<W>>,
+) {
     let below = chosen
         .iter()
         .filter(|(text, ..)| above(text, chosen) == parent);
     let mut below: Vec<_> = below.collect();
-    below.sort_by_key(|(_, weight, _)| Reverse(weight.events));
+    below.sort_by_key(|(_, weight, _)| Reverse(weight.events()));
     for (text, weight, missed) in below {
         lines.push(Line {
             of: Of::Prefix((*text).to_owned()),
@@ -191,6 +194,7 @@ fn place(chosen: &[Known], parent: Option<&str>, depth: usize, lines: &mut Vec<L
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::heavy::Weight;
 
     fn lines(common: &str, most: usize, keys: &[(&str, u64)]) -> Vec<(String, usize, u64)> {
         let mut prefixes = Prefixes::new(common);

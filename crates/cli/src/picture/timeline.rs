@@ -5,8 +5,8 @@ use jiff::civil::{DateTime, date};
 use jiff::tz::Offset;
 use jiff::{Span, ToSpan as _};
 
-/// Columns, at most: more are no wider than a line.
-const MOST_COLUMNS: usize = 120;
+/// Columns of a chart, at most: more are no wider than a line.
+pub(crate) const MOST_COLUMNS: usize = 120;
 
 /// How long a column is, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,17 @@ impl Unit {
         }
     }
 
+    /// What a column's begin is, as a title.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Second | Self::Minute | Self::Hour => "From",
+            Self::Day => "Day",
+            Self::Week => "Week from Monday",
+            Self::Month => "Month",
+            Self::Year => "Year",
+        }
+    }
+
     /// How a column's begin is written.
     fn pattern(self) -> &'static str {
         match self {
@@ -74,8 +85,13 @@ impl Unit {
         }
     }
 
+    /// A column's begin, as it is written.
+    pub(crate) fn name(self, begin: DateTime) -> String {
+        begin.strftime(self.pattern()).to_string()
+    }
+
     /// The begin of the column that a time is in.
-    fn begin(self, time: DateTime) -> DateTime {
+    pub(crate) fn begin(self, time: DateTime) -> DateTime {
         let (day, hour, minute) = (time.date(), time.hour(), time.minute());
         match self {
             Self::Second => day.at(hour, minute, time.second(), 0),
@@ -92,13 +108,13 @@ impl Unit {
         }
     }
 
-    /// Where columns begin, from `first` to `last`; `None` if they are more than [`MOST_COLUMNS`]. Years
-    /// are as many as need be in one.
-    fn columns(self, first: DateTime, last: DateTime) -> Option<Vec<DateTime>> {
+    /// Where columns begin, from `first` to `last`; `None` if they are more than `most`. Years are as many as
+    /// need be in one.
+    fn columns(self, first: DateTime, last: DateTime, most: usize) -> Option<Vec<DateTime>> {
         let (begin, end) = (self.begin(first), self.begin(last));
         let length = if self == Self::Year {
             let years = usize::from(begin.year().abs_diff(end.year())) + 1;
-            self.length() * i64::try_from(years.div_ceil(MOST_COLUMNS)).unwrap_or(i64::MAX)
+            self.length() * i64::try_from(years.div_ceil(most)).unwrap_or(i64::MAX)
         } else {
             self.length()
         };
@@ -107,7 +123,7 @@ impl Unit {
         while let Ok(column) = next.checked_add(length)
             && column <= end
         {
-            if columns.len() == MOST_COLUMNS {
+            if columns.len() == most {
                 return None;
             }
             columns.push(column);
@@ -129,8 +145,14 @@ impl<const KINDS: usize> Timeline<KINDS> {
     /// From `first` to `last`, in the finest columns that are not too many.
     pub(crate) fn new(first: Timestamp, last: Timestamp) -> Self {
         let (first, last) = (civil(first), civil(last.max(first)));
-        let fits = |unit: Unit| Some((unit, unit.columns(first, last)?));
-        let found = UNITS.into_iter().find_map(fits);
+        Self::within(first, last, Unit::Second, MOST_COLUMNS)
+    }
+
+    /// From `first` to `last`, in columns of `finest` or more, and no more of them than `most`.
+    pub(crate) fn within(first: DateTime, last: DateTime, finest: Unit, most: usize) -> Self {
+        let fits = |unit: Unit| Some((unit, unit.columns(first, last, most)?));
+        let mut units = UNITS.into_iter().skip_while(|unit| *unit != finest);
+        let found = units.find_map(fits);
         let (unit, begins) = found.unwrap_or((Unit::Year, vec![first]));
         let counts = vec![[0; KINDS]; begins.len()];
         Self {
@@ -142,9 +164,19 @@ impl<const KINDS: usize> Timeline<KINDS> {
 
     /// Counts an event of a kind in. Events outside are counted in the column that is nearest.
     pub(crate) fn add(&mut self, time: Timestamp, kind: usize) {
-        let time = civil(time);
+        self.at(civil(time))[kind] += 1;
+    }
+
+    /// Counts several in.
+    pub(crate) fn add_all(&mut self, time: DateTime, counts: &[u64; KINDS]) {
+        for (sum, count) in self.at(time).iter_mut().zip(counts) {
+            *sum += count;
+        }
+    }
+
+    fn at(&mut self, time: DateTime) -> &mut [u64; KINDS] {
         let behind = self.begins.partition_point(|begin| *begin <= time);
-        self.counts[behind.saturating_sub(1)][kind] += 1;
+        &mut self.counts[behind.saturating_sub(1)]
     }
 
     /// How long a column is; the last unit may be several of it.
@@ -154,14 +186,13 @@ impl<const KINDS: usize> Timeline<KINDS> {
 
     /// Each column's begin, and its counts.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (String, [u64; KINDS])> {
-        let pattern = self.unit.pattern();
         let begins = self.begins.iter().zip(&self.counts);
-        begins.map(move |(begin, counts)| (begin.strftime(pattern).to_string(), *counts))
+        begins.map(|(begin, counts)| (self.unit.name(*begin), *counts))
     }
 }
 
 /// Times outside jiff's range are held at its ends.
-fn civil(time: Timestamp) -> DateTime {
+pub(crate) fn civil(time: Timestamp) -> DateTime {
     let nearest = jiff::Timestamp::from_millisecond(time.0).unwrap_or(if time.0 < 0 {
         jiff::Timestamp::MIN
     } else {

@@ -1,6 +1,6 @@
 //! The options of `verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bridge_core::format::Format;
 use bridge_core::timestamp::Timestamp;
@@ -108,6 +108,16 @@ pub(crate) struct VerifyArguments {
     /// Write everything that is wrong to this new file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub findings: Option<PathBuf>,
+    /// Write what was found to this file, as a page
+    ///
+    /// One HTML file to open in a browser: how many of each kind, by hour and by prefix, and the first of them. It fetches
+    /// nothing and runs nothing. The file must not exist, unless `--overwrite` is given; it is readable to its owner
+    /// only. With `--heal` it is written before anything is sent.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Replace the file of `--report`
+    #[arg(long, requires = "report")]
+    pub overwrite: bool,
     /// Where temporary files are kept; default the system's folder for them, which may be in memory
     ///
     /// Some 80 bytes an event and 150 a version.
@@ -131,6 +141,18 @@ pub(crate) enum Ending {
 }
 
 impl VerifyArguments {
+    /// Files that are read or written besides the report, each with its option.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [
+            ("--events", &self.events),
+            ("--plan", &self.plan),
+            ("--copy", &self.copy),
+            ("--findings", &self.findings),
+        ];
+        let files = files.into_iter();
+        files.filter_map(|(option, file)| Some((option, file.as_deref()?)))
+    }
+
     /// What becomes of a queue's messages: the options name one.
     pub(crate) fn ending(&self) -> Ending {
         if self.delete {

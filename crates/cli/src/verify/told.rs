@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::Usage;
 use crate::answer::answer;
 use crate::numbers::{count, grouped};
+use crate::picture::over_time::Names;
 
 /// Opens a new file for all findings, readable to its owner only: keys are personal data.
 ///
@@ -29,6 +31,16 @@ pub(super) fn file(path: &Path) -> Result<File, Usage> {
     file.map_err(|e| Usage(format!("--findings {}: {e}", path.display())))
 }
 
+/// Writes one of them as a line.
+///
+/// # Errors
+/// When the file does not take it.
+pub(super) fn write(file: &mut File, finding: &Finding) -> io::Result<()> {
+    let mut line = serde_json::to_vec(finding)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
 /// What is told.
 pub(super) struct Told<'a> {
     /// What was found.
@@ -40,15 +52,15 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// On standard output.
+    /// On standard output; for a terminal, with what is wrong over time.
     ///
     /// # Errors
     /// When that cannot be written.
-    pub(super) fn tell(&self, json: bool) -> anyhow::Result<()> {
+    pub(super) fn tell(&self, json: bool, over_time: &[String]) -> anyhow::Result<()> {
         if json {
             answer(&self.json()?.to_string())
         } else {
-            answer(self.text().trim_end())
+            answer(self.text(over_time).trim_end())
         }
     }
 
@@ -67,7 +79,7 @@ impl Told<'_> {
         Ok(told)
     }
 
-    fn text(&self) -> String {
+    fn text(&self, over_time: &[String]) -> String {
         let (report, filter) = (self.report, &self.scope.filter);
         let is_right = report.is_right(self.exactly_once);
         let mut text = format!(
@@ -98,15 +110,15 @@ impl Told<'_> {
                 let _ = writeln!(text, "              … and {} more", grouped(more));
             }
         }
-        for note in self.notes() {
-            let _ = writeln!(text, "{note}");
+        for line in over_time.iter().chain(&self.notes()) {
+            let _ = writeln!(text, "{line}");
         }
         let _ = writeln!(text, "digest of what was compared: {}", report.digest);
         text
     }
 
     /// What a reader should know before he believes the figures.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let report = self.report;
         let mut notes = Vec::new();
         if let Some(newest) = report.newest
@@ -153,15 +165,23 @@ impl Told<'_> {
     }
 }
 
+/// In the order of [`Kind::ALL`].
+pub(super) const NAMES: [Names; Kind::ALL.len()] = [
+    ("missing", "Missing"),
+    ("unknown", "Unknown"),
+    ("repeated", "Repeated"),
+    ("out of order", "Out of order"),
+    ("changed", "Changed"),
+    ("unreadable", "Unreadable"),
+];
+
 fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Missing => "missing",
-        Kind::Unknown => "unknown",
-        Kind::Repeated => "repeated",
-        Kind::OutOfOrder => "out of order",
-        Kind::Changed => "changed",
-        Kind::Unreadable => "unreadable",
-    }
+    NAMES[kind as usize].0
+}
+
+/// A kind, where it stands as a title.
+pub(super) fn title(kind: Kind) -> &'static str {
+    NAMES[kind as usize].1
 }
 
 /// A finding on one line, without anything that a terminal obeys.
@@ -176,26 +196,32 @@ fn line(finding: &Finding) -> String {
     if let Some(time) = finding.time {
         let _ = write!(text, " of {time}");
     }
-    if let Some(other) = finding.other_line {
+    let more = more(finding);
+    if !more.is_empty() {
+        let comma = if finding.key.is_some() { ", " } else { "" };
+        let _ = write!(text, "{comma}{more}");
+    }
+    shown(&text, MOST_SHOWN)
+}
+
+/// What else is known of a finding than where it is: not escaped.
+pub(super) fn more(finding: &Finding) -> String {
+    let other = finding.other_line.map(|other| {
         let what = match finding.kind {
             Kind::Repeated => "first in line",
             _ => "behind a newer version in line",
         };
-        let _ = write!(text, ", {what} {other}");
-    }
-    for differs in &finding.differences {
-        let _ = write!(
-            text,
-            ", {} {} instead of {}",
+        format!("{what} {other}")
+    });
+    let differences = finding.differences.iter().map(|differs| {
+        format!(
+            "{} {} instead of {}",
             differs.fact, differs.file, differs.bucket
-        );
-    }
-    if let Some(reason) = &finding.reason {
-        let _ = write!(
-            text,
-            "{}{reason}",
-            if finding.key.is_some() { ", " } else { "" }
-        );
-    }
-    shown(&text, MOST_SHOWN)
+        )
+    });
+    let parts = other
+        .into_iter()
+        .chain(differences)
+        .chain(finding.reason.clone());
+    parts.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,9 @@
 //! What the tests of the program share.
 #![allow(dead_code)] // each of them uses a part
 
+pub(crate) mod html;
+pub(crate) mod played;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -66,6 +69,17 @@ pub(crate) fn shell(endpoint: &str, folder: &Path, line: &str) -> Command {
     command.args(["-c", &line.replace("s3-sqs-bridge ", program)]);
     talking_to(endpoint, folder, &mut command);
     command
+}
+
+/// The program's answer on a terminal of its own, which `script` gives it.
+pub(crate) fn on_a_terminal(endpoint: &str, folder: &Path, width: usize, arguments: &str) -> End {
+    let program = env!("CARGO_BIN_EXE_s3-sqs-bridge");
+    let line = format!("stty cols {width} rows 50; exec {program} {arguments} 2>/dev/null");
+    let mut script = Command::new("script");
+    // Its exit code is the program's.
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    talking_to(endpoint, folder, &mut script);
+    End::of(&mut script)
 }
 
 fn talking_to(endpoint: &str, folder: &Path, command: &mut Command) {

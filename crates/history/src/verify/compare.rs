@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bridge_core::event::{Change, event_id};
+use bridge_core::timestamp::Timestamp;
 
 use crate::verify::order::KeyOrder;
 use crate::verify::part::text;
@@ -144,8 +145,9 @@ impl Comparison<'_, '_> {
             return self.unknown(record, arrival, Some(reason));
         }
         let differences = row.differences(&record.facts);
+        let time = row.last_modified;
         if !differences.is_empty() {
-            self.found(Kind::Changed, record.change, arrival, |finding| {
+            self.found(Kind::Changed, record.change, time, arrival, |finding| {
                 finding.differences = differences;
             })?;
         }
@@ -188,9 +190,15 @@ impl Comparison<'_, '_> {
         match (self.version.delivered, self.version.stand_in.take()) {
             (None, Some((arrival, differences))) => {
                 self.version.came(arrival);
-                self.found(Kind::Changed, row.change, arrival, |finding| {
-                    finding.differences = differences;
-                })?;
+                self.found(
+                    Kind::Changed,
+                    row.change,
+                    row.last_modified,
+                    arrival,
+                    |finding| {
+                        finding.differences = differences;
+                    },
+                )?;
             }
             (Some(_), Some(_)) => self.findings.report.replaced += 1,
             (_, None) => {}
@@ -212,7 +220,8 @@ impl Comparison<'_, '_> {
         }
         // Which of several overwrites with one content it was, nobody can tell: what is late behind the last of them,
         // or stands before the first, is so behind or before each.
-        self.order.push(row.rank, delivered, &self.version.id)
+        self.order
+            .push(row.rank, row.last_modified, delivered, &self.version.id)
     }
 
     fn missing(&mut self, row: &Row) -> io::Result<()> {
@@ -251,6 +260,7 @@ impl Comparison<'_, '_> {
             findings.add(Kind::OutOfOrder, |finding| {
                 finding.key = Some(key.clone());
                 finding.version_id = Some(text(late.version));
+                finding.time = Some(late.time);
                 finding.line = Some(late.first.line());
                 finding.other_line = Some(late.newer.line());
             })
@@ -273,7 +283,8 @@ impl Comparison<'_, '_> {
         record: &Record<'_>,
         arrival: Arrival,
     ) -> io::Result<()> {
-        self.found(Kind::Repeated, record.change, arrival, |finding| {
+        let time = record.facts.time;
+        self.found(Kind::Repeated, record.change, time, arrival, |finding| {
             finding.other_line = first.map(Arrival::line);
         })
     }
@@ -285,8 +296,7 @@ impl Comparison<'_, '_> {
         reason: Option<&str>,
     ) -> io::Result<()> {
         let time = record.facts.time;
-        self.found(Kind::Unknown, record.change, arrival, |finding| {
-            finding.time = Some(time);
+        self.found(Kind::Unknown, record.change, time, arrival, |finding| {
             finding.reason = reason.map(str::to_owned);
         })
     }
@@ -296,6 +306,7 @@ impl Comparison<'_, '_> {
         &mut self,
         kind: Kind,
         change: Change,
+        time: Timestamp,
         arrival: Arrival,
         more: impl FnOnce(&mut Finding),
     ) -> io::Result<()> {
@@ -304,6 +315,7 @@ impl Comparison<'_, '_> {
             finding.key = Some(key.clone());
             finding.version_id = Some(version.id_text());
             finding.change = Some(change);
+            finding.time = Some(time);
             finding.line = Some(arrival.line());
             more(finding);
         })

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use bridge_core::timestamp::Timestamp;
+
 use crate::verify::record::Arrival;
 use crate::verify::scratch::Scratch;
 use crate::verify::sorter::Sorter;
@@ -29,6 +31,8 @@ pub(super) struct Late<'a> {
     pub(super) first: Arrival,
     /// The newer one's last delivery.
     pub(super) newer: Arrival,
+    /// Its `LastModified`.
+    pub(super) time: Timestamp,
 }
 
 impl KeyOrder {
@@ -40,17 +44,18 @@ impl KeyOrder {
         }
     }
 
-    /// Takes a version: its number in the bucket's order, its first and its last delivery.
+    /// Takes a version: its number in the bucket's order, its `LastModified`, its first and its last delivery.
     pub(super) fn push(
         &mut self,
         rank: u64,
+        time: Timestamp,
         (first, last): (Arrival, Arrival),
         version: &[u8],
     ) -> io::Result<()> {
         self.versions += 1;
         self.record.clear();
         // Newest first: what is newer is known when a version is looked at.
-        for number in [!rank, first.0, last.0] {
+        for number in [!rank, first.0, last.0, time.0.cast_unsigned()] {
             self.record.extend(number.to_be_bytes());
         }
         self.record.extend_from_slice(version);
@@ -67,14 +72,16 @@ impl KeyOrder {
             return Ok(());
         }
         self.sorter.drain(|record| {
-            let (numbers, version) = record.split_at(24);
+            let (numbers, version) = record.split_at(32);
             let (numbers, _) = numbers.as_chunks::<8>();
-            let [first, last] = [1, 2].map(|at| Arrival(u64::from_be_bytes(numbers[at])));
+            let number = |at: usize| u64::from_be_bytes(numbers[at]);
+            let [first, last] = [1, 2].map(|at| Arrival(number(at)));
             if let Some(newer) = earliest.filter(|newer| *newer < first) {
                 each(Late {
                     version,
                     first,
                     newer,
+                    time: Timestamp(number(3).cast_signed()),
                 })?;
             }
             earliest = Some(earliest.map_or(last, |earliest| earliest.min(last)));

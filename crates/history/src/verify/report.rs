@@ -52,7 +52,8 @@ pub struct Finding {
     /// What happened to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
-    /// `LastModified` of what is missing, `eventTime` of what is unknown.
+    /// `LastModified` of what the bucket has (missing, out of order, changed), `eventTime` of what the file tells
+    /// (unknown, repeated).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The line of the file, from 1.

@@ -6,7 +6,7 @@ use bridge_core::event::{Event, Source};
 use bridge_core::format::{Format, body, document, record};
 use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
 use bridge_core::timestamp::Timestamp;
-use bridge_history::verify::report::Kind;
+use bridge_history::verify::report::{Finding, Kind};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -113,6 +113,22 @@ fn out_of_order(rows: &[PlannedVersion], events: &[Event]) -> Vec<String> {
     late.map(|(name, _)| name.clone()).collect()
 }
 
+/// Findings without the time of their version in the bucket: an event may claim another.
+fn at_another_time<'a>(rows: &[PlannedVersion], all: &'a [Finding]) -> Vec<&'a Finding> {
+    let times: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| &row.version)
+        .map(|of| ((&*of.key, &*of.version_id), of.last_modified))
+        .collect();
+    let found = all.iter().filter(|finding| {
+        let key = finding.key.as_deref().unwrap();
+        let version = finding.version_id.as_deref().unwrap();
+        let version = version.trim_end_matches("-new");
+        finding.time != times.get(&(key, version)).copied()
+    });
+    found.collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -198,6 +214,7 @@ proptest! {
             expected.sort();
             prop_assert_eq!(found.names(kind), expected, "{:?}", kind);
         }
+        prop_assert_eq!(at_another_time(&rows, &found.all), Vec::<&Finding>::new());
         let mut gaps = found.gaps;
         gaps.sort();
         prop_assert_eq!(gaps, first_missing.into_iter().collect::<Vec<_>>());
@@ -225,6 +242,7 @@ proptest! {
         let found = found(&scope(|_| {}), &rows, &lines);
         prop_assert_eq!(found.names(Kind::OutOfOrder), out_of_order(&rows, &told));
         prop_assert_eq!(found.counts()[..3].to_vec(), vec![0, 0, repeats]);
+        prop_assert_eq!(at_another_time(&rows, &found.all), Vec::<&Finding>::new());
         prop_assert!(found.report.is_right(false) == found.names(Kind::OutOfOrder).is_empty());
     }
 }
