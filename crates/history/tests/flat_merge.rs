@@ -1,6 +1,9 @@
 //! A merge gives the rows of any runs in order, and holds no more than it may, however many runs there are and
 //! however they overlap. What is allocated is counted.
 
+#[path = "common/in_hand.rs"]
+mod in_hand;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,18 +14,19 @@ use async_trait::async_trait;
 use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
 use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::budget::Budget;
-use bridge_history::plan::commit::Commit;
 use bridge_history::plan::depth::Width;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::merge::Merge;
+use bridge_history::plan::passes::{Passes, sent};
 use bridge_history::plan::position::Position;
 use bridge_history::plan::run::write;
 use bridge_history::plan::store::{PlanError, PlanStore};
-use bridge_history::send::passes::Passes;
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
+
+use crate::in_hand::InHand;
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -73,19 +77,6 @@ impl PlanStore for Folder {
     }
 }
 
-/// A manifest in hand.
-struct InHand;
-
-#[async_trait]
-impl Commit for InHand {
-    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
-        manifest.generation += 1;
-        let json = serde_json::to_string(manifest).unwrap();
-        *manifest = serde_json::from_str(&json).unwrap();
-        Ok(())
-    }
-}
-
 /// A key as long as usual, that does not compress much.
 fn key(number: u64) -> String {
     let text = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -128,6 +119,7 @@ fn passes(store: &Arc<Folder>, width: Width, prefix: &str) -> Passes<'static> {
     Passes {
         store: Arc::<Folder>::clone(store),
         commit: &InHand,
+        of: sent,
         width,
         run_prefix: prefix.to_owned(),
         commit_every: Duration::from_secs(1),

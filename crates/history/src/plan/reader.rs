@@ -1,6 +1,7 @@
 //! Reading a run from after a position, a row group at a time and the next one ahead.
 
 mod bounds;
+pub(super) mod columns;
 mod compact;
 pub(super) mod footer;
 mod group;
@@ -11,14 +12,14 @@ use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
 use bytes::Bytes;
-use parquet::schema::types::SchemaDescPtr;
 use tokio::task::JoinHandle;
 
 use crate::plan::budget::{Budget, Held, Need};
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
+use crate::plan::reader::columns::Columns;
 use crate::plan::reader::footer::{Footer, GroupPlace, groups_behind};
-use crate::plan::reader::group::{Group, Window};
+use crate::plan::reader::group::{Fault, Group, Window};
 use crate::plan::reader::panic::catch_panic;
 use crate::plan::store::{PlanError, PlanStore};
 
@@ -38,7 +39,7 @@ struct Source {
     store: Arc<dyn PlanStore>,
     name: String,
     file_bytes: u64,
-    schema: SchemaDescPtr,
+    columns: Columns,
     /// Row groups that have not been asked for.
     groups: VecDeque<GroupPlace>,
     budget: Arc<Budget>,
@@ -72,6 +73,10 @@ struct Asked {
 /// A row group that is being decoded.
 struct Opened {
     group: Group,
+    /// Its number in the file, from 0.
+    number: u32,
+    /// Rows of the file that have been decoded, or left out.
+    before: u64,
     /// As it is stored, and its unpacked pages with the rows decoded from them.
     _held: [Held; 2],
 }
@@ -102,11 +107,11 @@ impl RunReader {
         let permit = budget.requests.acquire().await;
         let footer = Footer::read(&*store, run).await?;
         drop(permit);
-        let opened = footer.check().and_then(|metadata| {
-            let groups = groups_behind(after.as_ref(), &metadata, run.bytes)?;
-            Ok((metadata.file_metadata().schema_descr_ptr(), groups))
+        let opened = footer.check().and_then(|(metadata, columns)| {
+            let groups = groups_behind(after.as_ref(), &metadata, &columns, run.bytes)?;
+            Ok((columns, groups))
         });
-        let (schema, mut groups) = opened.map_err(|reason| damaged(&run.name, reason))?;
+        let (columns, mut groups) = opened.map_err(|reason| damaged(&run.name, reason))?;
         groups.shrink_to_fit();
         let table = groups.capacity() * size_of::<GroupPlace>();
         let table = hold(&budget, &run.name, table)?;
@@ -114,7 +119,7 @@ impl RunReader {
             store,
             name: run.name.clone(),
             file_bytes: run.bytes,
-            schema,
+            columns,
             groups,
             budget,
             _table: table,
@@ -176,15 +181,28 @@ impl RunReader {
         let State::Reading { group, next } = &mut self.state else {
             return Ok(Vec::new());
         };
-        let mut rows = catch_panic(|| group.group.next_rows())?;
+        let (before, number) = (group.before, group.number as usize);
+        let at = |row: usize| shown_place(before + row as u64 + 1, number);
+        let decoded = catch_panic(|| Ok(group.group.next_rows()));
+        let decoded = decoded.unwrap_or_else(|panicked| Err(Fault::somewhere(panicked)));
+        let mut rows = decoded.map_err(|Fault { row, reason }| match row {
+            Some(row) => format!("{}: {reason}", at(row)),
+            None => format!("at or behind {}: {reason}", at(0)),
+        })?;
+        group.before += rows.len() as u64;
         if next.is_none() && group.group.rows_left <= ROWS_BEFORE_AHEAD {
             *next = self.source.ask(Need::Ahead);
         }
         if group.group.rows_left == 0 {
             self.state = next.take().map_or(State::Between, State::Waiting);
         }
-        if !rows.is_sorted_by(|a, b| a.order_key() < b.order_key()) {
-            return Err("its rows are not sorted".to_owned());
+        let mut pairs = rows.windows(2);
+        if let Some(first) = pairs.position(|two| two[0].order_key() >= two[1].order_key()) {
+            return Err(format!(
+                "{}: it is not behind the row before it: rows must be sorted by effective_time, key (bytes) and rank, \
+                 none twice",
+                at(first + 1)
+            ));
         }
         if let Some(after) = &self.after {
             let after = (after.effective_time, after.key.as_str(), after.rank);
@@ -242,11 +260,16 @@ impl Source {
             bytes,
             file_bytes: self.file_bytes,
         });
-        let group = catch_panic(|| Group::open(&self.schema, &place, &window))
-            .map_err(|reason| damaged(&self.name, reason))?;
+        let group =
+            catch_panic(|| Group::open(&self.columns, &place, &window)).map_err(|reason| {
+                let at = shown_place(place.before + 1, place.number as usize);
+                damaged(&self.name, format!("at or behind {at}: {reason}"))
+            })?;
         let unpacked = hold(&self.budget, &self.name, group.unpacked + group.decoded())?;
         Ok(Box::new(Opened {
             group,
+            number: place.number,
+            before: place.before,
             _held: [held, unpacked],
         }))
     }
@@ -255,6 +278,11 @@ impl Source {
 /// Bytes of a row group as it is stored; it is at most [`crate::plan::store::MOST_PART`].
 fn stored(place: &GroupPlace) -> usize {
     usize::try_from(place.extent.end - place.extent.start).unwrap_or(usize::MAX)
+}
+
+/// Where a row is, for a person: rows are counted from 1, row groups from 0 as other tools do.
+pub(super) fn shown_place(row: u64, group: usize) -> String {
+    format!("row {row} (row group {group})")
 }
 
 fn hold(budget: &Arc<Budget>, name: &str, bytes: usize) -> Result<Held, PlanError> {

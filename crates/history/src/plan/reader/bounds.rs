@@ -28,6 +28,10 @@ const MOST_PAGE: i64 = 8 * 1024 * 1024;
 /// Values of a dictionary.
 const MOST_DICTIONARY: i64 = 1024 * 1024;
 
+/// What a writer can do.
+const SMALLER: &str = "write smaller ones (DuckDB: ROW_GROUP_SIZE 4096, pyarrow: row_group_size=4096, Spark: \
+    parquet.block.size)";
+
 /// Pages are laid out so that their number of values is in their header only by these encodings
 /// (`parquet.thrift`, `Encoding`): plain, dictionaries, runs (of booleans) and differences of numbers.
 /// The others allocate by what is written within a page.
@@ -81,7 +85,7 @@ fn row_groups(footer: &[u8]) -> Option<u64> {
 pub(super) fn check_group(group: &RowGroupMetaData, stored: u64) -> Result<(), String> {
     at_most("a row group has", stored, MOST_GROUP, "bytes")
         .and_then(|()| at_most("a row group has", group.num_rows(), MOST_ROWS, "rows"))
-        .map_err(|reason| format!("{reason}: its writer has to make smaller ones"))
+        .map_err(|reason| format!("{reason}: {SMALLER}"))
 }
 
 /// Checks the headers of all pages of a column before one of them is unpacked. `chunk` is its bytes. Returns how
@@ -173,8 +177,9 @@ impl Header {
 
     fn check(&self, column: &str, rows: i64) -> Result<(), String> {
         let page = format!("a page of {column} has");
-        at_most(&page, self.unpacked, MOST_PAGE, "bytes unpacked")?;
-        at_most(&page, self.stored, MOST_PAGE, "bytes")?;
+        at_most(&page, self.unpacked, MOST_PAGE, "bytes unpacked")
+            .and_then(|()| at_most(&page, self.stored, MOST_PAGE, "bytes"))
+            .map_err(|reason| format!("{reason}: {SMALLER}"))?;
         at_most(&page, self.values, rows, "values")?;
         let most = rows.min(MOST_DICTIONARY);
         let dictionary = format!("the dictionary of {column} has");
