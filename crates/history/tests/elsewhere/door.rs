@@ -1,6 +1,5 @@
 //! What is refused before a row is read, or by what the manifest says.
 
-use bridge_core::timestamp::Timestamp;
 use parquet::basic::Type;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
