@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
 pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
 
-/// Bytes that are read of an object at once, at most: a row group as it is stored. Spark writes 128 MiB by
-/// default; the million rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
+/// Bytes that are read of an object at once, at most. A row group that is held whole, or a piece of a larger one, has
+/// far less.
 pub const MOST_PART: usize = 256 * 1024 * 1024;
 
 /// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`). A reader finds an object whole or not at

@@ -1,19 +1,20 @@
 //! One row group of a run, decoded a few rows at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
 use bridge_core::timestamp::Timestamp;
-use bytes::{Buf, Bytes};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use crate::plan::reader::bounds;
-use crate::plan::reader::columns::Columns;
+use crate::plan::reader::columns::{COUNT, Columns};
+use crate::plan::reader::feed::Feed;
 use crate::plan::reader::footer::GroupPlace;
+use crate::plan::reader::window::Window;
 use crate::plan::run::{COLUMNS, ROWS_A_PAGE};
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
@@ -23,8 +24,10 @@ const BATCH: usize = 128;
 pub(super) struct Group {
     /// Rows that have not been decoded.
     pub(super) rows_left: usize,
-    /// Bytes that its pages take unpacked, at most.
-    pub(super) unpacked: usize,
+    /// What is held of its columns; none where it is held whole.
+    pub(super) feeds: Vec<Feed>,
+    /// Bytes that its pages take unpacked, at most, where it is held whole.
+    unpacked: usize,
     effective_time: Column<Int64Type>,
     key: Column<ByteArrayType>,
     rank: Column<Int64Type>,
@@ -77,17 +80,54 @@ impl Group {
         place: &GroupPlace,
         window: &Arc<Window>,
     ) -> Result<Self, ParquetError> {
+        let mut windows = Vec::with_capacity(COUNT);
+        let mut unpacked = 0;
+        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+            let column = place.column(columns, index)?;
+            let (start, length) = column.byte_range();
+            let chunk = window.slice(start, start.checked_add(length))?;
+            let checked = bounds::check_pages(name, place.rows, &chunk);
+            unpacked += checked.map_err(ParquetError::General)?;
+            windows.push(Arc::clone(window));
+        }
+        Self::of(columns, place, &windows, Vec::new(), unpacked)
+    }
+
+    /// Opens the row group at `place`, of which a piece at a time will be held.
+    pub(super) fn open_in_pieces(
+        columns: &Columns,
+        place: &GroupPlace,
+        file_bytes: u64,
+    ) -> Result<Self, ParquetError> {
+        let mut feeds = Vec::with_capacity(COUNT);
+        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+            let (start, length) = place.column(columns, index)?.byte_range();
+            let chunk = start..start.saturating_add(length);
+            feeds.push(Feed::new(name, place.rows, chunk, file_bytes));
+        }
+        let windows: Vec<_> = feeds.iter().map(Feed::window).collect();
+        Self::of(columns, place, &windows, feeds, 0)
+    }
+
+    fn of(
+        columns: &Columns,
+        place: &GroupPlace,
+        windows: &[Arc<Window>],
+        feeds: Vec<Feed>,
+        unpacked: usize,
+    ) -> Result<Self, ParquetError> {
         let rows = usize::try_from(place.rows)
             .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
-        let mut opening = Opening {
+        let opening = Opening {
             columns,
             place,
-            window,
+            windows,
             rows,
-            unpacked: 0,
         };
         Ok(Self {
             rows_left: rows,
+            feeds,
+            unpacked,
             effective_time: opening.column(0)?,
             key: opening.column(1)?,
             rank: opening.column(2)?,
@@ -97,14 +137,31 @@ impl Group {
             is_latest: opening.column(6)?,
             size: opening.column(7)?,
             e_tag: opening.column(8)?,
-            unpacked: opening.unpacked,
         })
+    }
+
+    /// What has to be fetched before the next rows can be decoded, each up to `piece` bytes, and for which of the feeds.
+    ///
+    /// # Errors
+    /// What is wrong with a page, for a person.
+    pub(super) fn missing(&mut self, piece: u64) -> Result<Vec<(usize, Range<u64>)>, String> {
+        let rows = self.rows_left.min(BATCH);
+        let mut missing = Vec::new();
+        for (number, feed) in self.feeds.iter_mut().enumerate() {
+            missing.extend(feed.missing(rows, piece)?.map(|range| (number, range)));
+        }
+        Ok(missing)
+    }
+
+    /// Bytes that its pages take unpacked, as far as is known.
+    pub(super) fn unpacked(&self) -> usize {
+        self.unpacked + self.feeds.iter().map(Feed::unpacked).sum::<usize>()
     }
 
     /// Bytes that decoded rows take, about: their texts and what is beside them.
     pub(super) fn decoded(&self) -> usize {
         let rows = self.rows_left.clamp(1, BATCH);
-        let texts = self.unpacked / self.rows_left.clamp(1, ROWS_A_PAGE) * rows;
+        let texts = self.unpacked() / self.rows_left.clamp(1, ROWS_A_PAGE) * rows;
         rows * size_of::<PlannedVersion>() + texts
     }
 
@@ -121,6 +178,9 @@ impl Group {
         let mut sizes = self.size.optional(rows)?.into_iter();
         let mut e_tags = self.e_tag.optional(rows)?.into_iter();
         self.rows_left -= rows;
+        for feed in &mut self.feeds {
+            feed.decoded(rows);
+        }
         (0..rows)
             .map(|i| {
                 let text = |column: &str, bytes: &ByteArray| {
@@ -151,21 +211,17 @@ impl Group {
 struct Opening<'a> {
     columns: &'a Columns,
     place: &'a GroupPlace,
-    window: &'a Arc<Window>,
+    /// Of each column.
+    windows: &'a [Arc<Window>],
     rows: usize,
-    /// Of the columns that are open.
-    unpacked: usize,
 }
 
 impl Opening<'_> {
     /// Opens a plan's column. [`Columns`] has checked that the file's is of its type.
-    fn column<T: DataType>(&mut self, index: usize) -> Result<Column<T>, ParquetError> {
+    fn column<T: DataType>(&self, index: usize) -> Result<Column<T>, ParquetError> {
         let column = self.place.column(self.columns, index)?;
-        let (start, length) = column.byte_range();
-        let chunk = self.window.slice(start, start.checked_add(length))?;
-        self.unpacked +=
-            bounds::check_pages(&column, self.place.rows, &chunk).map_err(ParquetError::General)?;
-        let pages = SerializedPageReader::new(Arc::clone(self.window), &column, self.rows, None)?;
+        let window = Arc::clone(&self.windows[index]);
+        let pages = SerializedPageReader::new(window, &column, self.rows, None)?;
         let values = get_column_reader(column.column_descr_ptr(), Box::new(pages));
         Ok(Column {
             name: COLUMNS[index].0,
@@ -235,47 +291,4 @@ fn text(bytes: &ByteArray) -> Result<String, String> {
         .as_utf8()
         .map(str::to_owned)
         .map_err(|e| e.to_string())
-}
-
-/// A part of a file, for readers that think in offsets of the whole.
-pub(super) struct Window {
-    /// Where the part begins.
-    pub(super) start: u64,
-    /// The part.
-    pub(super) bytes: Bytes,
-    /// The length of the whole.
-    pub(super) file_bytes: u64,
-}
-
-impl Window {
-    fn slice(&self, start: u64, end: Option<u64>) -> Result<Bytes, ParquetError> {
-        let length = self.bytes.len() as u64;
-        let from = start.checked_sub(self.start);
-        let to = end.map_or(Some(length), |end| end.checked_sub(self.start));
-        match (from, to) {
-            (Some(from), Some(to)) if from <= to && to <= length => Ok(self.bytes.slice(
-                usize::try_from(from).unwrap_or(usize::MAX)
-                    ..usize::try_from(to).unwrap_or(usize::MAX),
-            )),
-            _ => Err(ParquetError::EOF("outside the row group".to_owned())),
-        }
-    }
-}
-
-impl Length for Window {
-    fn len(&self) -> u64 {
-        self.file_bytes
-    }
-}
-
-impl ChunkReader for Window {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        self.slice(start, None).map(Buf::reader)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        self.slice(start, start.checked_add(length as u64))
-    }
 }
