@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_was_exchanged_or_written_to_is_not_the_one_that_was_there() {
         let folder = tempfile::tempdir().unwrap();
-        let plans = LocalPlans::new(folder.path().to_owned());
+        let plans = &LocalPlans::new(folder.path().to_owned());
         let path = folder.path().join("run");
         std::fs::write(&path, "one").unwrap();
         let tag = plans.tag("run").await.unwrap().unwrap();
