@@ -11,7 +11,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use bridge_core::failure::FailureKind;
 use bridge_history::plan::elsewhere::place::Elsewhere;
-use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
+use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore, Tag};
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
@@ -39,6 +39,9 @@ const GONE: &str = "or the plan is gone: plans are kept for PlanRetentionDays, a
 /// What it may mean where the plan is somebody else's.
 const NOT_ALLOWED: &str = "or it may not be read: a stack's role may read what its parameter ForeignPlans names \
     (bucket/prefix), others need s3:GetObject; or there is no such object";
+
+/// S3's answer where an object has another `ETag` than was asked for. Source: Amazon S3 API Reference, "Error responses".
+const NOT_THE_SAME: &str = "PreconditionFailed";
 
 /// Plans made elsewhere, in any bucket.
 #[derive(Debug, Clone)]
@@ -80,7 +83,29 @@ impl S3Plans {
         }
     }
 
-    async fn read(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
+    async fn read(
+        &self,
+        name: &str,
+        range: Option<Range<u64>>,
+        tag: Option<&Tag>,
+    ) -> Result<Bytes, PlanError> {
+        if range.as_ref().is_some_and(Range::is_empty) {
+            return Ok(Bytes::new());
+        }
+        let reading = self.read_whole(name, range, tag);
+        let read = timeout(OBJECT_TIMEOUT, reading).await;
+        read.unwrap_or_else(|_| {
+            let seconds = OBJECT_TIMEOUT.as_secs();
+            Err(self.unread(name, format!("it did not come whole within {seconds} s")))
+        })
+    }
+
+    async fn read_whole(
+        &self,
+        name: &str,
+        range: Option<Range<u64>>,
+        tag: Option<&Tag>,
+    ) -> Result<Bytes, PlanError> {
         let most = range.as_ref().map_or(MOST_WHOLE, |range| {
             usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
         });
@@ -90,6 +115,7 @@ impl S3Plans {
             .bucket(&self.bucket)
             .key(self.key(name))
             .set_range(range.map(|r| format!("bytes={}-{}", r.start, r.end - 1)))
+            .set_if_match(tag.map(|Tag(e_tag)| e_tag.clone()))
             .send()
             .await
             .map_err(|e| self.error("reading", name, &RequestError::of(&e)))?;
@@ -120,9 +146,13 @@ impl S3Plans {
     }
 
     fn error(&self, doing: &'static str, name: &str, fault: &RequestError) -> PlanError {
+        let name = format!("s3://{}/{}", self.bucket, self.key(name));
+        if fault.code == NOT_THE_SAME {
+            return PlanError::replaced(name);
+        }
         PlanError::Store {
             doing,
-            name: format!("s3://{}/{}", self.bucket, self.key(name)),
+            name,
             reason: reason(doing, fault, self.hint),
             kind: fault.kind,
         }
@@ -163,15 +193,30 @@ impl PlanStore for S3Plans {
     }
 
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
-        if range.as_ref().is_some_and(Range::is_empty) {
-            return Ok(Bytes::new());
-        }
-        timeout(OBJECT_TIMEOUT, self.read(name, range))
+        self.read(name, range, None).await
+    }
+
+    async fn tag(&self, name: &str) -> Result<Option<Tag>, PlanError> {
+        // A byte of it, since what refuses HeadObject says no reason.
+        let object = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.key(name))
+            .range("bytes=0-0")
+            .send()
             .await
-            .unwrap_or_else(|_| {
-                let seconds = OBJECT_TIMEOUT.as_secs();
-                Err(self.unread(name, format!("it did not come whole within {seconds} s")))
-            })
+            .map_err(|e| self.error("reading", name, &RequestError::of(&e)))?;
+        Ok(object.e_tag.map(Tag))
+    }
+
+    async fn get_tagged(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        tag: &Tag,
+    ) -> Result<Bytes, PlanError> {
+        self.read(name, Some(range), Some(tag)).await
     }
 }
 

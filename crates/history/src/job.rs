@@ -3,8 +3,8 @@
 //! - [`state`]: the job and what may become of it (pure), `requested`: by an operator's request;
 //!   [`stored`]: how it is kept; [`options`]: what it was asked to do; [`phase`]: where it is in its life;
 //!   [`place`]: where it stands in the list of jobs; [`transition`]: what of it is told to others
-//! - [`invocation`]: what a segment is asked to do; [`segment`]: its work; `takeover`: how it gets its job; [`settings`]:
-//!   how it works; `segment_error`: why it stopped early; `settle`: what
+//! - [`invocation`]: what a segment is asked to do; [`segment`]: its life; `takeover`: how it gets its job; `work`: what it
+//!   does; [`settings`]: how; `segment_error`: why it stopped early; `settle`: what
 //!   is to become of the job then
 //! - [`lease`]: the right to work on a job, renewed by a heartbeat that also writes the checkpoint
 //! - [`sweep`]: continues jobs whose segment died
@@ -39,3 +39,4 @@ pub mod sweep;
 mod takeover;
 pub mod tend;
 pub mod transition;
+mod work;

@@ -3,7 +3,7 @@
 //! - [`position`]: where an event stands in it
 //! - [`run`]: one sorted Parquet file; its schema is public (docs/ARCHITECTURE.md); [`reader`]
 //!   reads it from any position on; [`merge`]: all runs as one stream, in a [`budget`] of memory;
-//!   [`depth`]: how many runs are read at the same time
+//!   [`depth`]: how many runs are read at the same time; [`passes`]: some merged first, where more overlap
 //! - [`elsewhere`]: a plan that somebody else made
 //! - [`manifest`]: which runs there are, and what is still to be listed; [`doubts`]: keys whose order
 //!   nothing has proven yet
@@ -17,6 +17,7 @@ pub mod doubts;
 pub mod elsewhere;
 pub mod manifest;
 pub mod merge;
+pub mod passes;
 pub mod position;
 pub mod reader;
 pub mod retried;

@@ -1,7 +1,6 @@
 //! The plan through the lanes into the queue.
 //!
 //! - [`target`]: where events go
-//! - [`passes`]: runs made fewer first, where too many overlap
 //! - [`sender`]: hands out rows and starts the lanes; [`packer`]: rows made into messages; [`pacer`]: how
 //!   fast they may go; [`window`]: how far ahead of the checkpoint
 //! - [`lane`]: one ordered sender; [`gate`]: whether one
@@ -15,7 +14,6 @@ pub mod lane;
 pub mod pacer;
 pub mod packer;
 pub mod parking;
-pub mod passes;
 pub mod sender;
 pub mod target;
 pub mod watermark;

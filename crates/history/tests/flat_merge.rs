@@ -1,6 +1,9 @@
 //! A merge gives the rows of any runs in order, and holds no more than it may, however many runs there are and
 //! however they overlap. What is allocated is counted.
 
+#[path = "common/in_hand.rs"]
+mod in_hand;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,16 +16,18 @@ use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::budget::Budget;
 use bridge_history::plan::commit::Commit;
 use bridge_history::plan::depth::Width;
-use bridge_history::plan::manifest::Manifest;
+use bridge_history::plan::manifest::{Manifest, Run};
 use bridge_history::plan::merge::Merge;
+use bridge_history::plan::passes::{Passes, sent};
 use bridge_history::plan::position::Position;
 use bridge_history::plan::run::write;
 use bridge_history::plan::store::{PlanError, PlanStore};
-use bridge_history::send::passes::Passes;
 use bytes::Bytes;
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
+
+use crate::in_hand::InHand;
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -73,19 +78,6 @@ impl PlanStore for Folder {
     }
 }
 
-/// A manifest in hand.
-struct InHand;
-
-#[async_trait]
-impl Commit for InHand {
-    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
-        manifest.generation += 1;
-        let json = serde_json::to_string(manifest).unwrap();
-        *manifest = serde_json::from_str(&json).unwrap();
-        Ok(())
-    }
-}
-
 /// A key as long as usual, that does not compress much.
 fn key(number: u64) -> String {
     let text = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -128,6 +120,7 @@ fn passes(store: &Arc<Folder>, width: Width, prefix: &str) -> Passes<'static> {
     Passes {
         store: Arc::<Folder>::clone(store),
         commit: &InHand,
+        of: sent,
         width,
         run_prefix: prefix.to_owned(),
         commit_every: Duration::from_secs(1),
@@ -321,6 +314,46 @@ fn a_run_that_is_not_where_the_manifest_says_is_damaged() {
             .unwrap();
         let error = numbers(&mut merge).await.unwrap_err().to_string();
         assert!(error.contains("it repeats a row"), "{error}");
+    });
+}
+
+/// Ends whoever commits.
+struct Stopping(CancellationToken);
+
+#[async_trait]
+impl Commit for Stopping {
+    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
+        self.0.cancel();
+        InHand.commit(manifest).await
+    }
+}
+
+#[test]
+fn rows_that_a_stopped_pass_has_merged_are_not_read_of_their_old_runs_again() {
+    let _turn = TURN.lock();
+    let width = Width {
+        runs: 2,
+        bytes: 2 * MEBIBYTE,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Folder::new(&folder, Duration::ZERO);
+    on_simulated_time(async {
+        let of_run = |run: u64| (0..6_000).map(|n| n * 3 + run).collect();
+        let mut manifest = plan(&store, (0..3).map(of_run)).await;
+        let mut first = passes(&store, width, "first");
+        first.commit_every = Duration::ZERO;
+        let stopping = Stopping(first.stop.clone());
+        let first = Passes {
+            commit: &stopping,
+            ..first
+        };
+        assert!(first.open(&mut manifest, None).await.unwrap().is_none());
+        let is_partly_merged = |run: &Run| run.after.is_some();
+        assert!(manifest.runs.iter().any(is_partly_merged));
+        let last = passes(&store, width, "last");
+        let merge = last.open(&mut manifest, None).await.unwrap();
+        let found = numbers(&mut merge.unwrap()).await;
+        assert_eq!(found, Ok((0..18_000).collect()));
     });
 }
 

@@ -275,12 +275,12 @@ fn a_footer_and_a_row_group_that_are_too_long_are_not_asked_for() {
             builder.set_row_groups(vec![group]).build()
         })
     };
-    let long_group = One::of_length(changed(300 << 20, 1), 400 << 20);
-    refused(&long_group, "bytes, allowed are 268435456");
+    let long_group = One::of_length(changed(3 << 30, 1), 4 << 30);
+    refused(&long_group, "bytes, allowed are 2147483648");
     let many_rows = One::of_length(changed(100, 1 << 40), 300 << 20);
     refused(
         &many_rows,
-        "a row group has 1099511627776 rows, allowed are 4194304",
+        "a row group has 1099511627776 rows, allowed are 67108864",
     );
     for store in [long_footer, long_group, many_rows] {
         assert!(store.most_asked() <= 256 << 10, "{}", store.most_asked());

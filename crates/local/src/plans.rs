@@ -1,13 +1,14 @@
 //! Port `PlanStore`: runs and manifests as files of a directory.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bridge_core::failure::FailureKind;
-use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore};
+use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore, Tag};
 use bytes::Bytes;
 
 use crate::{below, open_own, read_own, write_whole};
@@ -72,16 +73,60 @@ impl PlanStore for LocalPlans {
             let Some(range) = range else {
                 return read_own(path, MOST_WHOLE).map(Bytes::from);
             };
-            let mut file = open_own(path, OpenOptions::new().read(true))?;
-            file.seek(SeekFrom::Start(range.start))?;
-            // As much as there is, whatever a manifest says; and no more memory than that, as who asks has counted it.
-            let length = (range.end.min(file.metadata()?.len())).saturating_sub(range.start);
-            let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-            file.take(length).read_to_end(&mut bytes)?;
-            Ok(Bytes::from(bytes))
+            read(&open_own(path, OpenOptions::new().read(true))?, &range)
         })
         .await
     }
+
+    async fn tag(&self, name: &str) -> Result<Option<Tag>, PlanError> {
+        self.work("reading", name, |path| {
+            tag(&open_own(path, OpenOptions::new().read(true))?).map(Some)
+        })
+        .await
+    }
+
+    async fn get_tagged(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        expected: &Tag,
+    ) -> Result<Bytes, PlanError> {
+        let expected = expected.clone();
+        let bytes = self.work("reading", name, move |path| {
+            let file = open_own(path, OpenOptions::new().read(true))?;
+            let bytes = read(&file, &range)?;
+            // Behind the reading: whoever writes into the file changes its time, too.
+            Ok((tag(&file)? == expected).then_some(bytes))
+        });
+        let replaced = || PlanError::replaced(self.folder.join(name).display().to_string());
+        bytes.await?.ok_or_else(replaced)
+    }
+}
+
+/// As much of the range as there is, whatever a manifest says.
+fn read(mut file: &File, range: &Range<u64>) -> io::Result<Bytes> {
+    file.seek(SeekFrom::Start(range.start))?;
+    // No more memory than there is to read: who asks has counted it.
+    let length = range
+        .end
+        .min(file.metadata()?.len())
+        .saturating_sub(range.start);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(Bytes::from(bytes))
+}
+
+/// Another file has another one; so has this one once it has been written to.
+fn tag(file: &File) -> io::Result<Tag> {
+    let about = file.metadata()?;
+    Ok(Tag(format!(
+        "{}-{}-{}-{}.{:09}",
+        about.dev(),
+        about.ino(),
+        about.len(),
+        about.mtime(),
+        about.mtime_nsec()
+    )))
 }
 
 #[cfg(test)]
@@ -111,5 +156,24 @@ mod tests {
         }
         let kept = std::fs::read_to_string(absolute).unwrap();
         assert_eq!(kept, "not ours");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_exchanged_or_written_to_is_not_the_one_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let plans = &LocalPlans::new(folder.path().to_owned());
+        let path = folder.path().join("run");
+        std::fs::write(&path, "one").unwrap();
+        let tag = plans.tag("run").await.unwrap().unwrap();
+        let read = |tag: Tag| async move { plans.get_tagged("run", 0..3, &tag).await };
+        assert_eq!(read(tag.clone()).await.unwrap(), "one");
+        // Of the same length and time, and another file.
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let other = folder.path().join("other");
+        std::fs::write(&other, "two").unwrap();
+        File::open(&other).unwrap().set_modified(time).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let error = read(tag).await.unwrap_err().to_string();
+        assert!(error.contains("run: it was replaced"), "{error}");
     }
 }

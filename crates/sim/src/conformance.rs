@@ -60,7 +60,21 @@ pub async fn plan_store(store: &dyn PlanStore, folder: &str) {
     }
     let past_the_end = store.get(&name, Some(99_990..200_000)).await.unwrap();
     assert_eq!(past_the_end, bytes[99_990..]);
+    store.put(&name, Bytes::from_static(b"old")).await.unwrap();
+    let tag = store.tag(&name).await.unwrap().unwrap();
+    assert_eq!(store.tag(&name).await.unwrap().as_ref(), Some(&tag));
+    assert_eq!(store.get_tagged(&name, 1..3, &tag).await.unwrap(), "ld");
     store.put(&name, Bytes::from_static(b"new")).await.unwrap();
+    match store.get_tagged(&name, 1..3, &tag).await {
+        Err(PlanError::Refused { name: told, reason }) => {
+            assert!(
+                told.ends_with(&name) && reason.contains("replaced"),
+                "{told}: {reason}"
+            );
+        }
+        other => panic!("an object that was replaced: {other:?}"),
+    }
+    assert_ne!(store.tag(&name).await.unwrap(), Some(tag));
     assert_eq!(store.get(&name, None).await.unwrap(), "new");
     store.put(&name, Bytes::new()).await.unwrap();
     assert_eq!(store.get(&name, None).await.unwrap(), "");

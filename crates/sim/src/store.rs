@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bridge_core::event::digest_of_bytes;
 use bridge_core::failure::FailureKind;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::id::JobId;
@@ -15,7 +16,7 @@ use bridge_history::job::place;
 use bridge_history::job::place::Place;
 use bridge_history::job::state::{Job, Revision};
 use bridge_history::job::store::JobStore;
-use bridge_history::plan::store::{PlanError, PlanStore};
+use bridge_history::plan::store::{PlanError, PlanStore, Tag};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
@@ -119,6 +120,25 @@ impl PlanStore for SimPlans {
         let Some(range) = range else {
             return Ok(object);
         };
+        let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX).min(object.len());
+        Ok(object.slice(at(range.start)..at(range.end)))
+    }
+
+    async fn tag(&self, name: &str) -> Result<Option<Tag>, PlanError> {
+        let object = self.get(name, None).await?;
+        Ok(Some(Tag(digest_of_bytes(&object))))
+    }
+
+    async fn get_tagged(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        tag: &Tag,
+    ) -> Result<Bytes, PlanError> {
+        let object = self.get(name, None).await?;
+        if digest_of_bytes(&object) != tag.0 {
+            return Err(PlanError::replaced(name.to_owned()));
+        }
         let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX).min(object.len());
         Ok(object.slice(at(range.start)..at(range.end)))
     }

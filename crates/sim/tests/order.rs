@@ -1,18 +1,19 @@
 //! The order that docs/EVENTS.md promises: any history, cut into pages anywhere, read by any number of listers into runs of
 //! any size, interrupted anywhere, gives the one expected sequence.
 
+#[path = "../../history/tests/common/in_hand.rs"]
+mod in_hand;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bridge_core::listing::version::ObjectVersion;
 use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::budget::Budget;
-use bridge_history::plan::commit::Commit;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::merge::Merge;
 use bridge_history::plan::position::Position;
-use bridge_history::plan::store::{PlanError, PlanStore};
+use bridge_history::plan::store::PlanStore;
 use bridge_history::scan::filter::Filter;
 use bridge_history::scan::scanner::{Scan, ScanSettings};
 use bridge_sim::bucket::{Bucket, Markers, STYLE, SimLister, Style};
@@ -20,6 +21,8 @@ use bridge_sim::faults::Faults;
 use bridge_sim::store::SimPlans;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
+
+use crate::in_hand::InHand;
 
 /// One step of a history: which key, whether it is deleted, and how much later (in steps of 250 ms).
 type Step = (usize, bool, i64);
@@ -58,20 +61,6 @@ fn history(steps: &[Step], whole_seconds: bool) -> Bucket {
         }
     }
     bucket
-}
-
-/// Commits nothing anywhere: the manifest in hand is the checkpoint.
-struct InHand;
-
-#[async_trait]
-impl Commit for InHand {
-    async fn commit(&self, manifest: &mut Manifest) -> Result<(), PlanError> {
-        manifest.generation += 1;
-        // What is written down is what is read again.
-        let json = serde_json::to_string(manifest).unwrap();
-        *manifest = serde_json::from_str(&json).unwrap();
-        Ok(())
-    }
 }
 
 struct How {

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::timestamp::Timestamp;
-use bridge_history::plan::budget::Budget;
 use bridge_history::plan::manifest::Manifest;
-use bridge_history::plan::merge::Merge;
+use bridge_history::plan::reader::RunReader;
 use bridge_history::plan::store::{PlanError, PlanStore};
 
 use crate::picture::heavy::Weight;
@@ -54,10 +53,14 @@ impl Census {
         let summary = &manifest.summary;
         let (first, last) = (summary.first, summary.last);
         let mut census = Self::new(first.unwrap_or_default(), last.unwrap_or_default(), prefix);
-        let mut rows =
-            Merge::open(Arc::clone(plans), &manifest.runs, None, Budget::unlimited()).await?;
-        while let Some(row) = rows.next().await? {
-            census.add(&row);
+        // One after another: what is counted does not depend on their order, and only one is open.
+        for run in &manifest.runs {
+            let mut reader = RunReader::open(Arc::clone(plans), run, None).await?;
+            while let Some(rows) = reader.next_rows().await? {
+                for row in &rows {
+                    census.add(row);
+                }
+            }
         }
         Ok(census)
     }
@@ -86,13 +89,87 @@ impl Census {
             bytes: version.size.unwrap_or(0),
         };
         self.prefixes.add(&version.key, weight);
-        // A key's rows come in its order, so the last of them has its number of versions: no sketch is
-        // needed for what is exact.
+        // A key's last row has its number of versions: no sketch is needed for what is exact.
         let versions = row.rank.saturating_add(1);
         self.keys.tell(&version.key, versions, row.effective_time);
         if let Some(bytes) = version.size {
             self.sizes.add(bytes);
             self.largest.tell(&version.key, bytes, row.effective_time);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bridge_core::listing::version::ObjectVersion;
+    use bridge_history::plan::run::write;
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// Objects in memory; notes whose turn it was.
+    #[derive(Default)]
+    struct Noted {
+        objects: Mutex<Vec<(String, Bytes)>>,
+        turns: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl PlanStore for Noted {
+        async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
+            self.objects.lock().unwrap().push((name.to_owned(), bytes));
+            Ok(())
+        }
+
+        async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
+            self.turns.lock().unwrap().push(name.to_owned());
+            let objects = self.objects.lock().unwrap();
+            let (_, bytes) = objects.iter().find(|(known, _)| known == name).unwrap();
+            let range = range.unwrap();
+            let at = |place: u64| usize::try_from(place).unwrap();
+            Ok(bytes.slice(at(range.start)..at(range.end)))
+        }
+    }
+
+    fn row(time: i64, key: &str, rank: u64) -> PlannedVersion {
+        PlannedVersion {
+            effective_time: Timestamp(time),
+            rank,
+            version: ObjectVersion {
+                key: key.to_owned(),
+                version_id: "v".to_owned(),
+                last_modified: Timestamp(time),
+                is_latest: false,
+                is_delete_marker: false,
+                size: Some(1),
+                e_tag: None,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn of_runs_that_overlap_one_is_open_at_a_time_and_each_row_counts() {
+        let store = Arc::new(Noted::default());
+        let mut manifest = Manifest::new("job".parse().unwrap(), "bucket");
+        for run in 0..5_i64 {
+            let rows: Vec<_> = (0..100)
+                .map(|n| row(n * 5 + run, "key", u64::try_from(n * 5 + run).unwrap()))
+                .collect();
+            let (run, summary) = write(&*store, run.to_string(), rows).await.unwrap();
+            manifest.runs.push(run);
+            manifest.summary.add(summary);
+        }
+        manifest.runs.reverse(); // a key's newest version is in the run that is read first
+        let plans: Arc<dyn PlanStore> = Arc::clone(&store) as _;
+        let census = Census::read(&plans, &manifest, "").await.unwrap();
+        assert_eq!(census.kinds, [1, 499, 0]);
+        assert_eq!(census.keys.tops()[0].number, 500);
+        let mut turns = store.turns.lock().unwrap().clone();
+        turns.dedup();
+        assert_eq!(turns, ["4", "3", "2", "1", "0"]);
     }
 }

@@ -1,5 +1,7 @@
 //! The largest few of many, exactly.
 
+use std::cmp::Reverse;
+
 use bridge_core::timestamp::Timestamp;
 
 /// A key with a number, and when.
@@ -11,6 +13,13 @@ pub(crate) struct Top {
     pub number: u64,
     /// When it had that.
     pub time: Timestamp,
+}
+
+impl Top {
+    /// Among others.
+    fn place(&self) -> (Reverse<u64>, Timestamp, &str) {
+        (Reverse(self.number), self.time, &self.key)
+    }
 }
 
 /// The keys with the largest numbers. A key's numbers may rise as they are told.
@@ -29,10 +38,12 @@ impl TopKeys {
         }
     }
 
-    /// Tells a number of a key. Of equal ones those that came first stay.
+    /// Tells a number of a key. Of equal ones those of the earliest times are kept, whatever the order in which they are
+    /// told.
     pub(crate) fn tell(&mut self, key: &str, number: u64, time: Timestamp) {
         let is_full = self.tops.len() >= self.most;
-        if is_full && self.tops.last().is_none_or(|last| number <= last.number) {
+        let told = (Reverse(number), time, key);
+        if is_full && self.tops.last().is_none_or(|last| told >= last.place()) {
             return;
         }
         match self.tops.iter_mut().find(|top| top.key == key) {
@@ -46,8 +57,7 @@ impl TopKeys {
                 self.tops.push(Top { key, number, time });
             }
         }
-        // Stable: what was there stays before its equals.
-        self.tops.sort_by_key(|top| std::cmp::Reverse(top.number));
+        self.tops.sort_by(|a, b| a.place().cmp(&b.place()));
     }
 
     /// The largest first.

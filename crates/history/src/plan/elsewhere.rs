@@ -1,10 +1,11 @@
 //! A plan that somebody else made: its manifest, as docs/PLANS.md says, and what of it can be checked before its
 //! rows are read.
 //!
-//! - [`place`]: where it is; [`footers`]: what its runs say about themselves
+//! - [`place`]: where it is; [`footers`]: what its runs say about themselves; [`unchanged`]: one that must stay as it is
 
 pub mod footers;
 pub mod place;
+pub mod unchanged;
 
 use std::collections::HashSet;
 

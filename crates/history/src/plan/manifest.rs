@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Epoch, JobId};
 use crate::plan::doubts::{Ambiguous, Doubts};
 use crate::plan::position::Position;
-use crate::plan::store::{PlanError, PlanStore};
+use crate::plan::store::{PlanError, PlanStore, Tag};
 
 /// The version of this schema.
 const VERSION: u32 = 1;
@@ -62,6 +62,9 @@ pub struct Adopting {
     /// The last of these rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Position>,
+    /// Which content that run has, as far as its store can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Tag>,
     /// What all rows read so far are, chosen or not.
     pub read: Summary,
     /// With `currentOnly`: runs in the order of keys, until the newest version of each key is found.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bridge_core::retry::Retry;
 use bytes::Bytes;
 
-use crate::plan::store::{PlanError, PlanStore};
+use crate::plan::store::{PlanError, PlanStore, Tag};
 
 /// Tries again what the store inside says may pass. Writing replaces a whole object, so writing the same bytes
 /// again is right also when only the answer was lost.
@@ -47,6 +47,25 @@ impl PlanStore for Retried {
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
         self.retry
             .run(&mut self.random(), || self.inner.get(name, range.clone()))
+            .await
+    }
+
+    async fn tag(&self, name: &str) -> Result<Option<Tag>, PlanError> {
+        self.retry
+            .run(&mut self.random(), || self.inner.tag(name))
+            .await
+    }
+
+    async fn get_tagged(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        tag: &Tag,
+    ) -> Result<Bytes, PlanError> {
+        self.retry
+            .run(&mut self.random(), || {
+                self.inner.get_tagged(name, range.clone(), tag)
+            })
             .await
     }
 }

@@ -5,12 +5,13 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bridge_core::failure::{Failure, FailureKind};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
 pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
 
-/// Bytes that are read of an object at once, at most: a row group as it is stored. Spark writes 128 MiB by
-/// default; the million rows of pyarrow's default are some 110 MB of such columns (measured, Snappy).
+/// Bytes that are read of an object at once, at most. A row group that is held whole, or a piece of a larger one, has
+/// far less.
 pub const MOST_PART: usize = 256 * 1024 * 1024;
 
 /// Port: where plans are kept. Names are relative (`jobs/<jobId>/…`). A reader finds an object whole or not at
@@ -32,7 +33,34 @@ pub trait PlanStore: Send + Sync {
     /// [`PlanError::Store`], whose kind says whether to try again: [`FailureKind::Permanent`] when there is
     /// no such object.
     async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError>;
+
+    /// Which content an object has now. `None` in a store in which nobody replaces objects.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn tag(&self, _name: &str) -> Result<Option<Tag>, PlanError> {
+        Ok(None)
+    }
+
+    /// [`get`](Self::get), of an object that has this content.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`PlanError::Refused`] when it has been replaced since.
+    async fn get_tagged(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        _tag: &Tag,
+    ) -> Result<Bytes, PlanError> {
+        self.get(name, Some(range)).await
+    }
 }
+
+/// Which content an object has: it has another one as soon as it is replaced, also by one of the same length. What is in
+/// it is the store's own affair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tag(pub String);
 
 /// Why a plan cannot be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +113,19 @@ pub enum PlanError {
     /// The job has been taken over: this segment has no say any more.
     #[error("the job was taken over by another segment")]
     Fenced,
+}
+
+impl PlanError {
+    /// An object of a plan from elsewhere that was exchanged while it was read.
+    #[must_use]
+    pub fn replaced(name: String) -> Self {
+        Self::Refused {
+            name,
+            reason: "it was replaced while it was read: start another job, and leave the plan as it is until that has \
+                     read it"
+                .to_owned(),
+        }
+    }
 }
 
 impl Failure for PlanError {

@@ -1,9 +1,10 @@
 //! A plan from elsewhere becomes the job's own: it is read whole and checked row by row, and what the filter
 //! chooses is written as sorted runs, before anything is sent (docs/decisions/0040).
 //!
-//! - `chosen`: rows in memory; `by_key`: the newest version of each key
+//! - `check`: what is wrong with it; `chosen`: rows in memory; `by_key`: the newest version of each key
 
 mod by_key;
+mod check;
 mod chosen;
 
 use std::sync::Arc;
@@ -13,18 +14,20 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan::budget::Budget;
 use crate::plan::commit::Commit;
+use crate::plan::depth::Width;
 use crate::plan::elsewhere::Elsewhere;
-use crate::plan::elsewhere::footers::{Groups, inspect};
+use crate::plan::elsewhere::footers::inspect;
 use crate::plan::elsewhere::place::PlanSource;
+use crate::plan::elsewhere::unchanged::Unchanged;
 use crate::plan::manifest::{Adopting, Manifest, Run, Summary};
-use crate::plan::merge::Merge;
+use crate::plan::passes::Passes;
 use crate::plan::position::Position;
 use crate::plan::reader::RunReader;
 use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
 use crate::scan::adopt::by_key::{Newest, file, take_out};
+use crate::scan::adopt::check::{check_kinds, check_rows, refused, shown};
 use crate::scan::adopt::chosen::Chosen;
 use crate::scan::filter::Filter;
 use crate::scan::scanner::ScanSettings;
@@ -43,6 +46,8 @@ pub struct Adoption<'a> {
     pub filter: &'a Filter,
     /// Of a scan: memory, and how often to commit.
     pub settings: &'a ScanSettings,
+    /// How many runs are read at the same time where the newest version of each key is looked for.
+    pub width: Width,
     /// Unique to this segment: the first part of its runs' names.
     pub run_prefix: String,
     /// Once cancelled, what is in memory is written, and that is all.
@@ -111,8 +116,10 @@ impl Adoption<'_> {
             reason,
         })?;
         if self.filter.current_only {
-            // All that is filed is in runs.
-            self.leave(&mut work).await?;
+            // All that is filed is to be in runs.
+            if work.manifest.adopting.as_ref() != Some(&work.at) {
+                self.leave(&mut work).await?;
+            }
             if !self.decide(&mut work).await? {
                 return self.leave(&mut work).await;
             }
@@ -125,9 +132,11 @@ impl Adoption<'_> {
 
     /// Reads one run from where it was left; whether to its end.
     async fn read(&self, run: &Run, work: &mut Work<'_>) -> Result<bool, PlanError> {
-        let groups = inspect(&*self.elsewhere, run).await?;
         let store = Arc::clone(&self.elsewhere);
-        let mut reader = RunReader::open(store, run, work.at.after.clone()).await?;
+        let store = Unchanged::open(store, &run.name, work.at.tag.as_ref()).await?;
+        work.at.tag = store.tag().cloned();
+        let groups = inspect(&store, run).await?;
+        let mut reader = RunReader::open(Arc::new(store), run, work.at.after.clone()).await?;
         loop {
             if self.stop.is_cancelled() {
                 return Ok(false);
@@ -135,7 +144,7 @@ impl Adoption<'_> {
             // Whoever renews the lease works in the same task.
             yield_now().await;
             let rows = reader.next_rows().await;
-            let rows = rows.map_err(|error| placed(error, &groups, work.at.rows))?;
+            let rows = rows.map_err(refused)?;
             let Some(rows) = rows else { break };
             check_rows(run, &rows, &work.at).map_err(|(row, reason)| PlanError::Refused {
                 name: run.name.clone(),
@@ -157,7 +166,7 @@ impl Adoption<'_> {
             });
         }
         work.at.runs += 1;
-        (work.at.rows, work.at.after) = (0, None);
+        (work.at.rows, work.at.after, work.at.tag) = (0, None, None);
         Ok(true)
     }
 
@@ -187,11 +196,22 @@ impl Adoption<'_> {
 
     /// Chooses the newest version of each key from what is filed by key; whether all have been.
     async fn decide(&self, work: &mut Work<'_>) -> Result<bool, PlanError> {
-        // All of them overlap: where they are more than fit, it ends here and says so.
-        let budget = Budget::new(self.settings.memory_budget / 4 * 3);
-        let store = Arc::clone(&self.store);
-        let filed = work.at.by_key.clone();
-        let mut merge = Merge::open(store, &filed, work.at.decided.as_ref(), budget).await?;
+        // All of them overlap.
+        let passes = Passes {
+            store: Arc::clone(&self.store),
+            commit: self.commit,
+            of: by_key,
+            width: self.width,
+            run_prefix: format!("{}-merged", self.run_prefix),
+            commit_every: self.settings.commit_every,
+            stop: self.stop.clone(),
+        };
+        let after = work.at.decided.clone();
+        let opened = passes.open(work.manifest, after.as_ref()).await?;
+        work.at.by_key.clone_from(by_key(work.manifest));
+        let Some(mut merge) = opened else {
+            return Ok(false);
+        };
         let mut newest = Newest::default();
         let mut rows: u64 = 0;
         loop {
@@ -302,82 +322,7 @@ impl Adoption<'_> {
     }
 }
 
-/// # Errors
-/// What the manifest says that the rows do not.
-fn check_kinds(said: &Summary, read: &Summary) -> Result<(), String> {
-    if (said.created, said.removed) == (read.created, read.removed) {
-        return Ok(());
-    }
-    Err(format!(
-        "summary: {} created and {} removed, and its rows are {} and {}",
-        said.created, said.removed, read.created, read.removed
-    ))
-}
-
-/// Checks rows as they follow those that were read before.
-///
-/// # Errors
-/// The number of the row in its run, and what is wrong with it.
-fn check_rows(run: &Run, rows: &[PlannedVersion], at: &Adopting) -> Result<(), (u64, String)> {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-        return Ok(());
-    };
-    let first = Position::of(&first.borrowed());
-    let row = at.rows + 1;
-    match &at.after {
-        None if first != run.first => {
-            return Err((
-                row,
-                format!(
-                    "it is at {}, and the manifest says that the run begins at {}",
-                    shown(Some(&first)),
-                    shown(Some(&run.first))
-                ),
-            ));
-        }
-        Some(before) if first <= *before => {
-            return Err((
-                row,
-                format!(
-                    "it is at {}, behind one at {}: rows must be sorted by effective_time, key (bytes) and rank, \
-                 none twice",
-                    shown(Some(&first)),
-                    shown(Some(before))
-                ),
-            ));
-        }
-        _ => {}
-    }
-    let last = Position::of(&last.borrowed());
-    if last > run.last {
-        return Err((
-            at.rows + rows.len() as u64,
-            format!(
-                "it is at {}, and the manifest says that the run ends at {}",
-                shown(Some(&last)),
-                shown(Some(&run.last))
-            ),
-        ));
-    }
-    Ok(())
-}
-
-/// An error of a run's reader, with the place up to which its rows are good.
-fn placed(error: PlanError, groups: &Groups, good: u64) -> PlanError {
-    match error {
-        PlanError::Damaged { name, reason } => PlanError::Refused {
-            name,
-            reason: format!("at or behind {}: {reason}", groups.place(good + 1)),
-        },
-        other => other,
-    }
-}
-
-/// A position, for a person.
-fn shown(position: Option<&Position>) -> String {
-    use bridge_core::text::{MOST_SHOWN, shown};
-    position.map_or("nothing".to_owned(), |at| {
-        let key = shown(&at.key, MOST_SHOWN);
-        format!("{} {key:?} rank {}", at.effective_time, at.rank)
-    })
+/// Its runs in the order of keys.
+fn by_key(manifest: &mut Manifest) -> &mut Vec<Run> {
+    &mut manifest.adopting.get_or_insert_default().by_key
 }

@@ -5,10 +5,9 @@
 //! program and the usual writers make (pages and dictionaries of 1 MiB, row groups of a million rows).
 //! docs/ARCHITECTURE.md ("Plan") lists them, and what they do not bound.
 
-use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::metadata::RowGroupMetaData;
 
 use crate::plan::reader::compact::{Compact, Kind, Next};
-use crate::plan::store::MOST_PART;
 
 /// Bytes of a footer. Read, it takes some twenty times as much.
 pub(super) const MOST_FOOTER: u64 = 16 * 1024 * 1024;
@@ -17,16 +16,23 @@ pub(super) const MOST_FOOTER: u64 = 16 * 1024 * 1024;
 const MOST_GROUPS: u64 = 65_536;
 
 /// Rows of a row group.
-const MOST_ROWS: i64 = 4 * 1024 * 1024;
+const MOST_ROWS: i64 = 64 * 1024 * 1024;
 
-/// Bytes of a row group as it is stored. Two of them are held.
-const MOST_GROUP: u64 = MOST_PART as u64;
+/// Bytes of a row group as it is stored. Places in it have 32 bits.
+const MOST_GROUP: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes of a page's header, which may hold two values of its column.
+const MOST_HEADER: usize = 64 * 1024;
 
 /// Bytes of a page, unpacked. Each of the nine columns holds one, and a dictionary.
 const MOST_PAGE: i64 = 8 * 1024 * 1024;
 
 /// Values of a dictionary.
 const MOST_DICTIONARY: i64 = 1024 * 1024;
+
+/// What a writer can do.
+const SMALLER: &str = "write smaller ones (DuckDB: ROW_GROUP_SIZE 4096, pyarrow: row_group_size=4096, Spark: \
+    parquet.block.size)";
 
 /// Pages are laid out so that their number of values is in their header only by these encodings
 /// (`parquet.thrift`, `Encoding`): plain, dictionaries, runs (of booleans) and differences of numbers.
@@ -81,39 +87,66 @@ fn row_groups(footer: &[u8]) -> Option<u64> {
 pub(super) fn check_group(group: &RowGroupMetaData, stored: u64) -> Result<(), String> {
     at_most("a row group has", stored, MOST_GROUP, "bytes")
         .and_then(|()| at_most("a row group has", group.num_rows(), MOST_ROWS, "rows"))
-        .map_err(|reason| format!("{reason}: its writer has to make smaller ones"))
+        .map_err(|reason| format!("{reason}: {SMALLER}"))
 }
 
-/// Checks the headers of all pages of a column before one of them is unpacked. `chunk` is its bytes. Returns how
+/// A page whose header is within bounds.
+pub(super) struct Page {
+    /// Bytes, with its header.
+    pub(super) length: usize,
+    /// Bytes unpacked.
+    pub(super) unpacked: usize,
+    /// Rows of a page of data.
+    pub(super) rows: usize,
+    pub(super) is_dictionary: bool,
+}
+
+/// The page at the front of `bytes`, of column `name` of a row group of `rows`, checked before it is unpacked; `None` when it
+/// is not whole there.
+///
+/// # Errors
+/// What is wrong, for a person.
+pub(super) fn next_page(name: &str, rows: i64, bytes: &[u8]) -> Result<Option<Page>, String> {
+    let Some((header, length)) = Header::read(bytes) else {
+        if bytes.len() < MOST_HEADER {
+            return Ok(None);
+        }
+        return Err(format!("a page header of {name} cannot be read"));
+    };
+    header.check(name, rows)?;
+    let number = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
+    let length = length.saturating_add(number(header.stored));
+    Ok((length <= bytes.len()).then_some(Page {
+        length,
+        unpacked: number(header.unpacked),
+        rows: number(header.values),
+        is_dictionary: header.dictionary > 0,
+    }))
+}
+
+/// A column's chunk ends amid a page.
+pub(super) fn not_whole(name: &str) -> String {
+    format!("a page of {name} is longer than its column, or its header cannot be read")
+}
+
+/// Checks the headers of all pages of column `name` before one of them is unpacked. `chunk` is its bytes. Returns how
 /// many bytes its reader holds at most: the largest page unpacked, and the dictionary.
 ///
 /// # Errors
 /// What is wrong, for a person.
-pub(super) fn check_pages(
-    column: &ColumnChunkMetaData,
-    rows: i64,
-    chunk: &[u8],
-) -> Result<usize, String> {
-    let name = column.column_descr().name();
-    let (mut page, mut dictionary) = (0, 0);
+pub(super) fn check_pages(name: &str, rows: i64, chunk: &[u8]) -> Result<usize, String> {
+    let (mut largest, mut dictionary) = (0, 0);
     let mut rest = chunk;
     while !rest.is_empty() {
-        let (header, length) =
-            Header::read(rest).ok_or_else(|| format!("a page header of {name} cannot be read"))?;
-        header.check(name, rows)?;
-        let unpacked = usize::try_from(header.unpacked).unwrap_or(usize::MAX);
-        if header.dictionary > 0 {
-            dictionary += unpacked; // there is one, or a writer that wrote several pays for them
+        let page = next_page(name, rows, rest)?.ok_or_else(|| not_whole(name))?;
+        if page.is_dictionary {
+            dictionary += page.unpacked; // there is one, or a writer that wrote several pays for them
         } else {
-            page = page.max(unpacked);
+            largest = largest.max(page.unpacked);
         }
-        let stored = usize::try_from(header.stored).unwrap_or(usize::MAX);
-        rest = length
-            .checked_add(stored)
-            .and_then(|end| rest.get(end..))
-            .ok_or_else(|| format!("a page of {name} is longer than its column"))?;
+        rest = &rest[page.length..];
     }
-    Ok(page + dictionary)
+    Ok(largest + dictionary)
 }
 
 /// What a page says about itself.
@@ -173,8 +206,9 @@ impl Header {
 
     fn check(&self, column: &str, rows: i64) -> Result<(), String> {
         let page = format!("a page of {column} has");
-        at_most(&page, self.unpacked, MOST_PAGE, "bytes unpacked")?;
-        at_most(&page, self.stored, MOST_PAGE, "bytes")?;
+        at_most(&page, self.unpacked, MOST_PAGE, "bytes unpacked")
+            .and_then(|()| at_most(&page, self.stored, MOST_PAGE, "bytes"))
+            .map_err(|reason| format!("{reason}: {SMALLER}"))?;
         at_most(&page, self.values, rows, "values")?;
         let most = rows.min(MOST_DICTIONARY);
         let dictionary = format!("the dictionary of {column} has");
@@ -229,12 +263,7 @@ mod tests {
     }
 
     fn checked(chunk: &[u8]) -> Result<usize, String> {
-        use parquet::schema::parser::parse_message_type;
-        use parquet::schema::types::SchemaDescriptor;
-        let schema = parse_message_type("message m { required binary key (utf8); }").unwrap();
-        let schema = SchemaDescriptor::new(schema.into());
-        let column = ColumnChunkMetaData::builder(schema.column(0)).build();
-        check_pages(&column.unwrap(), 100, chunk)
+        check_pages("key", 100, chunk)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bridge_core::timestamp::Timestamp;
 use bytes::Bytes;
@@ -11,13 +12,12 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
-use parquet::schema::types::SchemaDescPtr;
 
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::bounds;
+use crate::plan::reader::columns::{COUNT, Columns};
 use crate::plan::reader::panic::catch_panic;
-use crate::plan::run::COLUMNS;
 use crate::plan::store::{PlanError, PlanStore};
 
 /// The length of a Parquet file's tail: metadata length and magic.
@@ -34,12 +34,16 @@ pub(in crate::plan) struct Footer(Bytes);
 
 /// Where a row group is.
 pub(super) struct GroupPlace {
+    /// Its number in the file, from 0.
+    pub(super) number: u32,
+    /// Rows before it in the file.
+    pub(super) before: u64,
     /// Its rows.
     pub(super) rows: i64,
     /// Its bytes in the file.
     pub(super) extent: Range<u64>,
-    /// Its columns, in the schema's order.
-    columns: [ColumnPlace; COLUMNS.len()],
+    /// Its columns, in a plan's order.
+    columns: [ColumnPlace; COUNT],
 }
 
 /// Where a column of a row group is.
@@ -56,12 +60,12 @@ impl GroupPlace {
     /// What the library wants to know of column `index`.
     pub(super) fn column(
         &self,
-        schema: &SchemaDescPtr,
+        columns: &Columns,
         index: usize,
     ) -> Result<ColumnChunkMetaData, ParquetError> {
         let place = &self.columns[index];
         let start = i64::try_from(self.extent.start + u64::from(place.offset))?;
-        ColumnChunkMetaData::builder(schema.column(index))
+        ColumnChunkMetaData::builder(Arc::clone(&columns.descriptors[index]))
             .set_compression(place.codec)
             .set_num_values(self.rows)
             .set_total_compressed_size(i64::from(place.length))
@@ -110,48 +114,15 @@ impl Footer {
         Ok(Self(footer))
     }
 
-    /// Parses it.
+    /// Parses it, and finds a plan's columns.
     ///
     /// # Errors
-    /// What is wrong, for a person: it is out of bounds, or not of a plan.
-    pub(super) fn check(&self) -> Result<ParquetMetaData, String> {
-        let metadata = self.metadata()?;
-        check_schema(&metadata)?;
-        Ok(metadata)
-    }
-
-    /// What it says, of whatever schema.
-    ///
-    /// # Errors
-    /// What is wrong, for a person: it is out of bounds, or cannot be read.
-    pub(in crate::plan) fn metadata(&self) -> Result<ParquetMetaData, String> {
+    /// What is wrong, for a person: it is out of bounds, cannot be read, or has other columns than a plan.
+    pub(in crate::plan) fn check(&self) -> Result<(ParquetMetaData, Columns), String> {
         bounds::check_footer(&self.0)?;
-        catch_panic(|| ParquetMetaDataReader::decode_metadata(&self.0))
-    }
-}
-
-fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
-    let found = metadata.file_metadata().schema_descr();
-    let matches = found.num_columns() == COLUMNS.len()
-        && found
-            .columns()
-            .iter()
-            .zip(COLUMNS)
-            .all(|(column, (name, kind))| {
-                let optional = matches!(name, "size" | "etag");
-                column.name() == name
-                    && column.physical_type() == kind
-                    && column.max_rep_level() == 0
-                    && column.max_def_level() == i16::from(optional)
-            });
-    if matches {
-        Ok(())
-    } else {
-        let names: Vec<_> = found.columns().iter().map(|c| c.name()).collect();
-        Err(format!(
-            "its columns are not those of a plan (docs/ARCHITECTURE.md): {}",
-            names.join(", ")
-        ))
+        let metadata = catch_panic(|| ParquetMetaDataReader::decode_metadata(&self.0))?;
+        let columns = Columns::find(&metadata)?;
+        Ok((metadata, columns))
     }
 }
 
@@ -162,49 +133,58 @@ fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
 pub(super) fn groups_behind(
     after: Option<&Position>,
     metadata: &ParquetMetaData,
+    columns: &Columns,
     file_bytes: u64,
 ) -> Result<VecDeque<GroupPlace>, String> {
     let is_before = |group: &RowGroupMetaData| {
-        let (Some(after), Some(latest)) = (after, latest_time(group)) else {
+        let (Some(after), Some(latest)) = (after, latest_time(group, columns)) else {
             return false;
         };
         latest < after.effective_time
     };
-    let groups = metadata.row_groups().iter();
-    groups
-        .skip_while(|group| is_before(group))
-        .map(|group| {
-            let place = place(group, file_bytes).ok_or("a row group lies outside the file")?;
-            bounds::check_group(group, place.extent.end - place.extent.start)?;
+    let mut before: u64 = 0;
+    let numbered = (0..).zip(metadata.row_groups()).map(|(number, group)| {
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+        before = before.saturating_add(rows);
+        (number, before - rows, group)
+    });
+    numbered
+        .skip_while(|(_, _, group)| is_before(group))
+        .map(|(number, before, group)| {
+            let wrong = |reason: String| format!("row group {number}: {reason}");
+            let place = place(group, columns, file_bytes);
+            let mut place = place.ok_or_else(|| wrong("it lies outside the file".to_owned()))?;
+            bounds::check_group(group, place.extent.end - place.extent.start).map_err(wrong)?;
+            (place.number, place.before) = (number, before);
             Ok(place)
         })
         .collect()
 }
 
 /// The row group's latest effective time, as its statistics say.
-fn latest_time(group: &RowGroupMetaData) -> Option<Timestamp> {
-    match group.column(0).statistics() {
+fn latest_time(group: &RowGroupMetaData, columns: &Columns) -> Option<Timestamp> {
+    match columns.of(group).next()?.statistics() {
         Some(Statistics::Int64(statistics)) => statistics.max_opt().copied().map(Timestamp),
         _ => None,
     }
 }
 
 /// Where a row group's bytes are; `None` when that is not in the file.
-fn place(group: &RowGroupMetaData, file_bytes: u64) -> Option<GroupPlace> {
+fn place(group: &RowGroupMetaData, columns: &Columns, file_bytes: u64) -> Option<GroupPlace> {
     let mut extent = (u64::MAX, 0);
-    let mut columns = Vec::with_capacity(COLUMNS.len());
-    for column in group.columns() {
+    let mut places = Vec::with_capacity(COUNT);
+    for column in columns.of(group) {
         let start = column
             .dictionary_page_offset()
             .unwrap_or_else(|| column.data_page_offset());
         let start = u64::try_from(start).ok()?;
         let end = start.checked_add(u64::try_from(column.compressed_size()).ok()?)?;
         extent = (extent.0.min(start), extent.1.max(end));
-        columns.push((start..end, column));
+        places.push((start..end, column));
     }
     // What does not fit is in a row group that is far too large, and refused for that.
     let short = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
-    let columns: Vec<_> = columns
+    let columns: Vec<_> = places
         .into_iter()
         .map(|(bytes, column)| ColumnPlace {
             offset: short(bytes.start - extent.0),
@@ -215,6 +195,8 @@ fn place(group: &RowGroupMetaData, file_bytes: u64) -> Option<GroupPlace> {
         .collect();
     let columns = columns.try_into().ok()?;
     (extent.0 < extent.1 && extent.1 <= file_bytes).then_some(GroupPlace {
+        number: 0,
+        before: 0,
         rows: group.num_rows(),
         extent: extent.0..extent.1,
         columns,

@@ -1,20 +1,21 @@
 //! One row group of a run, decoded a few rows at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
 use bridge_core::timestamp::Timestamp;
-use bytes::{Buf, Bytes};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::SchemaDescPtr;
 
 use crate::plan::reader::bounds;
+use crate::plan::reader::columns::{COUNT, Columns};
+use crate::plan::reader::feed::Feed;
 use crate::plan::reader::footer::GroupPlace;
-use crate::plan::run::ROWS_A_PAGE;
+use crate::plan::reader::window::Window;
+use crate::plan::run::{COLUMNS, ROWS_A_PAGE};
 
 /// Rows decoded at a time. Decoded rows take several times the memory of encoded ones.
 const BATCH: usize = 128;
@@ -23,90 +24,182 @@ const BATCH: usize = 128;
 pub(super) struct Group {
     /// Rows that have not been decoded.
     pub(super) rows_left: usize,
-    /// Bytes that its pages take unpacked, at most.
-    pub(super) unpacked: usize,
-    effective_time: ColumnReaderImpl<Int64Type>,
-    key: ColumnReaderImpl<ByteArrayType>,
-    rank: ColumnReaderImpl<Int64Type>,
-    version_id: ColumnReaderImpl<ByteArrayType>,
-    last_modified: ColumnReaderImpl<Int64Type>,
-    is_delete_marker: ColumnReaderImpl<BoolType>,
-    is_latest: ColumnReaderImpl<BoolType>,
-    size: ColumnReaderImpl<Int64Type>,
-    e_tag: ColumnReaderImpl<ByteArrayType>,
+    /// What is held of its columns; none where it is held whole.
+    pub(super) feeds: Vec<Feed>,
+    /// Bytes that its pages take unpacked, at most, where it is held whole.
+    unpacked: usize,
+    effective_time: Column<Int64Type>,
+    key: Column<ByteArrayType>,
+    rank: Column<Int64Type>,
+    version_id: Column<ByteArrayType>,
+    last_modified: Column<Int64Type>,
+    is_delete_marker: Column<BoolType>,
+    is_latest: Column<BoolType>,
+    size: Column<Int64Type>,
+    e_tag: Column<ByteArrayType>,
+}
+
+/// A column of a row group that is being read.
+struct Column<T: DataType> {
+    name: &'static str,
+    /// Whether the file says that it may be null.
+    is_nullable: bool,
+    values: ColumnReaderImpl<T>,
+}
+
+/// What is wrong with rows.
+pub(super) struct Fault {
+    /// With which of those that were to be decoded, from 0; `None` when that is not known.
+    pub(super) row: Option<usize>,
+    /// For a person.
+    pub(super) reason: String,
+}
+
+impl From<ParquetError> for Fault {
+    fn from(error: ParquetError) -> Self {
+        Self::somewhere(error.to_string())
+    }
+}
+
+impl Fault {
+    /// In an unknown row.
+    pub(super) fn somewhere(reason: String) -> Self {
+        Self { row: None, reason }
+    }
+
+    fn at(row: usize, reason: String) -> Self {
+        let row = Some(row);
+        Self { row, reason }
+    }
 }
 
 impl Group {
     /// Opens the row group at `place`, which `window` holds.
     pub(super) fn open(
-        schema: &SchemaDescPtr,
+        columns: &Columns,
         place: &GroupPlace,
         window: &Arc<Window>,
     ) -> Result<Self, ParquetError> {
-        let rows = usize::try_from(place.rows)
-            .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+        let mut windows = Vec::with_capacity(COUNT);
         let mut unpacked = 0;
-        let mut column = |index| {
-            let column = place.column(schema, index)?;
+        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+            let column = place.column(columns, index)?;
             let (start, length) = column.byte_range();
             let chunk = window.slice(start, start.checked_add(length))?;
-            unpacked +=
-                bounds::check_pages(&column, place.rows, &chunk).map_err(ParquetError::General)?;
-            let pages = SerializedPageReader::new(Arc::clone(window), &column, rows, None)?;
-            Ok::<_, ParquetError>(get_column_reader(
-                column.column_descr_ptr(),
-                Box::new(pages),
-            ))
+            let checked = bounds::check_pages(name, place.rows, &chunk);
+            unpacked += checked.map_err(ParquetError::General)?;
+            windows.push(Arc::clone(window));
+        }
+        Self::of(columns, place, &windows, Vec::new(), unpacked)
+    }
+
+    /// Opens the row group at `place`, of which a piece at a time will be held.
+    pub(super) fn open_in_pieces(
+        columns: &Columns,
+        place: &GroupPlace,
+        file_bytes: u64,
+    ) -> Result<Self, ParquetError> {
+        let mut feeds = Vec::with_capacity(COUNT);
+        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+            let (start, length) = place.column(columns, index)?.byte_range();
+            let chunk = start..start.saturating_add(length);
+            feeds.push(Feed::new(name, place.rows, chunk, file_bytes));
+        }
+        let windows: Vec<_> = feeds.iter().map(Feed::window).collect();
+        Self::of(columns, place, &windows, feeds, 0)
+    }
+
+    fn of(
+        columns: &Columns,
+        place: &GroupPlace,
+        windows: &[Arc<Window>],
+        feeds: Vec<Feed>,
+        unpacked: usize,
+    ) -> Result<Self, ParquetError> {
+        let rows = usize::try_from(place.rows)
+            .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
+        let opening = Opening {
+            columns,
+            place,
+            windows,
+            rows,
         };
-        // The schema has been checked when the run was opened, so the types are the columns'.
         Ok(Self {
             rows_left: rows,
-            effective_time: get_typed_column_reader(column(0)?),
-            key: get_typed_column_reader(column(1)?),
-            rank: get_typed_column_reader(column(2)?),
-            version_id: get_typed_column_reader(column(3)?),
-            last_modified: get_typed_column_reader(column(4)?),
-            is_delete_marker: get_typed_column_reader(column(5)?),
-            is_latest: get_typed_column_reader(column(6)?),
-            size: get_typed_column_reader(column(7)?),
-            e_tag: get_typed_column_reader(column(8)?),
+            feeds,
             unpacked,
+            effective_time: opening.column(0)?,
+            key: opening.column(1)?,
+            rank: opening.column(2)?,
+            version_id: opening.column(3)?,
+            last_modified: opening.column(4)?,
+            is_delete_marker: opening.column(5)?,
+            is_latest: opening.column(6)?,
+            size: opening.column(7)?,
+            e_tag: opening.column(8)?,
         })
+    }
+
+    /// What has to be fetched before the next rows can be decoded, each up to `piece` bytes, and for which of the feeds.
+    ///
+    /// # Errors
+    /// What is wrong with a page, for a person.
+    pub(super) fn missing(&mut self, piece: u64) -> Result<Vec<(usize, Range<u64>)>, String> {
+        let rows = self.rows_left.min(BATCH);
+        let mut missing = Vec::new();
+        for (number, feed) in self.feeds.iter_mut().enumerate() {
+            missing.extend(feed.missing(rows, piece)?.map(|range| (number, range)));
+        }
+        Ok(missing)
+    }
+
+    /// Bytes that its pages take unpacked, as far as is known.
+    pub(super) fn unpacked(&self) -> usize {
+        self.unpacked + self.feeds.iter().map(Feed::unpacked).sum::<usize>()
     }
 
     /// Bytes that decoded rows take, about: their texts and what is beside them.
     pub(super) fn decoded(&self) -> usize {
         let rows = self.rows_left.clamp(1, BATCH);
-        let texts = self.unpacked / self.rows_left.clamp(1, ROWS_A_PAGE) * rows;
+        let texts = self.unpacked() / self.rows_left.clamp(1, ROWS_A_PAGE) * rows;
         rows * size_of::<PlannedVersion>() + texts
     }
 
     /// Decodes the next rows.
-    pub(super) fn next_rows(&mut self) -> Result<Vec<PlannedVersion>, ParquetError> {
+    pub(super) fn next_rows(&mut self) -> Result<Vec<PlannedVersion>, Fault> {
         let rows = self.rows_left.min(BATCH);
-        let effective_times = values(&mut self.effective_time, rows)?;
-        let keys = values(&mut self.key, rows)?;
-        let ranks = values(&mut self.rank, rows)?;
-        let version_ids = values(&mut self.version_id, rows)?;
-        let last_modified = values(&mut self.last_modified, rows)?;
-        let delete_markers = values(&mut self.is_delete_marker, rows)?;
-        let latest = values(&mut self.is_latest, rows)?;
-        let mut sizes = optional(&mut self.size, rows)?.into_iter();
-        let mut e_tags = optional(&mut self.e_tag, rows)?.into_iter();
+        let effective_times = self.effective_time.required(rows)?;
+        let keys = self.key.required(rows)?;
+        let ranks = self.rank.required(rows)?;
+        let version_ids = self.version_id.required(rows)?;
+        let last_modified = self.last_modified.required(rows)?;
+        let delete_markers = self.is_delete_marker.required(rows)?;
+        let latest = self.is_latest.required(rows)?;
+        let mut sizes = self.size.optional(rows)?.into_iter();
+        let mut e_tags = self.e_tag.optional(rows)?.into_iter();
         self.rows_left -= rows;
+        for feed in &mut self.feeds {
+            feed.decoded(rows);
+        }
         (0..rows)
             .map(|i| {
+                let text = |column: &str, bytes: &ByteArray| {
+                    text(bytes).map_err(|reason| Fault::at(i, format!("column {column}: {reason}")))
+                };
+                let e_tag = e_tags.next().flatten();
                 Ok(PlannedVersion {
                     effective_time: Timestamp(effective_times[i]),
                     rank: ranks[i].cast_unsigned(),
                     version: ObjectVersion {
-                        key: text(&keys[i])?,
-                        version_id: text(&version_ids[i])?,
+                        key: text(self.key.name, &keys[i])?,
+                        version_id: text(self.version_id.name, &version_ids[i])?,
                         last_modified: Timestamp(last_modified[i]),
                         is_latest: latest[i],
                         is_delete_marker: delete_markers[i],
                         size: sizes.next().flatten().map(i64::cast_unsigned),
-                        e_tag: e_tags.next().flatten().as_ref().map(text).transpose()?,
+                        e_tag: e_tag
+                            .map(|e_tag| text(self.e_tag.name, &e_tag))
+                            .transpose()?,
                     },
                 })
             })
@@ -114,89 +207,88 @@ impl Group {
     }
 }
 
+/// A row group whose columns are being opened.
+struct Opening<'a> {
+    columns: &'a Columns,
+    place: &'a GroupPlace,
+    /// Of each column.
+    windows: &'a [Arc<Window>],
+    rows: usize,
+}
+
+impl Opening<'_> {
+    /// Opens a plan's column. [`Columns`] has checked that the file's is of its type.
+    fn column<T: DataType>(&self, index: usize) -> Result<Column<T>, ParquetError> {
+        let column = self.place.column(self.columns, index)?;
+        let window = Arc::clone(&self.windows[index]);
+        let pages = SerializedPageReader::new(window, &column, self.rows, None)?;
+        let values = get_column_reader(column.column_descr_ptr(), Box::new(pages));
+        Ok(Column {
+            name: COLUMNS[index].0,
+            is_nullable: column.column_descr().max_def_level() > 0,
+            values: get_typed_column_reader(values),
+        })
+    }
+}
+
+impl<T: DataType> Column<T> {
+    /// The next values, of which none may be null.
+    fn required(&mut self, rows: usize) -> Result<Vec<T::T>, Fault> {
+        let mut values = Vec::with_capacity(rows);
+        let mut levels = Vec::new();
+        let (read, ..) = if self.is_nullable {
+            levels.reserve(rows);
+            let levels = Some(&mut levels);
+            self.values.read_records(rows, levels, None, &mut values)?
+        } else {
+            self.values.read_records(rows, None, None, &mut values)?
+        };
+        self.check(read, rows)?;
+        if let Some(row) = levels.iter().position(|level| *level == 0) {
+            let reason = format!(
+                "column {} is null, which only size and etag may be",
+                self.name
+            );
+            return Err(Fault::at(row, reason));
+        }
+        self.check(values.len(), rows)?;
+        Ok(values)
+    }
+
+    /// The next values, of a column that the file calls nullable.
+    fn optional(&mut self, rows: usize) -> Result<Vec<Option<T::T>>, Fault> {
+        let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let into = Some(&mut levels);
+        self.values.read_records(rows, into, None, &mut values)?;
+        self.check(levels.len(), rows)?;
+        let mut values = values.into_iter();
+        Ok(levels
+            .into_iter()
+            .map(|level| if level == 1 { values.next() } else { None })
+            .collect())
+    }
+
+    fn check(&self, found: usize, expected: usize) -> Result<(), Fault> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(Fault::somewhere(format!(
+            "column {} has {found} values for {expected} rows",
+            self.name
+        )))
+    }
+}
+
 /// A text in memory of its own; the page that it was a part of may be much larger.
-fn text(bytes: &ByteArray) -> Result<String, ParquetError> {
+fn text(bytes: &ByteArray) -> Result<String, String> {
     if bytes.len() > MOST_TEXT {
-        return Err(ParquetError::General(format!(
+        return Err(format!(
             "a text has {} bytes, allowed are {MOST_TEXT}",
             bytes.len()
-        )));
+        ));
     }
-    bytes.as_utf8().map(str::to_owned)
-}
-
-fn values<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    rows: usize,
-) -> Result<Vec<T::T>, ParquetError> {
-    let mut values = Vec::with_capacity(rows);
-    column.read_records(rows, None, None, &mut values)?;
-    check_rows(values.len(), rows)?;
-    Ok(values)
-}
-
-fn optional<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    rows: usize,
-) -> Result<Vec<Option<T::T>>, ParquetError> {
-    let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-    column.read_records(rows, Some(&mut levels), None, &mut values)?;
-    check_rows(levels.len(), rows)?;
-    let mut values = values.into_iter();
-    Ok(levels
-        .into_iter()
-        .map(|level| if level == 1 { values.next() } else { None })
-        .collect())
-}
-
-fn check_rows(found: usize, expected: usize) -> Result<(), ParquetError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(ParquetError::General(format!(
-        "a column has {found} values for {expected} rows"
-    )))
-}
-
-/// A part of a file, for readers that think in offsets of the whole.
-pub(super) struct Window {
-    /// Where the part begins.
-    pub(super) start: u64,
-    /// The part.
-    pub(super) bytes: Bytes,
-    /// The length of the whole.
-    pub(super) file_bytes: u64,
-}
-
-impl Window {
-    fn slice(&self, start: u64, end: Option<u64>) -> Result<Bytes, ParquetError> {
-        let length = self.bytes.len() as u64;
-        let from = start.checked_sub(self.start);
-        let to = end.map_or(Some(length), |end| end.checked_sub(self.start));
-        match (from, to) {
-            (Some(from), Some(to)) if from <= to && to <= length => Ok(self.bytes.slice(
-                usize::try_from(from).unwrap_or(usize::MAX)
-                    ..usize::try_from(to).unwrap_or(usize::MAX),
-            )),
-            _ => Err(ParquetError::EOF("outside the row group".to_owned())),
-        }
-    }
-}
-
-impl Length for Window {
-    fn len(&self) -> u64 {
-        self.file_bytes
-    }
-}
-
-impl ChunkReader for Window {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        self.slice(start, None).map(Buf::reader)
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        self.slice(start, start.checked_add(length as u64))
-    }
+    bytes
+        .as_utf8()
+        .map(str::to_owned)
+        .map_err(|e| e.to_string())
 }

@@ -1,4 +1,4 @@
-//! Runs made fewer before they are sent, where more overlap than are read at the same time.
+//! Runs made fewer before they are read in order, where more overlap than are read at the same time.
 //!
 //! Some of those that overlap are merged into a sequence of runs that do not, until few enough are left. What has
 //! been merged is committed like what has been listed: the sequence is in the manifest, and its rows are no more
@@ -37,6 +37,8 @@ pub struct Passes<'a> {
     pub store: Arc<dyn PlanStore>,
     /// Who keeps the manifest.
     pub commit: &'a dyn Commit,
+    /// Which of its runs: [`sent`], or those of another order.
+    pub of: fn(&mut Manifest) -> &mut Vec<Run>,
     /// How many runs may be read at the same time.
     pub width: Width,
     /// Unique to this segment: the first part of its runs' names.
@@ -45,6 +47,11 @@ pub struct Passes<'a> {
     pub commit_every: Duration,
     /// Once cancelled, what has been merged is committed, and no more is.
     pub stop: CancellationToken,
+}
+
+/// The runs that are sent.
+pub fn sent(manifest: &mut Manifest) -> &mut Vec<Run> {
+    &mut manifest.runs
 }
 
 impl Passes<'_> {
@@ -59,17 +66,17 @@ impl Passes<'_> {
     ) -> Result<Option<Merge>, PlanError> {
         let mut written = 0;
         loop {
-            while let Some(chosen) = self.width.exceeded_by(&manifest.runs, after) {
+            while let Some(chosen) = self.width.exceeded_by((self.of)(manifest), after) {
                 if self.stop.is_cancelled() {
                     return Ok(None);
                 }
-                let (runs, of) = (chosen.len(), manifest.runs.len());
+                let (runs, of) = (chosen.len(), (self.of)(manifest).len());
                 tracing::info!(runs, of, "too many runs overlap: merging some of them");
                 let merged = self.merge(manifest, &chosen, &mut written).await;
                 self.or_fewer(merged)?;
             }
             let (store, budget) = (Arc::clone(&self.store), Budget::new(self.width.bytes));
-            let merge = Merge::open(store, &manifest.runs, after, budget).await;
+            let merge = Merge::open(store, (self.of)(manifest), after, budget).await;
             if let Some(merge) = self.or_fewer(merge)? {
                 return Ok(Some(merge));
             }
@@ -94,7 +101,8 @@ impl Passes<'_> {
         chosen: &[usize],
         written: &mut usize,
     ) -> Result<(), PlanError> {
-        let inputs: Vec<Run> = chosen.iter().map(|n| manifest.runs[*n].clone()).collect();
+        let runs = (self.of)(manifest);
+        let inputs: Vec<Run> = chosen.iter().map(|n| runs[*n].clone()).collect();
         let run_bytes = RUN_BYTES.min(self.width.bytes / RUN_PART);
         let budget = Budget::new(self.width.bytes - self.width.bytes / WRITING_PART);
         let mut merge = Merge::open(Arc::clone(&self.store), &inputs, None, budget).await?;
@@ -103,8 +111,8 @@ impl Passes<'_> {
         let mut last_commit = Instant::now();
         let mut rows = packet(&mut merge).await?;
         while !rows.is_empty() {
-            // A few milliseconds: it is not worth another thread, whose end would be another order of events in
-            // each simulation.
+            // Here, and not on another thread as a scan's runs: when that ended would be chance, so that a simulation
+            // could not be repeated from its seed. The heartbeat works between two packets.
             let filled = encode(begun, run_bytes, &rows).map_err(|error| self.failed(&error))?;
             let more = packet(&mut merge).await;
             let is_stopped = self.stop.is_cancelled();
@@ -115,7 +123,7 @@ impl Passes<'_> {
                 *written += 1;
                 sequence.push(run::put(&*self.store, name, finished).await?.0);
                 if is_over || last_commit.elapsed() >= self.commit_every {
-                    replace(&mut manifest.runs, &inputs, std::mem::take(&mut sequence));
+                    replace((self.of)(manifest), &inputs, std::mem::take(&mut sequence));
                     self.commit.commit(manifest).await?;
                     last_commit = Instant::now();
                 }
@@ -130,7 +138,7 @@ impl Passes<'_> {
         }
         // Also where the manifest says that they have more.
         let is_merged = |run: &Run| inputs.iter().any(|input| input.name == run.name);
-        manifest.runs.retain(|run| !is_merged(run));
+        (self.of)(manifest).retain(|run| !is_merged(run));
         Ok(())
     }
 

@@ -1,0 +1,88 @@
+//! What is checked of a plan while it is read. No I/O.
+
+use bridge_core::listing::version::PlannedVersion;
+
+use crate::plan::manifest::{Adopting, Run, Summary};
+use crate::plan::position::Position;
+use crate::plan::store::PlanError;
+
+/// # Errors
+/// What the manifest says that the rows do not.
+pub(super) fn check_kinds(said: &Summary, read: &Summary) -> Result<(), String> {
+    if (said.created, said.removed) == (read.created, read.removed) {
+        return Ok(());
+    }
+    Err(format!(
+        "summary: {} created and {} removed, and its rows are {} and {}",
+        said.created, said.removed, read.created, read.removed
+    ))
+}
+
+/// Checks rows as they follow those that were read before.
+///
+/// # Errors
+/// The number of the row in its run, and what is wrong with it.
+pub(super) fn check_rows(
+    run: &Run,
+    rows: &[PlannedVersion],
+    at: &Adopting,
+) -> Result<(), (u64, String)> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Ok(());
+    };
+    let first = Position::of(&first.borrowed());
+    let row = at.rows + 1;
+    match &at.after {
+        None if first != run.first => {
+            return Err((
+                row,
+                format!(
+                    "it is at {}, and the manifest says that the run begins at {}",
+                    shown(Some(&first)),
+                    shown(Some(&run.first))
+                ),
+            ));
+        }
+        Some(before) if first <= *before => {
+            return Err((
+                row,
+                format!(
+                    "it is at {}, behind one at {}: rows must be sorted by effective_time, key (bytes) and rank, \
+                 none twice",
+                    shown(Some(&first)),
+                    shown(Some(before))
+                ),
+            ));
+        }
+        _ => {}
+    }
+    let last = Position::of(&last.borrowed());
+    if last > run.last {
+        return Err((
+            at.rows + rows.len() as u64,
+            format!(
+                "it is at {}, and the manifest says that the run ends at {}",
+                shown(Some(&last)),
+                shown(Some(&run.last))
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What a run's reader finds is its maker's fault here.
+pub(super) fn refused(error: PlanError) -> PlanError {
+    match error {
+        PlanError::Damaged { name, reason } => PlanError::Refused { name, reason },
+        other => other,
+    }
+}
+
+/// A position, for a person.
+pub(super) fn shown(position: Option<&Position>) -> String {
+    use bridge_core::text::{MOST_SHOWN, shown};
+    position.map_or("nothing".to_owned(), |at| {
+        let key = shown(&at.key, MOST_SHOWN);
+        format!("{} {key:?} rank {}", at.effective_time, at.rank)
+    })
+}

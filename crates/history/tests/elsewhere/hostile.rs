@@ -1,0 +1,104 @@
+//! Files that are not what they should be inside.
+
+use bridge_history::scan::filter::Filter;
+use parquet::file::properties::WriterProperties;
+
+use crate::adopting::{AT_ONCE, INTERRUPTED, Objects, Plan, adopt, refused};
+use crate::writing::{ROWS, Row, file_with_null, good, manifest, nullable_in_another_order, run};
+
+#[test]
+fn rows_out_of_order_are_named_with_their_place() {
+    let swapped = [ROWS[0], ROWS[2], ROWS[1], ROWS[3]];
+    let twice = [ROWS[0], ROWS[1], ROWS[1], ROWS[3]];
+    for rows in [swapped, twice] {
+        let file = good(&rows);
+        let manifest = manifest(&[run("r", &rows, &file)]);
+        refused(file, &manifest, &["s3://plans/p/r", "row group", "sorted"]);
+    }
+    // In two runs that overlap.
+    let file = good(&ROWS);
+    let runs = [run("r", &ROWS, &file), run("r2", &ROWS, &file)];
+    let files = [("r", file.clone()), ("r2", file)];
+    let error = adopt(&files, &manifest(&runs), &Filter::default(), AT_ONCE)
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("a row is in it twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_or_truncated_file_is_named() {
+    let mut damaged = good(&ROWS);
+    for byte in &mut damaged[4..40] {
+        *byte = 0xff;
+    }
+    let rows = manifest(&[run("r", &ROWS, &damaged)]);
+    refused(damaged, &rows, &["s3://plans/p/r", "row 1 (row group 0)"]);
+    let mut truncated = good(&ROWS);
+    let whole = manifest(&[run("r", &ROWS, &truncated)]);
+    truncated.truncate(truncated.len() / 2);
+    refused(
+        truncated,
+        &whole,
+        &["r", "size is not what the manifest says"],
+    );
+}
+
+#[test]
+fn a_null_where_none_may_be_is_named_with_its_row_and_column() {
+    let columns = nullable_in_another_order();
+    for name in [
+        "effective_time",
+        "key",
+        "rank",
+        "version_id",
+        "last_modified",
+        "is_delete_marker",
+        "is_latest",
+    ] {
+        let null = Some((name, 3));
+        let file = file_with_null(&columns, &ROWS, WriterProperties::builder().build(), null);
+        let rows = manifest(&[run("r", &ROWS, &file)]);
+        let column = format!("column {name} is null");
+        refused(
+            file,
+            &rows,
+            &["s3://plans/p/r: row 4 (row group 1)", &column],
+        );
+    }
+    for name in ["size", "etag"] {
+        let null = Some((name, 3));
+        let file = file_with_null(&columns, &ROWS, WriterProperties::builder().build(), null);
+        let rows = manifest(&[run("r", &ROWS, &file)]);
+        let sent = adopt(&[("r", file)], &rows, &Filter::default(), AT_ONCE).unwrap();
+        let version = &sent.rows[3].version;
+        let is_null = [version.size.is_none(), version.e_tag.is_none()];
+        assert_eq!(is_null, [name == "size", name == "etag"]);
+    }
+}
+
+#[test]
+fn a_run_that_is_exchanged_while_it_is_read_is_found_out() {
+    // 20 row groups; of the same length, with the same first and last row and number of rows.
+    let rows: Vec<Row> = (0..40)
+        .map(|n| (n, if n % 2 == 0 { "a" } else { "b" }, n))
+        .collect();
+    let mut others = rows.clone();
+    (others[20].1, others[21].1) = ("b", "a");
+    let (one, other) = (good(&rows), good(&others));
+    assert_eq!(one.len(), other.len());
+    let manifest = manifest(&[run("r", &rows, &one)]);
+    let plan = Plan::start(&[("r", one)], &manifest).unwrap();
+    let exchange = |objects: &Objects| objects.replace("r", other.clone());
+    let error = plan.send(&Filter::default(), INTERRUPTED, exchange).err();
+    let error = error.unwrap().to_string();
+    assert!(
+        error.contains("s3://plans/p/r: it was replaced while it was read: start another job"),
+        "{error}"
+    );
+    // Before a row of it has been read it is as good as the one before.
+    let sent = plan.send(&Filter::default(), INTERRUPTED, |_| {}).unwrap();
+    assert_eq!(sent.rows[20].version.key, "b");
+}
