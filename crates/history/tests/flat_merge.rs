@@ -338,7 +338,7 @@ fn rows_that_a_stopped_pass_has_merged_are_not_read_of_their_old_runs_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Folder::new(&folder, Duration::ZERO);
     on_simulated_time(async {
-        let of_run = |run: u64| (0..6_000).map(|n| n * 3 + run).collect();
+        let of_run = |run: u64| (0..12_000).map(|n| n * 3 + run).collect();
         let mut manifest = plan(&store, (0..3).map(of_run)).await;
         let mut first = passes(&store, width, "first");
         first.commit_every = Duration::ZERO;
@@ -353,7 +353,7 @@ fn rows_that_a_stopped_pass_has_merged_are_not_read_of_their_old_runs_again() {
         let last = passes(&store, width, "last");
         let merge = last.open(&mut manifest, None).await.unwrap();
         let found = numbers(&mut merge.unwrap()).await;
-        assert_eq!(found, Ok((0..18_000).collect()));
+        assert_eq!(found, Ok((0..36_000).collect()));
     });
 }
 
