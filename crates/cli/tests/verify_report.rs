@@ -262,7 +262,7 @@ fn it_is_written_before_what_is_missing_is_sent_again() {
     verify(&endpoint, folder.path(), &line)
         .with(1)
         .answers(&["1  missing"])
-        .says(&["report in report.html", "healing 1 keys"]);
+        .says(&["report in report.html", "healing 1 key "]);
     let page = page(folder.path());
     assert!(
         page.contains("Written before anything was healed."),

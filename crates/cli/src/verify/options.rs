@@ -108,7 +108,7 @@ pub(crate) struct VerifyArguments {
     /// Write everything that is wrong to this new file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub findings: Option<PathBuf>,
-    /// Write what was found to this file, as a page
+    /// Also write what was found to this new file, as a page
     ///
     /// One HTML file to open in a browser: how many of each kind, by hour and by prefix, and the first of them. It fetches
     /// nothing and runs nothing. The file must not exist, unless `--overwrite` is given; it is readable to its owner
