@@ -3,15 +3,15 @@
 //! - [`stack`]: the deployment itself; [`functions`]: both functions, their setup and what they may do
 //! - [`source`]: the way of a change from the bucket to realtime; [`buffer`]: where it may wait
 //! - [`queue`]: where events go, and what becomes of those that nobody takes; [`replay`]: the second one
-//! - [`keys`]: of what is encrypted, by [`key_policy`]; [`schedule`]: what continues jobs
+//! - [`keys`]: of what is encrypted, by their policies; [`schedule`]: what continues jobs
 //! - [`hour`]: the last hour's metrics
 //! - [`served`]: what `serve` needs
 
 mod buffer;
 mod functions;
 mod hour;
-mod key_policy;
 mod keys;
+mod policy;
 mod queue;
 mod replay;
 mod schedule;

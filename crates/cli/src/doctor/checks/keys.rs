@@ -5,7 +5,7 @@
 //! proves it. What reseed reads of the tables, and `--write` of the plans, it tells by doing it.
 
 use crate::doctor::beside::KEY_OF_SQS;
-use crate::doctor::checks::key_policy::{Who, lets};
+use crate::doctor::checks::policy::{Who, lets_use};
 use crate::doctor::checks::source::service;
 use crate::doctor::checks::{text, unanswered};
 use crate::doctor::facts::{Attributes, Facts, Key};
@@ -72,12 +72,12 @@ fn of_stack(facts: &Facts, arn: &str) -> Finding {
         .iter()
         .filter_map(|role| facts.stack.outputs.get(*role));
     let users = roles.map(|role| (role.as_str(), [Who::Role(role), Who::AccountOf(role)]));
-    let users = users.filter(|(_, ways)| !ways.iter().any(|who| lets(policy, *who)));
+    let users = users.filter(|(_, ways)| !ways.iter().any(|who| lets_use(policy, *who)));
     let mut lacking: Vec<&str> = users.map(|(role, _)| role).collect();
     // Who puts changes into a queue of the stack: into the buffer, or, a rule, what it cannot hand over.
     let sender = service(facts);
     let is_sent = facts.is_buffered() || facts.is_of_others();
-    if is_sent && !lets(policy, Who::Service(sender)) {
+    if is_sent && !lets_use(policy, Who::Service(sender)) {
         lacking.push(sender);
     }
     if lacking.is_empty() {
@@ -148,7 +148,7 @@ fn of_queue(
     let roles = users
         .iter()
         .filter_map(|role| facts.stack.outputs.get(*role));
-    let lacking = roles.filter(|role| !lets(policy, Who::Role(role)));
+    let lacking = roles.filter(|role| !lets_use(policy, Who::Role(role)));
     let lacking: Vec<&str> = lacking.map(String::as_str).collect();
     if lacking.is_empty() {
         let found = format!("{id}, whose policy names the functions' roles");
@@ -156,7 +156,7 @@ fn of_queue(
     }
     let by_others = lacking
         .iter()
-        .all(|role| lets(policy, Who::AccountOf(role)));
+        .all(|role| lets_use(policy, Who::AccountOf(role)));
     let names = lacking.join(", ");
     let advice = "deploy with it as KmsKeyArn, give the queue the key that KmsKeyArn names, or name the roles in the key's \
                   policy (kms:GenerateDataKey, kms:Decrypt)";

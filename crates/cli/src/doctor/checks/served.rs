@@ -3,8 +3,8 @@
 use bridge_core::watched;
 use serde_json::Value;
 
+use crate::doctor::checks::policy::lets_in;
 use crate::doctor::checks::queue::{LEAST_KEPT, dead_letters_of_others, hides, kept, throughput};
-use crate::doctor::checks::source::lets_in;
 use crate::doctor::checks::{redrive, text, unanswered};
 use crate::doctor::facts::{Answer, Attributes};
 use crate::doctor::finding::Finding;

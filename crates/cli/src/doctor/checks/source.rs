@@ -1,8 +1,7 @@
 //! The way of a change from the bucket to realtime, or to its buffer. Whether the bucket tells of its changes, reseed's
 //! health says.
 
-use serde_json::Value;
-
+use crate::doctor::checks::policy::lets_in;
 use crate::doctor::checks::{text, unanswered};
 use crate::doctor::facts::{Facts, Rule};
 use crate::doctor::finding::Finding;
@@ -61,23 +60,6 @@ fn entrance(facts: &Facts) -> Finding {
             "somebody changed the policy: deploy again",
         ),
     }
-}
-
-/// Whether a policy allows a service anything. What, the template's tests look at.
-pub(super) fn lets_in(document: &str, service: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(document) else {
-        return false;
-    };
-    let statements = match &document["Statement"] {
-        Value::Array(statements) => statements.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let names = |principal: &Value| match &principal["Service"] {
-        Value::Array(services) => services.iter().any(|one| one == service),
-        one => one == service,
-    };
-    let mut allows = statements.iter().filter(|one| one["Effect"] == "Allow");
-    allows.any(|statement| names(&statement["Principal"]))
 }
 
 fn rule_of(rule: &Rule, facts: &Facts) -> Finding {
@@ -145,37 +127,6 @@ fn destination(facts: &Facts) -> Finding {
                     facts.realtime.name
                 ),
             )
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_lets_in_whom_it_allows() {
-        let s3 = "s3.amazonaws.com";
-        for (document, is_in) in [
-            (
-                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"}}]}"#,
-                true,
-            ),
-            (
-                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":["x","s3.amazonaws.com"]}}}"#,
-                true,
-            ),
-            (
-                r#"{"Statement":[{"Effect":"Deny","Principal":{"Service":"s3.amazonaws.com"}}]}"#,
-                false,
-            ),
-            (
-                r#"{"Statement":[{"Effect":"Allow","Principal":"*"}]}"#,
-                false,
-            ),
-            ("", false),
-        ] {
-            assert_eq!(lets_in(document, s3), is_in, "{document}");
         }
     }
 }

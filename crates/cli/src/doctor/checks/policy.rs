@@ -1,5 +1,5 @@
-//! Whom a key's policy lets use it.
-//! Source: AWS KMS Developer Guide, "Key policies in AWS KMS"; IAM User Guide, "AWS JSON policy elements: Principal".
+//! Whom a resource's own policy lets do something: a queue's, a function's, a key's.
+//! Source: IAM User Guide, "AWS JSON policy elements: Principal"; AWS KMS Developer Guide, "Key policies in AWS KMS".
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Source: Amazon SQS Developer Guide, "Key management", "Configuring AWS KMS permissions".
 const NEEDED: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
 
-/// Who is to use it.
+/// Who is to do it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Who<'a> {
     /// A role by its ARN, named itself.
@@ -18,12 +18,19 @@ pub(super) enum Who<'a> {
     Service(&'a str),
 }
 
-/// Whether a policy lets them. Conditions are not weighed: a statement that allows counts with them, one that denies
-/// without them.
-pub(super) fn lets(document: &str, who: Who<'_>) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(document) else {
-        return false;
-    };
+/// Whether a policy allows a service anything. What, the template's tests look at.
+pub(super) fn lets_in(document: &str, service: &str) -> bool {
+    let document = read(document);
+    let mut allows = list(&document["Statement"])
+        .iter()
+        .filter(|one| one["Effect"] == "Allow");
+    allows.any(|statement| Who::Service(service).is_in(&statement["Principal"]))
+}
+
+/// Whether a key's policy lets them use it. Conditions are not weighed: a statement that allows counts with them, one
+/// that denies without them.
+pub(super) fn lets_use(document: &str, who: Who<'_>) -> bool {
+    let document = read(document);
     let statements = list(&document["Statement"]);
     NEEDED.iter().all(|action| {
         let is_about = |statement: &&Value| {
@@ -40,6 +47,11 @@ pub(super) fn lets(document: &str, who: Who<'_>) -> bool {
             .any(|statement| statement["Effect"] == "Allow");
         is_allowed && !about.any(is_denied)
     })
+}
+
+/// A policy; one that cannot be read has no statement.
+fn read(document: &str) -> Value {
+    serde_json::from_str(document).unwrap_or_default()
 }
 
 impl Who<'_> {
@@ -147,12 +159,38 @@ mod tests {
             (of_role, json!([]), false),
         ] {
             let document = json!({ "Statement": statements }).to_string();
-            assert_eq!(lets(&document, who), expected, "{who:?} {document}");
+            assert_eq!(lets_use(&document, who), expected, "{who:?} {document}");
         }
         let mut denied = deny(json!({}));
         denied.as_object_mut().unwrap().remove("Condition");
         let document = json!({ "Statement": [allow(json!({ "AWS": role }), needed), denied] });
-        assert!(!lets(&document.to_string(), of_role));
-        assert!(!lets("", of_role));
+        assert!(!lets_use(&document.to_string(), of_role));
+        assert!(!lets_use("", of_role));
+    }
+
+    #[test]
+    fn a_policy_lets_in_whom_it_allows() {
+        let s3 = "s3.amazonaws.com";
+        for (document, is_in) in [
+            (
+                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"}}]}"#,
+                true,
+            ),
+            (
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":["x","s3.amazonaws.com"]}}}"#,
+                true,
+            ),
+            (
+                r#"{"Statement":[{"Effect":"Deny","Principal":{"Service":"s3.amazonaws.com"}}]}"#,
+                false,
+            ),
+            (
+                r#"{"Statement":[{"Effect":"Allow","Principal":"*"}]}"#,
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(lets_in(document, s3), is_in, "{document}");
+        }
     }
 }
