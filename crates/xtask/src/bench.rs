@@ -62,6 +62,9 @@ enum Part {
     Continuation,
 }
 
+/// What is built for the realtime function's figures, besides the function.
+const SERVERS: (&str, &[&str]) = ("servers", &["--package", "bridge-sim"]);
+
 /// What is built of this project for nearly all figures.
 const PROGRAMS: (&str, &[&str]) = (
     "programs",
@@ -79,10 +82,8 @@ impl Programs {
     fn prepare(parts: &[Part]) -> anyhow::Result<Self> {
         let needed = |wanted: &[Part]| parts.iter().any(|part| wanted.contains(part));
         let compared = needed(&[Part::Realtime, Part::Listing, Part::Sending]);
-        let mut built = vec![("servers", &["--package", "bridge-sim"][..])];
-        if parts != [Part::Realtime] {
-            built[0] = PROGRAMS;
-        }
+        let is_realtime = parts == [Part::Realtime];
+        let mut built = vec![if is_realtime { SERVERS } else { PROGRAMS }];
         if needed(&[Part::Listing]) {
             built.push(("examples", &["--package", "bridge-aws", "--examples"]));
         }
