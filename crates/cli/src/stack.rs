@@ -41,6 +41,11 @@ impl Stack {
         Ok(Self::of(name, found))
     }
 
+    /// The schedule that continues its jobs, as the template names it.
+    pub(crate) fn sweep(&self) -> String {
+        format!("{}-sweep", self.name)
+    }
+
     fn of(name: &str, found: &Description) -> Self {
         let outputs = found.outputs().iter();
         let parameters = found.parameters().iter();

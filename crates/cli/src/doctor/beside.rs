@@ -20,7 +20,7 @@ pub(super) const KEY_OF_SQS: &str = "alias/aws/sqs";
 /// The schedule that the template names so.
 pub(super) async fn schedule(config: &SdkConfig, stack: &Stack) -> Answer<Schedule> {
     let client = ServiceClient::new(SCHEDULER, config, sdk::connector());
-    let path = format!("schedules/{}-sweep?groupName=default", stack.name);
+    let path = format!("schedules/{}?groupName=default", stack.sweep());
     let found = read("GetSchedule", client.get(&path).await)?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Schedule {

@@ -38,9 +38,9 @@ fn sweep(facts: &Facts, metrics: &Metrics) -> Finding {
         .stack
         .deployed_at
         .is_some_and(|at| facts.now.since(at) < NEW);
-    let name = &facts.stack.name;
+    let name = facts.stack.sweep();
     let advice = format!(
-        "is the schedule there and enabled? aws scheduler get-schedule --name {name}-sweep; without it nothing continues \
+        "is the schedule there and enabled? aws scheduler get-schedule --name {name}; without it nothing continues \
          a job whose segment died"
     );
     match metrics.reseed("Invocations") {

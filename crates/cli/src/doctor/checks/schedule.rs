@@ -10,7 +10,7 @@ const CHECK: &str = "schedule";
 const RATE: &str = "rate(1 minute)";
 
 pub(super) fn check(facts: &Facts) -> Finding {
-    let name = format!("{}-sweep", facts.stack.name);
+    let name = facts.stack.sweep();
     let schedule = match &facts.schedule {
         Ok(schedule) => schedule,
         Err(none) => {
