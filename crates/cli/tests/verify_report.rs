@@ -210,7 +210,7 @@ fn what_a_copy_makes_up_is_escaped_and_stretches_nothing() {
     );
     assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");
     assert!(
-        page.contains("1 have a time before S3 there was, or in the future"),
+        page.contains("of a time before S3 there was, or in the future: 1"),
         "{page}"
     );
     assert!(!page.contains("by year"), "{page}");

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use bridge_core::timestamp::Timestamp;
 use jiff::civil::DateTime;
 
+use crate::numbers::grouped;
 use crate::picture::timeline::{Timeline, Unit, civil};
 
 /// Begins that are known at the same time: hours of nearly two years, some MiB.
@@ -80,9 +81,11 @@ impl<const KINDS: usize> Hours<KINDS> {
         UNITS[self.unit]
     }
 
-    /// How many have times that cannot be.
-    pub(crate) fn beside(&self) -> u64 {
-        self.beside
+    /// How many have times that cannot be, in words, if there are any.
+    pub(crate) fn beside(&self) -> Option<String> {
+        let number = grouped(self.beside);
+        (self.beside > 0)
+            .then(|| format!("of a time before S3 there was, or in the future: {number}"))
     }
 
     /// From the first to the last, in `most` columns at most; nothing if there is none.
@@ -173,10 +176,10 @@ mod tests {
         ] {
             hours.add(Timestamp(at), 0);
         }
-        assert_eq!((hours.beside(), hours.timeline(120).is_none()), (5, true));
+        assert_eq!((hours.beside, hours.timeline(120).is_none()), (5, true));
         hours.add(FIRST, 0);
         hours.add(time("2026-11-28T00:00:00Z"), 0);
-        assert_eq!((hours.beside(), hours.largest(9).len()), (5, 2));
+        assert_eq!((hours.beside, hours.largest(9).len()), (5, 2));
     }
 
     #[test]
@@ -201,7 +204,7 @@ mod tests {
             assert_eq!(hours.unit(), unit);
             let mut timeline = hours.timeline(120).unwrap();
             let counted: u64 = timeline.columns().map(|(_, counts)| counts[1]).sum();
-            assert_eq!((counted, hours.beside()), (250_000, 0));
+            assert_eq!((counted, hours.beside), (250_000, 0));
             let before: Vec<_> = timeline.columns().collect();
             for at in &times {
                 timeline.add(Timestamp(*at), 0);

@@ -177,11 +177,8 @@ fn counted(counted: &Counted, what: &'static str, title: &str) -> Vec<Section> {
             parts,
         });
     }
-    if counted.hours.beside() > 0 {
-        let text = format!(
-            "{} have a time before S3 there was, or in the future, and are in no column.",
-            grouped(counted.hours.beside())
-        );
+    if let Some(beside) = counted.hours.beside() {
+        let text = format!("In no column, since {beside}.");
         match sections.last_mut() {
             Some(section) => section.parts.push(Part::Text(text)),
             None => sections.push(Section {

@@ -7,7 +7,6 @@ use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_history::verify::scope::Scope;
 
 use crate::answer::terminal_width;
-use crate::numbers::grouped;
 use crate::picture::bars;
 use crate::picture::file::PageFile;
 use crate::verify::options::VerifyArguments;
@@ -114,12 +113,7 @@ fn histogram(wrong: &Counted, width: usize) -> Vec<String> {
             .collect();
         lines.extend(bars::histogram(&counts, width));
     }
-    if wrong.hours.beside() > 0 {
-        lines.push(format!(
-            "{} have a time before S3 there was, or in the future",
-            grouped(wrong.hours.beside())
-        ));
-    }
+    lines.extend(wrong.hours.beside());
     lines
 }
 
@@ -174,7 +168,7 @@ mod tests {
             "  2024-05-01 12:00 1 █████",
             "  2024-05-01 13:00 0",
             "  2024-05-01 14:00 2 ██████████",
-            "1 have a time before S3 there was, or in the future",
+            "of a time before S3 there was, or in the future: 1",
         ];
         assert_eq!(lines, expected);
     }
