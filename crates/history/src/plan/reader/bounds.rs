@@ -124,6 +124,29 @@ pub(super) fn next_page(name: &str, rows: i64, bytes: &[u8]) -> Result<Option<Pa
     }))
 }
 
+/// What a column's pages take unpacked: its reader holds one of them, and the dictionary.
+#[derive(Debug, Default)]
+pub(super) struct Unpacked {
+    page: usize,
+    dictionary: usize,
+}
+
+impl Unpacked {
+    /// Counts a page in.
+    pub(super) fn add(&mut self, page: &Page) {
+        if page.is_dictionary {
+            self.dictionary += page.unpacked; // there is one, or a writer that wrote several pays for them
+        } else {
+            self.page = self.page.max(page.unpacked);
+        }
+    }
+
+    /// Bytes, at most.
+    pub(super) fn bytes(&self) -> usize {
+        self.page + self.dictionary
+    }
+}
+
 /// A column's chunk ends amid a page.
 pub(super) fn not_whole(name: &str) -> String {
     format!("a page of {name} is longer than its column, or its header cannot be read")
@@ -135,18 +158,14 @@ pub(super) fn not_whole(name: &str) -> String {
 /// # Errors
 /// What is wrong, for a person.
 pub(super) fn check_pages(name: &str, rows: i64, chunk: &[u8]) -> Result<usize, String> {
-    let (mut largest, mut dictionary) = (0, 0);
+    let mut unpacked = Unpacked::default();
     let mut rest = chunk;
     while !rest.is_empty() {
         let page = next_page(name, rows, rest)?.ok_or_else(|| not_whole(name))?;
-        if page.is_dictionary {
-            dictionary += page.unpacked; // there is one, or a writer that wrote several pays for them
-        } else {
-            largest = largest.max(page.unpacked);
-        }
+        unpacked.add(&page);
         rest = &rest[page.length..];
     }
-    Ok(largest + dictionary)
+    Ok(unpacked.bytes())
 }
 
 /// What a page says about itself.

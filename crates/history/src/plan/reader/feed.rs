@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::plan::reader::bounds::{self, Page};
+use crate::plan::reader::bounds::{self, Page, Unpacked};
 use crate::plan::reader::window::Window;
 
 /// What is held of a column chunk.
@@ -25,9 +25,8 @@ pub(super) struct Feed {
     walked: u64,
     /// Where those begin that are whole there and not decoded to their ends, and how many rows are left of each.
     pages: VecDeque<(u64, usize)>,
-    /// The longest page so far, and the dictionaries, unpacked, bytes.
-    page: usize,
-    dictionary: usize,
+    /// Of the pages so far.
+    unpacked: Unpacked,
 }
 
 impl Feed {
@@ -46,8 +45,7 @@ impl Feed {
             end: chunk.end,
             walked: chunk.start,
             pages: VecDeque::new(),
-            page: 0,
-            dictionary: 0,
+            unpacked: Unpacked::default(),
         }
     }
 
@@ -82,12 +80,8 @@ impl Feed {
     }
 
     fn take(&mut self, page: &Page) {
+        self.unpacked.add(page);
         // A dictionary is read together with the first page behind it.
-        if page.is_dictionary {
-            self.dictionary += page.unpacked;
-        } else {
-            self.page = self.page.max(page.unpacked);
-        }
         self.pages.push_back((self.walked, page.rows));
         self.walked += page.length as u64;
     }
@@ -124,6 +118,6 @@ impl Feed {
 
     /// Bytes that its pages take unpacked.
     pub(super) fn unpacked(&self) -> usize {
-        self.page + self.dictionary
+        self.unpacked.bytes()
     }
 }
