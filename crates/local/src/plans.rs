@@ -116,12 +116,12 @@ fn read(mut file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
-/// Another file has another one; so has this one once it has been written to.
+/// Another file has another one; so has this one once it has been written to. Not its device's number: that may be
+/// another one after each start of the machine, over which a job goes on.
 fn tag(file: &File) -> io::Result<Tag> {
     let about = file.metadata()?;
     Ok(Tag(format!(
-        "{}-{}-{}-{}.{:09}",
-        about.dev(),
+        "{}-{}-{}.{:09}",
         about.ino(),
         about.len(),
         about.mtime(),
