@@ -118,10 +118,22 @@ impl RunReader {
         budget: Arc<Budget>,
         need: Need,
     ) -> Result<Self, PlanError> {
-        let after = after.max(run.after.clone());
         let permit = budget.requests.acquire().await;
         let footer = Footer::read(&*store, run).await?;
         drop(permit);
+        Self::behind_footer(store, run, after, budget, need, &footer)
+    }
+
+    /// The same of a run whose footer has been read.
+    pub(super) fn behind_footer(
+        store: Arc<dyn PlanStore>,
+        run: &Run,
+        after: Option<Position>,
+        budget: Arc<Budget>,
+        need: Need,
+        footer: &Footer,
+    ) -> Result<Self, PlanError> {
+        let after = after.max(run.after.clone());
         let opened = footer.check().and_then(|(metadata, columns)| {
             let groups = groups_behind(after.as_ref(), &metadata, &columns, run.bytes)?;
             Ok((columns, groups))

@@ -23,7 +23,6 @@ use crate::plan::elsewhere::unchanged::Unchanged;
 use crate::plan::manifest::{Adopting, Manifest, Run, Summary};
 use crate::plan::passes::Passes;
 use crate::plan::position::Position;
-use crate::plan::reader::RunReader;
 use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
 use crate::scan::adopt::by_key::{Newest, file, take_out};
@@ -135,8 +134,9 @@ impl Adoption<'_> {
         let store = Arc::clone(&self.elsewhere);
         let store = Unchanged::open(store, &run.name, work.at.tag.as_ref()).await?;
         work.at.tag = store.tag().cloned();
-        let groups = inspect(&store, run).await?;
-        let mut reader = RunReader::open(Arc::new(store), run, work.at.after.clone()).await?;
+        let inspected = inspect(&store, run).await?;
+        let opened = inspected.open(Arc::new(store), run, work.at.after.clone());
+        let mut reader = opened.map_err(refused)?;
         loop {
             if self.stop.is_cancelled() {
                 return Ok(false);
@@ -148,7 +148,7 @@ impl Adoption<'_> {
             let Some(rows) = rows else { break };
             check_rows(run, &rows, &work.at).map_err(|(row, reason)| PlanError::Refused {
                 name: run.name.clone(),
-                reason: format!("{}: {reason}", groups.place(row)),
+                reason: format!("{}: {reason}", inspected.place(row)),
             })?;
             self.take_in(rows, work).await?;
         }

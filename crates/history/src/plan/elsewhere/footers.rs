@@ -4,24 +4,43 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use crate::plan::budget::{Budget, Need};
 use crate::plan::manifest::Run;
+use crate::plan::position::Position;
 use crate::plan::reader::footer::Footer;
-use crate::plan::reader::shown_place;
+use crate::plan::reader::{RunReader, shown_place};
 use crate::plan::store::{PlanError, PlanStore};
 
 /// Footers asked for at the same time.
 const AT_ONCE: usize = 32;
 
-/// How many rows each row group has.
-pub struct Groups(Vec<u64>);
+/// A run whose footer has been read and found to be right.
+pub struct Inspected {
+    footer: Footer,
+    /// How many rows each row group has.
+    groups: Vec<u64>,
+}
 
-impl Groups {
+impl Inspected {
+    /// Opens it behind `after`, as [`RunReader::open`] does.
+    ///
+    /// # Errors
+    /// As those.
+    pub fn open(
+        &self,
+        store: Arc<dyn PlanStore>,
+        run: &Run,
+        after: Option<Position>,
+    ) -> Result<RunReader, PlanError> {
+        let budget = Budget::unlimited();
+        RunReader::behind_footer(store, run, after, budget, Need::Now, &self.footer)
+    }
+
     /// Where a row is, counted from 1, for a person.
     #[must_use]
     pub fn place(&self, row: u64) -> String {
-        let Self(groups) = self;
         let mut before = 0;
-        for (number, rows) in groups.iter().enumerate() {
+        for (number, rows) in self.groups.iter().enumerate() {
             if row <= before + rows {
                 return shown_place(row, number);
             }
@@ -35,7 +54,7 @@ impl Groups {
 ///
 /// # Errors
 /// [`PlanError`] when it cannot be read; what is wrong, and what to do.
-pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Groups, PlanError> {
+pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Inspected, PlanError> {
     let refused = |reason: String| PlanError::Refused {
         name: run.name.clone(),
         reason,
@@ -55,7 +74,7 @@ pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Groups, PlanErr
             run.rows
         )));
     }
-    Ok(Groups(groups))
+    Ok(Inspected { footer, groups })
 }
 
 /// Inspects all of these runs.
