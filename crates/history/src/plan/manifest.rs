@@ -230,10 +230,7 @@ impl Manifest {
     /// [`PlanError`] when it cannot be read or is of another schema.
     pub async fn load(store: &dyn PlanStore, name: &str) -> Result<Self, PlanError> {
         let bytes = store.get(name, None).await?;
-        let damaged = |reason: String| PlanError::Damaged {
-            name: name.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| PlanError::damaged(name, reason);
         let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
         if manifest.version != VERSION {
             return Err(damaged(format!(

@@ -126,10 +126,8 @@ impl Merge {
         if let Some(next) = self.heads.peek()
             && next.row.order_key() <= row.order_key()
         {
-            return Err(PlanError::Damaged {
-                name: self.name(next.source).to_owned(),
-                reason: format!("it repeats a row at {:?}", Position::of(&row.borrowed())),
-            });
+            let reason = format!("it repeats a row at {:?}", Position::of(&row.borrowed()));
+            return Err(PlanError::damaged(self.name(next.source), reason));
         }
         Ok(Some(row))
     }
@@ -288,9 +286,6 @@ impl Source {
     }
 
     fn damaged(&self, reason: &str) -> PlanError {
-        PlanError::Damaged {
-            name: self.run.name.clone(),
-            reason: reason.to_owned(),
-        }
+        PlanError::damaged(&self.run.name, reason)
     }
 }

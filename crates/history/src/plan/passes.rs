@@ -143,10 +143,7 @@ impl Passes<'_> {
     }
 
     fn failed(&self, error: &ParquetError) -> PlanError {
-        PlanError::Damaged {
-            name: self.run_prefix.clone(),
-            reason: format!("a run cannot be made: {error}"),
-        }
+        PlanError::damaged(&self.run_prefix, format!("a run cannot be made: {error}"))
     }
 }
 

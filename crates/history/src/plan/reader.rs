@@ -17,7 +17,7 @@ use bridge_core::listing::version::PlannedVersion;
 use crate::plan::budget::{Budget, Need};
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
-use crate::plan::reader::footer::Footer;
+use crate::plan::reader::footer::{Footer, shown_place};
 use crate::plan::reader::group::Fault;
 use crate::plan::reader::panic::catch_panic;
 use crate::plan::reader::source::{Asked, Opened, Source};
@@ -141,7 +141,8 @@ impl RunReader {
                         Ok(rows) if rows.is_empty() => {}
                         Ok(rows) => return Ok(Some(rows)),
                         Err(reason) => {
-                            self.state = State::Failed(damaged(&self.source.name, reason));
+                            self.state =
+                                State::Failed(PlanError::damaged(&self.source.name, reason));
                         }
                     }
                 }
@@ -189,17 +190,5 @@ impl RunReader {
             self.after = None;
         }
         Ok(rows)
-    }
-}
-
-/// Where a row is, for a person: rows are counted from 1, row groups from 0 as other tools do.
-pub(super) fn shown_place(row: u64, group: usize) -> String {
-    format!("row {row} (row group {group})")
-}
-
-fn damaged(name: &str, reason: String) -> PlanError {
-    PlanError::Damaged {
-        name: name.to_owned(),
-        reason,
     }
 }

@@ -248,13 +248,9 @@ pub async fn write(
     put(
         store,
         name.clone(),
-        encoded.map_err(|reason| damaged(name, reason))?,
+        encoded.map_err(|reason| PlanError::damaged(&name, reason))?,
     )
     .await
-}
-
-fn damaged(name: String, reason: String) -> PlanError {
-    PlanError::Damaged { name, reason }
 }
 
 /// Writes a run as the object `name` and describes it, and what is in it.
@@ -271,8 +267,7 @@ pub(crate) async fn put(
         summary,
         ends,
     } = encoded;
-    let damaged = |reason: &str| damaged(name.clone(), reason.to_owned());
-    let (first, last) = ends.ok_or_else(|| damaged("a run without rows"))?;
+    let (first, last) = ends.ok_or_else(|| PlanError::damaged(&name, "a run without rows"))?;
     let run = Run {
         rows: summary.events,
         bytes: bytes.len() as u64,

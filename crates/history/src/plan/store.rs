@@ -116,6 +116,15 @@ pub enum PlanError {
 }
 
 impl PlanError {
+    /// An object that is not what the manifest says it is, and what is wrong with it.
+    #[must_use]
+    pub fn damaged(name: &str, reason: impl Into<String>) -> Self {
+        Self::Damaged {
+            name: name.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
     /// An object of a plan from elsewhere that was exchanged while it was read.
     #[must_use]
     pub fn replaced(name: String) -> Self {

@@ -290,10 +290,11 @@ impl Sending {
         if given == planned {
             return Ok(());
         }
-        Err(SenderError::Plan(PlanError::Damaged {
-            name: self.manifest.clone(),
-            reason: format!("its runs hold {given} events, the manifest says {planned}"),
-        }))
+        let reason = format!("its runs hold {given} events, the manifest says {planned}");
+        Err(SenderError::Plan(PlanError::damaged(
+            &self.manifest,
+            reason,
+        )))
     }
 
     fn queue_error(&self, refusal: SendError) -> SenderError {

@@ -7,8 +7,8 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::plan::budget::{Budget, Need};
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
-use crate::plan::reader::footer::Footer;
-use crate::plan::reader::{RunReader, shown_place};
+use crate::plan::reader::RunReader;
+use crate::plan::reader::footer::{Footer, shown_place};
 use crate::plan::store::{PlanError, PlanStore};
 
 /// Footers asked for at the same time.

@@ -75,13 +75,15 @@ impl GroupPlace {
     }
 }
 
+/// Where a row is, for a person: rows are counted from 1, row groups from 0 as other tools do.
+pub(in crate::plan) fn shown_place(row: u64, group: usize) -> String {
+    format!("row {row} (row group {group})")
+}
+
 impl Footer {
     /// Reads a run's footer, nearly always by one request.
     pub(in crate::plan) async fn read(store: &dyn PlanStore, run: &Run) -> Result<Self, PlanError> {
-        let damaged = |reason: &str| PlanError::Damaged {
-            name: run.name.clone(),
-            reason: reason.to_owned(),
-        };
+        let damaged = |reason: &str| PlanError::damaged(&run.name, reason);
         if run.bytes < TAIL {
             return Err(damaged("it has no footer"));
         }

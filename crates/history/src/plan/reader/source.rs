@@ -13,11 +13,10 @@ use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::columns::Columns;
 use crate::plan::reader::feed::Feed;
-use crate::plan::reader::footer::{Footer, GroupPlace, groups_behind};
+use crate::plan::reader::footer::{Footer, GroupPlace, groups_behind, shown_place};
 use crate::plan::reader::group::Group;
 use crate::plan::reader::panic::catch_panic;
 use crate::plan::reader::window::Window;
-use crate::plan::reader::{damaged, shown_place};
 use crate::plan::store::{PlanError, PlanStore};
 
 /// A row group of more bytes is not held whole, nor one that takes more than this part of the budget.
@@ -76,7 +75,8 @@ impl Source {
             let groups = groups_behind(after, &metadata, &columns, run.bytes)?;
             Ok((columns, groups))
         });
-        let (columns, mut groups) = opened.map_err(|reason| damaged(&run.name, reason))?;
+        let (columns, mut groups) =
+            opened.map_err(|reason| PlanError::damaged(&run.name, reason))?;
         groups.shrink_to_fit();
         let table = groups.capacity() * size_of::<GroupPlace>();
         let table = hold(&budget, &run.name, table)?;
@@ -165,7 +165,7 @@ impl Source {
         let place = self
             .groups
             .pop_front()
-            .ok_or_else(|| damaged(&self.name, "it has no more row groups".to_owned()))?;
+            .ok_or_else(|| PlanError::damaged(&self.name, "it has no more row groups"))?;
         let group = catch_panic(|| Group::open_in_pieces(&self.columns, &place, self.file_bytes));
         let group =
             group.map_err(|reason| self.damaged_behind(place.before, place.number, &reason))?;
@@ -199,7 +199,7 @@ impl Source {
             for ((feed, range), bytes) in missing.into_iter().zip(parts) {
                 if bytes.len() as u64 != range.end - range.start {
                     let reason = "its size is not what the manifest says";
-                    return Err(damaged(&self.name, reason.to_owned()));
+                    return Err(PlanError::damaged(&self.name, reason));
                 }
                 opened.group.feeds[feed].add(&bytes);
             }
@@ -222,7 +222,7 @@ impl Source {
 
     fn damaged_behind(&self, before: u64, group: u32, reason: &str) -> PlanError {
         let at = shown_place(before + 1, group as usize);
-        damaged(&self.name, format!("at or behind {at}: {reason}"))
+        PlanError::damaged(&self.name, format!("at or behind {at}: {reason}"))
     }
 }
 

@@ -34,10 +34,8 @@ pub(super) fn take_out(filed: PlannedVersion) -> Result<PlannedVersion, PlanErro
     let parts = version.version_id.split_once(':');
     let parts = parts.and_then(|(time, id)| Some((time.parse().ok()?, id.to_owned())));
     let Some((last_modified, version_id)) = parts else {
-        return Err(PlanError::Damaged {
-            name: "of rows by key".to_owned(),
-            reason: format!("a row of key {:?} has no time", version.key),
-        });
+        let reason = format!("a row of key {:?} has no time", version.key);
+        return Err(PlanError::damaged("of rows by key", reason));
     };
     let effective_time = std::mem::replace(&mut version.last_modified, Timestamp(last_modified));
     version.version_id = version_id;
