@@ -101,7 +101,7 @@ fn walk(stack: &Stack<'_>, client: &Client) -> anyhow::Result<()> {
          deploy with LiveOrder=exact. A reseed is always in order.\n\n\
          What to try next:\n  \
          cargo xtask up          leave such a stack running, to play with\n  \
-         sam build && sam deploy      the same on AWS"
+         README.md, \"Deploy on AWS\"      the same on AWS: `sam` is in .local/tools/bin"
     );
     Ok(())
 }

@@ -57,7 +57,10 @@ enum Task {
     /// Show the whole way on a local AWS: history, realtime, reseed; then stop everything
     Demo,
     /// Start a local AWS with the stack deployed, and leave it running; or deploy it anew there
-    Up,
+    Up {
+        /// Parameters of the template, NAME=VALUE; what was said before stays
+        parameters: Vec<String>,
+    },
     /// Open a shell that talks to the local AWS, or run one command so
     Shell {
         /// The command; none is your shell
@@ -109,7 +112,7 @@ fn main() -> ExitCode {
 fn perform(task: &Task) -> anyhow::Result<()> {
     match task {
         Task::Demo => demo::show(),
-        Task::Up => up::up(),
+        Task::Up { parameters } => up::up(parameters),
         Task::Shell { command } => up::shell(command),
         Task::Down => emulator::stop_running(),
         Task::Architecture { wanted } => architecture::check(*wanted),

@@ -12,11 +12,12 @@ use crate::{local, tools};
 
 const STACK: &str = "s3-sqs-bridge";
 
-/// Starts a local AWS, unless one is running, deploys the stack as it is now, and leaves it running.
+/// Starts a local AWS, unless one is running, deploys the stack as it is now, with template parameters (`Name=value`), and
+/// leaves it running.
 ///
 /// # Errors
 /// When a step fails. What was started is stopped then; what ran before continues.
-pub(crate) fn up() -> anyhow::Result<()> {
+pub(crate) fn up(parameters: &[String]) -> anyhow::Result<()> {
     let tools = tools::install()?;
     let emulator = match Emulator::find()? {
         Some(emulator) => {
@@ -28,15 +29,16 @@ pub(crate) fn up() -> anyhow::Result<()> {
         }
         None => Emulator::start(&tools)?,
     };
-    println!("{}", deployed(&Stack::new(&tools, &emulator))?);
+    let parameters: Vec<_> = parameters.iter().map(String::as_str).collect();
+    println!("{}", deployed(&Stack::new(&tools, &emulator), &parameters)?);
     emulator.leave_running();
     Ok(())
 }
 
 /// Deploys the stack as it is now, whether it is there or not, and tells what to do with it.
-fn deployed(stack: &Stack<'_>) -> anyhow::Result<String> {
+fn deployed(stack: &Stack<'_>, parameters: &[&str]) -> anyhow::Result<String> {
     stack.build()?;
-    stack.deploy(STACK, &[])?;
+    stack.deploy(STACK, parameters)?;
     let bucket = stack.output(STACK, "BucketName")?;
     let queue = stack.output(STACK, "QueueUrl")?;
     Ok(next_steps(&bucket, &queue))
@@ -44,6 +46,11 @@ fn deployed(stack: &Stack<'_>) -> anyhow::Result<String> {
 
 /// What to do with an empty bucket.
 fn next_steps(bucket: &str, queue: &str) -> String {
+    // Until it is empty; what is not deleted would hold up the next messages of its key.
+    let read = format!(
+        "python -c 'import boto3; q = boto3.resource(\"sqs\").Queue(\"{queue}\"); \
+         [(print(m.body), m.delete()) for some in iter(lambda: q.receive_messages(WaitTimeSeconds=5), []) for m in some]'"
+    );
     format!(
         r#"
 The stack {STACK} is deployed. A shell that talks to it, and to AWS again when you `exit` it:
@@ -54,10 +61,11 @@ There, change something, see it arrive, and replay it:
 
 python -c 'import boto3; boto3.client("s3").put_object(Bucket="{bucket}", Key="first", Body=b"1")'
 python -c 'import boto3; boto3.client("s3").delete_object(Bucket="{bucket}", Key="first")'
-python -c 'import boto3; print(boto3.client("sqs").receive_message(QueueUrl="{queue}", WaitTimeSeconds=5))'
+{read}
 sam remote invoke Reseed --stack-name {STACK}
+{read}
 sam remote invoke Reseed --stack-name {STACK} --event '{{"action":"list"}}'
-cargo run -p s3-sqs-bridge -- reseed --bucket {bucket} --out -
+cargo run -p s3-sqs-bridge -- reseed --bucket {bucket} --out -    # compiles for some minutes first
 
 `cargo xtask up` once more deploys what you have changed, `cargo xtask down` stops it."#
     )
@@ -170,7 +178,7 @@ esac
         let emulator = Emulator::played(folder.path());
         let stack = Stack::new(&tools, &emulator);
         for _ in 0..2 {
-            let told = deployed(&stack).unwrap();
+            let told = deployed(&stack, &["LiveOrder=newest"]).unwrap();
             for part in [
                 "cargo xtask shell",
                 "its-bucket",
@@ -183,6 +191,11 @@ esac
         let said = std::fs::read_to_string(tools.bin().join("said")).unwrap();
         let deploys: Vec<_> = said.lines().filter(|l| l.starts_with("deploy")).collect();
         assert_eq!(deploys.len(), 2, "{said}");
+        let with = "--parameter-overrides LiveOrder=newest";
+        assert!(
+            deploys.iter().all(|deploy| deploy.ends_with(with)),
+            "{said}"
+        );
         assert!(
             !said.contains("--guided"),
             "it rewrites a tracked file: {said}"
@@ -194,7 +207,12 @@ esac
         let told = next_steps("a-bucket", "http://x/1/q.fifo");
         let put = told.find("put_object(Bucket=\"a-bucket\"").unwrap();
         assert!(put < told.find("sam remote invoke").unwrap(), "{told}");
-        assert!(told.contains("QueueUrl=\"http://x/1/q.fifo\""), "{told}");
+        let reads = told.matches("Queue(\"http://x/1/q.fifo\")");
+        assert_eq!(
+            reads.count(),
+            2,
+            "of what happens and of the replay: {told}"
+        );
         assert!(told.contains("--event '{\"action\":\"list\"}'"), "{told}");
     }
 }
