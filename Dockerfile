@@ -7,6 +7,11 @@ WORKDIR /build
 # rust-toolchain.toml would fetch a formatter and a linter, which nothing here needs.
 ENV RUSTUP_TOOLCHAIN=1.95.0
 ARG TARGETARCH
+# The allocator is compiled with it. Of Debian's newest, not of a version.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
 COPY . .
 # The caches are BuildKit's and in no layer: what was compiled once is not compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

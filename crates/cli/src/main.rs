@@ -55,6 +55,11 @@ use bridge_aws::logging;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{CommandFactory as _, Parser as _};
 
+/// Instead of glibc's, which keeps for each thread what it freed (docs/decisions/0042-allocator.md).
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How the program ended (README.md, exit codes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
