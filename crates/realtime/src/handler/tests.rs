@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bridge_core::config::RealtimeConfig;
 use bridge_core::failure::FailureKind;
-use bridge_core::notification::MOST_ERROR;
+use bridge_core::notification::error::MOST_ERROR;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::EntryResult;
