@@ -177,7 +177,7 @@ fn watching_ends_as_the_job_does() {
 }
 
 #[test]
-fn a_job_that_is_watched_from_its_start_is_named_and_looked_at_as_often_as_asked() {
+fn a_job_that_is_watched_from_its_start_is_named() {
     let asked_twice = |line: &str| {
         let looks = AtomicU64::new(0);
         let (url, asked) = play(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
