@@ -85,7 +85,7 @@ pub(crate) enum Command {
     ///
     /// Asks AWS about the stack's bucket, queues, functions and metrics, and the functions about what they may do. Each
     /// finding says what to do. Nothing is written, unless `--write` or `--canary` asks for it. Exit codes: 0 nothing
-    /// is wrong (there may be warnings), 1 something is, 2 wrong usage or configuration.
+    /// is wrong (there may be warnings), 1 something is, 2 wrong usage or configuration, 3 the canary was interrupted.
     #[command(after_help = DOCTOR)]
     Doctor(DoctorArguments),
     /// Write completions for a shell to standard output

@@ -26,6 +26,7 @@ use crate::account::Account;
 use crate::answer::answer;
 use crate::doctor::canary::Perch;
 use crate::doctor::finding::Finding;
+use crate::interrupt::stop_on_interrupt;
 use crate::serve::options::{ServeArguments, Settings};
 use crate::stack::Stack;
 use crate::{Outcome, Usage, tell};
@@ -47,7 +48,7 @@ pub(crate) struct DoctorArguments {
     /// `--canary-queue-url`
     ///
     /// The object is below `s3-sqs-bridge-canary/`, behind the stack's `KeyPrefix` (`KEY_PREFIX` of `serve`), and is
-    /// removed for good at the end. A consumer gets its events.
+    /// removed for good at the end, also after Ctrl-C or SIGTERM. A consumer gets its events.
     #[arg(long, requires = "canary_queue_url")]
     canary: bool,
     /// The queue in which the canary's events must arrive: that of events, or one that its messages are handed on to;
@@ -74,11 +75,11 @@ pub(crate) async fn run(account: &Account, arguments: DoctorArguments) -> anyhow
         check_queue_url("--canary-queue-url", url).map_err(|e| Usage(e.to_string()))?;
     }
     let canary = arguments.canary_queue_url.filter(|_| arguments.canary);
-    let findings = if let Some(name) = &arguments.stack {
+    let looked = if let Some(name) = &arguments.stack {
         let config = account.open("stack").await?;
         let stack = Stack::find(&config, name).await?;
         stack.output("ReseedFunction")?;
-        of_stack(&config, stack, arguments.write, canary).await
+        of_stack(&config, stack, arguments.write, canary).await?
     } else {
         let config = account.open("queue").await?;
         let region = config.region().map_or("", |region| region.as_ref());
@@ -88,14 +89,25 @@ pub(crate) async fn run(account: &Account, arguments: DoctorArguments) -> anyhow
     };
     let told = told::Told {
         stack: arguments.stack.as_deref(),
-        findings: &findings,
+        findings: &looked.findings,
     };
     answer(&if arguments.json {
         told.as_json().to_string()
     } else {
         told.as_text()
     })?;
-    Ok(told.outcome())
+    Ok(if looked.is_interrupted {
+        Outcome::Interrupted
+    } else {
+        told.outcome()
+    })
+}
+
+/// What was found.
+struct Looked {
+    findings: Vec<Finding>,
+    /// Whether the canary was.
+    is_interrupted: bool,
 }
 
 async fn of_stack(
@@ -103,18 +115,21 @@ async fn of_stack(
     stack: Stack,
     has_written: bool,
     canary: Option<String>,
-) -> Vec<Finding> {
+) -> anyhow::Result<Looked> {
     let facts = Box::pin(gather::gather(config, stack, has_written)).await;
-    let mut findings = checks::all(&facts);
+    let mut looked = Looked {
+        findings: checks::all(&facts),
+        is_interrupted: false,
+    };
     if let (Some(url), Some(bucket)) = (canary, facts.stack.outputs.get("BucketName")) {
         let perch = Perch {
             bucket,
             prefix: facts.stack.parameter("KeyPrefix"),
             suffix: facts.stack.parameter("KeySuffix"),
         };
-        findings.push(follow(config, perch, &url).await);
+        looked.follow(config, perch, &url).await?;
     }
-    findings
+    Ok(looked)
 }
 
 async fn of_serve(
@@ -122,15 +137,19 @@ async fn of_serve(
     arguments: &ServeArguments,
     settings: Settings,
     canary: Option<String>,
-) -> Result<Vec<Finding>, Usage> {
+) -> anyhow::Result<Looked> {
     let facts = Box::pin(served::gather(config, arguments, &settings)).await;
-    let mut findings = checks::served::check(&facts);
+    let mut looked = Looked {
+        findings: checks::served::check(&facts),
+        is_interrupted: false,
+    };
     if let Some(url) = canary {
         let Buckets::Named(bucket) = &settings.realtime.buckets else {
             return Err(Usage(
                 "--canary: BUCKET_NAME must name the bucket that an object is to be put into"
                     .to_owned(),
-            ));
+            )
+            .into());
         };
         let common = &settings.realtime.common;
         let perch = Perch {
@@ -138,12 +157,29 @@ async fn of_serve(
             prefix: &common.key_prefix,
             suffix: &common.key_suffix,
         };
-        findings.push(follow(config, perch, &url).await);
+        looked.follow(config, perch, &url).await?;
     }
-    Ok(findings)
+    Ok(looked)
 }
 
-async fn follow(config: &SdkConfig, perch: Perch<'_>, url: &str) -> Finding {
-    tell("following an object from the bucket to the queue, for up to two minutes");
-    canary::follow(config, perch, url).await
+impl Looked {
+    /// Follows a canary, and takes in what came of it. All before only reads: what interrupts that need not be heard.
+    async fn follow(
+        &mut self,
+        config: &SdkConfig,
+        perch: Perch<'_>,
+        url: &str,
+    ) -> anyhow::Result<()> {
+        tell("following an object from the bucket to the queue, for up to two minutes");
+        let stop = stop_on_interrupt(|| {
+            tell(
+                "interrupted: removing the object and giving messages back, once the queue has answered; once more ends at \
+                 once, and leaves them",
+            );
+        })?;
+        let finding = canary::follow(config, perch, url, &stop).await;
+        self.findings.push(finding);
+        self.is_interrupted = stop.is_cancelled();
+        Ok(())
+    }
 }

@@ -46,7 +46,8 @@ pub(crate) enum JobsCommand {
     Watch(WatchArguments),
     /// Stop a job; it may continue
     ///
-    /// It stops within seconds, behind what is under way; `jobs watch` tells when.
+    /// It stops within seconds, behind what is under way; `jobs watch` tells when, and after how many events: the answer has
+    /// those of its last checkpoint.
     #[command(after_help = PAUSE)]
     Pause(NamedArguments),
     /// Let a paused or failed job continue at its checkpoint
@@ -54,7 +55,8 @@ pub(crate) enum JobsCommand {
     Resume(ResumeArguments),
     /// Stop a job for good
     ///
-    /// What it has sent stays sent. It stops within seconds, behind what is under way; `jobs watch` tells when.
+    /// What it has sent stays sent. It stops within seconds, behind what is under way; `jobs watch` tells when, and after how many
+    /// events: the answer has those of its last checkpoint.
     #[command(after_help = CANCEL)]
     Cancel(NamedArguments),
     /// List all jobs, the newest first

@@ -2,12 +2,14 @@
 //!
 //! - [`scope`]: which bucket and target, of the command line or of the job that continues
 //! - [`start`]: a new job; [`resume`]: one of the state directory
+//! - [`held`]: whether another job has the queue to itself
 //! - [`opening`]: its target, and the file of what is parked
 //! - [`elsewhere`]: a plan that was made elsewhere
 //! - [`segments`]: the work itself
 //! - [`page`]: a dry run's figures as a page
 
 pub(crate) mod elsewhere;
+pub(crate) mod held;
 pub(crate) mod opening;
 mod page;
 mod resume;
@@ -73,6 +75,9 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         Some(job) => Scope::of_job(job),
         None => Scope::of_arguments(&arguments)?,
     };
+    if !scope.dry_run {
+        held::check(&store, state.path(), &scope.target).await?;
+    }
     let sdk = account.load().await;
     let region = sdk.region().map_or("us-east-1", |r| r.as_ref()).to_owned();
     let lister = S3Lister::new(&sdk, scope.bucket.clone());

@@ -120,6 +120,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
                 taken: taken.clone(),
                 stop: stop.clone(),
                 at_work: Mutex::default(),
+                left: Mutex::default(),
             };
             tokio::spawn(Arc::new(runner).run(asked));
             Some(Arc::new(Jobs {

@@ -177,6 +177,35 @@ fn watching_ends_as_the_job_does() {
 }
 
 #[test]
+fn a_job_that_is_watched_from_its_start_is_named() {
+    let asked_twice = |line: &str| {
+        let looks = AtomicU64::new(0);
+        let (url, asked) = play(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(job("scanning", 0)),
+            1 => Ok(job("sending", 4)),
+            _ => Ok(job("done", 9)),
+        });
+        let end = jobs(&url, line).with(0);
+        let status = json!({ "action": "status", "jobId": "20240501-1a2b3c4d-1" });
+        let expected = [json!({ "action": "start" }), status.clone(), status];
+        assert_eq!(*asked.lock().unwrap(), expected);
+        end
+    };
+    let line = "start --stack s --watch --interval 1";
+    let end = asked_twice(line).answers(&["done: 9 events"]);
+    assert!(
+        end.stderr.starts_with("job 20240501-1a2b3c4d-1\n"),
+        "{end:?}"
+    );
+    let end = asked_twice(&format!("{line} --json"));
+    assert_eq!((end.stdout.lines().count(), end.stderr.as_str()), (2, ""));
+    let (url, _) = play(|_| Ok(job("scanning", 0)));
+    jobs(&url, "start --stack s --interval 1")
+        .with(2)
+        .says(&["--watch"]);
+}
+
+#[test]
 fn watching_in_json_writes_a_look_a_line() {
     let looks = AtomicU64::new(0);
     let (url, _) = play(move |_| match looks.fetch_add(1, Ordering::Relaxed) {

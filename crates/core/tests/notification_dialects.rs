@@ -6,7 +6,9 @@
 //! have no order of their own (`lacksOrder`). Other fields are not known. A new case costs a file.
 
 use bridge_core::event::Event;
-use bridge_core::notification::{Document, Input, NotificationError, parse_input};
+use bridge_core::notification::document::Document;
+use bridge_core::notification::error::NotificationError;
+use bridge_core::notification::{Input, parse_input};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,18 +1,18 @@
 //! A merge gives the rows of any runs in order, and holds no more than it may, however many runs there are and
 //! however they overlap. What is allocated is counted.
 
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/in_hand.rs"]
 mod in_hand;
+#[path = "common/numbered.rs"]
+mod numbered;
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
-use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::budget::Budget;
 use bridge_history::plan::commit::Commit;
 use bridge_history::plan::depth::Width;
@@ -20,101 +20,20 @@ use bridge_history::plan::manifest::{Manifest, Run};
 use bridge_history::plan::merge::Merge;
 use bridge_history::plan::passes::{Passes, sent};
 use bridge_history::plan::position::Position;
-use bridge_history::plan::run::write;
-use bridge_history::plan::store::{PlanError, PlanStore};
-use bytes::Bytes;
+use bridge_history::plan::store::PlanError;
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
+use crate::folder::Folder;
 use crate::in_hand::InHand;
+use crate::numbered::{numbers, plan, row};
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
 /// One test at a time: what is allocated is counted in one place.
 static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs in a folder, that take no memory there. It counts requests.
-struct Folder {
-    path: PathBuf,
-    takes: Duration,
-    asked: AtomicUsize,
-    in_flight: AtomicUsize,
-    most_in_flight: AtomicUsize,
-}
-
-impl Folder {
-    fn new(folder: &tempfile::TempDir, takes: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            path: folder.path().to_owned(),
-            takes,
-            asked: AtomicUsize::new(0),
-            in_flight: AtomicUsize::new(0),
-            most_in_flight: AtomicUsize::new(0),
-        })
-    }
-}
-
-#[async_trait]
-impl PlanStore for Folder {
-    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), PlanError> {
-        std::fs::write(self.path.join(name), bytes).unwrap();
-        Ok(())
-    }
-
-    async fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Bytes, PlanError> {
-        use std::os::unix::fs::FileExt as _;
-        let range = range.unwrap();
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
-        self.most_in_flight.fetch_max(in_flight, Ordering::Relaxed);
-        tokio::time::sleep(self.takes).await;
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap()];
-        let file = std::fs::File::open(self.path.join(name)).unwrap();
-        file.read_exact_at(&mut bytes, range.start).unwrap();
-        Ok(bytes.into())
-    }
-}
-
-/// A key as long as usual, that does not compress much.
-fn key(number: u64) -> String {
-    let text = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{text:016x}/data/{:016x}.json", text.rotate_left(29))
-}
-
-/// Row `number` of a plan is at second `number`.
-fn row(number: u64) -> PlannedVersion {
-    let time = Timestamp(number.cast_signed() * 1000);
-    PlannedVersion {
-        effective_time: time,
-        rank: 0,
-        version: ObjectVersion {
-            key: key(number),
-            version_id: format!("{:032x}", number.wrapping_mul(0x2545_f491_4f6c_dd1d)),
-            last_modified: time,
-            is_latest: true,
-            is_delete_marker: false,
-            size: Some(number),
-            e_tag: Some(format!("{:032x}", !number)),
-        },
-    }
-}
-
-/// Writes runs of the rows with these numbers.
-async fn plan(store: &Folder, runs: impl Iterator<Item = Vec<u64>>) -> Manifest {
-    let mut manifest = Manifest::new("job".parse().unwrap(), "bucket");
-    for (run, numbers) in runs.enumerate() {
-        let rows: Vec<_> = numbers.into_iter().map(row).collect();
-        if !rows.is_empty() {
-            let (run, summary) = write(store, format!("{run}"), rows).await.unwrap();
-            manifest.runs.push(run);
-            manifest.summary.add(summary);
-        }
-    }
-    manifest
-}
 
 fn passes(store: &Arc<Folder>, width: Width, prefix: &str) -> Passes<'static> {
     Passes {
@@ -126,16 +45,6 @@ fn passes(store: &Arc<Folder>, width: Width, prefix: &str) -> Passes<'static> {
         commit_every: Duration::from_secs(1),
         stop: CancellationToken::new(),
     }
-}
-
-async fn numbers(merge: &mut Merge) -> Result<Vec<u64>, PlanError> {
-    let mut numbers = Vec::new();
-    while let Some(found) = merge.next().await? {
-        let number = found.version.size.unwrap();
-        assert_eq!(found, row(number));
-        numbers.push(number);
-    }
-    Ok(numbers)
 }
 
 fn on_simulated_time<T>(future: impl Future<Output = T>) -> T {

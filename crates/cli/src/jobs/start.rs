@@ -42,10 +42,10 @@ pub(crate) struct StartArguments {
     /// Watch the job until it ends, as `jobs watch` does
     #[arg(long)]
     watch: bool,
+    /// With `--watch`: seconds between two looks, 1 to 3600; each look invokes the function once
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "watch", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
 }
-
-/// Between two looks, with `--watch`.
-const INTERVAL: Duration = Duration::from_secs(5);
 
 impl StartArguments {
     fn request(&self) -> StartRequest {
@@ -103,7 +103,12 @@ pub(super) async fn run(
         return Ok(Outcome::Done);
     }
     let id = job["jobId"].as_str().context("the answer names no job")?;
-    watch::run(client, id, INTERVAL, is_json).await
+    if !is_json {
+        // Each look in JSON names it.
+        tell(&format!("job {}", shown(id, MOST_SHOWN)));
+    }
+    let interval = Duration::from_secs(arguments.interval);
+    watch::run(client, id, interval, is_json).await
 }
 
 #[cfg(test)]

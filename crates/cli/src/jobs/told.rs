@@ -98,8 +98,14 @@ fn text(job: &Value) -> String {
     );
     tell("planned", planned(&job["planned"]));
     if !is_dry_run {
-        let sent = number(&job["checkpoint"]["sequence"]);
-        tell("sent", count(sent, "event"));
+        let sent = count(number(&job["checkpoint"]["sequence"]), "event");
+        // What it has sent since, only the segment at work knows.
+        let as_of = if phase == "sending" {
+            ", as of its last checkpoint"
+        } else {
+            ""
+        };
+        tell("sent", format!("{sent}{as_of}"));
     }
     if number(&counts["parked"]) > 0 {
         let parked = count(number(&counts["parked"]), "event");
@@ -277,7 +283,7 @@ asked     prefix a/, until 2024-05-01T12:00:00.000Z, order key, format bridge, 5
 to        https://sqs.x/1/q.fifo
 listed    1 version in 1 page
 planned   9 events (8 versions, 1 delete marker)
-sent      5 events
+sent      5 events, as of its last checkpoint
 parked    2 events, in the OnFailure queue
 live      replaying; held back by 20240501-1a2b3c4d-1 since 2024-05-01T12:00:01.000Z, 1 change in the buffer
 times     started 2024-05-01T12:00:00.000Z";

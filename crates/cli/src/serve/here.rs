@@ -31,10 +31,16 @@ impl Here {
     /// Why a job that has not ended is left as it is, and how to go on; `None`: it is worked on here.
     pub(crate) fn why_left(&self, job: &Job) -> Option<String> {
         let why = self.why(job)?;
-        let (job, state) = (&job.job_id, self.state.display());
+        let (id, state) = (&job.job_id, self.state.display());
+        let how = if job.may_hold() {
+            format!(
+                "a `serve` of that bucket continues it and lets live changes follow, --state {state}"
+            )
+        } else {
+            format!("`s3-sqs-bridge reseed --state {state} --resume {id}` continues it")
+        };
         Some(format!(
-            "{why}. End this process, which has the directory to itself; then `s3-sqs-bridge reseed --state {state} \
-             --resume {job}` continues it, and `s3-sqs-bridge clean --state {state} --job {job}` removes it"
+            "{why}. It can be cancelled here; or end this process, which has the directory to itself: then {how}"
         ))
     }
 
@@ -80,14 +86,12 @@ impl Here {
         }
     }
 
-    /// Says of one in the log that it is left, if it is; whether it is.
-    pub(crate) fn tell_left(&self, job: &Job) -> bool {
-        let why = self.why_left(job);
-        if let Some(why) = &why {
+    /// Says of one in the log that it is left, if it is.
+    pub(crate) fn tell_left(&self, job: &Job) {
+        if let Some(why) = self.why_left(job) {
             let (phase, sent) = (job.phase, job.checkpoint.sequence);
             tracing::warn!(job = %job.job_id, %phase, sent, why, "an interrupted job is left as it is");
         }
-        why.is_some()
     }
 }
 

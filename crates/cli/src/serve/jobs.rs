@@ -8,10 +8,12 @@ use axum::http::{HeaderMap, Request, Response, StatusCode};
 use bridge_core::config::ReseedConfig;
 use bridge_history::api::act::act;
 use bridge_history::api::actions;
-use bridge_history::api::request::Request as Asked;
+use bridge_history::api::list::list;
+use bridge_history::api::request::{Action, ListRequest, Request as Asked};
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
+use bridge_history::job::state::{Job, StopRequest};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -111,40 +113,51 @@ impl Jobs {
                     .to_owned(),
             ));
         };
+        if let Action::List(asked) = &action {
+            return self.list(asked).await;
+        }
         if let Some(job_id) = action.changes() {
-            self.check_whose(job_id).await?;
+            self.check_whose(&action, job_id).await?;
         }
         let mut answer = act(&self.ports, &self.config, &action).await?;
-        match answer["jobs"].as_array_mut() {
-            Some(jobs) => {
-                for job in jobs {
-                    self.note_left(job).await;
-                }
-            }
-            None => self.note_left(&mut answer).await,
+        let job_id = JobId::stored(answer["jobId"].as_str().unwrap_or_default().to_owned());
+        let job = actions::find(&self.ports, &job_id).await?;
+        self.note_left(&job, &mut answer);
+        if matches!(action, Action::Cancel(_)) && job.is_active() {
+            // A lease that a killed process has left is no reason to wait for it.
+            let asked = self.ports.continuation.invoke(&job_id, job.epoch).await;
+            asked.unwrap_or_else(|error| tracing::warn!(job = %job_id, %error, "within a minute"));
         }
         Ok(answer)
     }
 
-    /// Refuses what would have to be done by another process.
-    async fn check_whose(&self, job_id: &JobId) -> Result<(), JobError> {
+    async fn list(&self, asked: &ListRequest) -> Result<Value, JobError> {
+        let page = list(&self.ports, asked.next.as_ref(), asked.most()?).await?;
+        let mut answer = page.answer();
+        let answers = answer["jobs"].as_array_mut().into_iter().flatten();
+        for (job, answer) in page.jobs.iter().zip(answers) {
+            self.note_left(job, answer);
+        }
+        Ok(answer)
+    }
+
+    /// Refuses what would have to be done by another process. To cancel, nothing is.
+    async fn check_whose(&self, action: &Action, job_id: &JobId) -> Result<(), JobError> {
         let job = actions::find(&self.ports, job_id).await?;
         match self.here.why_left(&job) {
-            None => Ok(()),
-            Some(why) => Err(JobError::bad_request(format!(
-                "jobId: {job_id} is left as it is: {why}"
-            ))),
+            Some(why) if !matches!(action, Action::Cancel(_)) => Err(JobError::bad_request(
+                format!("jobId: {job_id} is left as it is: {why}"),
+            )),
+            _ => Ok(()),
         }
     }
 
     /// Notes in a job's answer why it is left as it is: its phase alone looks as if it went on.
-    async fn note_left(&self, answer: &mut Value) {
-        let Some(job_id) = answer["jobId"].as_str() else {
+    fn note_left(&self, job: &Job, answer: &mut Value) {
+        if job.finished_at.is_some() || job.stop_request == Some(StopRequest::Cancel) {
             return;
-        };
-        let job = actions::find(&self.ports, &JobId::stored(job_id.to_owned())).await;
-        let job = job.ok().filter(|job| job.finished_at.is_none());
-        if let Some(why) = job.and_then(|job| self.here.why_left(&job)) {
+        }
+        if let Some(why) = self.here.why_left(job) {
             answer["left"] = why.into();
         }
     }

@@ -9,6 +9,7 @@ use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
+use bridge_history::job::state::StopRequest;
 use bridge_history::job::tend::tend;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -48,8 +49,9 @@ pub(crate) struct Runner {
     /// Jobs at work, to their next checkpoint.
     pub taken: TaskTracker,
     pub stop: CancellationToken,
-    /// And those of others, which are looked at once.
     pub at_work: Mutex<BTreeSet<JobId>>,
+    /// Jobs that are left as they are, and were told so.
+    pub left: Mutex<BTreeSet<JobId>>,
 }
 
 impl Runner {
@@ -82,31 +84,45 @@ impl Runner {
     }
 
     fn start(self: &Arc<Self>, job_id: JobId) {
-        if !self.at_work().insert(job_id.clone()) {
+        if !lock(&self.at_work).insert(job_id.clone()) {
             return;
         }
         let runner = Arc::clone(self);
         self.taken.spawn(async move {
-            match actions::find(&runner.ports, &job_id).await {
-                // It stays among those at work: so it is told once.
-                Ok(job) if runner.here.tell_left(&job) => return,
-                Ok(job) => {
-                    let (phase, sent) = (job.phase, job.checkpoint.sequence);
-                    tracing::info!(job = %job_id, %phase, sent, "at work");
-                }
-                // What cannot be read now is told below.
-                Err(_) => {}
+            if !runner.leaves(&job_id).await {
+                runner.work(&job_id).await;
             }
-            let work = run_to_end(&runner.ports, &runner.settings, &job_id, &runner.stop);
-            match Box::pin(work).await {
-                Ok(job) => tracing::info!(job = %job_id, phase = %job.phase, "no more at work"),
-                Err(error) => tracing::error!(job = %job_id, %error, "it is tried again"),
-            }
-            runner.at_work().remove(&job_id);
+            lock(&runner.at_work).remove(&job_id);
         });
     }
 
-    fn at_work(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it is left as it is, which is told once. What is to be cancelled is not: that takes neither the job's bucket
+    /// nor its target.
+    async fn leaves(&self, job_id: &JobId) -> bool {
+        let Ok(job) = actions::find(&self.ports, job_id).await else {
+            // Why it cannot be read is told when it is worked on.
+            return false;
+        };
+        if job.stop_request == Some(StopRequest::Cancel) || self.here.why_left(&job).is_none() {
+            let (phase, sent) = (job.phase, job.checkpoint.sequence);
+            tracing::info!(job = %job_id, %phase, sent, "at work");
+            return false;
+        }
+        if lock(&self.left).insert(job_id.clone()) {
+            self.here.tell_left(&job);
+        }
+        true
     }
+
+    async fn work(&self, job_id: &JobId) {
+        let work = run_to_end(&self.ports, &self.settings, job_id, &self.stop);
+        match Box::pin(work).await {
+            Ok(job) => tracing::info!(job = %job_id, phase = %job.phase, "no more at work"),
+            Err(error) => tracing::error!(job = %job_id, %error, "it is tried again"),
+        }
+    }
+}
+
+fn lock(jobs: &Mutex<BTreeSet<JobId>>) -> MutexGuard<'_, BTreeSet<JobId>> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner)
 }

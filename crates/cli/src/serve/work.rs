@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bridge_core::notification::{BatchMessage, Document};
+use bridge_core::notification::BatchMessage;
+use bridge_core::notification::document::Document;
 use bridge_core::queue::port::Queue;
 use bridge_core::realtime::error::ForwardError;
 use bridge_core::realtime::forwarder::{Forwarded, Forwarder};

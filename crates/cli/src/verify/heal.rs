@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use crate::account::Account;
 use crate::arguments::{Arguments, Command};
 use crate::numbers::count;
+use crate::reseed::held;
 use crate::verify::options::VerifyArguments;
 use crate::verify::work::{Work, aside};
 use crate::{Outcome, Usage, reseed, tell};
@@ -97,11 +98,12 @@ impl Compared {
         url: &str,
         arguments: &VerifyArguments,
     ) -> anyhow::Result<Job> {
-        let held = StateDirectory::open(state).map_err(|e| Usage(e.to_string()))?;
-        let folder = held.path().to_owned();
+        let directory = StateDirectory::open(state).map_err(|e| Usage(e.to_string()))?;
+        let folder = directory.path().to_owned();
         let (store, plans) = (LocalJobs::new(folder.clone()), LocalPlans::new(folder));
         let mut job = new_job(url, arguments)?;
-        let unfinished = Unfinished(held.path().join("jobs").join(job.job_id.as_str()));
+        held::check(&store, directory.path(), &job.options.target).await?;
+        let unfinished = Unfinished(directory.path().join("jobs").join(job.job_id.as_str()));
         let mut manifest = Manifest::new(job.job_id.clone(), &job.bucket);
         manifest.ranges.clear();
         let (sender, mut packets) = mpsc::channel(2);

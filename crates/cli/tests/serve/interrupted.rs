@@ -10,7 +10,7 @@ use bridge_sim::load::server::Load;
 use bridge_sim::load::shape::Shape;
 use serde_json::{Value, json};
 
-use crate::common::{job_of, program, run};
+use crate::common::{End, command, job_of, program, run};
 use crate::process::{EVENTS, Serving, TOKEN, serve, services, wait_until};
 
 const EVENTS_OF_ALL: u64 = 3_000;
@@ -130,9 +130,38 @@ fn a_history_that_live_follows_is_not_for_reseed() {
     let before = std::fs::read_to_string(file(folder.path(), &id, "job.json")).unwrap();
     let end = run(&endpoint, folder.path(), &format!("--resume {id}"));
     end.with(2).says(&[&id, "live changes", "`serve`"]);
+
+    // Nor may anything else be sent beside it.
+    let refusal = ["live changes follow", "`serve --state ", "cancel", &id];
+    let line = format!("--bucket ledger --queue-url {endpoint}{EVENTS}");
+    let end = run(&endpoint, folder.path(), &line);
+    end.with(2).says(&refusal);
+    std::fs::write(folder.path().join("nothing"), "").unwrap();
+    let heal = format!("{endpoint}{EVENTS}");
+    let words = "verify --bucket ledger --events nothing --heal".split(' ');
+    let words: Vec<_> = words.chain([heal.as_str()]).collect();
+    let end = End::of(&mut command(&endpoint, folder.path(), &words));
+    end.with(2).says(&refusal);
     let after = std::fs::read_to_string(file(folder.path(), &id, "job.json")).unwrap();
     assert_eq!(after, before);
     assert_eq!(load.arrivals().messages, 0);
+
+    // Another queue is none of its affairs, and a plan is sent to none.
+    run(&endpoint, folder.path(), &format!("{line} --dry-run")).with(0);
+    let line = format!("--bucket ledger --queue-url {endpoint}/1/other.fifo");
+    run(&endpoint, folder.path(), &line).with(0);
+    assert_eq!(load.arrivals().distinct, EVENTS_OF_ALL);
+
+    // Cancelled, it holds nothing.
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let cancel = json!({ "action": "cancel", "jobId": id }).to_string();
+    assert_eq!(serving.ask(&cancel).0, 200);
+    wait_until("it is cancelled", || {
+        job(&serving, &id)["phase"] == "cancelled"
+    });
+    assert_eq!(serving.end(), Some(0));
+    let line = format!("--bucket ledger --queue-url {endpoint}{EVENTS}");
+    run(&endpoint, folder.path(), &line).with(0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use bridge_sim::load::shape::Shape;
 use serde_json::{Value, json};
 
-use crate::common::{job_of, program};
+use crate::common::{job_of, program, start};
 use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
 
 fn phase(serving: &Serving, job: &str) -> String {
@@ -11,6 +11,17 @@ fn phase(serving: &Serving, job: &str) -> String {
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
     answer["phase"].as_str().unwrap().to_owned()
+}
+
+/// Starts a job that live follows; once it holds live back, its id.
+fn hold(serving: &Serving, asked: &Value) -> String {
+    let (status, job) = serving.ask(&asked.to_string());
+    assert_eq!(status, 200, "{job}");
+    let job = job["jobId"].as_str().unwrap().to_owned();
+    wait_until("live is held", || {
+        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
+    });
+    job
 }
 
 #[test]
@@ -70,12 +81,7 @@ fn while_a_history_goes_first_nothing_live_is_received() {
     let folder = tempfile::tempdir().unwrap();
     let newest = [("LIVE_ORDER", "newest")];
     let serving = Serving::start(&endpoint, folder.path(), &newest);
-    let (status, job) = serving.ask(&json!({ "then": "live" }).to_string());
-    assert_eq!(status, 200, "{job}");
-    let job = job["jobId"].as_str().unwrap().to_owned();
-    wait_until("live is held", || {
-        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
-    });
+    let job = hold(&serving, &json!({ "then": "live" }));
     let change = notification("aws:s3", "a", 1).to_string();
     load.inbox().put(change.clone());
     let (status, answer) = serving.post(&change);
@@ -144,6 +150,69 @@ fn a_job_of_another_bucket_that_the_directory_holds_is_left_as_it_is() {
         3_000,
         "its own events alone"
     );
+    let sent = load.arrivals().messages;
+    let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
+    let (status, answer) = serving.ask(&cancel);
+    assert_eq!(status, 200, "{answer}");
+    wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
+    let (_, all) = serving.get("/jobs");
+    assert!(!all.contains("\"left\""), "{all}");
+    assert_eq!(load.arrivals().messages, sent, "nothing of it is sent");
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_job_that_is_left_is_cancelled_whoever_died_on_it_and_whatever_it_writes_to() {
+    let (load, endpoint) = services(|load| {
+        load.bucket.shape = Shape::Hashed;
+        load.bucket.versions = 3_000;
+    });
+    for signal in ["-KILL", "-INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let line = "--bucket ledger --out events --max-rate 500";
+        let events = folder.path().join("events");
+        let mut reseed = start(&mut program(&endpoint, folder.path(), line), &events);
+        crate::common::signal(&reseed, signal);
+        reseed.wait().unwrap();
+        let job = job_of(folder.path()).unwrap();
+        let written = std::fs::read(&events).unwrap();
+        let serving = Serving::start(&endpoint, folder.path(), &[]);
+        assert_eq!(phase(&serving, &job), "sending");
+        let pause = json!({ "action": "pause", "jobId": job }).to_string();
+        assert_eq!(serving.ask(&pause).0, 400);
+        let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
+        let (status, answer) = serving.ask(&cancel);
+        assert_eq!(status, 200, "{answer}");
+        wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
+        assert_eq!(serving.ask(&cancel).0, 200, "again");
+        assert_eq!(serving.end(), Some(0));
+        assert_eq!(std::fs::read(&events).unwrap(), written, "{signal}");
+    }
+    assert_eq!(load.arrivals().messages, 0);
+}
+
+#[test]
+fn a_hold_of_another_bucket_ends_when_its_job_is_cancelled() {
+    let (_, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let job = hold(&serving, &json!({ "then": "live" }));
+    serving.kill();
+
+    let other = [newest[0], ("BUCKET_NAME", "other")];
+    let serving = Serving::start(&endpoint, folder.path(), &other);
+    let (_, told) = serving.get(&format!("/jobs/{job}"));
+    let left = told.split_once("\"left\"").expect("it is told as left").1;
+    assert!(left.contains("a `serve` of that bucket"), "{told}");
+    let mut change = notification("aws:s3", "a", 1);
+    change["Records"][0]["s3"]["bucket"]["name"] = "other".into();
+    let change = change.to_string();
+    assert_eq!(serving.post(&change).0, 503, "its history goes first");
+    let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
+    assert_eq!(serving.ask(&cancel).0, 200);
+    wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
+    wait_until("live goes on", || serving.post(&change).0 == 200);
     assert_eq!(serving.end(), Some(0));
 }
 
@@ -156,12 +225,7 @@ fn live_follows_a_history_whatever_is_killed_on_the_way() {
     let folder = tempfile::tempdir().unwrap();
     let newest = [("LIVE_ORDER", "newest")];
     let serving = Serving::start(&endpoint, folder.path(), &newest);
-    let (status, job) = serving.ask(&json!({ "then": "live", "maxRate": 1_000 }).to_string());
-    assert_eq!(status, 200, "{job}");
-    let job = job["jobId"].as_str().unwrap().to_owned();
-    wait_until("live is held", || {
-        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
-    });
+    let job = hold(&serving, &json!({ "then": "live", "maxRate": 1_000 }));
     let mut change = notification("aws:s3", "a", 1);
     // After the history's end.
     change["Records"][0]["eventTime"] = "2999-05-01T12:00:00.000Z".into();

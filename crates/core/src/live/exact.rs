@@ -8,11 +8,12 @@
 //! waits for the key (docs/decisions/0028).
 //!
 //! - [`reported`]: a notification; [`version`]: one version; [`mod@read`]: those of a key, from the bucket
-//! - `hints`: what was reported of a key; [`run`]: which versions are sent next; `held`: a key while it is held;
+//! - `hints`: what was reported of a key; `claim`: keys are claimed; [`run`]: which versions are sent next; `held`: a key while it is held;
 //!   `outcome`: what came of it
 //! - [`go_on`]: an operator lets a stopped key go on
 //! - [`store`]: the port where the places of all keys are kept
 
+mod claim;
 pub mod go_on;
 mod held;
 mod hints;
@@ -43,9 +44,9 @@ use crate::live::exact::hints::Hints;
 use crate::live::exact::outcome::Outcome;
 use crate::live::exact::read::{ReadError, Wanted, read};
 use crate::live::exact::reported::{Reported, at};
-use crate::live::exact::store::{KeyClaim, KeyStore};
+use crate::live::exact::store::KeyStore;
 use crate::live::newest::{
-    GRACE, IN_FLIGHT, MOST_PAUSE, MOST_RETRY, PART_FOR_RETURN, PART_FOR_WAITING, RETENTION,
+    IN_FLIGHT, MOST_PAUSE, MOST_RETRY, PART_FOR_RETURN, PART_FOR_WAITING, RETENTION,
 };
 use crate::live::store::{LiveStoreError, in_time};
 use crate::live::stream::Stream;
@@ -174,80 +175,6 @@ impl Exact<'_> {
     fn boundary(&self) -> Timestamp {
         let forgotten = self.clock.now() - RETENTION;
         (self.stream.boundary).map_or(forgotten, |boundary| boundary.max(forgotten))
-    }
-
-    /// Claims the keys, and answers which are held by others and must be waited for.
-    async fn claim<'k>(
-        &self,
-        changes: &[Reported<'_>],
-        waiting: Waiting<'k>,
-        (round, left): (u32, Duration),
-        random: &mut fastrand::Rng,
-        delivered: &mut Delivered,
-    ) -> (Vec<Held<'k>>, Waiting<'k>) {
-        let now = self.clock.now();
-        let bucket = changes.first().map_or("", |change| &change.event.bucket);
-        let claims: Vec<_> = waiting
-            .into_iter()
-            .map(|(key, hints)| {
-                let claim = KeyClaim {
-                    key: format!("{bucket}/{key}"),
-                    owner: format!("{}#{:08x}#{round}", self.request, self.owner),
-                    until: now + left + GRACE,
-                    expires: now + RETENTION,
-                };
-                let mut random = random.fork();
-                let retry = self.retry(MOST_RETRY.min(left / 4));
-                async move {
-                    let is_unclear = AtomicBool::new(false);
-                    let call = || async {
-                        let answer = in_time(self.store.claim(&claim, self.clock.now())).await;
-                        if matches!(answer, Err(LiveStoreError::Store { .. })) {
-                            is_unclear.store(true, Relaxed);
-                        }
-                        answer
-                    };
-                    let state = retry.run(&mut random, call).await;
-                    let is_marked = match &state {
-                        // Who may come to hold it late must come again.
-                        Err(LiveStoreError::Held)
-                            if hints.may_be_handed_over() && !is_unclear.load(Relaxed) =>
-                        {
-                            let request = format!("{}#", self.request);
-                            let mark = || (self.store).mark(&claim.key, &request, self.clock.now());
-                            let call = || in_time(mark());
-                            retry.run(&mut random, call).await.unwrap_or(false)
-                        }
-                        _ => false,
-                    };
-                    (
-                        key,
-                        claim,
-                        hints,
-                        state,
-                        is_unclear.load(Relaxed),
-                        is_marked,
-                    )
-                }
-            })
-            .collect();
-        let mut claims = stream::iter(claims).buffer_unordered(IN_FLIGHT);
-        let (mut held, mut busy) = (Vec::new(), Waiting::new());
-        while let Some((key, claim, mut hints, state, is_unclear, is_marked)) = claims.next().await
-        {
-            hints
-                .unclear
-                .extend(is_unclear.then(|| claim.owner.clone()));
-            match state {
-                Ok(state) => held.push(Held::new(key, claim, state, hints)),
-                Err(LiveStoreError::Held) if is_marked => delivered.handed.extend(hints.numbers()),
-                Err(LiveStoreError::Held) => {
-                    busy.insert(key, hints);
-                }
-                Err(error) => delivered.leave(hints.numbers(), &error),
-            }
-        }
-        (held, busy)
     }
 
     /// Reads and sends the keys that are held, and gives them back. Answers what is left to do.

@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::notification::NotificationError;
+use crate::notification::error::NotificationError;
 
 /// Whose record it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

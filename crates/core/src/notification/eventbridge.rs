@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source};
-use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
+use crate::notification::document::{Reason, Record, Skipped};
+use crate::notification::error::NotificationError;
+use crate::notification::fact;
 
 const WHAT: &str = "EventBridge event";
 
@@ -55,7 +57,7 @@ struct Object {
 }
 
 pub(super) fn parse_event(value: &Value) -> Result<Record, NotificationError> {
-    let event: BridgeEvent = read(value, WHAT)?;
+    let event: BridgeEvent = fact::read(value, WHAT)?;
     let detail_type = fact::needed(event.detail_type, WHAT, "detail-type")?;
     let Detail {
         bucket,

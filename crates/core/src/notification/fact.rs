@@ -2,8 +2,9 @@
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use crate::notification::NotificationError;
+use crate::notification::error::NotificationError;
 use crate::timestamp::Timestamp;
 
 /// A text that says something.
@@ -19,7 +20,7 @@ pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D:
     enum Written {
         Number(u64),
         Text(String),
-        Other(serde_json::Value),
+        Other(Value),
     }
     let wrong = |found: &dyn std::fmt::Debug| {
         let text = format!("size: found {found:?}, expected a number of bytes");
@@ -70,5 +71,19 @@ pub(super) fn time(
     Timestamp::parse(&written).map_err(|error| NotificationError::Malformed {
         what,
         reason: format!("{name}: {error}"),
+    })
+}
+
+/// A part of a notification that has these facts.
+///
+/// # Errors
+/// [`NotificationError::Malformed`] when it lacks something, or has it in another shape.
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    value: &'a Value,
+    what: &'static str,
+) -> Result<T, NotificationError> {
+    T::deserialize(value).map_err(|e| NotificationError::Malformed {
+        what,
+        reason: e.to_string(),
     })
 }

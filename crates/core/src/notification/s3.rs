@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::event::name::{Meaning, meaning};
 use crate::event::{Change, Event, Source};
 use crate::notification::dialect::Dialect;
-use crate::notification::{NotificationError, Reason, Record, Skipped, fact, read};
+use crate::notification::document::{Reason, Record, Skipped};
+use crate::notification::error::NotificationError;
+use crate::notification::fact;
 
 const WHAT: &str = "S3 notification record";
 
@@ -55,7 +57,7 @@ struct Object {
 }
 
 pub(super) fn parse_record(record: &Value) -> Result<Record, NotificationError> {
-    let record: S3Record = read(record, WHAT)?;
+    let record: S3Record = fact::read(record, WHAT)?;
     if let Some(found) = record.event_version
         && found.split('.').next() != Some("2")
     {

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::notification::buckets::Buckets;
+use crate::notification::error::MOST_ERROR;
 
 fn fixture(name: &str) -> Value {
     let path = format!(

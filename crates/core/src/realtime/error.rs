@@ -1,6 +1,6 @@
 //! Why changes could not be forwarded.
 
-use crate::notification::{MOST_ERROR, NotificationError};
+use crate::notification::error::{MOST_ERROR, NotificationError};
 use crate::text::shown;
 
 /// Why an invocation failed as a whole. Its source tries it again, then keeps it where an operator finds it (Lambda:

@@ -6,8 +6,10 @@ use metrics::counter;
 
 use crate::config::{Config, RealtimeConfig};
 use crate::live::stream::Stream;
+use crate::notification::BatchMessage;
 use crate::notification::buckets::Buckets;
-use crate::notification::{BatchMessage, Document, NotificationError, Reason};
+use crate::notification::document::{Document, Reason};
+use crate::notification::error::NotificationError;
 use crate::queue::message::Writer;
 use crate::queue::port::Queue;
 use crate::realtime::error::ForwardError;

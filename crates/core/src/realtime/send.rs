@@ -8,7 +8,7 @@ use crate::forward::{Delivered, deliver};
 use crate::live::newest::{KEY_BUSY, LiveChange, Newest};
 use crate::live::store::LiveStore;
 use crate::live::stream::Stream;
-use crate::notification::MOST_ERROR;
+use crate::notification::error::MOST_ERROR;
 use crate::queue::message::{Message, Writer};
 use crate::queue::port::Queue;
 use crate::retry::Backoff;

@@ -1,18 +1,19 @@
+mod counted;
 mod hold;
+mod other_bucket;
 
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bridge_core::config::RealtimeConfig;
 use bridge_core::failure::FailureKind;
-use bridge_core::notification::MOST_ERROR;
+use bridge_core::notification::error::MOST_ERROR;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::message::Message;
 use bridge_core::queue::port::EntryResult;
 use bridge_core::realtime::gate::Gate;
 use bridge_core::realtime::send::Live;
 use bridge_core::text::{MOST_SHOWN, brief};
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use super::*;
 
@@ -124,95 +125,6 @@ async fn a_batch_is_answered_with_its_failures() {
         json!({"batchItemFailures": [{"itemIdentifier": "00000003-d6ee"}]})
     );
     assert_eq!(queue.bodies.lock().unwrap().len(), 2);
-}
-
-/// Every way in which a bucket reports a change, each of bucket `ledger`.
-fn of_every_way() -> [Value; 5] {
-    let names = [
-        "put",
-        "permanent-delete",
-        "eventbridge-created",
-        "sns-to-lambda",
-        "test-event",
-    ];
-    names.map(fixture)
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_buckets_changes_are_refused_by_name_whichever_way_they_come() {
-    for input in of_every_way() {
-        let queue = Queued::default();
-        let bucket = bucket_of(&input);
-        let taken = handle_of(&bucket, &queue, "", input.clone()).await;
-        assert!(taken.is_ok(), "{bucket}: {taken:?}");
-        let queue = Queued::default();
-        // The filter must not hide it.
-        let error = handle_of("mine", &queue, "no/key/is/so", input)
-            .await
-            .unwrap_err();
-        for part in [
-            &format!("bucket \"{bucket}\""),
-            "bucket mine",
-            "BUCKET_NAME",
-        ] {
-            assert!(error.contains(part), "{part:?} is not in: {error}");
-        }
-        assert!(queue.bodies.lock().unwrap().is_empty());
-    }
-}
-
-/// The bucket that a document names, however deep.
-fn bucket_of(input: &Value) -> String {
-    let document = notification::parse_document(input).unwrap();
-    let of_event = document.events.first().map(|event| event.bucket.clone());
-    of_event.unwrap_or_else(|| document.skipped[0].bucket.clone())
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_buckets_message_fails_and_holds_up_no_other_of_its_batch() {
-    let record = |number: u32, bucket: &str| {
-        let notification = json!({ "Records": [{
-            "eventVersion": "2.1", "eventName": "ObjectCreated:Put",
-            "eventTime": "2024-05-01T12:00:00.000Z",
-            "s3": { "bucket": { "name": bucket }, "object": { "key": number.to_string() } },
-        }]});
-        json!({ "messageId": number.to_string(), "eventSource": "aws:sqs", "body": notification.to_string() })
-    };
-    let records = json!({ "Records": [
-        record(1, "my-stack-bucket-1a"), record(2, "elsewhere"), record(3, "my-stack-bucket-1a"),
-    ]});
-    let queue = Queued::default();
-    let answer = handle_of("My-Stack-bucket-*", &queue, "", records)
-        .await
-        .unwrap();
-    let failed = json!({ "batchItemFailures": [{ "itemIdentifier": "2" }] });
-    assert_eq!(answer, failed);
-    assert_eq!(queue.bodies.lock().unwrap().len(), 2);
-}
-
-#[test]
-fn what_is_of_another_bucket_is_counted() {
-    let recorder = DebuggingRecorder::new();
-    let snapshots = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    metrics::with_local_recorder(&recorder, || {
-        let queue = Queued::default();
-        let refused = handle_of("mine", &queue, "", fixture("encoded-key"));
-        runtime.block_on(refused).unwrap_err();
-    });
-    let counted = snapshots.snapshot().into_vec();
-    let refused = counted
-        .iter()
-        .find(|(key, ..)| key.key().name() == "RecordsRefused");
-    let refused = refused.map(|(_, _, _, value)| value);
-    assert!(
-        matches!(refused, Some(DebugValue::Counter(2))),
-        "{counted:?}"
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,37 +289,4 @@ fn an_invocation_from_cargo_lambda_has_time() {
     // Version 1.9.2 sends 600000 ms, an instant in 1970.
     let deadline = SystemTime::UNIX_EPOCH + Duration::from_mins(10);
     assert_eq!(budget(deadline), Duration::from_millis(599_500));
-}
-
-#[test]
-fn what_was_sent_repeated_and_failed_is_counted() {
-    let queue = Queued {
-        refuses: Some("red flower"),
-        ..Queued::default()
-    };
-    let recorder = DebuggingRecorder::new();
-    let snapshots = recorder.snapshotter();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    metrics::with_local_recorder(&recorder, || {
-        runtime
-            .block_on(handle(&queue, "", fixture("encoded-key")))
-            .unwrap_err();
-    });
-    let counted = snapshots.snapshot().into_vec();
-    let of = |name: &str| {
-        let mut named = counted.iter().filter(|(key, ..)| key.key().name() == name);
-        let value = named.next().map(|(_, _, _, value)| value);
-        match value {
-            Some(DebugValue::Counter(count)) => *count,
-            Some(DebugValue::Histogram(values)) => values.len() as u64,
-            _ => 0,
-        }
-    };
-    assert_eq!((of("EventsForwarded"), of("EventsFailed")), (1, 1));
-    assert!(of("EntriesRetried") > 1, "{counted:?}");
-    assert_eq!(of("LagMs"), 1, "only of what arrived");
 }

@@ -8,7 +8,7 @@ use regex_lite::Regex;
 ///
 /// The first that fits counts. A number of events is exact, but where it says how far a job is that is at work or was
 /// stopped: then when it was looked at decides.
-const KINDS: [(&str, &str, bool); 13] = [
+const KINDS: [(&str, &str, bool); 14] = [
     ("JOB", r"\b\d{8}-[0-9a-f]{8}-\d+\b", true),
     (
         "ID",
@@ -31,6 +31,8 @@ const KINDS: [(&str, &str, bool); 13] = [
     ),
     ("RATE", r"less than 1/s|\b[\d,]+/s", false),
     ("BYTES", r"\b[\d,]+ bytes?\b", false),
+    // Many are asked for at the same time, and where they meet decides.
+    ("PAGES", r"\b[\d,]+ pages\b", false),
     ("QUEUE", r"; queue [\d,]+", false),
     (
         "FAR",
@@ -94,6 +96,8 @@ mod tests {
             ("sent      12 events", "SENT"),
             ("  2026-11           60", "  MONTH           60"),
             ("removed 3 jobs, 1,234 bytes", "removed 3 jobs, BYTES"),
+            ("1,000 versions in 1 page", "1,000 versions in 1 page"),
+            ("5,000 versions in 27 pages", "5,000 versions in PAGES"),
         ] {
             assert_eq!(read(line).0, text);
         }

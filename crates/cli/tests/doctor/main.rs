@@ -1,5 +1,7 @@
 //! `doctor` with a stack that the test plays: who may not ask says nothing of the stack.
 
+mod canary;
+#[path = "../common/mod.rs"]
 mod common;
 
 use common::{End, answering_with, command, stack};
