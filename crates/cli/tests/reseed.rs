@@ -248,3 +248,23 @@ fn exit_codes_tell_usage_from_failure() {
         run(&endpoint, folder.path(), line).with(code).says(&[part]);
     }
 }
+
+/// SQS drops what has the deduplication id of another message of the last five minutes, and a reseed's begin with its job's id.
+#[test]
+fn a_job_of_another_directory_or_after_clean_is_not_taken_for_the_one_before() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let job = |state: &str| {
+        let line = format!("--bucket b --queue-url {endpoint}/1/q.fifo --json --state {state}");
+        let end = run(&endpoint, folder.path(), &line).with(0).json();
+        end["jobId"].as_str().unwrap().to_owned()
+    };
+    let clean = |state: &str| {
+        let words = ["clean", "--state", state];
+        End::of(&mut common::command(&endpoint, folder.path(), &words)).with(0);
+    };
+    let first = job("one");
+    assert_ne!(job("other"), first, "in another directory");
+    clean("one");
+    assert_ne!(job("one"), first, "after clean");
+}

@@ -94,6 +94,9 @@ pub struct ReseedConfig {
     pub lease: Duration,
     /// What live changes need that follow a history, where there is a live table.
     pub follow: Option<FollowConfig>,
+    /// What tells the ids of jobs made here from those of any other place; `None` where one table knows all jobs, so
+    /// that their number tells them apart.
+    pub salt: Option<u64>,
 }
 
 impl Config {
@@ -155,6 +158,7 @@ impl ReseedConfig {
                 Some(seconds) => read_lease(&seconds)?,
             },
             follow: FollowConfig::read(lookup)?,
+            salt: None,
         })
     }
 }

@@ -12,7 +12,8 @@ const MOST_ID: usize = 64;
 /// Bytes of a text that an error repeats.
 const MOST_ECHOED: usize = 200;
 
-/// The id of a job: `20240501-1a2b3c4d-1`, the day, the digest of what was asked, a count.
+/// The id of a job: `20240501-1a2b3c4d-1`, the day, the digest of what was asked (and of
+/// where, if no table knows all jobs), a count.
 ///
 /// It is a key of the table, part of names in the plan bucket, and a folder's name, so whatever comes
 /// from outside is parsed. What a store holds is taken as it stands ([`JobId::stored`]). It has no

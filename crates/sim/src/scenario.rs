@@ -84,6 +84,7 @@ pub fn config() -> ReseedConfig {
         plan_bucket: "plans".to_owned(),
         failure_queue: None,
         follow: None,
+        salt: None,
         lease: Duration::from_mins(1),
     }
 }

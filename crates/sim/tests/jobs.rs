@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge_core::config::ReseedConfig;
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
@@ -76,6 +77,35 @@ fn a_doubled_start_is_one_job_and_another_request_is_another() {
             .await
             .unwrap();
         assert_ne!(again.job_id, one.job_id);
+    });
+}
+
+/// Two processes of one directory, each with a number of its own.
+#[test]
+fn a_doubled_start_is_one_job_also_in_another_process_and_no_id_comes_again() {
+    let bucket = bucket(&mut fastrand::Rng::with_seed(2), 300);
+    on_simulated_time(async {
+        let world = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 2);
+        let request = StartRequest::default();
+        let [first, second] = [1, 2].map(|salt| ReseedConfig {
+            salt: Some(salt),
+            ..config()
+        });
+        let (one, two) = tokio::join!(
+            actions::start(&world.ports, &first, &request),
+            actions::start(&world.ports, &first, &request),
+        );
+        let one = one.unwrap();
+        assert_eq!(one.job_id, two.unwrap().job_id);
+        tokio::time::sleep(INDEX_LAG).await;
+        let found = actions::start(&world.ports, &second, &request).await;
+        assert_eq!(found.unwrap().job_id, one.job_id);
+        // In a directory that knows nothing of it.
+        let empty = World::new(Arc::clone(&bucket), STYLE, CALM, Mode::Strict, 2);
+        let other = actions::start(&empty.ports, &second, &request).await;
+        let other = other.unwrap();
+        assert_ne!(other.job_id, one.job_id);
+        assert_eq!(other.digest, one.digest);
     });
 }
 

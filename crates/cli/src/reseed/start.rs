@@ -50,6 +50,7 @@ pub(super) fn request(
         plan_bucket: String::new(),
         failure_queue: None,
         follow: None,
+        salt: Some(fastrand::u64(..)),
         lease: DEFAULT_LEASE,
     };
     let request = StartRequest {

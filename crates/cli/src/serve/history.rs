@@ -57,6 +57,7 @@ pub(crate) fn config(
         plan_bucket: String::new(),
         failure_queue,
         follow: None,
+        salt: Some(fastrand::u64(..)),
         lease: DEFAULT_LEASE,
     }
 }

@@ -35,7 +35,7 @@ pub async fn start(
     check_parking(ports, None, asked.options.on_undeliverable)?;
     let active = ports.jobs.active().await?;
     let last = Last::of(ports, &asked).await?;
-    if let Some(job) = at_work(ports, &asked.digest, &active, &last).await? {
+    if let Some(job) = at_work(ports, &asked, &active, &last).await? {
         tracing::info!(job = %job.job_id, "this job is already at work");
         return Ok(job);
     }
@@ -51,15 +51,17 @@ pub async fn start(
 /// first one's job, but for one of the last moment before midnight.
 async fn at_work(
     ports: &Ports,
-    digest: &str,
+    asked: &Asked,
     active: &[JobId],
     last: &Last,
 ) -> Result<Option<Job>, JobError> {
-    let is_same = |job: &Job| job.is_active() && job.digest == digest;
+    let is_same = |job: &Job| job.is_active() && job.digest == asked.digest;
     if let Some(job) = last.job.as_ref().filter(|job| is_same(job)) {
         return Ok(Some(job.clone()));
     }
-    for id in active.iter().filter(|id| id.digest() == digest) {
+    // Where ids are salted only the job itself tells.
+    let may_be_same = |id: &&JobId| asked.salt.is_some() || id.digest() == asked.digest;
+    for id in active.iter().filter(may_be_same) {
         if let Some(job) = load(ports, id).await?.flatten().filter(is_same) {
             return Ok(Some(job));
         }
@@ -152,6 +154,8 @@ pub async fn start_another(
 struct Asked {
     options: Options,
     digest: String,
+    /// See [`ReseedConfig::salt`].
+    salt: Option<u64>,
     now: Timestamp,
 }
 
@@ -168,13 +172,17 @@ impl Asked {
         Ok(Self {
             options,
             digest,
+            salt: config.salt,
             now,
         })
     }
 
-    /// Of the job of this number among today's that were asked for the same.
+    /// Of the job of this number among today's that were asked for the same. Deduplication ids begin with it, and SQS
+    /// knows no places: what another place sent within five minutes must not have it.
     fn id(&self, number: u64) -> JobId {
-        JobId::numbered(&self.now.day(), &self.digest, number)
+        let salted = |salt| digest_of(&format!("{} {salt}", self.digest));
+        let digest = self.salt.map_or_else(|| self.digest.clone(), salted);
+        JobId::numbered(&self.now.day(), &digest, number)
     }
 }
 
