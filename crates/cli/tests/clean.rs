@@ -78,3 +78,15 @@ fn what_has_ended_goes_and_what_can_go_on_or_holds_events_stays_unless_it_is_nam
         "what was written is not the directory's"
     );
 }
+
+#[test]
+fn a_folder_that_is_called_as_one_of_ours_and_is_not_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let theirs = folder.path().join("removed/thesis.txt");
+    std::fs::create_dir(folder.path().join("removed")).unwrap();
+    std::fs::write(&theirs, "not ours").unwrap();
+    // A folder in which no job ever was, named by mistake.
+    clean(folder.path(), "--state .");
+    let left = std::fs::read_to_string(&theirs).ok();
+    assert_eq!(left.as_deref(), Some("not ours"));
+}

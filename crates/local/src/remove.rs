@@ -20,20 +20,53 @@ pub fn job(state: &Path, job_id: &JobId) -> io::Result<u64> {
     let folder = below(state, ["jobs", job_id.as_str()])?;
     let bytes = bytes_below(&folder)?;
     make_folder(&below(state, [REMOVED])?)?;
-    std::fs::rename(&folder, below(state, [REMOVED, job_id.as_str()])?)?;
+    let moved = below(state, [REMOVED, job_id.as_str()])?;
+    std::fs::rename(&folder, &moved)?;
+    std::fs::remove_dir_all(moved)?;
     rest(state)?;
     Ok(bytes)
 }
 
-/// Removes what a kill left of a removal.
+/// Removes what a kill left of a removal: folders that are named as jobs are. Anything else there is somebody's.
 ///
 /// # Errors
 /// The file system's.
 pub fn rest(state: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(below(state, [REMOVED])?) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let removed = below(state, [REMOVED])?;
+    let entries = match std::fs::read_dir(&removed) {
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    let mut others = false;
+    for entry in entries {
+        let entry = entry?;
+        let is_job = entry.file_name().to_str().is_some_and(is_named_as_a_job);
+        if is_job && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            others = true;
+        }
     }
+    if others {
+        return Ok(());
+    }
+    std::fs::remove_dir(removed)
+}
+
+/// Whether it is `20240501-1a2b3c4d-1`: day, digest, count.
+fn is_named_as_a_job(name: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = name.split('-').collect();
+    let [day, digest, count] = parts[..] else {
+        return false;
+    };
+    day.len() == 8
+        && is_number(day)
+        && digest.len() == 8
+        && digest.bytes().all(|b| b.is_ascii_hexdigit())
+        && is_number(count)
 }
 
 /// Bytes of all files below.
@@ -62,7 +95,11 @@ mod tests {
         let (state, precious) = (folder.path().join("state"), folder.path().join("precious"));
         std::fs::create_dir(&precious).unwrap();
         std::fs::write(precious.join("kept"), "not ours").unwrap();
-        for made in ["jobs/one/runs", "jobs/two", "removed/three"] {
+        for made in [
+            "jobs/one/runs",
+            "jobs/two",
+            "removed/20240501-1a2b3c4d-1/runs",
+        ] {
             std::fs::create_dir_all(state.join(made)).unwrap();
         }
         std::fs::write(state.join("jobs/one/runs/1"), "12345").unwrap();
@@ -75,6 +112,13 @@ mod tests {
         assert_eq!(removed, 8 + link);
         assert!(!state.join("jobs/one").exists() && !state.join("removed").exists());
         assert!(state.join("jobs/two").exists());
+        // Somebody's, of the same name.
+        for theirs in ["removed/thesis", "removed/20240501-thesis-1"] {
+            std::fs::create_dir_all(state.join(theirs)).unwrap();
+        }
+        job(&state, &JobId::stored("two".to_owned())).unwrap();
+        assert!(state.join("removed/thesis").exists());
+        assert!(state.join("removed/20240501-thesis-1").exists());
         job(&state, &JobId::stored("linked".to_owned())).unwrap_err();
         job(&state, &JobId::stored("..".to_owned())).unwrap_err();
         assert!(precious.join("kept").exists());
