@@ -1,7 +1,7 @@
 //! `clean`: jobs that have ended are removed from a state directory.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bridge_history::id::JobId;
 use bridge_history::job::phase::Phase;
@@ -58,6 +58,7 @@ pub(crate) async fn run(arguments: &CleanArguments) -> anyhow::Result<Outcome> {
         let text = format!("--job: there is no job {:?} in {shown}", other.as_str());
         return Err(Usage(text).into());
     }
+    check_holds(&store, &arguments.jobs, &arguments.state).await?;
     remove::rest(state.path())?;
     let mut outcome = Outcome::Done;
     let mut cleaned = Cleaned::default();
@@ -94,6 +95,28 @@ pub(crate) async fn run(arguments: &CleanArguments) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
+/// A job that live follows may hold live back, and it alone ends that.
+///
+/// # Errors
+/// [`Usage`], with what ends it.
+async fn check_holds(store: &LocalJobs, named: &[JobId], state: &Path) -> Result<(), Usage> {
+    for job_id in named {
+        // One that cannot be read can do nothing any more.
+        if let Ok(Some(job)) = store.load(job_id).await
+            && job.may_hold()
+            && !matches!(job.phase, Phase::Done | Phase::Cancelled)
+        {
+            return Err(Usage(format!(
+                "--job: live changes are to follow {job_id} and may wait for it, so nothing would let them go on without it: \
+                 start `serve --state {}`, cancel the job there (POST /jobs with {{\"action\":\"cancel\",\"jobId\":\"{job_id}\"}}), \
+                 and remove it then",
+                state.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Why a job is not removed unless it is named.
 fn stays(job: &Job) -> Option<String> {
     let ended = matches!(job.phase, Phase::Done | Phase::Cancelled);
@@ -117,7 +140,7 @@ impl Cleaned {
         self.removed.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    fn text(&self, state: &std::path::Path) -> String {
+    fn text(&self, state: &Path) -> String {
         let mut text = String::new();
         for (job_id, bytes) in &self.removed {
             let _ = writeln!(text, "removed {job_id}: {}", count(*bytes, "byte"));

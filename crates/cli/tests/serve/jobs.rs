@@ -3,7 +3,7 @@
 use bridge_sim::load::shape::Shape;
 use serde_json::{Value, json};
 
-use crate::common::{job_of, program, start};
+use crate::common::{End, command, job_of, program, start};
 use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
 
 fn phase(serving: &Serving, job: &str) -> String {
@@ -255,4 +255,27 @@ fn live_follows_a_history_whatever_is_killed_on_the_way() {
         "the history held it: {answer}"
     );
     assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
+fn a_job_that_live_follows_is_not_removed_with_what_could_let_live_go_on() {
+    let (_load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let job = hold(&serving, &json!({ "then": "live" }));
+    serving.kill();
+    let clean = |code| {
+        let words = ["clean", "--job", &job];
+        End::of(&mut command(&endpoint, folder.path(), &words)).with(code)
+    };
+    clean(2).says(&["--job", &job, "cancel"]);
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
+    assert_eq!(serving.ask(&cancel).0, 200);
+    wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
+    let change = notification("aws:s3", "a", 1).to_string();
+    assert_eq!(serving.post(&change).0, 200, "live goes on");
+    assert_eq!(serving.end(), Some(0));
+    clean(0);
 }
