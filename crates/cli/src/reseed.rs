@@ -3,13 +3,14 @@
 //! - [`scope`]: which bucket and target, of the command line or of the job that continues
 //! - [`start`]: a new job; [`resume`]: one of the state directory
 //! - [`held`]: whether another job has the queue to itself
-//! - [`opening`]: its target, and the file of what is parked
+//! - [`opening`]: its target, and the file of what is parked; [`keeping`]: that file is on the disk before a checkpoint is
 //! - [`elsewhere`]: a plan that was made elsewhere
 //! - [`segments`]: the work itself
 //! - [`page`]: a dry run's figures as a page
 
 pub(crate) mod elsewhere;
 pub(crate) mod held;
+mod keeping;
 pub(crate) mod opening;
 mod page;
 mod resume;
@@ -135,7 +136,8 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         stop: &stop,
         broken: &broken,
     };
-    let queue = opening.open(&scope.target, &sqs)?;
+    let (queue, keeper) = opening.open(&scope.target, &sqs)?;
+    ports.jobs = opening.keep(keeper, Counted::new(store, &counts));
     ports.queues = Arc::new(OneQueue {
         queue: Arc::new(Counted::new(queue, &counts)),
         parking: opening.parking(&scope.target)?,

@@ -268,3 +268,54 @@ fn a_job_of_another_directory_or_after_clean_is_not_taken_for_the_one_before() {
     clean("one");
     assert_ne!(job("one"), first, "after clean");
 }
+
+#[test]
+fn a_file_that_is_overwritten_holds_the_history_also_where_that_is_empty() {
+    let endpoint = serve(Shape::Hashed, 100, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    run(&endpoint, folder.path(), "--bucket b --out out.jsonl").with(0);
+    assert!(!std::fs::read_to_string(&path).unwrap().is_empty());
+    let line = "--bucket b --prefix nothing/ --out out.jsonl --overwrite";
+    run(&endpoint, folder.path(), line)
+        .with(0)
+        .says(&["done: 0 events"]);
+    let left = std::fs::read_to_string(&path).unwrap();
+    let lines = left.lines().count();
+    assert_eq!(lines, 0, "the events of another history");
+}
+
+/// A checkpoint is on the disk when it is written, so what it says is written must be, too. After a power cut a file may
+/// be as it was some seconds ago, and its journal with it; here both are put back to that.
+#[test]
+fn a_power_cut_that_takes_lines_away_leaves_no_gap_behind_an_exit_code_of_0() {
+    let endpoint = serve(Shape::Hashed, 3_000, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("events");
+    let line = "--bucket b --out events --max-rate 1000";
+    let child = start(&mut program(&endpoint, folder.path(), line), &file);
+    signal(&child, "-INT");
+    End::wait(child).with(3);
+    let job = job_of(folder.path()).unwrap();
+    let journal = folder
+        .path()
+        .join(format!(".s3-sqs-bridge/jobs/{job}/output.journal"));
+    let on_the_disk = [&file, &journal].map(|path| std::fs::read(path).unwrap());
+    let resume = format!("--resume {job}");
+    let child = program(&endpoint, folder.path(), &resume).spawn().unwrap();
+    while std::fs::metadata(&file).unwrap().len() < 2 * on_the_disk[0].len() as u64 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "-INT");
+    End::wait(child).with(3);
+    for (path, bytes) in [&file, &journal].into_iter().zip(on_the_disk) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let end = run(&endpoint, folder.path(), &resume);
+    if end.code == Some(0) {
+        let sent = events(&file);
+        assert_eq!(sent.len(), 3_000, "events are missing: {}", end.stderr);
+    } else {
+        end.with(2).says(&["events"]);
+    }
+}

@@ -4,20 +4,25 @@
 //! appending or overwriting was asked for. A resumed job continues in the very file it had, and only if
 //! nobody has touched it since: the job's folder holds a `Claim`, with where the job's part begins,
 //! and a `Journal` of the last write. So a line that a kill cut short is known byte for byte, and
-//! nothing else is ever removed.
+//! nothing else is ever removed. One job at a time writes to a file, and what a checkpoint tells of is on
+//! the disk before it ([`Keeper`]).
 
 mod claim;
 mod journal;
+mod part;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use claim::Claim;
 use journal::Journal;
+pub use part::Keeper;
+use part::Part;
 
-use crate::{new_file, open_own};
+use crate::{new_file, open_own, sync_name};
 
 /// What may become of a file that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub enum Existing {
     Refuse,
     /// The job's lines come behind what it holds.
     Append,
-    /// What it holds is removed when the first line is written.
+    /// What it holds is removed when the first line is written, or when the job is done without one.
     Overwrite,
 }
 
@@ -49,6 +54,9 @@ pub enum OutputError {
     /// Appending would make one line of two.
     #[error("{0} does not end with a whole line: fix it, or choose another file")]
     CutShort(PathBuf),
+    /// A job that is at work has it.
+    #[error("another job writes to {0}: let it end, or choose another file")]
+    Taken(PathBuf),
     /// It is not as the job left it.
     #[error(
         "{path} is not as job {job_id} left it ({what}): nothing is written to it. Put it back, or \
@@ -96,7 +104,7 @@ pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
 /// content is not touched yet.
 ///
 /// # Errors
-/// As [`check`]; [`OutputError::CutShort`] when its end is half a line that would be appended to;
+/// As [`check`]; [`OutputError::Taken`]; [`OutputError::CutShort`] when its end is half a line that would be appended to;
 /// [`OutputError::Io`] when it cannot be opened, or the claim cannot be written.
 pub fn claim(
     state: &Path,
@@ -119,39 +127,43 @@ pub fn claim(
         }
         Err(found) => return Err(error(found)),
     };
+    lock(&file, path)?;
     let found = file.metadata().map_err(&error)?;
     let appends = existing != Existing::Overwrite;
     if appends && !ends_with_a_line(&mut file, found.len()).map_err(&error)? {
         return Err(OutputError::CutShort(path.to_owned()));
     }
     let claim = Claim {
-        device: found.dev(),
         inode: found.ino(),
         begin: if appends { found.len() } else { 0 },
         overwrites: (!appends).then_some(found.len()),
+        kept: None,
     };
+    sync_name(path).map_err(&error)?;
     claim.write(state, job_id).map_err(&error)
 }
 
-/// The file of a job, opened to continue behind what the job wrote.
+/// The file of a job, opened to continue behind what the job wrote. As long as it is open no other job has it.
 #[derive(Debug)]
 pub struct Output {
-    file: File,
-    /// Where the next line begins, bytes, and what is noted before it is written; a device keeps
-    /// nothing, and needs neither.
-    own: Option<(u64, Journal)>,
-    /// What is still there of another's, to be removed before the first line is written.
-    replaces: Option<Replaces>,
+    to: To,
     /// Set by the first failure: what comes behind it would make a gap.
     failed: Option<io::ErrorKind>,
+}
+
+#[derive(Debug)]
+enum To {
+    /// It keeps nothing.
+    Device(File),
+    Part(Arc<Part>),
 }
 
 impl Output {
     /// Opens the file that `job_id` has claimed, and removes what a kill left of a line.
     ///
     /// # Errors
-    /// [`OutputError::Changed`] when it is not as the job left it; [`OutputError::Io`] when it cannot be
-    /// opened.
+    /// [`OutputError::Changed`] when it is not as the job left it; [`OutputError::Taken`]; [`OutputError::Io`] when it
+    /// cannot be opened.
     pub fn open(state: &Path, job_id: &str, path: &Path) -> Result<Self, OutputError> {
         let error = failed(path);
         let changed = |what: String| OutputError::Changed {
@@ -161,98 +173,90 @@ impl Output {
         };
         if is_device(path) {
             let file = OpenOptions::new().write(true).open(path).map_err(&error)?;
-            return Ok(Self::new(file, None));
+            return Ok(Self::new(To::Device(file)));
         }
         let claim = Claim::read(state, job_id).map_err(&error)?;
-        let mut file = match open_own(path, OpenOptions::new().read(true).write(true)) {
+        let file = match open_own(path, OpenOptions::new().read(true).write(true)) {
             Ok(file) => file,
             Err(found) if found.kind() == io::ErrorKind::NotFound => {
                 return Err(changed("it is gone".to_owned()));
             }
             Err(found) => return Err(error(found)),
         };
+        lock(&file, path)?;
         let found = file.metadata().map_err(&error)?;
-        let Some(claim) = claim.filter(|c| (c.device, c.inode) == (found.dev(), found.ino()))
-        else {
+        let Some(claim) = claim.filter(|claim| claim.inode == found.ino()) else {
             return Err(changed("it is another file".to_owned()));
         };
         let journal = Journal::open(state, job_id).map_err(&error)?;
         let length = found.len();
-        if let Some(before) = claim.overwrites {
+        let end = if let Some(before) = claim.overwrites {
             // Killed while it was being replaced, it is empty already.
             if length != before && length != 0 {
                 return Err(changed(format!("it has {length} bytes, it had {before}")));
             }
-            let replaces = Replaces {
-                claim: Claim {
-                    overwrites: None,
-                    ..claim
-                },
-                state: state.to_owned(),
-                job_id: job_id.to_owned(),
-            };
-            return Ok(Self {
-                replaces: Some(replaces),
-                ..Self::new(file, Some((0, journal)))
-            });
-        }
-        let last = journal.last().map_err(&error)?;
-        let (from, wrote) = last.unwrap_or((claim.begin, Vec::new()));
-        let whole = from
-            .checked_add(wrote.len() as u64)
-            .ok_or_else(|| changed("its journal is not this job's".to_owned()))?;
-        let end = if length == whole {
-            length
-        } else if (from..whole).contains(&length) {
-            let mut tail = Vec::new();
-            file.seek(SeekFrom::Start(from)).map_err(&error)?;
-            let mut rest = (&file).take(wrote.len() as u64 + 1);
-            rest.read_to_end(&mut tail).map_err(&error)?;
-            if !wrote.starts_with(&tail) {
-                return Err(changed("its end is not this job's".to_owned()));
-            }
-            file.set_len(from).map_err(&error)?;
-            from
+            0
         } else {
-            return Err(changed(format!("it has {length} bytes, it had {whole}")));
+            if let Some(kept) = claim.kept.filter(|kept| length < *kept) {
+                return Err(changed(format!(
+                    "it has {length} bytes, it had {kept} at the last checkpoint: events are missing"
+                )));
+            }
+            own_end(&file, length, &claim, &journal)
+                .map_err(&error)?
+                .map_err(changed)?
         };
-        Ok(Self::new(file, Some((end, journal))))
+        let whose = (state.to_owned(), job_id.to_owned());
+        let part = Part::new((file, journal), whose, claim, end);
+        Ok(Self::new(To::Part(Arc::new(part))))
     }
 
-    fn new(file: File, own: Option<(u64, Journal)>) -> Self {
-        Self {
-            file,
-            own,
-            replaces: None,
-            failed: None,
+    fn new(to: To) -> Self {
+        Self { to, failed: None }
+    }
+
+    /// Who has the disk take what is written; none where nothing is kept.
+    #[must_use]
+    pub fn keeper(&self) -> Option<Keeper> {
+        match &self.to {
+            To::Device(_) => None,
+            To::Part(part) => Some(Keeper(Arc::clone(part))),
         }
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        let Some((end, journal)) = &mut self.own else {
-            return self.file.write_all(lines);
-        };
-        if let Some(replaces) = &self.replaces {
-            self.file.set_len(0)?;
-            replaces.claim.write(&replaces.state, &replaces.job_id)?;
-            self.replaces = None;
+        match &mut self.to {
+            To::Device(file) => file.write_all(lines),
+            To::Part(part) => part.append(lines),
         }
-        journal.note(*end, lines)?;
-        self.file.write_all_at(lines, *end).inspect_err(|_| {
-            // What a full disk left of a line. If this fails too, a resume does it.
-            let _ = self.file.set_len(*end);
-        })?;
-        *end += lines.len() as u64;
-        Ok(())
     }
 }
 
-/// The claim once the file has been emptied, and whose it is.
-#[derive(Debug)]
-struct Replaces {
-    claim: Claim,
-    state: PathBuf,
-    job_id: String,
+/// Where the job's part of its file ends, bytes, without what a kill left of a line, which is removed; or what is wrong.
+fn own_end(
+    mut file: &File,
+    length: u64,
+    claim: &Claim,
+    journal: &Journal,
+) -> io::Result<Result<u64, String>> {
+    let (from, wrote) = journal.last()?.unwrap_or((claim.begin, Vec::new()));
+    let Some(whole) = from.checked_add(wrote.len() as u64) else {
+        return Ok(Err("its journal is not this job's".to_owned()));
+    };
+    if !(from..=whole).contains(&length) {
+        return Ok(Err(format!("it has {length} bytes, it had {whole}")));
+    }
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(from))?;
+    file.take(wrote.len() as u64 + 1).read_to_end(&mut tail)?;
+    if !wrote.starts_with(&tail) {
+        return Ok(Err("its end is not this job's".to_owned()));
+    }
+    if tail.len() == wrote.len() {
+        return Ok(Ok(whole));
+    }
+    file.set_len(from)?;
+    Ok(Ok(from))
 }
 
 /// Each call is given whole lines.
@@ -268,6 +272,16 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Has the file for this job alone, as long as it is open; a file system that knows nothing of that is left so.
+fn lock(file: &File, path: &Path) -> Result<(), OutputError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(OutputError::Taken(path.to_owned())),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(failed(path)(error)),
     }
 }
 

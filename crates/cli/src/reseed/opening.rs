@@ -8,14 +8,16 @@ use bridge_core::queue::port::Queue;
 use bridge_history::id::JobId;
 use bridge_history::job::ports::Queues;
 use bridge_history::job::state::Job;
+use bridge_history::job::store::JobStore;
 use bridge_history::send::target::Target;
 use bridge_local::lines::Lines;
-use bridge_local::output::Output;
+use bridge_local::output::{Keeper, Output};
 use bridge_local::parked;
 use bridge_local::state::StateDirectory;
 use tokio_util::sync::CancellationToken;
 
 use crate::Usage;
+use crate::reseed::keeping::Keeping;
 use crate::sink::{Broken, Sink};
 
 /// What opening a job's target takes.
@@ -39,20 +41,43 @@ impl Opening<'_> {
         parked(self.state.path(), &self.job.job_id).map(Some)
     }
 
-    /// Opens it; a dry run opens nothing.
-    pub(crate) fn open(&self, target: &Target, sqs: &SqsQueues) -> Result<Arc<dyn Queue>, Usage> {
+    /// Opens it, with who keeps its file; a dry run opens nothing.
+    pub(crate) fn open(
+        &self,
+        target: &Target,
+        sqs: &SqsQueues,
+    ) -> Result<(Arc<dyn Queue>, Option<Keeper>), Usage> {
+        let mut keeper = None;
         let lines = match target {
-            Target::Queue(url) => return Ok(sqs.open(url)),
+            Target::Queue(url) => return Ok((sqs.open(url), None)),
             Target::File(path) if !self.job.options.dry_run => {
                 let file = Output::open(self.state.path(), self.job.job_id.as_str(), path)
                     .map_err(|e| Usage(e.to_string()))?;
+                keeper = file.keeper();
                 Lines::new(path.display().to_string(), file)
             }
             Target::File(_) | Target::Nowhere | Target::Stdout => Lines::stdout(),
         };
         let lines = lines.map_err(|e| Usage(format!("a thread for the output: {e}")))?;
         let (stop, broken) = (self.stop.clone(), Arc::clone(self.broken));
-        Ok(Arc::new(Sink::new(lines, stop, broken)))
+        Ok((Arc::new(Sink::new(lines, stop, broken)), keeper))
+    }
+
+    /// Its store, before which its file is kept.
+    pub(super) fn keep(
+        &self,
+        keeper: Option<Keeper>,
+        store: impl JobStore + 'static,
+    ) -> Arc<dyn JobStore> {
+        let Some(keeper) = keeper else {
+            return Arc::new(store);
+        };
+        Arc::new(Keeping {
+            store,
+            keeper,
+            stop: self.stop.clone(),
+            broken: Arc::clone(self.broken),
+        })
     }
 }
 

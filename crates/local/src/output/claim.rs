@@ -10,18 +10,19 @@ use crate::{below, read_own, write_whole};
 /// Bytes of it, at most.
 const MOST_CLAIM: usize = 64 * 1024;
 
-/// Which file.
+/// Which file. What else is there is left: claims of before tell a `device`, which is another number after a start of
+/// the machine where the file system is on a loop, a mapper, or a container's layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Claim {
-    /// Its file system: with the inode, the file itself, however it is called.
-    pub device: u64,
-    /// Its number there.
+    /// Its number in its file system; the bytes of the last write tell the rest.
     pub inode: u64,
     /// Where the job's part begins, bytes.
     pub begin: u64,
     /// What was there is removed when the first line is written; its length, bytes.
     pub overwrites: Option<u64>,
+    /// Up to where it was on the disk before the last checkpoint was, bytes; none before the first.
+    #[serde(default)]
+    pub kept: Option<u64>,
 }
 
 impl Claim {

@@ -41,6 +41,11 @@ impl Journal {
         self.0.write_all_at(&head, 0)
     }
 
+    /// Has the disk take it.
+    pub(super) fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
     /// The last write that was noted, done or not; none before the first.
     ///
     /// # Errors

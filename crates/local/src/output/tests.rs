@@ -1,5 +1,7 @@
 //! Which files a job may write to, and what a resume removes.
 
+use serde_json::json;
+
 use super::*;
 
 const JOB: &str = "20240501-1a2b3c4d-1";
@@ -22,6 +24,11 @@ impl Folder {
 
     fn claim(&self, path: &Path, existing: Existing) -> Result<(), OutputError> {
         claim(&self.path("state"), JOB, path, existing)
+    }
+
+    /// Where the claim is.
+    fn claimed(&self) -> PathBuf {
+        self.path("state/jobs").join(JOB).join("output.json")
     }
 
     fn open(&self, path: &Path) -> Result<Output, OutputError> {
@@ -107,11 +114,10 @@ fn a_line_cut_short_is_removed_wherever_it_was_cut() {
         output.write_all(lines.as_bytes()).unwrap();
         let before = "theirs\nwhole\n";
         // As if it had been killed after so many bytes.
-        output
-            .file
-            .set_len((before.len() + written) as u64)
-            .unwrap();
         drop(output);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len((before.len() + written) as u64).unwrap();
+        drop(file);
         folder.open(&path).unwrap().write_all(b"again\n").unwrap();
         let kept = if written == lines.len() { lines } else { "" };
         assert_eq!(text(&path), format!("{before}{kept}again\n"), "{written}");
@@ -121,12 +127,15 @@ fn a_line_cut_short_is_removed_wherever_it_was_cut() {
 #[test]
 fn a_file_that_somebody_changed_is_left_alone() {
     type Change = fn(&Path);
-    let change: [(&str, Change); 5] = [
+    let change: [(&str, Change); 6] = [
         ("something behind", |path| {
             std::fs::write(path, "ours\nours\ntheirs\n").unwrap();
         }),
         ("half a line behind", |path| {
             std::fs::write(path, "ours\nours\nth").unwrap();
+        }),
+        ("another last line", |path| {
+            std::fs::write(path, "ours\nhers\n").unwrap();
         }),
         ("another end", |path| {
             std::fs::write(path, "ours\nth").unwrap();
@@ -171,4 +180,90 @@ fn a_job_file_alone_opens_no_file() {
     let error = folder.open(&precious).unwrap_err();
     assert!(matches!(error, OutputError::Changed { .. }), "{error}");
     assert_eq!(text(&precious), "theirs\n");
+}
+
+/// Two jobs of two state directories: nobody else keeps them from each other.
+#[test]
+fn two_jobs_that_append_to_a_file_at_the_same_time_lose_no_line_of_either() {
+    let folder = Folder::new();
+    let path = folder.path("out");
+    folder.claim(&path, Existing::Refuse).unwrap();
+    let mut one = folder.open(&path).unwrap();
+    one.write_all(b"one 1\n").unwrap();
+    let state = folder.path("other-state");
+    let other =
+        claim(&state, JOB, &path, Existing::Append).and_then(|()| Output::open(&state, JOB, &path));
+    let Ok(mut other) = other else {
+        return; // it is refused while another job writes it
+    };
+    let mut written = vec!["one 1"];
+    for line in ["one 2", "one 3"] {
+        if one.write_all(format!("{line}\n").as_bytes()).is_ok() {
+            written.push(line);
+        }
+    }
+    if other.write_all(b"other 1\n").is_ok() {
+        written.push("other 1");
+    }
+    let left = text(&path);
+    for line in written {
+        assert!(
+            left.lines().any(|l| l == line),
+            "{line:?} is not in {left:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_the_same_after_the_machine_has_started_anew() {
+    let folder = Folder::new();
+    let path = folder.path("out");
+    folder.claim(&path, Existing::Refuse).unwrap();
+    folder.open(&path).unwrap().write_all(b"one\n").unwrap();
+    // Its file system has another number then, as of a loop, a mapper or a container's layer: claims of before tell one.
+    let claim = folder.claimed();
+    let mut claimed: serde_json::Value = serde_json::from_str(&text(&claim)).unwrap();
+    claimed["device"] = json!(u64::MAX);
+    std::fs::write(&claim, claimed.to_string()).unwrap();
+    folder.open(&path).unwrap().write_all(b"two\n").unwrap();
+    assert_eq!(text(&path), "one\ntwo\n");
+}
+
+#[test]
+fn what_a_checkpoint_tells_of_is_missed_where_it_is_not_there() {
+    let folder = Folder::new();
+    let path = folder.path("out");
+    folder.claim(&path, Existing::Refuse).unwrap();
+    let mut output = folder.open(&path).unwrap();
+    let keeper = output.keeper().unwrap();
+    keeper.keep().unwrap();
+    output.write_all(b"one\n").unwrap();
+    let journal = folder.claimed().with_file_name("output.journal");
+    let before = [&path, &journal].map(|path| std::fs::read(path).unwrap());
+    output.write_all(b"two\n").unwrap();
+    keeper.keep().unwrap();
+    drop((output, keeper));
+    folder.open(&path).unwrap().write_all(b"three\n").unwrap();
+    // A power cut: the file and its journal are as they were before the checkpoint.
+    for (path, bytes) in [&path, &journal].into_iter().zip(before) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let error = folder.open(&path).unwrap_err().to_string();
+    assert!(error.contains("it had 8 at the last checkpoint"), "{error}");
+    assert_eq!(text(&path), "one\n");
+}
+
+#[test]
+fn a_job_that_is_done_without_a_line_replaces_what_was_there() {
+    let folder = Folder::new();
+    let path = folder.write("out", "theirs");
+    folder.claim(&path, Existing::Overwrite).unwrap();
+    let keeper = folder.open(&path).unwrap().keeper().unwrap();
+    keeper.keep().unwrap();
+    assert_eq!(text(&path), "theirs", "it is not done yet");
+    keeper.finish().unwrap();
+    assert_eq!(text(&path), "");
+    drop(keeper);
+    folder.open(&path).unwrap();
+    assert_eq!(text(&path), "");
 }
