@@ -6,8 +6,9 @@
 //! - [`opening`]: its target, and the file of what is parked; [`keeping`]: that file is on the disk before a checkpoint is
 //! - [`elsewhere`]: a plan that was made elsewhere
 //! - [`segments`]: the work itself
-//! - [`page`]: a dry run's figures as a page
+//! - [`page`]: a dry run's figures as a page; [`apart`]: it is written over nothing that the job reads or writes
 
+mod apart;
 pub(crate) mod elsewhere;
 pub(crate) mod held;
 mod keeping;
@@ -61,9 +62,7 @@ enum Task {
 /// working, or its end from being told.
 pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
-    if let Some(bucket) = &arguments.bucket {
-        check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))?;
-    }
+    check_named(&arguments)?;
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
@@ -71,6 +70,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         Some(job_id) => Some(resume::find(&store, &plans, job_id).await?),
         None => None,
     };
+    apart::check(&arguments, resumed.as_ref())?;
     let page = page::check(&arguments, resumed.as_ref())?;
     let scope = match &resumed {
         Some(job) => Scope::of_job(job),
@@ -161,6 +161,14 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         }
         _ => Ok(end.outcome()),
     }
+}
+
+/// Refuses a `--bucket` that can be none.
+fn check_named(arguments: &ReseedArguments) -> Result<(), Usage> {
+    let Some(bucket) = &arguments.bucket else {
+        return Ok(());
+    };
+    check_bucket("--bucket", bucket).map_err(|e| Usage(e.to_string()))
 }
 
 /// What a dry run's plan would cost.

@@ -142,3 +142,24 @@ fn what_is_wrong_with_a_plan_is_told_before_anything_is_done() {
         &["runs/00001.parquet", "size is not what"],
     );
 }
+
+#[test]
+fn a_report_is_not_written_over_the_plan_or_the_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, manifest) = own(folder.path(), 60_000);
+    elsewhere(&manifest, &folder.path().join("plan"));
+    for (line, kept) in [
+        (
+            "--plan plan --dry-run --report ./plan/manifest.json",
+            "plan/manifest.json",
+        ),
+        ("--plan plan --dry-run --out own --report own", "own"),
+    ] {
+        let before = std::fs::read(folder.path().join(kept)).unwrap();
+        let line = format!("--bucket b --overwrite --memory 16 --state other {line}");
+        let end = run(NOWHERE, folder.path(), &line);
+        let after = std::fs::read(folder.path().join(kept)).unwrap();
+        assert!(before == after, "{kept} is a page now");
+        end.with(2).says(&["--report", kept]);
+    }
+}
