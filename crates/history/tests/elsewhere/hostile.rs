@@ -102,3 +102,26 @@ fn a_run_that_is_exchanged_while_it_is_read_is_found_out() {
     let sent = plan.send(&Filter::default(), INTERRUPTED, |_| {}).unwrap();
     assert_eq!(sent.rows[20].version.key, "b");
 }
+
+#[test]
+fn a_number_below_zero_is_no_size_and_no_rank_and_a_time_that_no_text_can_tell_is_none() {
+    for (rows, column) in [
+        (
+            [(1, "a", 0), (2, "negative", 0), (3, "b", 0)],
+            "size: found -1",
+        ),
+        ([(1, "a", 0), (2, "a", -1), (3, "b", 0)], "rank: found -1"),
+        (
+            [(1, "a", 0), (i64::MAX - 1, "a", 0), (i64::MAX, "b", 0)],
+            "effective_time: found 9223372036854775806",
+        ),
+    ] {
+        let file = good(&rows);
+        let manifest = manifest(&[run("r", &rows, &file)]);
+        refused(
+            file,
+            &manifest,
+            &["s3://plans/p/r: row 2 (row group 0)", column],
+        );
+    }
+}

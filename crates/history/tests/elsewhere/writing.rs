@@ -84,20 +84,25 @@ fn write(
             .write_batch(&values, levels, None)
             .unwrap();
     }
-    let number = |(time, _, rank): &Row| match name_of(column) {
+    let number = |(time, key, rank): &Row| match name_of(column) {
         "effective_time" | "last_modified" => *time,
         "rank" => *rank,
+        _ if *key == "negative" => -1,
         _ => 1,
     };
     let text = |(_, key, rank): &Row| match name_of(column) {
         "key" => (*key).to_owned(),
+        "version_id" if *key == "long" => "v".repeat(8192),
         name => format!("{name}-{rank}"),
     };
     match column.split(' ').nth(1).unwrap() {
         "int64" => typed::<Int64Type>(into, rows.iter().map(number).collect(), levels),
         "int32" => typed::<Int32Type>(into, rows.iter().map(|_| 1).collect(), levels),
         "int96" => typed::<Int96Type>(into, rows.iter().map(|_| Int96::new()).collect(), levels),
-        "boolean" => typed::<BoolType>(into, rows.iter().map(|_| false).collect(), levels),
+        "boolean" => {
+            let is = |row: &Row| name_of(column) == "is_delete_marker" && row.1 == "marker";
+            typed::<BoolType>(into, rows.iter().map(is).collect(), levels);
+        }
         _ => {
             let texts = rows
                 .iter()
