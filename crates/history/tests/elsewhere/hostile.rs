@@ -125,3 +125,32 @@ fn a_number_below_zero_is_no_size_and_no_rank_and_a_time_that_no_text_can_tell_i
         );
     }
 }
+
+#[test]
+fn a_row_that_is_in_two_runs_is_found_where_only_the_present_state_is_asked_for_too() {
+    // The newest of a key, and one that is not; in one batch and in several.
+    let others = [
+        vec![(3, "a", 2)],
+        vec![(1, "a", 0), (4, "c", 0)],
+        ROWS.to_vec(),
+    ];
+    let filter = Filter {
+        current_only: true,
+        ..Filter::default()
+    };
+    for other in others {
+        let (file, second) = (good(&ROWS), good(&other));
+        let runs = [run("r", &ROWS, &file), run("r2", &other, &second)];
+        let manifest = manifest(&runs);
+        let files = [("r", file), ("r2", second)];
+        for how in [AT_ONCE, INTERRUPTED] {
+            let error = adopt(&files, &manifest, &filter, how).err();
+            let error = error.expect("a plan with a row twice was sent").to_string();
+            let parts = [
+                "s3://plans/p/m.json: a row is in it twice: key",
+                "two of rank",
+            ];
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+        }
+    }
+}

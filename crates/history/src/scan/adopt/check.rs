@@ -78,6 +78,13 @@ pub(super) fn refused(error: PlanError) -> PlanError {
     }
 }
 
+/// What is wrong with a plan that has a rank of a key twice.
+pub(super) fn twice_in_key(at: &Position) -> String {
+    use bridge_core::text::quoted;
+    let (key, rank) = (quoted(&at.key), at.rank);
+    format!("a row is in it twice: key {key} has two of rank {rank}")
+}
+
 /// A position, for a person.
 pub(super) fn shown(position: Option<&Position>) -> String {
     use bridge_core::text::{MOST_SHOWN, shown};
