@@ -4,7 +4,9 @@ use bridge_history::scan::filter::Filter;
 use parquet::file::properties::WriterProperties;
 
 use crate::adopting::{AT_ONCE, INTERRUPTED, Objects, Plan, adopt, refused};
-use crate::writing::{ROWS, Row, file_with_null, good, manifest, nullable_in_another_order, run};
+use crate::writing::{
+    ROWS, Row, columns, file_with_null, good, manifest, nullable_in_another_order, run,
+};
 
 #[test]
 fn rows_out_of_order_are_named_with_their_place() {
@@ -153,4 +155,26 @@ fn a_row_that_is_in_two_runs_is_found_where_only_the_present_state_is_asked_for_
             assert!(parts.iter().all(|part| error.contains(part)), "{error}");
         }
     }
+}
+
+#[test]
+fn a_delete_marker_with_a_size_or_an_entity_tag_is_refused_and_one_without_is_sent() {
+    let of_marker = |key: &'static str, null: Option<(&str, usize)>| {
+        let rows = [(1, "a", 0), (2, key, 0), (3, "b", 0)];
+        let columns = columns();
+        let file = file_with_null(&columns, &rows, WriterProperties::default(), null);
+        let mut manifest = manifest(&[run("r", &rows, &file)]);
+        manifest["summary"]["created"] = 2.into();
+        manifest["summary"]["removed"] = 1.into();
+        (file, manifest)
+    };
+    for (null, column) in [(None, "size"), (Some(("size", 1)), "etag")] {
+        let (file, manifest) = of_marker("marker with more", null);
+        let found = format!("s3://plans/p/r: row 2 (row group 0): column {column} is not null");
+        refused(file, &manifest, &[&found, "write null"]);
+    }
+    let (file, manifest) = of_marker("marker", None);
+    let sent = adopt(&[("r", file)], &manifest, &Filter::default(), AT_ONCE).unwrap();
+    let version = &sent.rows[1].version;
+    assert!(version.is_delete_marker && version.size.is_none() && version.e_tag.is_none());
 }

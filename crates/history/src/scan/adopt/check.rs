@@ -1,6 +1,6 @@
 //! What is checked of a plan while it is read. No I/O.
 
-use bridge_core::listing::version::PlannedVersion;
+use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
 
 use crate::plan::manifest::{Adopting, Run, Summary};
 use crate::plan::position::Position;
@@ -56,6 +56,9 @@ pub(super) fn check_rows(
         }
         _ => {}
     }
+    for (row, version) in (row..).zip(rows.iter().map(|row| &row.version)) {
+        check_version(version).map_err(|reason| (row, reason))?;
+    }
     let last = Position::of(&last.borrowed());
     if last > run.last {
         return Err((
@@ -68,6 +71,21 @@ pub(super) fn check_rows(
         ));
     }
     Ok(())
+}
+
+/// # Errors
+/// What a version has that a listing would not have given.
+fn check_version(version: &ObjectVersion) -> Result<(), String> {
+    let there = [
+        ("size", version.size.is_some()),
+        ("etag", version.e_tag.is_some()),
+    ];
+    match there.into_iter().find(|(_, is_there)| *is_there) {
+        Some((column, _)) if version.is_delete_marker => Err(format!(
+            "column {column} is not null, and a delete marker has neither size nor etag: write null"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What a run's reader finds is its maker's fault here.
