@@ -178,3 +178,27 @@ fn a_delete_marker_with_a_size_or_an_entity_tag_is_refused_and_one_without_is_se
     let version = &sent.rows[1].version;
     assert!(version.is_delete_marker && version.size.is_none() && version.e_tag.is_none());
 }
+
+#[test]
+fn the_longest_version_id_is_sent_with_and_without_the_present_state_alone() {
+    for current_only in [false, true] {
+        let filter = Filter {
+            current_only,
+            ..Filter::default()
+        };
+        for (key, is_sent) in [("long", true), ("too long", false)] {
+            let rows = [(-62_135_596_800_001, "a", 0), (-62_135_596_800_000, key, 0)];
+            let file = good(&rows);
+            let manifest = manifest(&[run("r", &rows, &file)]);
+            match adopt(&[("r", file)], &manifest, &filter, AT_ONCE) {
+                Ok(sent) if is_sent => assert_eq!(sent.rows[1].version.version_id.len(), 8192),
+                Err(error) if !is_sent => {
+                    let error = error.to_string();
+                    let found = "s3://plans/p/r: row 2 (row group 0): column version_id: a text has 8193 bytes";
+                    assert!(error.contains(found), "{error}");
+                }
+                sent => panic!("{current_only} {key}: {:?}", sent.err()),
+            }
+        }
+    }
+}

@@ -198,7 +198,7 @@ impl Group {
                     rank: value::unsigned(ranks[i]).map_err(within(self.rank.name))?,
                     version: ObjectVersion {
                         key: value::text(&keys[i]).map_err(within(self.key.name))?,
-                        version_id: value::text(&version_ids[i])
+                        version_id: value::id(&version_ids[i])
                             .map_err(within(self.version_id.name))?,
                         last_modified: value::time(last_modified[i])
                             .map_err(within(self.last_modified.name))?,

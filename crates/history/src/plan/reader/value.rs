@@ -5,21 +5,38 @@ use bridge_core::listing::version::MOST_TEXT;
 use bridge_core::timestamp::Timestamp;
 use parquet::data_type::ByteArray;
 
+/// Bytes of a version id as it stands in a run: a job files a number in front of it, for a while (`scan/adopt/by_key.rs`).
+const MOST_ID: usize = MOST_TEXT + 32;
+
 /// A text in memory of its own; the page that it was a part of may be much larger.
 ///
 /// # Errors
 /// It is too long, or no UTF-8.
 pub(super) fn text(bytes: &ByteArray) -> Result<String, String> {
-    if bytes.len() > MOST_TEXT {
-        return Err(format!(
-            "a text has {} bytes, allowed are {MOST_TEXT}",
-            bytes.len()
-        ));
+    text_of_at_most(MOST_TEXT, bytes)
+}
+
+/// A version id, or what a job files as one.
+///
+/// # Errors
+/// As [`text`]'s.
+pub(super) fn id(bytes: &ByteArray) -> Result<String, String> {
+    text_of_at_most(MOST_ID, bytes)
+}
+
+fn text_of_at_most(most: usize, bytes: &ByteArray) -> Result<String, String> {
+    if bytes.len() > most {
+        return Err(too_long(bytes.len()));
     }
     bytes
         .as_utf8()
         .map(str::to_owned)
         .map_err(|e| e.to_string())
+}
+
+/// What is wrong with a text of so many bytes.
+fn too_long(bytes: usize) -> String {
+    format!("a text has {bytes} bytes, allowed are {MOST_TEXT}")
 }
 
 /// A rank, or a number of bytes.

@@ -1,6 +1,6 @@
 //! What is checked of a plan while it is read. No I/O.
 
-use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
+use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
 
 use crate::plan::manifest::{Adopting, Run, Summary};
 use crate::plan::position::Position;
@@ -76,6 +76,12 @@ pub(super) fn check_rows(
 /// # Errors
 /// What a version has that a listing would not have given.
 fn check_version(version: &ObjectVersion) -> Result<(), String> {
+    let id = version.version_id.len();
+    if id > MOST_TEXT {
+        return Err(format!(
+            "column version_id: a text has {id} bytes, allowed are {MOST_TEXT}"
+        ));
+    }
     let there = [
         ("size", version.size.is_some()),
         ("etag", version.e_tag.is_some()),
