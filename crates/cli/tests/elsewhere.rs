@@ -163,3 +163,28 @@ fn a_report_is_not_written_over_the_plan_or_the_events() {
         end.with(2).says(&["--report", kept]);
     }
 }
+
+/// docs/PLANS.md: a name is relative to the manifest's folder, without `..`. Hive's folders have `=`, and a person's spaces.
+#[test]
+fn a_plan_of_a_folder_may_have_any_names_that_one_in_s3_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, manifest) = own(folder.path(), 60_000);
+    let plan = folder.path().join("plan");
+    elsewhere(&manifest, &plan);
+    for name in [
+        "runs/month=2024-05/part-0.snappy.parquet",
+        "runs/part 0.parquet",
+    ] {
+        let of_plan = plan.join("manifest.json");
+        let mut manifest: Value =
+            serde_json::from_slice(&std::fs::read(&of_plan).unwrap()).unwrap();
+        let first = manifest["runs"][0]["name"].as_str().unwrap().to_owned();
+        std::fs::create_dir_all(plan.join(name).parent().unwrap()).unwrap();
+        std::fs::rename(plan.join(first), plan.join(name)).unwrap();
+        manifest["runs"][0]["name"] = json!(name);
+        std::fs::write(&of_plan, manifest.to_string()).unwrap();
+        let line = "--bucket b --plan plan --out - --memory 16 --state other";
+        let end = run(NOWHERE, folder.path(), line).with(0);
+        assert!(events(&end.stdout) == own);
+    }
+}

@@ -42,6 +42,12 @@ impl Timestamp {
             })
     }
 
+    /// Whether a text can tell it: those of years behind 9999, or before -9999, are told as the last, or the first.
+    #[must_use]
+    pub fn is_told(self) -> bool {
+        jiff::Timestamp::from_millisecond(self.0).is_ok()
+    }
+
     /// The month, `2024-05`, for summaries.
     #[must_use]
     pub fn month(self) -> String {

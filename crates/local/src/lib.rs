@@ -114,11 +114,28 @@ fn make_folder(path: &Path) -> io::Result<()> {
 /// The path of these parts below `folder`. Each is a [plain name](is_plain), and none that is there
 /// may be a symbolic link.
 fn below<'a>(folder: &Path, parts: impl IntoIterator<Item = &'a str>) -> io::Result<PathBuf> {
+    let wrong = "is no name of a job or of a file of one";
+    checked_below(folder, parts, is_plain, wrong)
+}
+
+/// The same of parts that somebody else has named: each is [one name](is_one).
+fn below_of_others<'a>(
+    folder: &Path,
+    parts: impl IntoIterator<Item = &'a str>,
+) -> io::Result<PathBuf> {
+    checked_below(folder, parts, is_one, "is no name of a file below it")
+}
+
+fn checked_below<'a>(
+    folder: &Path,
+    parts: impl IntoIterator<Item = &'a str>,
+    is_allowed: fn(&str) -> bool,
+    wrong: &str,
+) -> io::Result<PathBuf> {
     let mut path = folder.to_owned();
     for part in parts {
-        if !is_plain(part) {
-            let shown = shown(part, MOST_SHOWN);
-            let text = format!("{shown:?} is no name of a job or of a file of one");
+        if !is_allowed(part) {
+            let text = format!("{:?} {wrong}", shown(part, MOST_SHOWN));
             return Err(io::Error::new(ErrorKind::InvalidInput, text));
         }
         path.push(part);
@@ -138,6 +155,12 @@ fn is_plain(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// Whether it is the name of one file or folder, and leads nowhere else: that of a plan from elsewhere has whatever
+/// characters its maker likes (`month=2024-05`, `part 0`).
+fn is_one(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\\', '\0'])
 }
 
 /// Opens a file that is there, and that the path names itself: not what a link leads to, and no

@@ -11,19 +11,33 @@ use bridge_core::failure::FailureKind;
 use bridge_history::plan::store::{MOST_WHOLE, PlanError, PlanStore, Tag};
 use bytes::Bytes;
 
-use crate::{below, open_own, read_own, write_whole};
+use crate::{below, below_of_others, open_own, read_own, write_whole};
 
 /// A directory of plans.
 #[derive(Debug, Clone)]
 pub struct LocalPlans {
     folder: PathBuf,
+    /// Whether somebody else named what is in it.
+    is_of_others: bool,
 }
 
 impl LocalPlans {
     /// Plans below `folder`.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            is_of_others: false,
+        }
+    }
+
+    /// A plan that somebody else made: its files have any names below `folder`.
+    #[must_use]
+    pub fn of_others(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            is_of_others: true,
+        }
     }
 
     /// Does file work where it delays nobody.
@@ -34,8 +48,17 @@ impl LocalPlans {
         work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, PlanError> {
         let shown = self.folder.join(name).display().to_string();
-        let (folder, name) = (self.folder.clone(), name.to_owned());
-        tokio::task::spawn_blocking(move || work(&below(&folder, name.split('/'))?))
+        let (plans, name) = (self.clone(), name.to_owned());
+        let work = move || {
+            let parts = name.split('/');
+            let path = if plans.is_of_others {
+                below_of_others(&plans.folder, parts)
+            } else {
+                below(&plans.folder, parts)
+            };
+            work(&path?)
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
             .map_err(|error| PlanError::Store {
@@ -140,7 +163,8 @@ mod tests {
         std::fs::create_dir_all(state.join("jobs")).unwrap();
         std::fs::write(folder.path().join("precious"), "not ours").unwrap();
         std::os::unix::fs::symlink(folder.path(), state.join("jobs/link")).unwrap();
-        let plans = LocalPlans::new(state);
+        let own = LocalPlans::new(state.clone());
+        let of_others = LocalPlans::of_others(state);
         let absolute = folder.path().join("precious").display().to_string();
         for name in [
             "../precious",
@@ -150,9 +174,11 @@ mod tests {
             "",
             "jobs//x",
         ] {
-            let put = plans.put(name, Bytes::from_static(b"x")).await;
-            let read = plans.get(name, None).await;
-            assert!(put.is_err() && read.is_err(), "{name:?}");
+            for plans in [&own, &of_others] {
+                let put = plans.put(name, Bytes::from_static(b"x")).await;
+                let read = plans.get(name, None).await;
+                assert!(put.is_err() && read.is_err(), "{name:?}");
+            }
         }
         let kept = std::fs::read_to_string(absolute).unwrap();
         assert_eq!(kept, "not ours");

@@ -31,7 +31,7 @@ impl Anywhere {
 impl Elsewhere for Anywhere {
     fn open(&self, folder: &str) -> Option<Arc<dyn PlanStore>> {
         if is_local(folder) {
-            return Some(Arc::new(LocalPlans::new(PathBuf::from(folder))));
+            return Some(Arc::new(LocalPlans::of_others(PathBuf::from(folder))));
         }
         self.s3.open(folder)
     }

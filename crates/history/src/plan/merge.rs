@@ -126,8 +126,10 @@ impl Merge {
         if let Some(next) = self.heads.peek()
             && next.row.order_key() <= row.order_key()
         {
-            let reason = format!("it repeats a row at {:?}", Position::of(&row.borrowed()));
-            return Err(PlanError::damaged(self.name(next.source), reason));
+            return Err(PlanError::Repeated {
+                name: self.name(next.source).to_owned(),
+                at: Position::of(&row.borrowed()),
+            });
         }
         Ok(Some(row))
     }

@@ -8,6 +8,7 @@ pub(super) mod footer;
 mod group;
 mod panic;
 mod source;
+mod value;
 mod window;
 
 use std::sync::Arc;

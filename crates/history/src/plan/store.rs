@@ -7,6 +7,8 @@ use bridge_core::failure::{Failure, FailureKind};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::position::Position;
+
 /// Bytes of an object that is read whole, at most: a manifest of a hundred thousand runs.
 pub const MOST_WHOLE: usize = 64 * 1024 * 1024;
 
@@ -93,6 +95,14 @@ pub enum PlanError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A row that another run has too.
+    #[error("plan object {name} is damaged: it repeats a row at {at:?}")]
+    Repeated {
+        /// The object.
+        name: String,
+        /// Where.
+        at: Position,
+    },
     /// Reading it takes more memory than there is. Its row groups are too large, or too many runs overlap.
     #[error(
         "reading plan object {name} takes {} KiB more, and a merge has {} KiB for all that it reads at once: give \
@@ -142,9 +152,11 @@ impl Failure for PlanError {
         match self {
             Self::Store { kind, .. } => *kind,
             Self::Commit(_) => FailureKind::Transient,
-            Self::Damaged { .. } | Self::Refused { .. } | Self::Memory { .. } | Self::Fenced => {
-                FailureKind::Permanent
-            }
+            Self::Damaged { .. }
+            | Self::Refused { .. }
+            | Self::Repeated { .. }
+            | Self::Memory { .. }
+            | Self::Fenced => FailureKind::Permanent,
         }
     }
 }

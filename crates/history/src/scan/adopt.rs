@@ -26,7 +26,7 @@ use crate::plan::position::Position;
 use crate::plan::run;
 use crate::plan::store::{PlanError, PlanStore};
 use crate::scan::adopt::by_key::{Newest, file, take_out};
-use crate::scan::adopt::check::{check_kinds, check_rows, refused, shown};
+use crate::scan::adopt::check::{check_kinds, check_rows, refused, shown, twice_in_key};
 use crate::scan::adopt::chosen::Chosen;
 use crate::scan::filter::Filter;
 use crate::scan::scanner::ScanSettings;
@@ -207,7 +207,8 @@ impl Adoption<'_> {
             stop: self.stop.clone(),
         };
         let after = work.at.decided.clone();
-        let opened = passes.open(work.manifest, after.as_ref()).await?;
+        let opened = passes.open(work.manifest, after.as_ref()).await;
+        let opened = opened.map_err(|error| self.of_keys(error))?;
         work.at.by_key.clone_from(by_key(work.manifest));
         let Some(mut merge) = opened else {
             return Ok(false);
@@ -215,7 +216,7 @@ impl Adoption<'_> {
         let mut newest = Newest::default();
         let mut rows: u64 = 0;
         loop {
-            let row = merge.next().await?;
+            let row = merge.next().await.map_err(|error| self.of_keys(error))?;
             let is_last = row.is_none();
             if let Some(decided) = newest.next(row) {
                 work.at.decided = Some(Position::of(&decided.borrowed()));
@@ -250,15 +251,8 @@ impl Adoption<'_> {
     /// Lets what is in memory be written, while reading goes on, and commits what was being written before.
     async fn begin(&self, work: &mut Work<'_>, is_by_key: bool) -> Result<(), PlanError> {
         self.end(work).await?;
-        let rows = std::mem::take(&mut work.chosen);
-        let rows = if is_by_key {
-            rows.newest_by_key()
-        } else {
-            rows.sorted().map_err(|at| PlanError::Refused {
-                name: self.source.uri.clone(),
-                reason: format!("a row is in it twice, at {}", shown(Some(&at))),
-            })?
-        };
+        let rows = std::mem::take(&mut work.chosen).sorted();
+        let rows = rows.map_err(|at| self.has_twice(&at, is_by_key))?;
         let run = if rows.is_empty() {
             None
         } else {
@@ -308,6 +302,27 @@ impl Adoption<'_> {
         let is_by_key = self.filter.current_only && work.at.decided.is_none();
         self.begin(work, is_by_key).await?;
         self.end(work).await
+    }
+
+    /// A row of the plan is in another one of its runs, too.
+    fn has_twice(&self, at: &Position, is_by_key: bool) -> PlanError {
+        let reason = if is_by_key {
+            twice_in_key(at)
+        } else {
+            format!("a row is in it twice, at {}", shown(Some(at)))
+        };
+        PlanError::Refused {
+            name: self.source.uri.clone(),
+            reason,
+        }
+    }
+
+    /// What the runs in the order of keys have twice is the plan's fault, and not theirs.
+    fn of_keys(&self, error: PlanError) -> PlanError {
+        match error {
+            PlanError::Repeated { at, .. } => self.has_twice(&at, true),
+            error => error,
+        }
     }
 
     /// An error about a file of the plan, which is then named in full.

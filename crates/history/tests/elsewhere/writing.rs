@@ -50,6 +50,9 @@ pub(crate) fn file_with_null(
             let is_null = |row: usize| {
                 null.is_some_and(|(name, null)| name == name_of(column) && null == 2 * number + row)
             };
+            // A delete marker has neither size nor entity tag.
+            let is_of_objects = matches!(name_of(column), "size" | "etag");
+            let is_null = |row: usize| is_null(row) || is_of_objects && rows[row].1 == "marker";
             let levels: Vec<i16> = (0..rows.len())
                 .map(|row| i16::from(!is_null(row)))
                 .collect();
@@ -84,20 +87,26 @@ fn write(
             .write_batch(&values, levels, None)
             .unwrap();
     }
-    let number = |(time, _, rank): &Row| match name_of(column) {
+    let number = |(time, key, rank): &Row| match name_of(column) {
         "effective_time" | "last_modified" => *time,
         "rank" => *rank,
+        _ if *key == "negative" => -1,
         _ => 1,
     };
     let text = |(_, key, rank): &Row| match name_of(column) {
         "key" => (*key).to_owned(),
+        "version_id" if *key == "long" => "v".repeat(8192),
+        "version_id" if *key == "too long" => "v".repeat(8193),
         name => format!("{name}-{rank}"),
     };
     match column.split(' ').nth(1).unwrap() {
         "int64" => typed::<Int64Type>(into, rows.iter().map(number).collect(), levels),
         "int32" => typed::<Int32Type>(into, rows.iter().map(|_| 1).collect(), levels),
         "int96" => typed::<Int96Type>(into, rows.iter().map(|_| Int96::new()).collect(), levels),
-        "boolean" => typed::<BoolType>(into, rows.iter().map(|_| false).collect(), levels),
+        "boolean" => {
+            let is = |row: &Row| name_of(column) == "is_delete_marker" && row.1.contains("marker");
+            typed::<BoolType>(into, rows.iter().map(is).collect(), levels);
+        }
         _ => {
             let texts = rows
                 .iter()

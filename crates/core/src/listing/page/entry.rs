@@ -74,10 +74,7 @@ impl<'a> Raw<'a> {
             .map_err(|e| bad("LastModified", &key, e))?;
         let size = match self.size.filter(|_| !self.is_delete_marker) {
             None => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|e| bad("Size", &key, format!("{text:?}: {e}")))?,
-            ),
+            Some(text) => Some(size_of(&text).map_err(|reason| bad("Size", &key, reason))?),
         };
         let e_tag = self.e_tag.filter(|_| !self.is_delete_marker);
         let version_id = self.version_id.as_deref().filter(|v| !v.is_empty());
@@ -109,6 +106,16 @@ impl<'a> Raw<'a> {
         row.says_version_id = version_id.is_some();
         Ok(())
     }
+}
+
+/// Bytes. A plan's numbers have signs, so that it has no room for more than half of what has 64 bits.
+fn size_of(text: &str) -> Result<u64, String> {
+    let size = text.parse().map_err(|e| format!("{text:?}: {e}"))?;
+    let most = i64::MAX.cast_unsigned();
+    if size > most {
+        return Err(format!("found {size} bytes, allowed are {most}"));
+    }
+    Ok(size)
 }
 
 /// A truth value as servers write it: XML Schema's `true`, `false`, `1`, `0`, and `True` or `FALSE`.

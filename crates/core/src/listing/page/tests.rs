@@ -66,6 +66,10 @@ fn a_page_that_cannot_be_trusted_is_refused() {
         (&page("<IsTruncated>true</IsTruncated>"), "no NextKeyMarker"),
         (&page("<Version><Key>k</Key></Version>"), "LastModified"),
         (&page(&version("k", "<Size>-1</Size>")), "Size"),
+        (
+            &page(&version("k", "<Size>9223372036854775808</Size>")),
+            "Size",
+        ),
         (&page(&version("&nope;", "")), "&nope;"),
         (
             &page(&(version("b", "") + &version("a", ""))),

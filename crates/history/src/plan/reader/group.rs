@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
-use bridge_core::timestamp::Timestamp;
+use bridge_core::listing::version::{ObjectVersion, PlannedVersion};
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
+use parquet::data_type::{BoolType, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
@@ -14,6 +13,7 @@ use crate::plan::reader::bounds;
 use crate::plan::reader::columns::{COUNT, Columns};
 use crate::plan::reader::feed::Feed;
 use crate::plan::reader::footer::GroupPlace;
+use crate::plan::reader::value;
 use crate::plan::reader::window::Window;
 use crate::plan::run::{COLUMNS, ROWS_A_PAGE};
 
@@ -70,6 +70,11 @@ impl Fault {
     fn at(row: usize, reason: String) -> Self {
         let row = Some(row);
         Self { row, reason }
+    }
+
+    /// What is wrong with a row's value of `column`.
+    fn within(row: usize, column: &str) -> impl FnOnce(String) -> Self {
+        move |reason| Self::at(row, format!("column {column}: {reason}"))
     }
 }
 
@@ -183,23 +188,24 @@ impl Group {
         }
         (0..rows)
             .map(|i| {
-                let text = |column: &str, bytes: &ByteArray| {
-                    text(bytes).map_err(|reason| Fault::at(i, format!("column {column}: {reason}")))
-                };
+                let within = |column| Fault::within(i, column);
+                let size = sizes.next().flatten().map(value::unsigned);
                 let e_tag = e_tags.next().flatten();
+                let e_tag = e_tag.as_ref().map(value::text);
                 Ok(PlannedVersion {
-                    effective_time: Timestamp(effective_times[i]),
-                    rank: ranks[i].cast_unsigned(),
+                    effective_time: value::time(effective_times[i])
+                        .map_err(within(self.effective_time.name))?,
+                    rank: value::unsigned(ranks[i]).map_err(within(self.rank.name))?,
                     version: ObjectVersion {
-                        key: text(self.key.name, &keys[i])?,
-                        version_id: text(self.version_id.name, &version_ids[i])?,
-                        last_modified: Timestamp(last_modified[i]),
+                        key: value::text(&keys[i]).map_err(within(self.key.name))?,
+                        version_id: value::id(&version_ids[i])
+                            .map_err(within(self.version_id.name))?,
+                        last_modified: value::time(last_modified[i])
+                            .map_err(within(self.last_modified.name))?,
                         is_latest: latest[i],
                         is_delete_marker: delete_markers[i],
-                        size: sizes.next().flatten().map(i64::cast_unsigned),
-                        e_tag: e_tag
-                            .map(|e_tag| text(self.e_tag.name, &e_tag))
-                            .transpose()?,
+                        size: size.transpose().map_err(within(self.size.name))?,
+                        e_tag: e_tag.transpose().map_err(within(self.e_tag.name))?,
                     },
                 })
             })
@@ -277,18 +283,4 @@ impl<T: DataType> Column<T> {
             self.name
         )))
     }
-}
-
-/// A text in memory of its own; the page that it was a part of may be much larger.
-fn text(bytes: &ByteArray) -> Result<String, String> {
-    if bytes.len() > MOST_TEXT {
-        return Err(format!(
-            "a text has {} bytes, allowed are {MOST_TEXT}",
-            bytes.len()
-        ));
-    }
-    bytes
-        .as_utf8()
-        .map(str::to_owned)
-        .map_err(|e| e.to_string())
 }

@@ -1,5 +1,6 @@
 //! The newest version of each key of a plan, which is sorted by time: its rows are filed by key first, in runs as
-//! a plan's, and read again in the order of keys. No I/O.
+//! a plan's, and read again in the order of keys. All of them: of rows that are left out nobody would see that they are
+//! there twice. No I/O.
 
 use bridge_core::listing::version::PlannedVersion;
 use bridge_core::timestamp::Timestamp;

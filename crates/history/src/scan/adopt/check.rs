@@ -1,6 +1,6 @@
 //! What is checked of a plan while it is read. No I/O.
 
-use bridge_core::listing::version::PlannedVersion;
+use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
 
 use crate::plan::manifest::{Adopting, Run, Summary};
 use crate::plan::position::Position;
@@ -56,6 +56,9 @@ pub(super) fn check_rows(
         }
         _ => {}
     }
+    for (row, version) in (row..).zip(rows.iter().map(|row| &row.version)) {
+        check_version(version).map_err(|reason| (row, reason))?;
+    }
     let last = Position::of(&last.borrowed());
     if last > run.last {
         return Err((
@@ -70,12 +73,40 @@ pub(super) fn check_rows(
     Ok(())
 }
 
+/// # Errors
+/// What a version has that a listing would not have given.
+fn check_version(version: &ObjectVersion) -> Result<(), String> {
+    let id = version.version_id.len();
+    if id > MOST_TEXT {
+        return Err(format!(
+            "column version_id: a text has {id} bytes, allowed are {MOST_TEXT}"
+        ));
+    }
+    let there = [
+        ("size", version.size.is_some()),
+        ("etag", version.e_tag.is_some()),
+    ];
+    match there.into_iter().find(|(_, is_there)| *is_there) {
+        Some((column, _)) if version.is_delete_marker => Err(format!(
+            "column {column} is not null, and a delete marker has neither size nor etag: write null"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// What a run's reader finds is its maker's fault here.
 pub(super) fn refused(error: PlanError) -> PlanError {
     match error {
         PlanError::Damaged { name, reason } => PlanError::Refused { name, reason },
         other => other,
     }
+}
+
+/// What is wrong with a plan that has a rank of a key twice.
+pub(super) fn twice_in_key(at: &Position) -> String {
+    use bridge_core::text::quoted;
+    let (key, rank) = (quoted(&at.key), at.rank);
+    format!("a row is in it twice: key {key} has two of rank {rank}")
 }
 
 /// A position, for a person.

@@ -52,15 +52,6 @@ impl Chosen {
             None => Ok(rows),
         }
     }
-
-    /// Rows that are [filed](super::by_key::file), in the order of keys, of each key the newest.
-    pub(super) fn newest_by_key(self) -> Vec<PlannedVersion> {
-        let Self { mut rows, .. } = self;
-        rows.sort_unstable_by(|a, b| a.order_key().cmp(&b.order_key()).reverse());
-        rows.dedup_by(|later, kept| later.version.key == kept.version.key);
-        rows.reverse();
-        rows
-    }
 }
 
 #[cfg(test)]
@@ -104,18 +95,6 @@ mod tests {
         assert_eq!(keys(&sorted), [("b", 0), ("b", 1), ("a", 0)]);
         let twice = chosen(&[(1, "a", 0), (2, "a", 1), (1, "a", 0)]).sorted();
         assert_eq!((twice.unwrap_err().effective_time), Timestamp(1));
-    }
-
-    #[test]
-    fn of_each_key_the_newest_is_filed() {
-        let filed = chosen(&[
-            (0, "b", 1),
-            (0, "a", 0),
-            (0, "b", 2),
-            (0, "a", 3),
-            (0, "b", 0),
-        ]);
-        assert_eq!(keys(&filed.newest_by_key()), [("a", 3), ("b", 2)]);
     }
 
     #[test]
