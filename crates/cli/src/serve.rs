@@ -101,7 +101,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         notifications,
         receiving: receiving.clone(),
     });
-    let here = Here::new(bucket.clone(), &state);
+    let here = Here::new(bucket.clone(), &settings.realtime.common.queue_url, &state);
     let jobs = match &bucket {
         None => {
             here.tell().await;
@@ -127,6 +127,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
                 config,
                 ports,
                 here,
+                notifications: notifications.as_ref().map(|queue| queue.url().to_owned()),
                 token: settings.operator_token.map(Token::new),
             }))
         }
@@ -163,8 +164,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         source.run().await;
     }
     stop.cancelled().await;
-    let grace = Duration::from_secs(arguments.grace.into());
-    let outcome = finish(http, taken, grace).await;
+    let outcome = finish(http, taken, Duration::from_secs(arguments.grace.into())).await;
     live::close(chosen.table).await;
     Ok(outcome)
 }

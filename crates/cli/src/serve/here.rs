@@ -12,20 +12,25 @@ use bridge_local::state::StateDirectory;
 
 use crate::reseed::elsewhere::is_local;
 
-/// The place: a bucket and a directory.
+/// The place: a bucket, a queue and a directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Here {
     /// The bucket that is listed, whatever a job says; `None`: nothing is listed, since none is named.
     pub bucket: Option<String>,
+    /// Where live changes go.
+    pub live: Target,
     /// The directory, as it was given.
     pub state: PathBuf,
 }
 
 impl Here {
-    /// A process for this bucket in this directory.
-    pub(crate) fn new(bucket: Option<String>, state: &StateDirectory) -> Self {
-        let state = state.path().to_owned();
-        Self { bucket, state }
+    /// A process for this bucket in this directory, which sends live changes to `queue_url`.
+    pub(crate) fn new(bucket: Option<String>, queue_url: &str, state: &StateDirectory) -> Self {
+        Self {
+            bucket,
+            live: Target::parse(queue_url),
+            state: state.path().to_owned(),
+        }
     }
 
     /// Why a job that has not ended is left as it is, and how to go on; `None`: it is worked on here.
@@ -34,7 +39,7 @@ impl Here {
         let (id, state) = (&job.job_id, self.state.display());
         let how = if job.may_hold() {
             format!(
-                "a `serve` of that bucket continues it and lets live changes follow, --state {state}"
+                "a `serve` of that bucket and queue continues it and lets live changes follow, --state {state}"
             )
         } else {
             format!("`s3-sqs-bridge reseed --state {state} --resume {id}` continues it")
@@ -58,6 +63,12 @@ impl Here {
             Some(_) => {}
         }
         let target = &job.options.target;
+        if job.may_hold() && *target != self.live {
+            let live = &self.live;
+            return Some(format!(
+                "it sends to {target}, and live changes, which are to follow it there, go to {live}"
+            ));
+        }
         if matches!(target, Target::File(_) | Target::Stdout) && !job.options.dry_run {
             return Some(format!("it writes to {target}, which `reseed` alone does"));
         }
@@ -124,6 +135,7 @@ mod tests {
     fn what_reseed_alone_can_do_is_left_with_the_reason_and_what_to_do() {
         let ledger = Here {
             bucket: Some("ledger".to_owned()),
+            live: Target::parse(&config().common.queue_url),
             state: "state".into(),
         };
         let nowhere = Here {
@@ -171,6 +183,7 @@ mod tests {
     fn a_plan_of_this_machine_that_was_read_whole_is_sent_like_any_other() {
         let here = Here {
             bucket: Some("ledger".to_owned()),
+            live: Target::parse(&config().common.queue_url),
             state: "state".into(),
         };
         let mut job = job(from("/plans/manifest.json"));

@@ -10,6 +10,7 @@ use bridge_history::api::act::act;
 use bridge_history::api::actions;
 use bridge_history::api::list::list;
 use bridge_history::api::request::{Action, ListRequest, Request as Asked};
+use bridge_history::api::start::StartRequest;
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
@@ -34,6 +35,8 @@ pub(crate) struct Jobs {
     pub ports: Ports,
     /// Which are worked on.
     pub here: Here,
+    /// The queue that notifications are taken from.
+    pub notifications: Option<String>,
     /// Who may ask; `None`: nobody.
     pub token: Option<Token>,
 }
@@ -115,6 +118,18 @@ impl Jobs {
         };
         if let Action::List(asked) = &action {
             return self.list(asked).await;
+        }
+        if let Action::Start(StartRequest {
+            queue_url: url @ Some(_),
+            ..
+        }) = &action
+            && *url == self.notifications
+        {
+            return Err(JobError::bad_request(
+                "queueUrl: found the queue of notifications, allowed is another: what is sent would be taken for what \
+                 happened"
+                    .to_owned(),
+            ));
         }
         if let Some(job_id) = action.changes() {
             self.check_whose(&action, job_id).await?;

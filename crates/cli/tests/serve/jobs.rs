@@ -1,5 +1,7 @@
 //! Reseeds by HTTP.
 
+use std::time::{Duration, Instant};
+
 use bridge_sim::load::shape::Shape;
 use serde_json::{Value, json};
 
@@ -99,7 +101,7 @@ fn while_a_history_goes_first_nothing_live_is_received() {
     let cancel = json!({ "action": "cancel", "jobId": job }).to_string();
     assert_eq!(serving.ask(&cancel).0, 200);
     wait_until("it is cancelled", || phase(&serving, &job) == "cancelled");
-    load.inbox().most_hidden = Some(std::time::Duration::from_secs(1));
+    load.inbox().most_hidden = Some(Duration::from_secs(1));
     wait_until("live goes on", || load.inbox().is_empty());
     assert_eq!(load.arrivals().events.len(), 1);
     assert_eq!(serving.end(), Some(0));
@@ -230,7 +232,7 @@ fn live_follows_a_history_whatever_is_killed_on_the_way() {
     // After the history's end.
     change["Records"][0]["eventTime"] = "2999-05-01T12:00:00.000Z".into();
     load.inbox().put(change.to_string());
-    load.inbox().most_hidden = Some(std::time::Duration::from_secs(1));
+    load.inbox().most_hidden = Some(Duration::from_secs(1));
     // It waits for what may be on its way: an orderly end does not wait for that.
     assert_eq!(serving.end(), Some(0));
     let serving = Serving::start(&endpoint, folder.path(), &newest);
@@ -278,4 +280,51 @@ fn a_job_that_live_follows_is_not_removed_with_what_could_let_live_go_on() {
     assert_eq!(serving.post(&change).0, 200, "live goes on");
     assert_eq!(serving.end(), Some(0));
     clean(0);
+}
+
+/// One queue gets its history and then what happens.
+#[test]
+fn a_history_that_live_follows_is_left_where_live_goes_to_another_queue() {
+    let (_load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = ("LIVE_ORDER", "newest");
+    let serving = Serving::start(&endpoint, folder.path(), &[newest]);
+    let (status, job) = serving.ask(&json!({ "then": "live" }).to_string());
+    assert_eq!(status, 200, "{job}");
+    let job = job["jobId"].as_str().unwrap().to_owned();
+    wait_until("live is held", || {
+        serving.get(&format!("/jobs/{job}")).1.contains("\"hold\"")
+    });
+    serving.kill();
+    let other = format!("{endpoint}/1/other.fifo");
+    let serving = Serving::start(&endpoint, folder.path(), &[newest, ("QUEUE_URL", &other)]);
+    let is_left = || {
+        let answer = serving.get(&format!("/jobs/{job}")).1;
+        answer.contains("\"left\"") || answer.contains("\"failed\"")
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_left() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let (is_left, answer) = (is_left(), serving.get(&format!("/jobs/{job}")).1);
+    serving.kill();
+    assert!(
+        is_left,
+        "it goes on, to a queue that live does not follow into: {answer}"
+    );
+}
+
+#[test]
+fn a_history_into_the_queue_of_notifications_is_refused() {
+    let (load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let asked = json!({
+        "queueUrl": format!("{endpoint}/1/notifications"), "order": "none", "format": "s3",
+    });
+    let (status, answer) = serving.ask(&asked.to_string());
+    serving.kill();
+    assert_eq!(status, 400, "it would be taken for what happened: {answer}");
+    assert!(answer.to_string().contains("queueUrl"), "{answer}");
+    assert!(load.arrivals().events.is_empty());
 }
