@@ -27,6 +27,9 @@ pub(super) fn check(arguments: &ReseedArguments, resumed: Option<&Job>) -> Resul
         None => arguments.elsewhere.as_deref(),
     };
     let plan = plan.filter(|plan| is_local(plan)).and_then(folder_of);
+    let state = arguments.state.canonicalize().ok();
+    let own = state.map(|state| OF_STATE.map(|name| state.join(name)));
+    let out_place = out.and_then(place);
     let named = [
         ("--report", arguments.report.as_deref()),
         ("--out", out.filter(|_| resumed.is_none())),
@@ -35,12 +38,10 @@ pub(super) fn check(arguments: &ReseedArguments, resumed: Option<&Job>) -> Resul
         let Some((path, place)) = path.and_then(|path| Some((path, place(path)?))) else {
             continue;
         };
-        let is_of_state = arguments.state.canonicalize().is_ok_and(|state| {
-            let own = OF_STATE.map(|name| state.join(name));
-            own.iter().any(|own| place.starts_with(own))
-        });
+        let mut own = own.iter().flatten();
+        let is_of_state = own.any(|own| place.starts_with(own));
         let is_of_plan = plan.as_ref().is_some_and(|plan| place.starts_with(plan));
-        let is_out = option == "--report" && out.and_then(self::place).as_ref() == Some(&place);
+        let is_out = option == "--report" && out_place.as_ref() == Some(&place);
         let what = if is_of_state {
             "of the state directory's jobs"
         } else if is_of_plan && place.exists() {
