@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::answer::answer;
 use crate::numbers::count;
+use crate::reseed::held::is_holding;
 use crate::{Outcome, Usage, tell};
 
 /// Options of `clean`.
@@ -103,8 +104,7 @@ async fn check_holds(store: &LocalJobs, named: &[JobId], state: &Path) -> Result
     for job_id in named {
         // One that cannot be read can do nothing any more.
         if let Ok(Some(job)) = store.load(job_id).await
-            && job.may_hold()
-            && !matches!(job.phase, Phase::Done | Phase::Cancelled)
+            && is_holding(&job)
         {
             return Err(Usage(format!(
                 "--job: live changes are to follow {job_id} and may wait for it, so nothing would let them go on without it: \

@@ -31,8 +31,8 @@ pub(crate) async fn check(store: &LocalJobs, state: &Path, target: &Target) -> a
     Ok(())
 }
 
-/// Also one that is paused or has failed: live waits until somebody decides.
-fn is_holding(job: &Job) -> bool {
+/// Whether live may wait for a job; also for one that is paused or has failed, until somebody decides.
+pub(crate) fn is_holding(job: &Job) -> bool {
     job.may_hold() && !matches!(job.phase, Phase::Done | Phase::Cancelled)
 }
 
