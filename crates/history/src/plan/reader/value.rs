@@ -26,17 +26,13 @@ pub(super) fn id(bytes: &ByteArray) -> Result<String, String> {
 
 fn text_of_at_most(most: usize, bytes: &ByteArray) -> Result<String, String> {
     if bytes.len() > most {
-        return Err(too_long(bytes.len()));
+        let found = bytes.len();
+        return Err(format!("a text has {found} bytes, allowed are {MOST_TEXT}"));
     }
     bytes
         .as_utf8()
         .map(str::to_owned)
         .map_err(|e| e.to_string())
-}
-
-/// What is wrong with a text of so many bytes.
-fn too_long(bytes: usize) -> String {
-    format!("a text has {bytes} bytes, allowed are {MOST_TEXT}")
 }
 
 /// A rank, or a number of bytes.

@@ -1,6 +1,7 @@
 //! What is checked of a plan while it is read. No I/O.
 
 use bridge_core::listing::version::{MOST_TEXT, ObjectVersion, PlannedVersion};
+use bridge_core::text::quoted;
 
 use crate::plan::manifest::{Adopting, Run, Summary};
 use crate::plan::position::Position;
@@ -104,7 +105,6 @@ pub(super) fn refused(error: PlanError) -> PlanError {
 
 /// What is wrong with a plan that has a rank of a key twice.
 pub(super) fn twice_in_key(at: &Position) -> String {
-    use bridge_core::text::quoted;
     let (key, rank) = (quoted(&at.key), at.rank);
     format!("a row is in it twice: key {key} has two of rank {rank}")
 }
