@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use claim::Claim;
 use journal::Journal;
 
+use crate::reason::reason;
 use crate::{new_file, open_own};
 
 /// What may become of a file that is there.
@@ -63,7 +64,7 @@ pub enum OutputError {
         what: String,
     },
     /// The file system's refusal.
-    #[error("opening {path}: {error}")]
+    #[error("opening {path}: {}", reason(path, error))]
     Io {
         /// The file.
         path: PathBuf,
@@ -79,7 +80,7 @@ pub enum OutputError {
 /// it cannot be looked at.
 pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_folder(path) => Ok(()),
         Err(error) => Err(failed(path)(error)),
         Ok(found) if found.file_type().is_char_device() => Ok(()),
         Ok(found) => {
@@ -301,6 +302,12 @@ fn ends_with_a_line(file: &mut File, length: u64) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, length - 1)?;
     Ok(last == *b"\n")
+}
+
+/// Whether there is a folder that it could be in.
+fn has_folder(path: &Path) -> bool {
+    let folder = path.parent();
+    folder.is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir())
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> OutputError {

@@ -24,6 +24,7 @@ use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::plans::LocalPlans;
+use bridge_local::reason::reason;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +80,7 @@ impl Listed {
                 sdk: Box::new(account.load().await),
             });
         };
+        std::fs::metadata(path).map_err(|e| Usage(format!("--plan: {}", reason(path, &e))))?;
         let wrong = |reason: &str| Usage(format!("--plan {}: {reason}", path.display()));
         let (folder, name) = place_of(path).map_err(|reason| wrong(&reason))?;
         let plans = LocalPlans::new(folder);

@@ -11,6 +11,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::timestamp::Timestamp;
 use bridge_history::verify::report::{Finding, Kind, Report};
 use bridge_history::verify::scope::Scope;
+use bridge_local::reason::reason;
 use serde_json::{Value, json};
 
 use crate::Usage;
@@ -28,7 +29,15 @@ pub(super) fn file(path: &Path) -> Result<File, Usage> {
         .create_new(true)
         .mode(0o600)
         .open(path);
-    file.map_err(|e| Usage(format!("--findings {}: {e}", path.display())))
+    file.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                format!("{} exists: name a new file", path.display())
+            }
+            _ => reason(path, &error),
+        };
+        Usage(format!("--findings: {why}"))
+    })
 }
 
 /// Writes one of them as a line.

@@ -40,10 +40,10 @@ pub enum NotificationError {
         /// The key, as it was written.
         key: String,
     },
-    /// A change of a bucket that is not this function's: the notification is forged, or that bucket
-    /// tells the wrong function.
+    /// A change of a bucket whose changes are not taken: the notification is forged, or that bucket tells the wrong
+    /// one.
     #[error(
-        "bucket \"{found}\" is not this function's, which takes changes of {taken} (BUCKET_NAME): \
+        "changes of bucket \"{found}\" are not taken here, only those of {taken} (BUCKET_NAME): \
          {event_name} of key \"{key}\" is refused; see whom that bucket notifies"
     )]
     OtherBucket {

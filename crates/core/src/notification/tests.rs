@@ -304,7 +304,7 @@ fn what_is_of_another_bucket_is_told_in_bounds() {
     let mut document = direct(&spoiled);
     document.keep_buckets(&Buckets::parse("ledger").unwrap());
     let error = document.unreadable[0].to_string();
-    assert!(error.contains("is not this function's"), "{error}");
+    assert!(error.contains("are not taken here"), "{error}");
     assert!(error.len() <= MOST_ERROR, "{} bytes", error.len());
     assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
 }
