@@ -5,8 +5,10 @@
 //!   both lie meanwhile
 //! - [`scope`]: what is compared; [`tally`]: what is found, counted; [`told`]: how the end is told; [`report`]: with which
 //!   pictures; [`page`]: the page of `--report`
-//! - [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a live stream, where each key is [`claimed`]
+//! - [`basis`]: whether it can be healed from; [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a
+//!   live stream, where each key is [`claimed`]
 
+mod basis;
 mod claimed;
 mod heal;
 mod input;
@@ -84,7 +86,7 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
         return interrupted();
     };
     let compared = done?;
-    let Some(url) = &arguments.heal else {
+    let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };
     if let Some(table) = live_table::name(&arguments) {
@@ -215,9 +217,15 @@ async fn compare_all(
         exactly_once: arguments.exactly_once,
     };
     pictures.tell(&told, arguments)?;
+    let doubt = basis::doubt(&report, &scope.bucket, arguments).filter(|_| report.missing > 0);
     let is_healable = arguments.plan.is_none() && !arguments.current_only;
-    if report.missing > 0 && arguments.heal.is_none() && is_healable {
-        tell("to have what is missing sent again: the same with --heal QUEUE_URL");
+    match &doubt {
+        Some(doubt) if arguments.heal.is_some() => tell(&format!("{doubt}. Nothing was sent")),
+        Some(doubt) => tell(doubt),
+        None if report.missing > 0 && arguments.heal.is_none() && is_healable => {
+            tell("to have what is missing sent again: the same with --heal QUEUE_URL");
+        }
+        None => {}
     }
     let is_right = report.is_right(arguments.exactly_once);
     Ok(Compared {
@@ -226,6 +234,7 @@ async fn compare_all(
         } else {
             Outcome::Failed
         },
+        is_sound: doubt.is_none(),
         scope,
         records,
         gaps,

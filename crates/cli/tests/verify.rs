@@ -215,6 +215,59 @@ fn what_is_missing_is_sent_again_with_what_is_newer_of_its_key() {
         .says(&["nothing is missing"]);
 }
 
+/// What was sent to the load server's queue.
+fn messages(endpoint: &str) -> Value {
+    let mut stats = ureq::get(format!("{endpoint}/_load/stats")).call().unwrap();
+    let stats: Value = serde_json::from_str(&stats.body_mut().read_to_string().unwrap()).unwrap();
+    stats["messages"].clone()
+}
+
+/// Each of them would have the whole bucket sent again, or much of it.
+#[test]
+fn from_a_file_that_is_not_read_whole_nothing_is_healed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (endpoint, lines) = copy(folder.path(), "");
+    let events = |lines: &[String]| -> Vec<Value> {
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let pretty = events(&lines[..100])
+        .iter()
+        .map(|event| format!("{event:#}\n"))
+        .collect();
+    let elsewhere = lines[..100]
+        .join("\n")
+        .replace("\"bucket\":\"b\"", "\"bucket\":\"c\"");
+    let mut cut = lines[..2_000].join("\n");
+    cut.truncate(cut.len() - 20);
+    for (text, parts) in [
+        (String::new(), ["is empty", "reseed"]),
+        (
+            "<!doctype html>\n<p>a page\n".to_owned(),
+            ["no line of got is an event", "reseed"],
+        ),
+        (pretty, ["no line of got is an event", "jq -c"]),
+        (elsewhere, ["no event of got is of bucket b", "reseed"]),
+        (cut, ["1 part unreadable, first in line 2,000", "cut off"]),
+    ] {
+        std::fs::write(folder.path().join("got"), text).unwrap();
+        let healing = format!("--events got --heal {endpoint}/1/load.fifo --state state");
+        let end = verify(&endpoint, folder.path(), &healing)
+            .with(1)
+            .says(&parts);
+        assert!(end.stderr.contains("Nothing was sent"), "{}", end.stderr);
+        assert!(!end.stderr.contains("healing"), "{}", end.stderr);
+        assert_eq!(messages(&endpoint), 0, "{}", end.stderr);
+        let end = verify(&endpoint, folder.path(), "--events got")
+            .with(1)
+            .says(&parts);
+        assert!(!end.stderr.contains("--heal QUEUE_URL"), "{}", end.stderr);
+        assert!(!folder.path().join("state/jobs").exists(), "a job was made");
+    }
+}
+
 #[test]
 fn a_plan_is_compared_with_instead_of_the_bucket() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,9 +305,13 @@ fn what_cannot_be_compared_is_told_before_anything_is_listed() {
         (
             "--events nothing-there",
             2,
-            ["--events nothing-there", "No such file"],
+            ["--events: ", "there is no file nothing-there"],
         ),
-        ("--events .", 2, ["--events .", "directory"]),
+        (
+            "--events .",
+            2,
+            ["--events: . is a directory", "not a file"],
+        ),
         ("--events - --from yesterday", 2, ["--from", "yesterday"]),
         (
             "--events - --state /dev/null/x",

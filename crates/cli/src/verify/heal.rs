@@ -56,6 +56,8 @@ pub(super) fn gaps(scratch: &Arc<dyn Scratch>) -> Sorter {
 pub(super) struct Compared {
     /// What came of it.
     pub(super) end: Outcome,
+    /// Whether what is missing may be sent again ([`basis`](crate::verify::basis)).
+    pub(super) is_sound: bool,
     pub(super) scope: Scope,
     pub(super) records: Sorted,
     pub(super) gaps: Sorted,
@@ -274,6 +276,7 @@ mod tests {
             let file = work.path().join("sorted-0");
             let compared = Compared {
                 end: Outcome::Failed,
+                is_sound: true,
                 scope,
                 records: sorter.finish().unwrap(),
                 gaps: gaps.finish().unwrap(),
