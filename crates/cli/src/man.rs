@@ -31,7 +31,13 @@ pub(crate) fn run(command: Command, arguments: &ManArguments) -> anyhow::Result<
         }
         Some(folder) => std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(command, folder))
-            .map_err(|e| anyhow!("writing the manual's pages: {}", reason(folder, &e)))?,
+            .map_err(|e| {
+                let why = reason(folder, &e);
+                anyhow!(
+                    "writing the manual's pages into {}: {why}",
+                    folder.display()
+                )
+            })?,
     }
     Ok(Outcome::Done)
 }

@@ -60,6 +60,7 @@ enum Task {
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps the job from
 /// working, or its end from being told.
+#[expect(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     if let Some(bucket) = &arguments.bucket {

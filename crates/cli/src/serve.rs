@@ -70,6 +70,7 @@ use crate::{Outcome, Usage};
 ///
 /// # Errors
 /// [`Usage`] for what is wrong before anything is taken.
+#[expect(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let sdk = account.open("queue").await?;
     let region = sdk.region().map_or("", |region| region.as_ref());

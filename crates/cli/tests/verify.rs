@@ -316,7 +316,7 @@ fn what_cannot_be_compared_is_told_before_anything_is_listed() {
         (
             "--events - --state /dev/null/x",
             2,
-            ["/dev/null/x", "--state"],
+            ["/dev/null is a file", "--state"],
         ),
     ] {
         verify("http://127.0.0.1:9", folder.path(), line)

@@ -222,7 +222,7 @@ fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received()
         (
             Played::default(),
             "--delete --copy lines",
-            ["--copy lines", "line 1 is no message"],
+            ["--copy: lines", "line 1 is no message"],
         ),
         (fifo(), "--keep", ["FIFO", "--delete --copy FILE"]),
         (

@@ -58,7 +58,7 @@ pub(super) async fn find(
         .into());
     }
     let is_planned = job.options.dry_run && job.phase == Phase::Done;
-    if !job.is_active() && !(arguments.report.is_some() && is_planned) {
+    if !(job.is_active() || arguments.report.is_some() && is_planned) {
         job.resumed(None, SystemClock.now())
             .map_err(|e| unusable(&e))?;
     }
