@@ -262,7 +262,7 @@ fn a_file_that_copy_has_not_written_is_left_as_it_is_also_without_a_last_newline
     ));
     let left = std::fs::read_to_string(&path).unwrap();
     assert!(left == theirs, "it was emptied and written over");
-    end.with(2).says(&["--copy config.json"]);
+    end.with(2).says(&["--copy: config.json", "line 1 is no message"]);
 }
 
 #[test]
