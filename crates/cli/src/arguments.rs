@@ -81,7 +81,7 @@ pub(crate) enum Command {
     /// was taken was forwarded.
     #[command(after_help = SERVE)]
     Serve(ServeArguments),
-    /// Look whether a deployed stack is as it must be
+    /// Look whether a deployed stack, or what `serve` needs, is as it must be
     ///
     /// Asks AWS about the stack's bucket, queues, functions and metrics, and the functions about what they may do. Each
     /// finding says what to do. Nothing is written, unless `--write` or `--canary` asks for it. Exit codes: 0 nothing
@@ -281,8 +281,8 @@ mod tests {
                 ["--format", "expected `bridge` or `s3`"],
             ),
             (
-                "reseed --bucket b --out - --max-rate 0",
-                ["--max-rate", "0"],
+                "reseed --bucket b --out - --max-rate fast",
+                ["--max-rate", "from 1 to 1000000"],
             ),
             (
                 "reseed --bucket b --out - --listers 0",

@@ -21,7 +21,7 @@ use start::StartArguments;
 
 use crate::Outcome;
 use crate::account::Account;
-use crate::values::word;
+use crate::values::{number, word};
 
 /// What of the jobs.
 #[derive(Debug, Subcommand)]
@@ -117,7 +117,7 @@ pub(crate) struct WatchArguments {
     #[command(flatten)]
     one: OneArguments,
     /// Seconds between two looks, 1 to 3600; each look invokes the function once
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number(1_u64, 3600))]
     interval: u64,
 }
 

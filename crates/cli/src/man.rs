@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
+use bridge_local::reason::reason;
 use clap::{Args, Command};
 use clap_mangen::Man;
 
@@ -30,7 +31,13 @@ pub(crate) fn run(command: Command, arguments: &ManArguments) -> anyhow::Result<
         }
         Some(folder) => std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(command, folder))
-            .with_context(|| format!("writing the manual's pages into {}", folder.display()))?,
+            .map_err(|e| {
+                let why = reason(folder, &e);
+                anyhow!(
+                    "writing the manual's pages into {}: {why}",
+                    folder.display()
+                )
+            })?,
     }
     Ok(Outcome::Done)
 }

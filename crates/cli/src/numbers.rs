@@ -21,6 +21,12 @@ pub(crate) fn count(number: u64, word: &str) -> String {
     format!("{} {word}{end}", grouped(number))
 }
 
+/// `1 entry`, `20 entries`: what a listing has, versions and delete markers.
+pub(crate) fn entries(number: u64) -> String {
+    let word = if number == 1 { "entry" } else { "entries" };
+    format!("{} {word}", grouped(number))
+}
+
 /// `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: the two largest units.
 pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -1,10 +1,10 @@
 //! Whether bucket and queue answer, asked before a job begins or continues: what is wrong with
-//! credentials, region, address or permissions is reported within seconds, not after a scan.
+//! credentials, region, address or permissions is reported within seconds, not after a scan. `serve` asks both its queues so.
 
 use std::time::Duration;
 
 use bridge_aws::sdk;
-use bridge_core::failure::Failure as _;
+use bridge_core::failure::{Failure as _, FailureKind};
 use bridge_core::listing::lister::Lister;
 use bridge_core::queue::error::SendError;
 use bridge_core::queue::permission::may_send;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::Usage;
 use crate::account::Account;
+use crate::serve::queue_client::NotificationQueue;
 
 /// A question that failed for now is asked again for so long; after that the failure is reported.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,33 +68,15 @@ impl Preflight<'_> {
         }
         self.account.check_credentials(self.sdk).await?;
         if let Some(lister) = self.lister {
-            let at = self.place("S3", "AWS_ENDPOINT_URL_S3");
+            let at = place(self.sdk, "S3", "AWS_ENDPOINT_URL_S3");
             let tried = format!("listing bucket {:?} at {at}", self.bucket);
             let list = || list(lister, self.prefix);
             insist(&tried, list, |code| self.about_bucket(code)).await?;
         }
         if let Some((queue, url)) = self.queue {
-            let at = self.place("SQS", "AWS_ENDPOINT_URL_SQS");
-            let tried = format!("asking queue {url} at {at} for its attributes");
-            insist(&tried, || ask(queue), |code| self.about_queue(code, url)).await?;
-            let tried = format!("asking queue {url} at {at} whether it may be sent to");
-            let hint = "the credentials and the queue's policy have to allow sqs:SendMessage, and for a \
-                        queue with a key of its own kms:GenerateDataKey and kms:Decrypt";
-            insist(&tried, || may_be_sent_to(queue), |_| hint.to_owned()).await?;
+            ask_queue(self.sdk, queue, url).await?;
         }
         Ok(())
-    }
-
-    fn region(&self) -> &str {
-        self.sdk.region().map_or("", |region| region.as_ref())
-    }
-
-    /// Where a service is asked.
-    fn place(&self, service: &str, variable: &'static str) -> String {
-        sdk::endpoint(variable).map_or_else(
-            || format!("{service} in {}", self.region()),
-            |(name, url)| format!("{url:?} ({name})"),
-        )
     }
 
     fn about_bucket(&self, code: &str) -> String {
@@ -107,33 +90,85 @@ impl Preflight<'_> {
             | "HTTP 301"
             | "HTTP 307"
             | "IllegalLocationConstraintException" => format!(
-                "the bucket is not in {}: set AWS_REGION to its region",
-                self.region()
+                "the bucket is not in {}: set --region or AWS_REGION to its own",
+                region(self.sdk)
             ),
             "NoListing" => "AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_S3 say where S3 is".to_owned(),
-            _ => about_any(code, "AWS_ENDPOINT_URL_S3"),
+            _ => about_any(code, "AWS_ENDPOINT_URL_S3", region(self.sdk)),
         }
     }
+}
 
-    fn about_queue(&self, code: &str, url: &str) -> String {
-        match code {
-            _ if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
-                let mut hint = "is the URL right, and is it there?".to_owned();
-                let region = region_of(url).filter(|region| *region != self.region());
-                if let Some(region) = region {
-                    hint = format!(
-                        "the URL is of {region}, and {} was asked: set AWS_REGION",
-                        self.region()
-                    );
-                }
-                hint
+/// Asks a queue that is sent to about itself, and whether it may be sent to.
+///
+/// # Errors
+/// As [`Preflight::ask`].
+pub(crate) async fn ask_queue(
+    sdk: &sdk::SdkConfig,
+    queue: &dyn Queue,
+    url: &str,
+) -> anyhow::Result<()> {
+    let at = place(sdk, "SQS", "AWS_ENDPOINT_URL_SQS");
+    let tried = format!("asking queue {url} at {at} for its attributes");
+    let about = |code: &str| about_queue(code, url, region(sdk), OF_A_TARGET);
+    insist(&tried, || ask(queue), about).await?;
+    let tried = format!("asking queue {url} at {at} whether it may be sent to");
+    let hint = "the credentials and the queue's policy have to allow sqs:SendMessage, and for a \
+                queue with a key of its own kms:GenerateDataKey and kms:Decrypt";
+    insist(&tried, || may_be_sent_to(queue), |_| hint.to_owned()).await
+}
+
+/// Asks a queue that is received from about itself: whether it may be received from, only a receive tells.
+///
+/// # Errors
+/// As [`Preflight::ask`].
+pub(crate) async fn ask_source(
+    sdk: &sdk::SdkConfig,
+    queue: &NotificationQueue,
+) -> anyhow::Result<()> {
+    let at = place(sdk, "SQS", "AWS_ENDPOINT_URL_SQS");
+    let url = queue.url();
+    let tried = format!("asking queue {url} at {at} for its attributes");
+    let about = |code: &str| about_source(code, url, region(sdk));
+    insist(&tried, || ask_received(queue), about).await
+}
+
+/// What to do about the refusal of a queue that is received from.
+pub(crate) fn about_source(code: &str, url: &str, region: &str) -> String {
+    about_queue(code, url, region, OF_A_SOURCE)
+}
+
+/// What a queue that is sent to has to allow, and one that is received from.
+const OF_A_TARGET: &str = "sqs:GetQueueAttributes and sqs:SendMessage";
+const OF_A_SOURCE: &str =
+    "sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes";
+
+fn region(sdk: &sdk::SdkConfig) -> &str {
+    sdk.region().map_or("", |region| region.as_ref())
+}
+
+/// Where a service is asked.
+fn place(sdk: &sdk::SdkConfig, service: &str, variable: &'static str) -> String {
+    sdk::endpoint(variable).map_or_else(
+        || format!("{service} in {}", region(sdk)),
+        |(name, url)| format!("{url:?} ({name})"),
+    )
+}
+
+fn about_queue(code: &str, url: &str, region: &str, needed: &str) -> String {
+    match code {
+        _ if code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist") => {
+            match region_of(url).filter(|of| *of != region) {
+                Some(of) => format!(
+                    "the URL is of {of}, and {region} was asked: give --region, or set AWS_REGION"
+                ),
+                None => "is the URL right, and is it there?".to_owned(),
             }
-            _ if code.contains("AccessDenied") || code == "HTTP 403" => {
-                "the credentials need sqs:GetQueueAttributes and sqs:SendMessage on the queue"
-                    .to_owned()
-            }
-            _ => about_any(code, "AWS_ENDPOINT_URL_SQS"),
         }
+        _ if code.contains("AccessDenied") || code == "HTTP 403" => {
+            format!("the credentials need {needed} on the queue")
+        }
+        _ => about_any(code, "AWS_ENDPOINT_URL_SQS", region),
     }
 }
 
@@ -170,15 +205,25 @@ async fn ask(queue: &dyn Queue) -> Result<(), Refused> {
     Ok(())
 }
 
+async fn ask_received(queue: &NotificationQueue) -> Result<(), Refused> {
+    let answer = queue.retention().await;
+    answer.map(|_| ()).map_err(|error| Refused {
+        may_pass: error.kind != FailureKind::Permanent,
+        code: error.code,
+        message: error.message,
+    })
+}
+
 async fn may_be_sent_to(queue: &dyn Queue) -> Result<(), Refused> {
     Ok(may_send(queue).await?)
 }
 
 /// What to do about a code that any service may give.
-fn about_any(code: &str, variable: &str) -> String {
+fn about_any(code: &str, variable: &'static str, region: &str) -> String {
     match code {
         "ConnectionFailed" | "RequestTimeout" | "NotSent" => {
-            format!("nobody answers there: look at the network, AWS_ENDPOINT_URL and {variable}")
+            let region = sdk::endpoint(variable).is_none().then_some(region);
+            nobody(region, variable)
         }
         "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
@@ -190,6 +235,18 @@ fn about_any(code: &str, variable: &str) -> String {
         }
         "RequestTimeTooSkewed" => "set this machine's clock".to_owned(),
         _ => String::new(),
+    }
+}
+
+/// What to look at where nobody answers: in a region of AWS, or at an endpoint of one's own.
+fn nobody(region: Option<&str>, variable: &str) -> String {
+    match region {
+        Some(region) => format!(
+            "nobody answers there: is {region:?} the region (--region or AWS_REGION)? If it is, look at the network"
+        ),
+        None => {
+            format!("nobody answers there: look at the network, AWS_ENDPOINT_URL and {variable}")
+        }
     }
 }
 
@@ -238,6 +295,17 @@ fn region_of(url: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nobody_answers_the_region_is_doubted_unless_an_endpoint_is_named() {
+        let of_aws = nobody(Some("us-esat-1"), "AWS_ENDPOINT_URL_S3");
+        assert!(
+            of_aws.contains("\"us-esat-1\"") && of_aws.contains("--region"),
+            "{of_aws}"
+        );
+        let of_own = nobody(None, "AWS_ENDPOINT_URL_S3");
+        assert!(of_own.contains("AWS_ENDPOINT_URL_S3"), "{of_own}");
+    }
 
     #[test]
     fn a_queues_url_tells_its_region() {

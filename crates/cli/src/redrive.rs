@@ -32,6 +32,8 @@ use tokio::time::sleep;
 use crate::account::Account;
 use crate::answer::answer;
 use crate::numbers::{count, grouped};
+use crate::preflight::ask_source;
+use crate::serve::queue_client::NotificationQueue;
 use crate::{Outcome, Usage, tell};
 
 /// Messages asked for in one request, and how long the queue may think about it, seconds.
@@ -74,6 +76,8 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
         check("--to", to)?;
     }
     let config = account.open("queue").await?;
+    let from = NotificationQueue::new(sdk::sqs(&config), arguments.from.clone());
+    ask_source(&config, &from).await?;
     let target = match (arguments.to, arguments.invoke) {
         (Some(to), _) => Target::Queue(to),
         (None, Some(function)) => Target::Function(sdk::lambda(&config), function),
@@ -93,6 +97,9 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
     let worked = redrive.work().await;
     redrive.release().await;
     worked?;
+    if redrive.has_seen_nothing() {
+        redrive.target.ask_first().await?;
+    }
     redrive.tell().await
 }
 
@@ -231,6 +238,11 @@ impl Redrive {
                 ));
             }
         }
+    }
+
+    /// Whether nothing has shown that the target is there.
+    fn has_seen_nothing(&self) -> bool {
+        self.sent == 0 && self.failed.is_empty() && self.left == 0 && self.parked == 0
     }
 
     /// Lets what stays be read again at once.

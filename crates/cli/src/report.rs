@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{answer, terminal_width};
 use crate::estimate::{Estimate, Way, estimate};
-use crate::numbers::{count, grouped, time, took};
+use crate::numbers::{count, entries, grouped, time, took};
 use crate::picture::bars;
 use crate::picture::number::dollars;
 use crate::sink::Broken;
@@ -44,6 +44,8 @@ pub(crate) struct End<'a> {
     pub estimate: Option<Estimate>,
     /// Why lines could not be written.
     pub broken: Option<&'a Broken>,
+    /// What was said of it before it began.
+    pub warnings: &'a [String],
     /// The state directory.
     pub state: &'a str,
 }
@@ -111,6 +113,9 @@ impl End<'_> {
             "seconds": self.took.as_secs_f64(),
             "lastError": self.reason(),
         });
+        if !self.warnings.is_empty() {
+            report["warnings"] = json!(self.warnings);
+        }
         if let Some(estimate) = self.estimate {
             report["estimate"] = json!({
                 "s3Dollars": estimate.s3_dollars,
@@ -140,7 +145,7 @@ impl End<'_> {
             0 => String::new(),
             pages => format!(
                 "{} in {}, ",
-                count(job.counts.listed, "version"),
+                entries(job.counts.listed),
                 count(pages, "page")
             ),
         };

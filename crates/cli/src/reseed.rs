@@ -4,6 +4,7 @@
 //! - [`start`]: a new job; [`resume`]: one of the state directory
 //! - [`held`]: whether another job has the queue to itself
 //! - [`opening`]: its target, and the file of what is parked; [`keeping`]: that file is on the disk before a checkpoint is
+//! - [`warnings`]: what is to be said of it before
 //! - [`elsewhere`]: a plan that was made elsewhere
 //! - [`segments`]: the work itself
 //! - [`page`]: a dry run's figures as a page; [`apart`]: it is written over nothing that the job reads or writes
@@ -18,6 +19,7 @@ mod resume;
 mod scope;
 pub(crate) mod segments;
 mod start;
+mod warnings;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -60,18 +62,19 @@ enum Task {
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps the job from
 /// working, or its end from being told.
+#[expect(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     check_named(&arguments)?;
     let state = StateDirectory::open(&arguments.state).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(state.path().to_owned());
     let plans = LocalPlans::new(state.path().to_owned());
-    let resumed = match &arguments.resume {
-        Some(job_id) => Some(resume::find(&store, &plans, job_id).await?),
-        None => None,
-    };
+    let resumed = resume::find(&store, &plans, &arguments).await?;
     apart::check(&arguments, resumed.as_ref())?;
     let page = page::check(&arguments, resumed.as_ref())?;
+    if let Some(end) = page::again(resumed.as_ref(), page.as_ref(), state.path()).await? {
+        return Ok(end);
+    }
     let scope = match &resumed {
         Some(job) => Scope::of_job(job),
         None => Scope::of_arguments(&arguments)?,
@@ -107,6 +110,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         preflight.ask().await?;
     }
 
+    let warnings = warnings::tell_of(&task, &preflight, &scope, &arguments).await;
     let counts = Arc::new(Counts::default());
     let stop = interrupt::stop_on_interrupt(|| {
         tell("stopping after what is on its way; once more to stop at once");
@@ -152,12 +156,13 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         took: begin.elapsed(),
         estimate: estimate(&ports, &job).await?,
         broken: broken.get(),
+        warnings: &warnings,
         state: &state.path().display().to_string(),
     };
     end.tell(arguments.json, arguments.dry_run, &scope.target)?;
     match page {
         Some(page) if end.outcome() == Outcome::Done => {
-            page::write(&ports, &job, &page, &stop).await
+            page::write(&ports.plans, &job, &page, (state.path(), &stop)).await
         }
         _ => Ok(end.outcome()),
     }

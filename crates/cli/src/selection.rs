@@ -3,10 +3,11 @@
 use bridge_core::format::Format;
 use bridge_core::queue::ordering::Mode;
 use bridge_core::timestamp::Timestamp;
+use bridge_history::api::start::MAX_RATE;
 use bridge_history::scan::filter::Events;
 use clap::Args;
 
-use crate::values::{time, word};
+use crate::values::{number, time, word};
 
 /// Which events, and how they are sent.
 #[derive(Debug, Clone, Default, Args)]
@@ -40,16 +41,16 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "FORMAT", value_parser = word::<Format>)]
     pub format: Option<Format>,
     /// Events that a message holds, at most: 1 (default) to 5000; more than one only with `--format s3`
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=5000))]
+    #[arg(long, value_name = "N", value_parser = number(1_u16, 5000))]
     pub records_per_message: Option<u16>,
     /// `strict` (default): one message of a group a request; or `batched`: several, which is faster, and after a failure
     /// some come again
     #[arg(long, value_name = "WAY", value_parser = word::<Mode>)]
     pub delivery: Option<Mode>,
-    /// Events a second, at most, spread evenly; default as fast as the queue takes them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Events a second, at most, spread evenly, 1 to 1000000; default as fast as the queue takes them
+    #[arg(long, value_name = "N", value_parser = number(1, MAX_RATE))]
     pub max_rate: Option<u64>,
     /// Wait while more messages than this are in the queue; default never
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number(0, u64::MAX))]
     pub pause_above_depth: Option<u64>,
 }

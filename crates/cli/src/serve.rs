@@ -3,7 +3,8 @@
 //!
 //! - [`options`]: the command line and the environment, checked; `live`: what `LIVE_ORDER` works with
 //! - `work`: forwarding, so much at the same time; `memory`: what may be held of what waits
-//! - `queue_source`: notifications from a queue, by `queue_client`; `brake`: slower while nothing gets through
+//! - `queue_source`: notifications from a queue, by `queue_client`; `brake`: slower while nothing gets through;
+//!   `seldom`: nor told each time
 //! - `http`: connections; `router`: paths; `notifications`: what comes by HTTP; `token`: from whom; `answer`: answers
 //! - `jobs`: reseeds by HTTP; `runner`: at work in this process; `here`: which are; `history`: what they work with, and
 //!   `parking` keeps aside; `receiving`: whether notifications are received meanwhile
@@ -27,6 +28,7 @@ mod ready;
 mod receiving;
 mod router;
 mod runner;
+mod seldom;
 mod token;
 mod work;
 
@@ -38,6 +40,7 @@ use bridge_aws::sender::SqsClient;
 use bridge_aws::signed::bucket::SignedBucket;
 use bridge_aws::signed::s3::S3Client;
 use bridge_core::notification::buckets::Buckets;
+use bridge_core::queue::port::Queue;
 use bridge_core::realtime::forwarder::Forwarder;
 use bridge_local::state::StateDirectory;
 use figures::Figures;
@@ -60,12 +63,14 @@ use work::Work;
 
 use crate::account::Account;
 use crate::interrupt::stop_on_interrupt;
+use crate::preflight::{ask_queue, ask_source};
 use crate::{Outcome, Usage};
 
 /// Serves until a signal, then finishes what it has taken.
 ///
 /// # Errors
 /// [`Usage`] for what is wrong before anything is taken.
+#[expect(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let sdk = account.open("queue").await?;
     let region = sdk.region().map_or("", |region| region.as_ref());
@@ -87,6 +92,10 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     let notifications = arguments
         .notifications_queue_url
         .map(|url| NotificationQueue::new(sdk::sqs(&sdk), url));
+    let url = &settings.realtime.common.queue_url;
+    let asking = ask_first(&sdk, (&*queue, url), notifications.as_ref());
+    // A signal is seen to below.
+    stop.run_until_cancelled(asking).await.transpose()?;
     let bucket = match &settings.realtime.buckets {
         Buckets::Named(name) => Some(name.clone()),
         Buckets::All | Buckets::Begun(_) => None,
@@ -167,6 +176,34 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     let outcome = finish(http, taken, Duration::from_secs(arguments.grace.into())).await;
     live::close(chosen.table).await;
     Ok(outcome)
+}
+
+/// Asks both queues whether they are there. What may pass, as in an outage, keeps nobody from starting: `/readyz` tells it.
+///
+/// # Errors
+/// [`Usage`] for what a queue refuses for good.
+async fn ask_first(
+    sdk: &sdk::SdkConfig,
+    (queue, url): (&dyn Queue, &str),
+    notifications: Option<&NotificationQueue>,
+) -> anyhow::Result<()> {
+    let of_source = async {
+        match notifications {
+            Some(queue) => ask_source(sdk, queue).await,
+            None => Ok(()),
+        }
+    };
+    let (sent_to, received) = tokio::join!(ask_queue(sdk, queue, url), of_source);
+    for answer in [sent_to, received] {
+        match answer {
+            Err(refused) if refused.is::<Usage>() => return Err(refused),
+            Err(fault) => {
+                tracing::warn!(error = %fault, "a queue does not answer: serving all the same");
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Ends what was taken, within `grace`.

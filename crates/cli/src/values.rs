@@ -1,5 +1,8 @@
 //! What options may be set to.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use bridge_core::timestamp::Timestamp;
 use serde::de::value::Error as WordError;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
@@ -24,9 +27,17 @@ pub(crate) fn memory(text: &str) -> Result<usize, String> {
     between(text, 16, 1024 * 1024)
 }
 
-fn between(text: &str, least: usize, most: usize) -> Result<usize, String> {
+/// A number from `least` to `most`.
+pub(crate) fn number<T: FromStr + PartialOrd + Display + Copy>(
+    least: T,
+    most: T,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| between(text, least, most)
+}
+
+fn between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> Result<T, String> {
     text.parse()
         .ok()
-        .filter(|number| (least..=most).contains(number))
+        .filter(|number| (&least..=&most).contains(&number))
         .ok_or_else(|| format!("allowed is a number from {least} to {most}"))
 }

@@ -1,19 +1,23 @@
 //! `verify`: what a consumer got, against what the bucket has.
 //!
-//! - [`options`]: its options
+//! - [`options`]: its options; [`places`]: the files that they name
 //! - [`input`]: the consumer's file; [`queue`]: a queue, made into one; [`listed`]: the bucket, or a plan; [`work`]: where
 //!   both lie meanwhile
 //! - [`scope`]: what is compared; [`tally`]: what is found, counted; [`told`]: how the end is told; [`report`]: with which
-//!   pictures; [`page`]: the page of `--report`
-//! - [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a live stream, where each key is [`claimed`]
+//!   pictures; [`page`]: the page of `--report`; [`findings_file`]: the file of `--findings`
+//! - [`basis`]: whether it can be healed from; [`heal`]: what is missing, sent again by a job; [`live_table`]: beside a
+//!   live stream, where each key is [`claimed`]
 
+mod basis;
 mod claimed;
+mod findings_file;
 mod heal;
 mod input;
 mod listed;
 mod live_table;
 pub(crate) mod options;
 mod page;
+mod places;
 mod queue;
 mod report;
 mod scope;
@@ -35,6 +39,8 @@ use bridge_history::verify::scope::Scope;
 use bridge_history::verify::scratch::Scratch;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::scratch::LocalScratch;
+use bridge_local::state::StateDirectory;
+use findings_file::FindingsFile;
 use heal::Compared;
 use listed::Listed;
 use options::VerifyArguments;
@@ -84,7 +90,7 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
         return interrupted();
     };
     let compared = done?;
-    let Some(url) = &arguments.heal else {
+    let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };
     if let Some(table) = live_table::name(&arguments) {
@@ -96,7 +102,9 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
     let end = compared.end;
     let healing = stop.run_until_cancelled(compared.heal(url, &arguments));
     let Some(healing) = healing.await else {
-        return interrupted();
+        let again = arguments.again();
+        tell(&format!("interrupted: nothing was sent; {again}"));
+        return Ok(Outcome::Interrupted);
     };
     let Some(job) = healing? else {
         return Ok(end);
@@ -116,8 +124,10 @@ struct Prepared {
     /// Of `--events`.
     file: Option<Box<dyn BufRead + Send>>,
     /// For all that is wrong.
-    findings: Option<File>,
+    findings: Option<(File, FindingsFile)>,
     pictures: Pictures,
+    /// Where a job that heals is made.
+    held: Option<StateDirectory>,
 }
 
 /// Opens the consumer's file.
@@ -130,6 +140,7 @@ async fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Usage> {
 
 impl Prepared {
     async fn of(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Self> {
+        places::check(arguments)?;
         let page = report::file(arguments)?;
         if let Some(url) = &arguments.heal {
             check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
@@ -137,6 +148,7 @@ impl Prepared {
         if let Some(table) = live_table::name(arguments) {
             live_table::ask_first(&table, &account.open("table").await?).await?;
         }
+        let held = heal::hold(arguments).await?;
         let listed = Listed::of(account, arguments).await?;
         let scope = scope::of(arguments, &listed);
         let work = Work::new(arguments.state.as_deref())?;
@@ -144,8 +156,11 @@ impl Prepared {
             Some(path) => Some(open(path).await?),
             None => None,
         };
-        let findings = arguments.findings.as_deref().map(told::file).transpose()?;
-        listed.ask_first(account, &scope.filter.prefix).await?;
+        let findings = arguments.findings.as_deref();
+        let findings = findings.map(FindingsFile::new).transpose()?;
+        listed
+            .ask_first(account, &scope.filter.prefix, arguments.heal.as_deref())
+            .await?;
         let pictures = Pictures::new(page, arguments, &scope);
         Ok(Self {
             listed,
@@ -154,6 +169,7 @@ impl Prepared {
             file,
             findings,
             pictures,
+            held,
         })
     }
 }
@@ -169,12 +185,14 @@ async fn compare_all(
         work,
         findings,
         pictures,
+        held,
         ..
     } = prepared;
     let memory = arguments.memory * 1024 * 1024;
     let scratch: Arc<dyn Scratch> = Arc::new(LocalScratch::new(work.path().to_owned()));
     let mut sorter = Sorter::new(Arc::clone(&scratch), memory, 0);
-    let sink = tally::sink(findings, pictures.tally());
+    let (all, findings_file) = findings.unzip();
+    let sink = tally::sink(all, pictures.tally());
     let mut findings = Findings::new(arguments.examples, sink);
     // First the file: what it tells was in the bucket before the bucket is listed.
     let of_file = scope.clone();
@@ -215,9 +233,18 @@ async fn compare_all(
         exactly_once: arguments.exactly_once,
     };
     pictures.tell(&told, arguments)?;
+    if let Some(file) = findings_file {
+        file.finish()?;
+    }
+    let doubt = basis::doubt(&report, &scope.bucket, arguments).filter(|_| report.missing > 0);
     let is_healable = arguments.plan.is_none() && !arguments.current_only;
-    if report.missing > 0 && arguments.heal.is_none() && is_healable {
-        tell("to have what is missing sent again: the same with --heal QUEUE_URL");
+    match &doubt {
+        Some(doubt) if arguments.heal.is_some() => tell(&format!("{doubt}. Nothing was sent")),
+        Some(doubt) => tell(doubt),
+        None if report.missing > 0 && arguments.heal.is_none() && is_healable => {
+            tell("to have what is missing sent again: the same with --heal QUEUE_URL");
+        }
+        None => {}
     }
     let is_right = report.is_right(arguments.exactly_once);
     Ok(Compared {
@@ -226,10 +253,12 @@ async fn compare_all(
         } else {
             Outcome::Failed
         },
+        is_sound: doubt.is_none(),
         scope,
         records,
         gaps,
         scratch,
+        held,
         _work: work,
     })
 }

@@ -122,7 +122,7 @@ fn what_is_wrong_with_a_plan_is_told_before_anything_is_done() {
     refused("--bucket b --plan own", &["plan", "own", "manifest"]);
     refused(
         "--bucket b --plan none",
-        &["--plan", "none", "No such file"],
+        &["--plan", "there is no file none"],
     );
     refused(
         "--bucket b --plan .s3-sqs-bridge",

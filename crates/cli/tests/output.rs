@@ -87,7 +87,7 @@ fn links_pipes_and_folders_are_refused_and_standard_output_has_a_name() {
         ("link", "symbolic link"),
         ("pipe", "named pipe"),
         (".", "directory"),
-        ("missing/events", "No such file"),
+        ("missing/events", "there is no folder "),
     ] {
         let line = format!("--bucket b --out {name} --overwrite");
         run(&endpoint, folder.path(), &line).with(2).says(&[what]);

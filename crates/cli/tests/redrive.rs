@@ -244,3 +244,40 @@ fn parked_events_are_left_told_of_and_no_failure() {
         assert!(queue[..12].iter().all(|kept| !kept.deleted && !kept.hidden));
     }
 }
+
+#[test]
+fn a_queue_and_a_function_that_are_not_there_are_told_also_where_nothing_is_to_be_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let of_lambda = r#"{"Type":"User","Message":"Function not found"}"#;
+    let of_sqs = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"}"#;
+    let url = answering_with(move |head, body| {
+        if head.contains("/functions/") {
+            let kind = "x-amzn-errortype: ResourceNotFoundException\r\n";
+            return ("404 Not Found", kind.to_owned(), of_lambda.to_owned());
+        }
+        if text(body).contains("nosuch") {
+            return ("400 Bad Request", String::new(), of_sqs.to_owned());
+        }
+        let empty = r#"{"Messages":[],"Attributes":{}}"#;
+        ("200 OK", String::new(), empty.to_owned())
+    });
+    for (queue, parts) in [
+        (
+            "nosuch",
+            ["/1/nosuch", "QueueDoesNotExist", "is the URL right"],
+        ),
+        (
+            "on-failure",
+            [
+                "--invoke: function realtime",
+                "not found",
+                "RealtimeFunction",
+            ],
+        ),
+    ] {
+        let from = format!("{url}/1/{queue}");
+        let arguments = ["redrive", "--from", &from, "--invoke", "realtime"];
+        let end = End::of(&mut command(&url, folder.path(), &arguments)).with(2);
+        assert_eq!(end.says(&parts).stdout, "");
+    }
+}

@@ -3,9 +3,10 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use bridge_sim::load::shape::Shape;
-use common::{on_a_terminal, run, serve};
+use common::{End, job_of, on_a_terminal, run, serve, shell};
 
 #[test]
 fn a_dry_run_writes_its_figures_as_a_page_for_its_owner() {
@@ -95,4 +96,40 @@ fn on_a_terminal_a_dry_run_shows_bars_that_fit() {
         let widths = bars.iter().map(|line| line.trim_end().chars().count());
         assert_eq!(widths.max(), Some(width), "{}", end.stdout);
     }
+}
+
+/// A process whose files may have so many bytes, which it is told by an error: as on a disk that is full.
+fn on_a_small_disk(endpoint: &str, folder: &Path, bytes: u32, line: &str) -> End {
+    let limit = format!("prlimit --fsize={bytes} s3-sqs-bridge {line}");
+    End::of(&mut shell(
+        endpoint,
+        folder,
+        &format!("trap '' XFSZ; exec {limit}"),
+    ))
+}
+
+#[test]
+fn a_page_that_the_disk_does_not_take_is_made_of_the_plan_without_listing_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = serve(Shape::Hashed, 10, |_| {});
+    let line = "reseed --bucket b --dry-run --report page.html";
+    let end = on_a_small_disk(&endpoint, folder.path(), 10_000, line).with(1);
+    let job = job_of(folder.path()).unwrap();
+    let again = format!("--resume {job} --state .s3-sqs-bridge --report ");
+    let end = end.says(&[
+        "writing the report: page.html: ",
+        "The plan is kept",
+        &again,
+    ]);
+    assert!(!end.stderr.contains(".unfinished"), "{}", end.stderr);
+    // Nobody is there who could be asked.
+    let nowhere = "http://127.0.0.1:9";
+    run(nowhere, folder.path(), &format!("{again}page.html"))
+        .with(0)
+        .says(&["report in page.html"]);
+    let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(page.len() > 10_000 && page.contains("10"), "{page}");
+    run(nowhere, folder.path(), &format!("--resume {job}"))
+        .with(2)
+        .says(&["is done"]);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::{End, job_of, program, run, serve, shell, signal, start};
+use common::{End, answering_each, job_of, program, run, serve, shell, signal, start};
 use serde_json::Value;
 
 /// The lines of a file by sequence, each without its job's id. What comes again must be the same.
@@ -317,5 +317,61 @@ fn a_power_cut_that_takes_lines_away_leaves_no_gap_behind_an_exit_code_of_0() {
         assert_eq!(sent.len(), 3_000, "events are missing: {}", end.stderr);
     } else {
         end.with(2).says(&["events"]);
+    }
+}
+
+/// The load server's bucket, with what is asked of its versioning answered so.
+fn versioned(answer: &'static str) -> String {
+    let bucket = serve(Shape::Hashed, 10, |_| {});
+    answering_each(move |head, _| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        if path.contains("versioning") {
+            return ("200 OK", answer.to_owned());
+        }
+        let mut answer = ureq::get(format!("{bucket}{path}")).call().unwrap();
+        ("200 OK", answer.body_mut().read_to_string().unwrap())
+    })
+}
+
+#[test]
+fn a_bucket_without_a_history_and_a_queue_without_an_order_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (never, suspended) = (
+        "was never versioned: this is its present state",
+        "is suspended",
+    );
+    let unordered = "is a standard queue, which keeps no order";
+    for (status, line, expected) in [
+        ("", "--out -", &[never][..]),
+        ("<Status>Suspended</Status>", "--dry-run", &[suspended]),
+        ("<Status>Enabled</Status>", "--dry-run", &[]),
+        ("", "--dry-run --current-only", &[]),
+        ("", "--dry-run --queue-url QUEUE", &[never, unordered]),
+        ("", "--dry-run --queue-url QUEUE.fifo", &[never]),
+        (
+            "<Status>Enabled</Status>",
+            "--dry-run --queue-url QUEUE --order none",
+            &[],
+        ),
+    ] {
+        let answer = format!("<VersioningConfiguration>{status}</VersioningConfiguration>");
+        let endpoint = versioned(answer.leak());
+        let line = line.replace("QUEUE", &format!("{endpoint}/1/q"));
+        let end = run(
+            &endpoint,
+            folder.path(),
+            &format!("--bucket b {line} --json"),
+        );
+        let end = end.with(0).says(expected);
+        let told = end
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("warning: "));
+        assert_eq!(told.count(), expected.len(), "{line}: {}", end.stderr);
+        if line.contains("--dry-run") {
+            let warnings = end.json()["warnings"].clone();
+            let warnings = warnings.as_array().map_or(0, Vec::len);
+            assert_eq!(warnings, expected.len(), "{line}: {}", end.stdout);
+        }
     }
 }

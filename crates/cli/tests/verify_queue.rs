@@ -222,7 +222,7 @@ fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received()
         (
             Played::default(),
             "--delete --copy lines",
-            ["--copy lines", "line 1 is no message"],
+            ["--copy: lines", "line 1 is no message"],
         ),
         (fifo(), "--keep", ["FIFO", "--delete --copy FILE"]),
         (
@@ -241,4 +241,64 @@ fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received()
         assert_eq!(queue.lock().unwrap().handed, 0, "{line}");
         assert!(is_as_before(&queue));
     }
+}
+
+#[test]
+fn a_file_that_copy_has_not_written_is_left_as_it_is_also_without_a_last_newline() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let theirs = r#"{"precious":"one line, and no newline behind it"}"#;
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, theirs).unwrap();
+    let (_, endpoint) = play(Played {
+        messages: messages(&lines),
+        ..Played::default()
+    });
+    let end = End::of(&mut verify(
+        &bucket,
+        &endpoint,
+        folder.path(),
+        "--keep --copy config.json",
+    ));
+    let left = std::fs::read_to_string(&path).unwrap();
+    assert!(left == theirs, "it was emptied and written over");
+    end.with(2)
+        .says(&["--copy: config.json", "line 1 is no message"]);
+}
+
+#[test]
+fn what_is_kept_and_is_in_the_copy_already_is_not_taken_for_another_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let (queue, endpoint) = play(Played {
+        messages: messages(&lines),
+        ..Played::default()
+    });
+    for _ in 0..2 {
+        let line = "--keep --copy got";
+        let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
+        assert_eq!(end.json()["compared"], 600);
+        assert!(is_as_before(&queue));
+    }
+}
+
+#[test]
+fn what_was_deleted_is_not_written_over_by_the_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let (queue, endpoint) = play(Played {
+        // So that there are findings.
+        messages: messages(&lines[..500]),
+        copy: Some(folder.path().join("got")),
+        ..Played::default()
+    });
+    let line = "--delete --copy got --findings ./got";
+    let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line));
+    let deleted = queue.lock().unwrap().messages.clone();
+    let got = std::fs::read_to_string(folder.path().join("got")).unwrap_or_default();
+    for (number, kept) in deleted.iter().enumerate() {
+        let id = format!("\"MessageId\":\"id-{number}\"");
+        assert!(!kept.is_deleted || got.contains(&id), "{id} is in neither");
+    }
+    end.with(2).says(&["--findings", "--copy"]);
 }

@@ -292,7 +292,7 @@ fn where_it_cannot_be_written_nothing_is_sent() {
     stdin.write_all(lines[1..].join("\n").as_bytes()).unwrap();
     drop(stdin);
     let end = End::wait(child).with(1).answers(&["1  missing"]);
-    let end = end.says(&["writing the report to pages/r.html"]);
+    let end = end.says(&["writing the report: there is no folder pages"]);
     assert!(!end.stderr.contains("healing"), "{}", end.stderr);
 }
 

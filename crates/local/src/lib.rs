@@ -7,6 +7,7 @@
 //! - [`lines`]: events as lines of a file or of standard output; [`output`]: which file, and what in
 //!   it is the job's; [`parked`]: the file of what cannot be delivered
 //! - [`scratch`]: files that need not outlive the process
+//! - [`reason`]: why a file or a folder cannot be had
 //!
 //! A working directory is not trusted: it may have come with an archive or a clone. Nothing is opened
 //! through a symbolic link, names are checked before they are joined, and what is made is for its owner
@@ -18,6 +19,7 @@ pub mod live;
 pub mod output;
 pub mod parked;
 pub mod plans;
+pub mod reason;
 pub mod remove;
 pub mod scratch;
 pub mod state;

@@ -22,6 +22,7 @@ use journal::Journal;
 pub use part::Keeper;
 use part::Part;
 
+use crate::reason::reason;
 use crate::{new_file, open_own, sync_name};
 
 /// What may become of a file that is there.
@@ -71,7 +72,7 @@ pub enum OutputError {
         what: String,
     },
     /// The file system's refusal.
-    #[error("opening {path}: {error}")]
+    #[error("opening {path}: {}", reason(path, error))]
     Io {
         /// The file.
         path: PathBuf,
@@ -87,7 +88,7 @@ pub enum OutputError {
 /// it cannot be looked at.
 pub fn check(path: &Path, existing: Existing) -> Result<(), OutputError> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_folder(path) => Ok(()),
         Err(error) => Err(failed(path)(error)),
         Ok(found) if found.file_type().is_char_device() => Ok(()),
         Ok(found) => {
@@ -315,6 +316,12 @@ fn ends_with_a_line(file: &mut File, length: u64) -> io::Result<bool> {
     let mut last = [0];
     file.read_exact_at(&mut last, length - 1)?;
     Ok(last == *b"\n")
+}
+
+/// Whether there is a folder that it could be in.
+fn has_folder(path: &Path) -> bool {
+    let folder = path.parent();
+    folder.is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir())
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> OutputError {

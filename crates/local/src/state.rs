@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::reason::reason;
 use crate::{is_a_link, make_folder, open_own};
 
 /// A directory of jobs. As long as this value lives no other process has it.
@@ -23,7 +24,7 @@ pub enum StateError {
     )]
     Taken(PathBuf),
     /// The file system's refusal.
-    #[error("opening the state directory {path}: {error}")]
+    #[error("opening the state directory: {}", reason(path, error))]
     Io {
         /// The directory.
         path: PathBuf,
@@ -95,6 +96,18 @@ mod tests {
         std::os::unix::fs::symlink(&state, &link).unwrap();
         let error = StateDirectory::open(&link).unwrap_err().to_string();
         assert!(error.contains("symbolic link"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("events.jsonl");
+        std::fs::write(&file, "theirs").unwrap();
+        let error = StateDirectory::open(&file).unwrap_err().to_string();
+        assert!(
+            error.ends_with("events.jsonl is a file, not a directory"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
-use mailbox::{HIDDEN, Mailbox, PATIENCE, Read};
+use mailbox::{HIDDEN, Mailbox, MostReceives, PATIENCE, Read};
 use object::{Change, Object};
 use tokio_util::sync::CancellationToken;
 
@@ -55,11 +55,15 @@ pub(super) async fn follow(
 }
 
 async fn live(object: &Object<'_>, mailbox: &Mailbox<'_>, stop: &CancellationToken) -> Finding {
+    let most = mailbox.most_receives().await;
+    if let Some(most) = most.is_too_few() {
+        return too_few_receives(mailbox.queue_url, most);
+    }
     let (mut changes, mut read) = (Vec::new(), Read::default());
     let made = object.change(&mut changes, stop).await;
     let is_unsure = made.is_err();
     let followed = match made {
-        Ok(()) => mailbox.read(&changes, &mut read, stop).await,
+        Ok(()) => mailbox.read(&changes, &most, &mut read, stop).await,
         Err(error) => Err(error),
     };
     let is_interrupted = stop.is_cancelled();
@@ -77,7 +81,46 @@ async fn live(object: &Object<'_>, mailbox: &Mailbox<'_>, stop: &CancellationTok
         Ok(()) if is_interrupted => interrupted(object.key, &changes),
         Ok(()) => judge(mailbox, &changes, &read),
     };
+    let finding = with_dead_letters(finding, &most, &read);
     with_what_stays(finding, object, &left, hidden)
+}
+
+/// Nothing is put, nor received.
+fn too_few_receives(queue_url: &str, most: u64) -> Finding {
+    Finding::unchecked(
+        CHECK,
+        format!(
+            "nothing was put: the RedrivePolicy of {queue_url} has maxReceiveCount {most}, and the canary uses up one receive of \
+             each message of others, whose consumer's next failure would then make a dead letter of it"
+        ),
+        "let the canary's events come to a queue that nobody else reads (--canary-queue-url), or raise maxReceiveCount to 3 or \
+         more meanwhile",
+    )
+}
+
+/// Adds what became of others' messages, or may have.
+fn with_dead_letters(mut finding: Finding, most: &MostReceives, read: &Read) -> Finding {
+    // Writing to a text cannot fail.
+    match most {
+        MostReceives::Unknown(reason) if !read.others.is_empty() => {
+            let _ = write!(
+                finding.found,
+                "; how many receives make a dead letter of {} of others was not told (sqs:GetQueueAttributes): {reason}",
+                count(read.others.len() as u64, "message")
+            );
+        }
+        _ if read.used_up > 0 => {
+            let _ = write!(
+                finding.found,
+                "; {} of others were received as often as maxReceiveCount allows, and go to the dead-letter queue: no more were \
+                 received",
+                count(read.used_up, "message")
+            );
+            finding.level = finding.level.max(Level::Warning);
+        }
+        _ => {}
+    }
+    finding
 }
 
 fn interrupted(key: &str, changes: &[Change]) -> Finding {
@@ -150,9 +193,19 @@ fn judge(mailbox: &Mailbox<'_>, changes: &[Change], read: &Read) -> Finding {
         .iter()
         .filter_map(|change| Some(arrived.get(&change.version)?.0));
     let slowest = arrived.values().map(|(_, took)| took.as_millis()).max();
+    let slowest = slowest.unwrap_or(0);
+    if changes.iter().any(Change::has_no_version) {
+        return Finding::warning(
+            CHECK,
+            format!(
+                "{key} was put, which arrived after {slowest} ms; it was not overwritten and deleted: the bucket keeps no \
+                 versions, by which these would be told apart"
+            ),
+            "turn the bucket's versioning on",
+        );
+    }
     let found = format!(
-        "{key} was put, overwritten and deleted; all three arrived, the slowest after {} ms",
-        slowest.unwrap_or(0)
+        "{key} was put, overwritten and deleted; all three arrived, the slowest after {slowest} ms"
     );
     if !order.is_sorted() {
         return Finding::warning(

@@ -62,7 +62,7 @@ fn text<'a>(attributes: &'a Attributes, name: &str) -> &'a str {
 }
 
 /// Where a queue's redrive policy sends what was received too often, an ARN, and after how many receives.
-fn redrive(attributes: &Attributes) -> Option<(String, u64)> {
+pub(super) fn redrive(attributes: &Attributes) -> Option<(String, u64)> {
     let policy: serde_json::Value = serde_json::from_str(text(attributes, "RedrivePolicy")).ok()?;
     let most = &policy["maxReceiveCount"];
     // SQS writes the number it was given, some write a text.

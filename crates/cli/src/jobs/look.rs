@@ -7,7 +7,7 @@ use bridge_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::numbers::{count, grouped, took};
+use crate::numbers::{count, entries, grouped, took};
 use crate::rate::{Meter, sending, time_left, told, whole};
 
 /// What a look at a job saw.
@@ -101,7 +101,7 @@ impl Look {
             let rate = rate.map_or(String::new(), |rate| format!(", {}", told(rate)));
             format!(
                 "{} in {}{rate}",
-                count(self.listed, "version"),
+                entries(self.listed),
                 count(self.pages, "page")
             )
         };
@@ -214,7 +214,7 @@ mod tests {
         scanning["planned"] = Value::Null;
         let before = Look::of(&scanning);
         before.measure(&mut meter, begin);
-        assert_eq!(before.line(&meter), "scanning: 52,000 versions in 52 pages");
+        assert_eq!(before.line(&meter), "scanning: 52,000 entries in 52 pages");
         let first = Look::of(&job("sending", 1_000));
         first.measure(&mut meter, begin + Duration::from_secs(5));
         let mut look = Look::of(&job("sending", 6_000));

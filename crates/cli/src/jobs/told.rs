@@ -4,7 +4,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::Value;
 
 use crate::answer::answer;
-use crate::numbers::{count, grouped};
+use crate::numbers::{count, entries, grouped};
 use crate::paint::{of_phase, painted};
 
 /// Writes a job as it was answered, or in words, and then on standard error what may be done next; `stack` is whose
@@ -91,7 +91,7 @@ fn text(job: &Value) -> String {
             0 => "nothing yet".to_owned(),
             pages => format!(
                 "{} in {}",
-                count(number(&counts["listed"]), "version"),
+                entries(number(&counts["listed"])),
                 count(pages, "page")
             ),
         },
@@ -281,7 +281,7 @@ phase     sending; pause was asked for
 bucket    ledger
 asked     prefix a/, until 2024-05-01T12:00:00.000Z, order key, format bridge, 500 events a second at most, current versions only
 to        https://sqs.x/1/q.fifo
-listed    1 version in 1 page
+listed    1 entry in 1 page
 planned   9 events (8 versions, 1 delete marker)
 sent      5 events, as of its last checkpoint
 parked    2 events, in the OnFailure queue

@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
+use bridge_local::reason::reason;
 use tempfile::NamedTempFile;
 
 use crate::Usage;
@@ -37,7 +38,7 @@ impl PageFile {
                 )));
             }
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Usage(format!("--report: looking at {name}: {error}")));
+                return Err(Usage(format!("--report: {}", reason(path, &error))));
             }
             _ => {}
         }
@@ -48,9 +49,11 @@ impl PageFile {
         // Whether one can be made is known before an hour of work is lost.
         match file.unfinished() {
             Ok(_) => Ok(file),
-            Err(error) => Err(Usage(format!(
-                "--report: a file beside {name} cannot be made: {error}"
-            ))),
+            // The error itself is of a temporary file, which nobody knows.
+            Err(error) => {
+                let why = reason(path, &error.kind().into());
+                Err(Usage(format!("--report: {why}")))
+            }
         }
     }
 
@@ -79,7 +82,13 @@ impl PageFile {
             };
             named.map(|_| ()).map_err(|refused| refused.error)
         };
-        written().with_context(|| format!("writing the report to {}", self.path.display()))
+        written().map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => anyhow!(
+                "writing the report: {} was made meanwhile, and is left as it is",
+                self.path.display()
+            ),
+            kind => anyhow!("writing the report: {}", reason(&self.path, &kind.into())),
+        })
     }
 
     /// Where it is.
@@ -142,7 +151,12 @@ mod tests {
         ] {
             let refused = PageFile::check(path, true).unwrap_err().to_string();
             assert!(refused.starts_with("--report: "), "{refused}");
+            assert!(!refused.contains("os error"), "{refused}");
+            assert!(!refused.contains(".unfinished"), "{refused}");
         }
+        let none = PageFile::check(&folder.path().join("none/report.html"), true);
+        let refused = none.unwrap_err().to_string();
+        assert!(refused.contains("there is no folder "), "{refused}");
         assert_eq!(read(&target), "theirs");
     }
 }

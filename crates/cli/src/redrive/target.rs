@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
 use bridge_aws::request_error::RequestError;
 use bridge_core::queue::ordering::is_fifo;
@@ -12,7 +13,7 @@ use bridge_core::text::{MOST_SHOWN, shown};
 use serde_json::{Value, json};
 
 use crate::redrive::record::{Record, is_called, name_of, parked};
-use crate::tell;
+use crate::{Usage, tell};
 
 /// The longest that an invocation may take: Lambda ends a function after fifteen minutes, most much
 /// sooner, and says so.
@@ -53,6 +54,36 @@ impl Target {
             Self::Queue(url) => send(sqs, url, message).await.map(|()| Done::Sent),
             Self::Function(lambda, function) => invoke(lambda, function, message).await,
         }
+    }
+
+    /// Whether there is such a function, without invoking it: nothing else shows it where a queue is empty, and "nothing to
+    /// send again" would be taken for well.
+    ///
+    /// # Errors
+    /// [`Usage`] for a function that Lambda does not know, or that may not be invoked; else Lambda's.
+    pub(super) async fn ask_first(&self) -> anyhow::Result<()> {
+        let Self::Function(lambda, function) = self else {
+            return Ok(());
+        };
+        let request = lambda.invoke().function_name(function);
+        let request = request.invocation_type(InvocationType::DryRun);
+        // What a server that knows no dry run invokes does no harm.
+        let health = json!({ "action": "health" });
+        let answer = request.payload(Blob::new(health.to_string())).send().await;
+        let Err(error) = answer else {
+            return Ok(());
+        };
+        let error = RequestError::of(&error);
+        let advice = match error.code.as_str() {
+            "ResourceNotFoundException" => {
+                "is its name right (the stack's output RealtimeFunction)?"
+            }
+            code if code.contains("AccessDenied") => {
+                "the credentials need lambda:InvokeFunction on it"
+            }
+            _ => return Err(anyhow!("{error}").context(format!("asking for function {function}"))),
+        };
+        Err(Usage(format!("--invoke: function {function}: {error}: {advice}")).into())
     }
 
     /// After so many failures in a row it ends: a dead letter may not be overtaken by later ones. A

@@ -8,6 +8,7 @@ use bridge_aws::sdk;
 use bridge_history::plan::elsewhere::place::Elsewhere;
 use bridge_history::plan::store::PlanStore;
 use bridge_local::plans::LocalPlans;
+use bridge_local::reason::reason;
 
 use crate::Usage;
 use crate::reseed::Task;
@@ -59,7 +60,8 @@ pub(super) fn uri(given: &str) -> Result<String, Usage> {
         return Ok(given.to_owned());
     }
     let wrong = |why: &dyn std::fmt::Display| Usage(format!("--plan {given:?}: {why}"));
-    let mut path = Path::new(given).canonicalize().map_err(|e| wrong(&e))?;
+    let path = Path::new(given).canonicalize();
+    let mut path = path.map_err(|e| Usage(format!("--plan: {}", reason(Path::new(given), &e))))?;
     if path.is_dir() {
         path.push(MANIFEST);
     }

@@ -1,11 +1,18 @@
 //! The page of a dry run, of `--report`.
 
-use bridge_history::job::ports::Ports;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::Manifest;
+use bridge_history::plan::store::PlanStore;
+use bridge_local::plans::LocalPlans;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::ReseedArguments;
+use crate::interrupt::stop_on_interrupt;
 use crate::picture::census::Census;
 use crate::picture::file::PageFile;
 use crate::picture::planned::Planned;
@@ -32,21 +39,38 @@ pub(super) fn check(
     PageFile::check(path, arguments.overwrite).map(Some)
 }
 
+/// Writes the page of a dry run that has ended; `None` for any other job.
+///
+/// # Errors
+/// As [`write`].
+pub(super) async fn again(
+    resumed: Option<&Job>,
+    page: Option<&PageFile>,
+    state: &Path,
+) -> anyhow::Result<Option<Outcome>> {
+    let (Some(job), Some(page)) = (resumed.filter(|job| job.phase == Phase::Done), page) else {
+        return Ok(None);
+    };
+    let stop = stop_on_interrupt(|| {})?;
+    let plans: Arc<dyn PlanStore> = Arc::new(LocalPlans::new(state.to_owned()));
+    write(&plans, job, page, (state, &stop)).await.map(Some)
+}
+
 /// Reads the plan of a job that is done, and writes its page.
 ///
 /// # Errors
 /// When the plan cannot be read, or the file not be written.
 pub(super) async fn write(
-    ports: &Ports,
+    plans: &Arc<dyn PlanStore>,
     job: &Job,
     file: &PageFile,
-    stop: &CancellationToken,
+    (state, stop): (&Path, &CancellationToken),
 ) -> anyhow::Result<Outcome> {
     let Some(name) = &job.manifest else {
         return Ok(Outcome::Done);
     };
-    let manifest = Manifest::load(&*ports.plans, name).await?;
-    let reading = Census::read(&ports.plans, &manifest, &job.options.filter.prefix);
+    let manifest = Manifest::load(&**plans, name).await?;
+    let reading = Census::read(plans, &manifest, &job.options.filter.prefix);
     let census = tokio::select! {
         census = reading => census?,
         () = stop.cancelled() => {
@@ -59,7 +83,15 @@ pub(super) async fn write(
         manifest: &manifest,
         census: &census,
     };
-    file.write(&planned.page().html()?)?;
+    let written = file.write(&planned.page().html()?);
+    written.map_err(|error| {
+        anyhow!(
+            "{error:#}. The plan is kept, and not listed again for its page: s3-sqs-bridge reseed --resume {} --state {} \
+             --report FILE",
+            job.job_id,
+            state.display()
+        )
+    })?;
     tell(&format!("report in {}", file.path().display()));
     Ok(Outcome::Done)
 }

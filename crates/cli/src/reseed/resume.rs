@@ -1,7 +1,7 @@
 //! A job of the state directory is found and made ready to continue.
 
 use bridge_core::clock::{Clock as _, SystemClock};
-use bridge_history::id::JobId;
+use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 use bridge_history::job::store::JobStore;
 use bridge_history::plan::manifest::Manifest;
@@ -10,17 +10,21 @@ use bridge_local::jobs::LocalJobs;
 use bridge_local::plans::LocalPlans;
 
 use crate::Usage;
+use crate::arguments::ReseedArguments;
 
 /// The job that is to continue, if it is one that may. Its files come with the directory: none of them
-/// may lie elsewhere.
+/// may lie elsewhere. A dry run that has ended may if it is reported: its plan is there.
 ///
 /// # Errors
 /// [`Usage`] when there is no such job, or it cannot continue; else the plan store's.
 pub(super) async fn find(
     store: &LocalJobs,
     plans: &LocalPlans,
-    job_id: &JobId,
-) -> anyhow::Result<Job> {
+    arguments: &ReseedArguments,
+) -> anyhow::Result<Option<Job>> {
+    let Some(job_id) = &arguments.resume else {
+        return Ok(None);
+    };
     let unusable =
         |e: &dyn std::fmt::Display| Usage(format!("--resume {:?}: {e}", job_id.as_str()));
     let job = store.load(job_id).await.map_err(|e| unusable(&e))?;
@@ -53,11 +57,12 @@ pub(super) async fn find(
         )
         .into());
     }
-    if !job.is_active() {
+    let is_planned = job.options.dry_run && job.phase == Phase::Done;
+    if !(job.is_active() || arguments.report.is_some() && is_planned) {
         job.resumed(None, SystemClock.now())
             .map_err(|e| unusable(&e))?;
     }
-    Ok(job)
+    Ok(Some(job))
 }
 
 /// A job that was [found](find), ready to continue. Its last process is gone, or the directory would

@@ -7,6 +7,7 @@ use bridge_core::config::{Lookup, RealtimeConfig, check_queue_url};
 use clap::Args;
 
 use crate::Usage;
+use crate::values::number;
 
 /// Whoever hands notifications over by HTTP must know it.
 pub(crate) const NOTIFICATIONS_TOKEN: &str = "NOTIFICATIONS_TOKEN";
@@ -39,10 +40,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DIR", default_value = ".s3-sqs-bridge")]
     pub state: PathBuf,
     /// Batches of the queue, or HTTP requests, forwarded at the same time, 1 to 1024
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = number(1_u16, 1024))]
     pub concurrency: u16,
     /// Seconds, after a signal, to finish what was taken, 1 to 900
-    #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=900))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 25, value_parser = number(1_u16, 900))]
     pub grace: u16,
 }
 

@@ -189,6 +189,12 @@ impl NotificationQueue {
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Which region is asked.
+    pub(crate) fn region(&self) -> &str {
+        let region = self.client.config().region();
+        region.map_or("", |region| region.as_ref())
+    }
 }
 
 /// What a request brings: it may wait longer than others.

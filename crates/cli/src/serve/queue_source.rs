@@ -12,10 +12,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::preflight::about_source;
 use crate::serve::brake::Brake;
 use crate::serve::memory::{Loan, Memory};
 use crate::serve::queue_client::{MOST_RECEIVED, MOST_RECEIVED_BYTES, NotificationQueue, Taken};
 use crate::serve::receiving::Receiving;
+use crate::serve::seldom::Seldom;
 use crate::serve::work::Work;
 
 /// Requests for messages at the same time.
@@ -44,6 +46,8 @@ pub(crate) struct QueueSource {
     /// left in its queue: if this process is killed, what it took is hidden for a minute.
     room: Arc<Semaphore>,
     brake: Brake,
+    /// Of what the queue answers instead of messages.
+    refusals: Seldom,
     receiving: Receiving,
     /// What was taken, to its end.
     taken: TaskTracker,
@@ -74,6 +78,7 @@ impl QueueSource {
             memory: Memory::new(MEMORY),
             room: Arc::new(Semaphore::new(room)),
             brake: Brake::default(),
+            refusals: Seldom::default(),
             receiving,
             taken,
             stop,
@@ -114,7 +119,11 @@ impl QueueSource {
         let most = if pause.is_some() { 1 } else { MOST_RECEIVED };
         let lent = self.memory.borrow(usize::from(most), MOST_RECEIVED_BYTES);
         let Some(mut lent) = lent.await else { return };
-        match self.queue.receive(most, HIDDEN).await {
+        let received = self.queue.receive(most, HIDDEN).await;
+        if received.is_ok() && self.refusals.is_over() {
+            tracing::info!(queue = self.queue.url(), "notifications are received again");
+        }
+        match received {
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => {
                 counter!("NotificationsTaken", "Source" => "queue")
@@ -134,7 +143,11 @@ impl QueueSource {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "receiving notifications");
+                if self.refusals.is_due() {
+                    let url = self.queue.url();
+                    let hint = about_source(&error.code, url, self.queue.region());
+                    tracing::error!(queue = url, %error, hint, "no notifications are received: tried every few seconds");
+                }
                 counter!("ReceivesFailed").increment(1);
                 self.brake.pull();
             }

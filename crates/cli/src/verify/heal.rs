@@ -30,6 +30,7 @@ use crate::account::Account;
 use crate::arguments::{Arguments, Command};
 use crate::numbers::count;
 use crate::reseed::held;
+use crate::verify::live_table;
 use crate::verify::options::VerifyArguments;
 use crate::verify::work::{Work, aside};
 use crate::{Outcome, Usage, reseed, tell};
@@ -47,6 +48,24 @@ const ROWS: usize = 50_000;
 /// Where jobs are kept if the options name no place.
 const STATE: &str = ".s3-sqs-bridge";
 
+/// The directory of the job that would heal, held from now on: what would keep the job from being made is known before
+/// anything is read. `None` where no job is made.
+///
+/// # Errors
+/// [`Usage`] where another process works in it, or a job that live changes follow has the queue; else the job store's.
+pub(super) async fn hold(arguments: &VerifyArguments) -> anyhow::Result<Option<StateDirectory>> {
+    let Some(url) = &arguments.heal else {
+        return Ok(None);
+    };
+    if live_table::name(arguments).is_some() {
+        return Ok(None);
+    }
+    let directory = StateDirectory::open(state(arguments)).map_err(|e| Usage(e.to_string()))?;
+    let store = LocalJobs::new(directory.path().to_owned());
+    held::check(&store, directory.path(), &Target::Queue(url.clone())).await?;
+    Ok(Some(directory))
+}
+
 /// Takes the keys that lack something.
 pub(super) fn gaps(scratch: &Arc<dyn Scratch>) -> Sorter {
     Sorter::new(Arc::clone(scratch), MEMORY, GAP_FILES)
@@ -56,10 +75,14 @@ pub(super) fn gaps(scratch: &Arc<dyn Scratch>) -> Sorter {
 pub(super) struct Compared {
     /// What came of it.
     pub(super) end: Outcome,
+    /// Whether what is missing may be sent again ([`basis`](crate::verify::basis)).
+    pub(super) is_sound: bool,
     pub(super) scope: Scope,
     pub(super) records: Sorted,
     pub(super) gaps: Sorted,
     pub(super) scratch: Arc<dyn Scratch>,
+    /// Where a job that heals is made.
+    pub(super) held: Option<StateDirectory>,
     /// Where they lie.
     pub(super) _work: Work,
 }
@@ -79,7 +102,7 @@ impl Compared {
             return Ok(None);
         }
         let keys = self.gaps.len();
-        let job = self.job(state(arguments), url, arguments).await?;
+        let job = self.job(url, arguments).await?;
         let events = job.planned.map_or(0, |planned| planned.events);
         tell(&format!(
             "healing {} with {} as job {}. What changes a key from now on may be told before what is sent of it: compare \
@@ -92,17 +115,12 @@ impl Compared {
     }
 
     /// A job whose plan is complete. If it cannot be made, or is given up, nothing of it is left.
-    async fn job(
-        self,
-        state: &Path,
-        url: &str,
-        arguments: &VerifyArguments,
-    ) -> anyhow::Result<Job> {
-        let directory = StateDirectory::open(state).map_err(|e| Usage(e.to_string()))?;
+    async fn job(mut self, url: &str, arguments: &VerifyArguments) -> anyhow::Result<Job> {
+        let directory = self.held.take();
+        let directory = directory.context("the state directory is not held")?;
         let folder = directory.path().to_owned();
         let (store, plans) = (LocalJobs::new(folder.clone()), LocalPlans::new(folder));
         let mut job = new_job(url, arguments)?;
-        held::check(&store, directory.path(), &job.options.target).await?;
         let unfinished = Unfinished(directory.path().join("jobs").join(job.job_id.as_str()));
         let mut manifest = Manifest::new(job.job_id.clone(), &job.bucket);
         manifest.ranges.clear();
@@ -199,11 +217,11 @@ fn new_job(url: &str, arguments: &VerifyArguments) -> anyhow::Result<Job> {
 }
 
 /// Where the job is kept.
-fn state(arguments: &VerifyArguments) -> &Path {
+pub(super) fn state(arguments: &VerifyArguments) -> &Path {
     arguments.state.as_deref().unwrap_or(Path::new(STATE))
 }
 
-/// Works on the job as `reseed --resume` does.
+/// Works on the job as `reseed --resume` does, and tells its end on standard error: the comparison is the one answer.
 ///
 /// # Errors
 /// As `reseed` itself.
@@ -218,7 +236,6 @@ pub(super) async fn resume(
             .map(Into::into)
             .to_vec();
     words.push(state(arguments).into());
-    words.extend(arguments.json.then(|| "--json".into()));
     match Arguments::try_parse_from(words)?.command {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         _ => anyhow::bail!("a job could not be continued"),
@@ -274,10 +291,12 @@ mod tests {
             let file = work.path().join("sorted-0");
             let compared = Compared {
                 end: Outcome::Failed,
+                is_sound: true,
                 scope,
                 records: sorter.finish().unwrap(),
                 gaps: gaps.finish().unwrap(),
                 scratch,
+                held: Some(StateDirectory::open(state.path()).unwrap()),
                 _work: work,
             };
             if !is_whole {
@@ -295,7 +314,7 @@ mod tests {
             else {
                 panic!("it is verify");
             };
-            let made = compared.job(state.path(), URL, &arguments).await;
+            let made = compared.job(URL, &arguments).await;
             assert_eq!(made.is_ok(), is_whole, "{made:?}");
             let jobs = std::fs::read_dir(state.path().join("jobs"));
             assert_eq!(jobs.map_or(0, Iterator::count), usize::from(is_whole));

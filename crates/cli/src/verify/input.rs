@@ -1,9 +1,10 @@
-//! The lines of a consumer's file, plain or gzip.
+//! The lines of a consumer's file, plain or gzip, also packed twice.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use bridge_local::reason::reason;
 use flate2::bufread::MultiGzDecoder;
 
 /// Bytes read at once.
@@ -14,6 +15,9 @@ const BUFFER: usize = 256 * 1024;
 /// Source: Amazon SQS API Reference, "`ReceiveMessage`".
 pub(super) const MOST_LINE: usize = 8 * 1024 * 1024;
 
+/// How often a file may be packed: what packs a file, and then what uploads it.
+const MOST_PACKED: usize = 2;
+
 /// How a gzip file begins. Source: RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
@@ -22,8 +26,7 @@ const GZIP: [u8; 2] = [0x1F, 0x8B];
 /// # Errors
 /// What keeps it from being opened or read, with its name.
 pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    let named =
-        |e: io::Error| io::Error::new(e.kind(), format!("--events {}: {e}", path.display()));
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("--events: {}", reason(path, &e)));
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
@@ -33,18 +36,17 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
         }
         Box::new(file)
     };
-    unpack(file).map_err(named)
+    unpack(file, MOST_PACKED).map_err(named)
 }
 
-fn unpack(mut file: Box<dyn Read + Send>) -> io::Result<Box<dyn BufRead + Send>> {
+fn unpack(mut file: Box<dyn Read + Send>, most: usize) -> io::Result<Box<dyn BufRead + Send>> {
     let mut begin = Vec::new();
     // A pipe may hand out one byte at a time.
     file.by_ref().take(2).read_to_end(&mut begin)?;
     let is_gzip = begin == GZIP;
     let whole = BufReader::with_capacity(BUFFER, io::Cursor::new(begin).chain(file));
-    if is_gzip {
-        let plain = MultiGzDecoder::new(whole);
-        return Ok(Box::new(BufReader::with_capacity(BUFFER, plain)));
+    if is_gzip && most > 0 {
+        return unpack(Box::new(MultiGzDecoder::new(whole)), most - 1);
     }
     Ok(Box::new(whole))
 }
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     fn lines(bytes: Vec<u8>) -> io::Result<Vec<String>> {
-        let mut file = unpack(Box::new(io::Cursor::new(bytes)))?;
+        let mut file = unpack(Box::new(io::Cursor::new(bytes)), MOST_PACKED)?;
         let (mut lines, mut line) = (vec![], vec![]);
         while let Next::Line = next(&mut *file, &mut line)? {
             lines.push(String::from_utf8(line.clone()).unwrap());
@@ -109,9 +111,9 @@ mod tests {
         Ok(lines)
     }
 
-    fn gzip(text: &str) -> Vec<u8> {
+    fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
         let mut file = GzEncoder::new(Vec::new(), Compression::fast());
-        file.write_all(text.as_bytes()).unwrap();
+        file.write_all(text.as_ref()).unwrap();
         file.finish().unwrap()
     }
 
@@ -126,6 +128,7 @@ mod tests {
         ] {
             assert_eq!(lines(text.into()).unwrap(), expected);
             assert_eq!(lines(gzip(text)).unwrap(), expected);
+            assert_eq!(lines(gzip(gzip(text))).unwrap(), expected);
         }
         let parts = [gzip("a\nb"), gzip("c\n")].concat();
         assert_eq!(lines(parts).unwrap(), ["a", "bc"]);
@@ -135,7 +138,7 @@ mod tests {
     fn a_line_is_read_up_to_its_longest_and_one_that_is_longer_keeps_no_memory() {
         let longest = "x".repeat(MOST_LINE - 1) + "\n";
         for (text, is_line) in [(longest.clone(), true), ("x".to_owned() + &longest, false)] {
-            let mut file = unpack(Box::new(io::Cursor::new(text + "next"))).unwrap();
+            let mut file = unpack(Box::new(io::Cursor::new(text + "next")), 0).unwrap();
             let mut line = Vec::new();
             let first = next(&mut *file, &mut line).unwrap();
             assert_eq!(matches!(first, Next::Line), is_line);
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_packed_file_that_was_cut_off_is_an_error() {
-        let mut packed = gzip(&"line\n".repeat(1_000));
+        let mut packed = gzip("line\n".repeat(1_000));
         packed.truncate(packed.len() / 2);
         assert!(lines(packed).is_err());
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bridge_aws::lister::S3Lister;
-use bridge_aws::sdk::SdkConfig;
+use bridge_aws::sdk::{self, SdkConfig};
+use bridge_aws::sender::SqsClient;
 use bridge_core::config::check_bucket;
 use bridge_core::listing::lister::{ListError, Lister};
 use bridge_core::listing::page::Marker;
@@ -24,6 +25,7 @@ use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::plans::LocalPlans;
+use bridge_local::reason::reason;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -79,6 +81,7 @@ impl Listed {
                 sdk: Box::new(account.load().await),
             });
         };
+        std::fs::metadata(path).map_err(|e| Usage(format!("--plan: {}", reason(path, &e))))?;
         let wrong = |reason: &str| Usage(format!("--plan {}: {reason}", path.display()));
         let (folder, name) = place_of(path).map_err(|reason| wrong(&reason))?;
         let plans = LocalPlans::new(folder);
@@ -111,22 +114,31 @@ impl Listed {
         matches!(self, Self::Plan { .. })
     }
 
-    /// Whether the bucket answers: asked before a large file is read for nothing.
+    /// Whether the bucket answers, and the queue that is healed into: asked before a large file is read for nothing.
     ///
     /// # Errors
     /// As [`Preflight::ask`].
-    pub(super) async fn ask_first(&self, account: &Account, prefix: &str) -> anyhow::Result<()> {
+    pub(super) async fn ask_first(
+        &self,
+        account: &Account,
+        prefix: &str,
+        heal: Option<&str>,
+    ) -> anyhow::Result<()> {
         let Self::Bucket { name, sdk } = self else {
             return Ok(());
         };
         let lister = S3Lister::new(sdk, name.clone());
+        let queue = heal.map(|url| {
+            let sqs = SqsClient::new(sdk, sdk::connector());
+            (sqs.queue(url.to_owned()), url)
+        });
         let preflight = Preflight {
             account,
             sdk,
             lister: Some(&lister),
             bucket: name,
             prefix,
-            queue: None,
+            queue: queue.as_ref().map(|(queue, url)| (&**queue, *url)),
         };
         preflight.ask().await
     }

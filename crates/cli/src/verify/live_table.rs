@@ -144,14 +144,18 @@ impl Compared {
             count(events, "event")
         ));
         if stop.is_cancelled() {
-            tell("interrupted: keys are healed whole or not at all; run it again");
+            let again = arguments.again();
+            tell(&format!(
+                "interrupted: keys are healed whole or not at all; {again}"
+            ));
             return Ok(Outcome::Interrupted);
         }
         read.context("reading which keys lack something")?;
         if failed > 0 {
             tell(&format!(
-                "{} NOT healed: run it again",
-                count(failed, "key")
+                "{} NOT healed: {}",
+                count(failed, "key"),
+                arguments.again()
             ));
             return Ok(Outcome::Failed);
         }

@@ -100,12 +100,16 @@ pub(crate) struct VerifyArguments {
     #[arg(long)]
     pub exactly_once: bool,
     /// Tell the end as one JSON object on standard output
+    ///
+    /// The comparison's. What `--heal` sends is told on standard error.
     #[arg(long)]
     pub json: bool,
     /// Examples told of each kind, 1 to 1024 at most
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub examples: usize,
     /// Write everything that is wrong to this new file, one JSON object a line
+    ///
+    /// It is there once the comparison has ended.
     #[arg(long, value_name = "FILE")]
     pub findings: Option<PathBuf>,
     /// Also write what was found to this new file, as a page
@@ -141,16 +145,28 @@ pub(crate) enum Ending {
 }
 
 impl VerifyArguments {
-    /// Files that are read or written besides the report, each with its option.
-    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let files = [
-            ("--events", &self.events),
-            ("--plan", &self.plan),
+    /// Files that are read, each with its option.
+    pub(crate) fn files_read(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        named([("--events", &self.events), ("--plan", &self.plan)])
+    }
+
+    /// Files that are written, each with its option.
+    pub(crate) fn files_written(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        named([
             ("--copy", &self.copy),
             ("--findings", &self.findings),
-        ];
-        let files = files.into_iter();
-        files.filter_map(|(option, file)| Some((option, file.as_deref()?)))
+            ("--report", &self.report),
+        ])
+    }
+
+    /// How to go on behind a comparison, whose files are written.
+    pub(crate) fn again(&self) -> &'static str {
+        let has_report = self.report.is_some() && !self.overwrite;
+        if self.findings.is_some() || has_report {
+            "run it again, with other files for --findings and --report"
+        } else {
+            "run it again"
+        }
     }
 
     /// What becomes of a queue's messages: the options name one.
@@ -161,4 +177,12 @@ impl VerifyArguments {
             Ending::Keep
         }
     }
+}
+
+/// Those that are given.
+fn named<'a, const N: usize>(
+    files: [(&'static str, &'a Option<PathBuf>); N],
+) -> impl Iterator<Item = (&'static str, &'a Path)> {
+    let files = files.into_iter();
+    files.filter_map(|(option, file)| Some((option, file.as_deref()?)))
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bridge_aws::sdk;
 use bridge_core::config::check_queue_url;
+use bridge_local::reason::reason;
 use copy::Copy;
 use reading::{End, Reading, facts};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +60,7 @@ pub(super) async fn read(
         .copy
         .clone()
         .unwrap_or_else(|| folder.join("messages"));
-    let copy = Copy::open(&path).map_err(|e| Usage(format!("--copy {}: {e}", path.display())))?;
+    let copy = Copy::open(&path).map_err(|e| Usage(format!("--copy: {}", reason(&path, &e))))?;
     let has_order = asked.is_fifo;
     if !has_order {
         tell("a standard queue keeps no order: whether events came in order is not compared");

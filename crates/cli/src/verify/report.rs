@@ -1,6 +1,5 @@
 //! How a comparison's end is told with pictures: a histogram on a terminal, and the page of `--report`.
 
-use std::path::{Path, absolute};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bridge_core::clock::{Clock as _, SystemClock};
@@ -18,32 +17,12 @@ use crate::{Usage, tell};
 /// The file of `--report`, before anything is read or made.
 ///
 /// # Errors
-/// [`Usage`] when it cannot be had, or is another option's.
+/// [`Usage`] when it cannot be had.
 pub(super) fn file(arguments: &VerifyArguments) -> Result<Option<PageFile>, Usage> {
     let Some(path) = &arguments.report else {
         return Ok(None);
     };
-    let mut others = arguments.files();
-    if let Some((option, _)) = others.find(|(_, other)| is_same(path, other)) {
-        return Err(Usage(format!(
-            "--report: {} is the file of {option}, too: name another",
-            path.display()
-        )));
-    }
     PageFile::check(path, arguments.overwrite).map(Some)
-}
-
-/// Whether two paths are of one file, also by links in front of it, or where it is not there yet.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let place = |path: &Path| {
-        let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-        path.canonicalize().unwrap_or_else(|_| {
-            let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
-            let found = folder.zip(path.file_name());
-            found.map_or(path.clone(), |(folder, name)| folder.join(name))
-        })
-    };
-    place(one) == place(other)
 }
 
 /// What is shown besides numbers, if anybody sees it.
@@ -123,29 +102,6 @@ mod tests {
     use bridge_history::verify::report::{Finding, Kind};
 
     use super::*;
-
-    #[test]
-    fn one_file_is_known_by_any_of_its_paths() {
-        let folder = tempfile::tempdir().unwrap();
-        let there = folder.path().join("there");
-        std::fs::write(&there, "").unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-        for (one, other, expected) in [
-            (there.clone(), link.join("there"), true),
-            (folder.path().join("new"), link.join("./new"), true),
-            (
-                folder.path().join("new"),
-                folder.path().join("newer"),
-                false,
-            ),
-            (there, folder.path().join("new"), false),
-            ("report.html".into(), "./report.html".into(), true),
-            ("-".into(), "report.html".into(), false),
-        ] {
-            assert_eq!(is_same(&one, &other), expected, "{one:?} {other:?}");
-        }
-    }
 
     #[test]
     fn the_histogram_shows_what_is_wrong_by_the_finest_unit_that_fits() {

@@ -9,7 +9,7 @@ use bridge_history::verify::report::{Finding, Kind, Sink};
 use crate::picture::heavy::Additive;
 use crate::picture::hours::Hours;
 use crate::picture::prefixes::Prefixes;
-use crate::verify::told;
+use crate::verify::findings_file::write;
 
 /// Kinds of findings, as in [`Kind::ALL`]. What is unreadable has neither time nor key, so it is in no count here.
 pub(super) const KINDS: usize = Kind::ALL.len();
@@ -112,7 +112,7 @@ pub(super) fn sink(file: Option<File>, tally: Option<Shared>) -> Option<Sink<'st
             tally.add(finding);
         }
         match &mut file {
-            Some(file) => told::write(file, finding),
+            Some(file) => write(file, finding),
             None => Ok(()),
         }
     }))

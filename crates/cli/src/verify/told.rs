@@ -1,10 +1,6 @@
 //! How a comparison's end is told.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use bridge_core::text::{MOST_SHOWN, shown};
@@ -13,33 +9,9 @@ use bridge_history::verify::report::{Finding, Kind, Report};
 use bridge_history::verify::scope::Scope;
 use serde_json::{Value, json};
 
-use crate::Usage;
 use crate::answer::answer;
 use crate::numbers::{count, grouped};
 use crate::picture::over_time::Names;
-
-/// Opens a new file for all findings, readable to its owner only: keys are personal data.
-///
-/// # Errors
-/// [`Usage`] when it is there, or cannot be made.
-pub(super) fn file(path: &Path) -> Result<File, Usage> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    file.map_err(|e| Usage(format!("--findings {}: {e}", path.display())))
-}
-
-/// Writes one of them as a line.
-///
-/// # Errors
-/// When the file does not take it.
-pub(super) fn write(file: &mut File, finding: &Finding) -> io::Result<()> {
-    let mut line = serde_json::to_vec(finding)?;
-    line.push(b'\n');
-    file.write_all(&line)
-}
 
 /// What is told.
 pub(super) struct Told<'a> {

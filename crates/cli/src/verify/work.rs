@@ -9,6 +9,7 @@ use bridge_history::verify::intake::Intake;
 use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::sorter::Sorter;
+use bridge_local::reason::reason;
 use tokio::sync::oneshot;
 
 use crate::Usage;
@@ -51,8 +52,8 @@ impl Work {
         let folder = folder.map_err(|error| {
             let place = state.map_or_else(std::env::temp_dir, Path::to_owned);
             Usage(format!(
-                "making a folder for temporary files in {}: {error}; name another with --state",
-                place.display()
+                "making a folder for temporary files: {}; name another with --state",
+                reason(&place, &error)
             ))
         })?;
         Ok(Self {

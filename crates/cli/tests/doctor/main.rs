@@ -3,6 +3,7 @@
 mod canary;
 #[path = "../common/mod.rs"]
 mod common;
+mod followed;
 
 use common::{End, answering_with, command, stack};
 use serde_json::{Value, json};

@@ -10,4 +10,5 @@ mod jobs;
 mod newest;
 mod process;
 mod queue;
+mod queues;
 mod strangers;

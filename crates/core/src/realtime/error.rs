@@ -14,11 +14,7 @@ pub enum ForwardError {
     #[error("{}; the actions are health and continue", shown(.0, MOST_ERROR))]
     Action(String),
     /// Some events or records remain.
-    #[error(
-        "{undelivered} of {events} events not delivered, {unreadable} records unreadable or of \
-         another bucket; first: {}",
-        shown(first, MOST_ERROR)
-    )]
+    #[error("{}{}", remain(*undelivered, *events, *unreadable), shown(first, MOST_ERROR))]
     Undelivered {
         /// Events in the input.
         events: usize,
@@ -42,6 +38,17 @@ pub enum ForwardError {
     },
 }
 
+/// How many remain of what; nothing of a record that came alone and is none, as its reason says it.
+fn remain(undelivered: usize, events: usize, unreadable: usize) -> String {
+    let records = format!("{unreadable} records unreadable or of another bucket");
+    match (undelivered, unreadable) {
+        (0, 1) if events == 0 => String::new(),
+        (0, _) => format!("{records}; first: "),
+        (_, 0) => format!("{undelivered} of {events} events not delivered; first: "),
+        _ => format!("{undelivered} of {events} events not delivered, {records}; first: "),
+    }
+}
+
 impl ForwardError {
     /// The error type that Lambda reports.
     #[must_use]
@@ -52,6 +59,46 @@ impl ForwardError {
             Self::Undelivered { .. } => "NotDelivered",
             Self::Held(_) => "Held",
             Self::Unhealthy { .. } => "Unhealthy",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remains_is_told_without_zeros() {
+        for (undelivered, events, unreadable, expected) in [
+            (0, 0, 1, "why"),
+            (
+                0,
+                0,
+                2,
+                "2 records unreadable or of another bucket; first: why",
+            ),
+            (
+                0,
+                3,
+                1,
+                "1 records unreadable or of another bucket; first: why",
+            ),
+            (1, 2, 0, "1 of 2 events not delivered; first: why"),
+            (
+                1,
+                2,
+                3,
+                "1 of 2 events not delivered, 3 records unreadable or of another bucket; first: why",
+            ),
+        ] {
+            let first = "why".to_owned();
+            let error = ForwardError::Undelivered {
+                events,
+                undelivered,
+                unreadable,
+                first,
+            };
+            assert_eq!(error.to_string(), expected);
         }
     }
 }

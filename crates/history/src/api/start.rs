@@ -24,7 +24,7 @@ const MAX_RECORDS: usize = 5_000;
 const MAX_PREFIX: usize = 1024;
 
 /// The most events a second that may be asked for: more than any queue takes.
-const MAX_RATE: u64 = 1_000_000;
+pub const MAX_RATE: u64 = 1_000_000;
 
 /// The deepest queue that may be asked for: more than any consumer leaves.
 const MAX_DEPTH: u64 = 1_000_000_000_000;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
-    MessageSystemAttributeName as System,
+    MessageSystemAttributeName as System, QueueAttributeName,
 };
 use bridge_aws::request_error::RequestError;
 use bridge_core::timestamp::Timestamp;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::doctor::canary::object::Change;
+use crate::doctor::checks::redrive;
 
 /// The longest that events may take.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -44,38 +45,88 @@ pub(super) struct Read {
     pub(super) arrived: BTreeMap<String, (usize, Duration)>,
     /// Receipts of others' messages, which are hidden meanwhile.
     pub(super) others: Vec<String>,
+    /// How many of these may not be received once more: they would go to the dead-letter queue.
+    pub(super) used_up: u64,
+}
+
+/// A consumer must have two receives of a message beside the canary's, so that it may fail once.
+const LEAST_RECEIVES: u64 = 3;
+
+/// After how many receives the queue gives a message up.
+pub(super) enum MostReceives {
+    /// `None`: it never does.
+    Known(Option<u64>),
+    /// Why it does not say.
+    Unknown(String),
+}
+
+impl MostReceives {
+    /// Whether one more receive of each message is too much.
+    pub(super) fn is_too_few(&self) -> Option<u64> {
+        self.number().filter(|most| *most < LEAST_RECEIVES)
+    }
+
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Known(most) => *most,
+            Self::Unknown(_) => None,
+        }
+    }
 }
 
 impl Mailbox<'_> {
-    /// Reads the queue until all have arrived, the time is up, or `stop`.
+    /// What its redrive policy says.
+    pub(super) async fn most_receives(&self) -> MostReceives {
+        let ask = self.sqs.get_queue_attributes().queue_url(self.queue_url);
+        let answer = ask
+            .attribute_names(QueueAttributeName::RedrivePolicy)
+            .send();
+        match answer.await {
+            Ok(answer) => {
+                let all = answer.attributes.unwrap_or_default().into_iter();
+                let all = all.map(|(name, value)| (name.as_str().to_owned(), value));
+                MostReceives::Known(redrive(&all.collect()).map(|(_, most)| most))
+            }
+            Err(error) => MostReceives::Unknown(RequestError::of(&error).to_string()),
+        }
+    }
+
+    /// Reads the queue until all have arrived, the time is up, a message of others may not be received any more, or `stop`.
     ///
     /// # Errors
     /// When it cannot be read.
     pub(super) async fn read(
         &self,
         changes: &[Change],
+        most: &MostReceives,
         read: &mut Read,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
         while read.arrived.len() < changes.len()
             && read.others.len() < MOST_HELD
+            && read.used_up == 0
             && Instant::now() < end
             && !stop.is_cancelled()
         {
             // To its end in any case: what it brings would stay hidden, and nobody know its receipts.
             for message in self.receive().await? {
-                let Some(version) = self.version_of(&message) else {
-                    read.others.extend(message.receipt_handle);
-                    continue;
-                };
-                let change = changes.iter().find(|change| change.version == version);
-                if let Some(change) = change {
-                    let took = sent_at(&message).since(change.made_at);
-                    let place = read.arrived.len();
-                    read.arrived.entry(version).or_insert((place, took));
+                let told = Told::by(message.body().unwrap_or_default(), self.key);
+                for version in told.versions {
+                    let change = changes.iter().find(|change| change.version == version);
+                    if let Some(change) = change {
+                        let took = sent_at(&message).since(change.made_at);
+                        let place = read.arrived.len();
+                        read.arrived.entry(version).or_insert((place, took));
+                    }
                 }
-                self.delete(&message).await;
+                if told.is_others {
+                    let is_last = most.number().is_some_and(|most| receives(&message) >= most);
+                    read.used_up += u64::from(is_last);
+                    read.others.extend(message.receipt_handle);
+                } else {
+                    self.delete(&message).await;
+                }
             }
         }
         Ok(())
@@ -86,15 +137,11 @@ impl Mailbox<'_> {
         let ask = ask.max_number_of_messages(10).wait_time_seconds(WAIT);
         let ask = ask.visibility_timeout(HIDDEN);
         let ask = ask.message_system_attribute_names(System::SentTimestamp);
+        let ask = ask.message_system_attribute_names(System::ApproximateReceiveCount);
         let answer = ask.send().await;
         let answer = answer.map_err(|e| anyhow!("{}", RequestError::of(&e)));
         let answer = answer.with_context(|| format!("reading {}", self.queue_url))?;
         Ok(answer.messages.unwrap_or_default())
-    }
-
-    /// The version that a message tells of, in either format; none of other keys.
-    fn version_of(&self, message: &Message) -> Option<String> {
-        version_of(message.body()?, self.key)
     }
 
     /// They can be received again at once. Answers how many cannot, for as long as they are hidden.
@@ -122,16 +169,39 @@ impl Mailbox<'_> {
     }
 }
 
-/// The version of `key` that a message of either format tells of, if it is of that key. The canary's keys are the same
-/// encoded and not, but for what stands before them.
-fn version_of(body: &str, key: &str) -> Option<String> {
-    let body: Value = serde_json::from_str(body).ok()?;
-    let record = &body["Records"][0]["s3"]["object"];
-    let (found, version) = if record.is_object() {
-        (&record["key"], &record["versionId"])
-    } else {
-        (&body["key"], &body["versionId"])
-    };
+/// What a message tells of.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    /// Of the canary's key.
+    versions: Vec<String>,
+    /// Of something else, or of nothing that is known here: it is not the canary's to delete.
+    is_others: bool,
+}
+
+impl Told {
+    /// By a message of either format.
+    fn by(body: &str, key: &str) -> Self {
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let records = match body["Records"].as_array() {
+            Some(records) => records
+                .iter()
+                .map(|record| &record["s3"]["object"])
+                .collect(),
+            None => vec![&body],
+        };
+        let versions = records.iter().filter_map(|record| version_of(record, key));
+        let versions: Vec<_> = versions.collect();
+        Self {
+            is_others: versions.is_empty() || versions.len() < records.len(),
+            versions,
+        }
+    }
+}
+
+/// The version that an object of either format has, if it is of that key. The canary's keys are the same encoded and not,
+/// but for what stands before them.
+fn version_of(object: &Value, key: &str) -> Option<String> {
+    let (found, version) = (&object["key"], &object["versionId"]);
     let end = key
         .split_once("s3-sqs-bridge-canary/")
         .map_or(key, |(_, end)| end);
@@ -140,6 +210,13 @@ fn version_of(body: &str, key: &str) -> Option<String> {
         .as_str()?
         .contains(&format!("s3-sqs-bridge-canary/{end}"));
     is_its.then(|| version.as_str().unwrap_or("null").to_owned())
+}
+
+/// How often it was received, this time included.
+fn receives(message: &Message) -> u64 {
+    let attributes = message.attributes();
+    let receives = attributes.and_then(|a| a.get(&System::ApproximateReceiveCount)?.parse().ok());
+    receives.unwrap_or(1)
 }
 
 /// When SQS took it.
@@ -157,15 +234,32 @@ mod tests {
     fn the_canarys_own_messages_are_known_in_either_format() {
         let key = "a b/s3-sqs-bridge-canary/0123456789abcdef.json";
         let bridge = r#"{"key":"a b/s3-sqs-bridge-canary/0123456789abcdef.json","versionId":"v1"}"#;
-        assert_eq!(version_of(bridge, key).as_deref(), Some("v1"));
-        let s3 = r#"{"Records":[{"s3":{"object":{"key":"a+b/s3-sqs-bridge-canary/0123456789abcdef.json","versionId":"v2"}}}]}"#;
-        assert_eq!(version_of(s3, key).as_deref(), Some("v2"));
+        let its = |versions: &[&str], is_others| Told {
+            versions: versions.iter().map(ToString::to_string).collect(),
+            is_others,
+        };
+        assert_eq!(Told::by(bridge, key), its(&["v1"], false));
+        let of = |key: &str, version: &str| serde_json::json!({ "s3": { "object": { "key": key, "versionId": version } } });
+        let s3 = |records: &[Value]| serde_json::json!({ "Records": records }).to_string();
+        let encoded = "a+b/s3-sqs-bridge-canary/0123456789abcdef.json";
+        let one = of(encoded, "v2");
+        assert_eq!(
+            Told::by(&s3(std::slice::from_ref(&one)), key),
+            its(&["v2"], false)
+        );
+        let both = s3(&[one.clone(), of(encoded, "v3")]);
+        assert_eq!(Told::by(&both, key), its(&["v2", "v3"], false));
+        for packed in [[of("other", "v9"), one.clone()], [one, of("other", "v9")]] {
+            assert_eq!(Told::by(&s3(&packed), key), its(&["v2"], true));
+        }
         for other in [
             r#"{"key":"a b/s3-sqs-bridge-canary/f123456789abcdef.json","versionId":"v1"}"#,
             r#"{"key":"a b/other","versionId":"v1"}"#,
+            r#"{"Records":[]}"#,
+            "[]",
             "no JSON",
         ] {
-            assert_eq!(version_of(other, key), None, "{other}");
+            assert_eq!(Told::by(other, key), its(&[], true), "{other}");
         }
     }
 }

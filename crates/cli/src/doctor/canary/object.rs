@@ -25,8 +25,20 @@ pub(super) struct Change {
     pub(super) made_at: Timestamp,
 }
 
+/// The version of an object of a bucket that keeps none.
+/// Source: Amazon S3 User Guide, "Working with objects in a versioning-suspended bucket".
+const NO_VERSION: &str = "null";
+
+impl Change {
+    /// Whether another change of the object would have the same version, so that their events cannot be told apart.
+    pub(super) fn has_no_version(&self) -> bool {
+        self.version == NO_VERSION
+    }
+}
+
 impl Object<'_> {
-    /// Puts, overwrites and deletes it, or what of that comes before `stop`.
+    /// Puts, overwrites and deletes it, or what of that comes before `stop`. Where the bucket keeps no versions, it is only
+    /// put.
     ///
     /// # Errors
     /// When the bucket does not take one of these. It may have all the same, where no answer came.
@@ -37,7 +49,7 @@ impl Object<'_> {
     ) -> anyhow::Result<()> {
         for what in ["put", "overwritten", "deleted"] {
             // Between them only: the version of one that is under way has to be known to be removed.
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || changes.iter().any(Change::has_no_version) {
                 break;
             }
             let made_at = SystemClock.now();
@@ -49,7 +61,7 @@ impl Object<'_> {
             let version = version.with_context(|| format!("{}: to be {what}", self.key))?;
             changes.push(Change {
                 what,
-                version: version.unwrap_or_else(|| "null".to_owned()),
+                version: version.unwrap_or_else(|| NO_VERSION.to_owned()),
                 made_at,
             });
         }

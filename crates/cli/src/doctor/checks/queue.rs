@@ -98,11 +98,22 @@ pub(super) fn throughput(check: &'static str, url: &str, queue: &Attributes) -> 
     }
     let wanted =
         json!({ "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId" });
+    let set = [
+        ("DeduplicationScope", scope),
+        ("FifoThroughputLimit", limit),
+    ];
+    let set = set.into_iter().filter(|(_, value)| !value.is_empty());
+    let set: Vec<_> = set
+        .map(|(name, value)| format!("{name} is {value}"))
+        .collect();
+    let set = if set.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", set.join(", "))
+    };
     Some(Finding::warning(
         check,
-        format!(
-            "not in high throughput mode ({scope:?}, {limit:?}): 300 requests a second for all keys together"
-        ),
+        format!("not in high throughput mode{set}: 300 requests a second for all keys together"),
         set_attribute(url, &wanted),
     ))
 }
@@ -266,4 +277,24 @@ fn letters(facts: &Facts) -> Option<Finding> {
         ),
         Ok(_) => Finding::ok(CHECK, "the dead-letter queue is empty"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_queue_does_not_tell_of_its_throughput_is_left_out() {
+        let found = |attributes: &[(&str, &str)]| {
+            let attributes = attributes.iter();
+            let attributes =
+                attributes.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let finding = throughput("c", "https://x/1/q.fifo", &attributes.collect());
+            finding.unwrap().found
+        };
+        let expected = "not in high throughput mode: 300 requests a second for all keys together";
+        assert_eq!(found(&[]), expected);
+        let scope = ("DeduplicationScope", "queue");
+        assert!(found(&[scope]).contains("mode (DeduplicationScope is queue): 300"));
+    }
 }

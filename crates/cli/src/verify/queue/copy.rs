@@ -97,6 +97,9 @@ impl<'a> Line<'a> {
     }
 }
 
+/// How each line begins.
+const BEGIN: &[u8] = b"{\"MessageId\":\"";
+
 /// What of a line is read again.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -104,9 +107,19 @@ struct Written {
     message_id: String,
 }
 
+/// How a file of messages ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// With a whole message, which may be in no queue any more, as an editor leaves it.
+    NoNewline,
+    /// With a part of a message as it is written here, behind so many bytes.
+    CutOff(u64),
+}
+
 impl Copy {
     /// Opens the file, or makes it, readable to its owner only. What is in it stays, but for a last line that was cut
-    /// off: its message was not deleted.
+    /// off while it was written: its message was not deleted.
     ///
     /// # Errors
     /// What keeps it from being opened, also that another process writes it, or that it holds something else.
@@ -122,9 +135,14 @@ impl Copy {
             known: Known::default(),
             bytes: Vec::new(),
         };
-        let whole = copy.read()?;
-        copy.file.set_len(whole)?;
+        let end = copy.read()?;
+        if let End::CutOff(whole) = end {
+            copy.file.set_len(whole)?;
+        }
         copy.file.seek(SeekFrom::End(0))?;
+        if end == End::NoNewline {
+            copy.file.write_all(b"\n")?;
+        }
         // Its name must last as what is in it.
         let folder = path
             .parent()
@@ -133,24 +151,35 @@ impl Copy {
         Ok(copy)
     }
 
-    /// Reads what it holds. Answers how many bytes of it are whole lines.
-    fn read(&mut self) -> io::Result<u64> {
+    /// Reads what it holds, and answers how it ends.
+    fn read(&mut self) -> io::Result<End> {
         let mut file = BufReader::new(&self.file);
         let (mut whole, mut number, mut line) = (0, 0, Vec::new());
         loop {
             line.clear();
             let most = MOST_LINE as u64;
             let length = file.by_ref().take(most).read_until(b'\n', &mut line)? as u64;
-            if line.last() != Some(&b'\n') && length < most {
-                return Ok(whole);
+            if length == 0 {
+                return Ok(End::Whole);
             }
             number += 1;
-            let Ok(written) = serde_json::from_slice::<Written>(&line) else {
-                return Err(io::Error::other(format!(
-                    "line {number} is no message of a queue: name a new file, or one that --copy has written"
-                )));
+            let has_end = line.last() == Some(&b'\n');
+            let written = serde_json::from_slice::<Written>(&line);
+            let begin = &line[..line.len().min(BEGIN.len())];
+            match written {
+                Ok(written) => self.known.insert(&written.message_id),
+                Err(_) if !has_end && length < most && BEGIN.starts_with(begin) => {
+                    return Ok(End::CutOff(whole));
+                }
+                Err(_) => {
+                    return Err(io::Error::other(format!(
+                        "line {number} is no message of a queue: name a new file, or one that --copy has written"
+                    )));
+                }
             };
-            self.known.insert(&written.message_id);
+            if !has_end {
+                return Ok(End::NoNewline);
+            }
             whole += length;
         }
     }
@@ -209,24 +238,51 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_off_is_written_again() {
+    fn a_line_that_was_cut_off_is_written_again_and_one_without_an_end_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy");
         write(&path, &["a", "b"]);
         let text = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &text[..text.len() - 1]).unwrap();
-        assert_eq!(write(&path, &["a", "b"]), 1);
-        assert_eq!(std::fs::read(&path).unwrap(), text);
+        let first = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for (length, expected) in [
+            (text.len(), 0),
+            (text.len() - 1, 0),
+            (text.len() - 2, 1),
+            (first + BEGIN.len() + 1, 1),
+            (first + 1, 1),
+            (first, 1),
+            (first - 1, 1),
+            (1, 2),
+            (0, 2),
+        ] {
+            std::fs::write(&path, &text[..length]).unwrap();
+            assert_eq!(write(&path, &["a", "b"]), expected, "{length}");
+            assert_eq!(std::fs::read(&path).unwrap(), text, "{length}");
+        }
     }
 
     #[test]
     fn a_file_of_something_else_or_of_another_process_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy");
-        std::fs::write(&path, "my notes\nmore").unwrap();
-        let error = Copy::open(&path).err().unwrap().to_string();
-        assert!(error.contains("line 1 is no message"), "{error}");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes\nmore");
+        write(&path, &["a"]);
+        let ours = std::fs::read_to_string(&path).unwrap();
+        for theirs in [
+            "my notes\nmore",
+            "my notes",
+            "{\"a\":1}",
+            "\n",
+            "{ \"MessageId\":",
+        ] {
+            for (before, line) in [("", 1), (&*ours, 2)] {
+                let text = format!("{before}{theirs}");
+                std::fs::write(&path, &text).unwrap();
+                let error = Copy::open(&path).err().unwrap().to_string();
+                let part = format!("line {line} is no message");
+                assert!(error.contains(&part), "{error}");
+                assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            }
+        }
         let other = folder.path().join("other");
         let _held = Copy::open(&other).unwrap();
         let error = Copy::open(&other).err().unwrap().to_string();

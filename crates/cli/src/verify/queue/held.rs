@@ -1,5 +1,6 @@
 //! Messages that are put back: hidden from others while the rest is read, then to be received by anybody.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,10 +24,11 @@ const IN_FLIGHT: usize = 16;
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What was received, by its receipts: some hundred bytes a message.
+/// What was received: some hundred bytes a message.
 pub(super) struct Held {
     queue: NotificationQueue,
-    receipts: Mutex<Vec<Receipt>>,
+    /// The last receipt of each, by the message's id.
+    receipts: Mutex<HashMap<Arc<str>, Receipt>>,
 }
 
 struct Receipt {
@@ -42,16 +44,21 @@ impl Held {
         }
     }
 
-    /// Takes one that was received just now.
-    pub(super) fn push(&self, receipt: &str) {
+    /// Takes one that was received just now, and answers whether it is new.
+    pub(super) fn take(&self, id: &str, receipt: &str) -> bool {
         let receipt = Receipt {
             text: receipt.into(),
             hidden_at: Instant::now(),
         };
-        self.receipts().push(receipt);
+        self.receipts().insert(id.into(), receipt).is_none()
     }
 
-    fn receipts(&self) -> std::sync::MutexGuard<'_, Vec<Receipt>> {
+    /// How many messages these are.
+    pub(super) fn count(&self) -> u64 {
+        self.receipts().len() as u64
+    }
+
+    fn receipts(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Receipt>> {
         self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -62,7 +69,7 @@ impl Held {
             let now = Instant::now();
             let due = self
                 .receipts()
-                .iter_mut()
+                .values_mut()
                 .filter_map(|receipt| {
                     let is_due = now.duration_since(receipt.hidden_at) >= RENEW;
                     is_due.then(|| {
@@ -84,7 +91,7 @@ impl Held {
     /// Lets anybody receive them. Answers of how many it is not known that it worked.
     pub(super) async fn put_back(&self) -> usize {
         let all = std::mem::take(&mut *self.receipts());
-        self.hide(all.into_iter().map(|receipt| receipt.text).collect(), 0)
+        self.hide(all.into_values().map(|receipt| receipt.text).collect(), 0)
             .await
     }
 

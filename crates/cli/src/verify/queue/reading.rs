@@ -61,7 +61,7 @@ pub(super) struct Reading {
     pub(super) facts: Facts,
     copy: Mutex<Copy>,
     pub(super) held: Held,
-    /// Messages that are new in the file.
+    /// Messages that this process has read, whether they were in the file before or not.
     read: AtomicU64,
     /// One was received so often that none may be received any more.
     is_used_up: AtomicBool,
@@ -138,7 +138,7 @@ impl Reading {
     async fn look(&self, quiet: Duration) -> anyhow::Result<Option<End>> {
         let facts = facts(&self.queue).await?;
         let held = match self.ending {
-            Ending::Keep => self.read(),
+            Ending::Keep => self.held.count(),
             Ending::Delete => 0,
         };
         match facts.unread(held) {
@@ -151,8 +151,8 @@ impl Reading {
         }
     }
 
-    /// One request, and what it brings. Answers how many messages it brought that are new: those that come again must not
-    /// keep this from its end.
+    /// One request, and what it brings. Answers how many messages it brought that were not read yet: those that are kept
+    /// and come again must not keep this from its end.
     async fn receive(self: Arc<Self>) -> anyhow::Result<u64> {
         if self.is_used_up.load(Ordering::Relaxed) {
             return Err(self.used_up());
@@ -166,10 +166,13 @@ impl Reading {
             .iter()
             .map(|m| m.receipt_handle().unwrap_or_default().to_owned())
             .collect();
+        let mut read = messages.len() as u64;
         if self.ending == Ending::Keep {
-            for receipt in &receipts {
-                self.held.push(receipt);
-            }
+            let id = |message: &Message| message.message_id().unwrap_or_default().to_owned();
+            let taken = messages.iter().map(id).zip(&receipts);
+            // Each is taken, new or not.
+            let new = taken.filter(|(id, receipt)| self.held.take(id, receipt));
+            read = new.count() as u64;
             if messages
                 .iter()
                 .any(|message| self.facts.is_used_up(receives(message)))
@@ -186,10 +189,9 @@ impl Reading {
                 .unwrap_or_else(PoisonError::into_inner)
                 .write(&messages)
         });
-        let written = written
+        written
             .await?
             .context("writing what was received; it is still in the queue")?;
-        self.read.fetch_add(written, Ordering::Relaxed);
         if self.ending == Ending::Delete {
             let left = self.queue.delete_all(&receipts).await;
             anyhow::ensure!(
@@ -198,7 +200,8 @@ impl Reading {
                  and are counted once"
             );
         }
-        Ok(written)
+        self.read.fetch_add(read, Ordering::Relaxed);
+        Ok(read)
     }
 
     fn used_up(&self) -> anyhow::Error {
