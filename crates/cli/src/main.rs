@@ -33,6 +33,7 @@ mod man;
 mod numbers;
 mod paint;
 mod picture;
+mod place;
 mod preflight;
 mod progress;
 mod rate;

@@ -93,7 +93,7 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
     let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };
-    if let Some(table) = live_table::name(&arguments) {
+    if let Some(table) = arguments.live_table_name() {
         let config = account.load().await;
         let to = (url.as_str(), table.as_str());
         // So has this.
@@ -145,7 +145,7 @@ impl Prepared {
         if let Some(url) = &arguments.heal {
             check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
         }
-        if let Some(table) = live_table::name(arguments) {
+        if let Some(table) = arguments.live_table_name() {
             live_table::ask_first(&table, &account.open("table").await?).await?;
         }
         let held = heal::hold(arguments).await?;

@@ -7,10 +7,8 @@ use bridge_history::send::target::Target;
 
 use crate::Usage;
 use crate::arguments::ReseedArguments;
+use crate::place::{is_of_state, is_same, place};
 use crate::reseed::elsewhere::is_local;
-
-/// What of a state directory is this program's.
-const OF_STATE: [&str; 3] = ["jobs", "lock", "live.redb"];
 
 /// Refuses a `--report` or an `--out` that is a file of the plan or of the state directory, and two that are the same.
 ///
@@ -27,26 +25,20 @@ pub(super) fn check(arguments: &ReseedArguments, resumed: Option<&Job>) -> Resul
         None => arguments.elsewhere.as_deref(),
     };
     let plan = plan.filter(|plan| is_local(plan)).and_then(folder_of);
-    let state = arguments.state.canonicalize().ok();
-    let own = state.map(|state| OF_STATE.map(|name| state.join(name)));
-    let out_place = out.and_then(place);
     let named = [
         ("--report", arguments.report.as_deref()),
         ("--out", out.filter(|_| resumed.is_none())),
     ];
     for (option, path) in named {
-        let Some((path, place)) = path.and_then(|path| Some((path, place(path)?))) else {
+        let Some(path) = path else {
             continue;
         };
-        let mut own = own.iter().flatten();
-        let is_of_state = own.any(|own| place.starts_with(own));
-        let is_of_plan = plan.as_ref().is_some_and(|plan| place.starts_with(plan));
-        let is_out = option == "--report" && out_place.as_ref() == Some(&place);
-        let what = if is_of_state {
+        let is_in_plan = |folder: &PathBuf| place(path).starts_with(folder) && path.exists();
+        let what = if is_of_state(path, &arguments.state) {
             "of the state directory's jobs"
-        } else if is_of_plan && place.exists() {
+        } else if plan.as_ref().is_some_and(is_in_plan) {
             "in the plan's folder"
-        } else if is_out {
+        } else if option == "--report" && out.is_some_and(|out| is_same(path, out)) {
             "the one of --out"
         } else {
             continue;
@@ -57,12 +49,6 @@ pub(super) fn check(arguments: &ReseedArguments, resumed: Option<&Job>) -> Resul
         )));
     }
     Ok(())
-}
-
-/// A path as no other names its file: a name in a folder that is there.
-fn place(path: &Path) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
-    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Where a plan's files are.

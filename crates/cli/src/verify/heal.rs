@@ -1,7 +1,7 @@
 //! What is missing, sent again: a job whose plan is what the comparison found.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -30,7 +30,6 @@ use crate::account::Account;
 use crate::arguments::{Arguments, Command};
 use crate::numbers::count;
 use crate::reseed::held;
-use crate::verify::live_table;
 use crate::verify::options::VerifyArguments;
 use crate::verify::work::{Work, aside};
 use crate::{Outcome, Usage, reseed, tell};
@@ -45,9 +44,6 @@ const CHOSEN_FILES: u64 = 3 << 40;
 /// Rows of a run.
 const ROWS: usize = 50_000;
 
-/// Where jobs are kept if the options name no place.
-const STATE: &str = ".s3-sqs-bridge";
-
 /// The directory of the job that would heal, held from now on: what would keep the job from being made is known before
 /// anything is read. `None` where no job is made.
 ///
@@ -57,10 +53,11 @@ pub(super) async fn hold(arguments: &VerifyArguments) -> anyhow::Result<Option<S
     let Some(url) = &arguments.heal else {
         return Ok(None);
     };
-    if live_table::name(arguments).is_some() {
+    if arguments.live_table_name().is_some() {
         return Ok(None);
     }
-    let directory = StateDirectory::open(state(arguments)).map_err(|e| Usage(e.to_string()))?;
+    let directory =
+        StateDirectory::open(arguments.state_of_jobs()).map_err(|e| Usage(e.to_string()))?;
     let store = LocalJobs::new(directory.path().to_owned());
     held::check(&store, directory.path(), &Target::Queue(url.clone())).await?;
     Ok(Some(directory))
@@ -216,11 +213,6 @@ fn new_job(url: &str, arguments: &VerifyArguments) -> anyhow::Result<Job> {
     Ok(Job::new(id, bucket, options, digest, now))
 }
 
-/// Where the job is kept.
-pub(super) fn state(arguments: &VerifyArguments) -> &Path {
-    arguments.state.as_deref().unwrap_or(Path::new(STATE))
-}
-
 /// Works on the job as `reseed --resume` does, and tells its end on standard error: the comparison is the one answer.
 ///
 /// # Errors
@@ -235,7 +227,7 @@ pub(super) async fn resume(
         ["s3-sqs-bridge", "reseed", "--resume", job_id, "--state"]
             .map(Into::into)
             .to_vec();
-    words.push(state(arguments).into());
+    words.push(arguments.state_of_jobs().into());
     match Arguments::try_parse_from(words)?.command {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,
         _ => anyhow::bail!("a job could not be continued"),

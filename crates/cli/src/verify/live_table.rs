@@ -36,17 +36,6 @@ const IN_FLIGHT: usize = 16;
 /// Keys that are named of those that are not healed.
 const MOST_NAMED: u64 = 20;
 
-/// The live table of `--live-table` or `LIVE_TABLE`, when something is to be healed.
-pub(super) fn name(arguments: &VerifyArguments) -> Option<String> {
-    arguments.heal.as_ref()?;
-    let of_environment = || {
-        std::env::var("LIVE_TABLE")
-            .ok()
-            .filter(|name| !name.is_empty())
-    };
-    arguments.live_table.clone().or_else(of_environment)
-}
-
 /// Whether the table answers, and nothing is held: asked before anything is read for nothing.
 ///
 /// # Errors

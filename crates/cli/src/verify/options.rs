@@ -9,6 +9,9 @@ use clap::{ArgGroup, Args};
 
 use crate::values::{count, memory, time, word};
 
+/// Where jobs are kept if the options name no place.
+const STATE: &str = ".s3-sqs-bridge";
+
 /// Options of `verify`.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("side").args(["bucket", "plan"]).required(true).multiple(true)))]
@@ -167,6 +170,22 @@ impl VerifyArguments {
         } else {
             "run it again"
         }
+    }
+
+    /// Where the job that heals is kept.
+    pub(crate) fn state_of_jobs(&self) -> &Path {
+        self.state.as_deref().unwrap_or(Path::new(STATE))
+    }
+
+    /// The live table of `--live-table` or `LIVE_TABLE`, when something is to be healed.
+    pub(crate) fn live_table_name(&self) -> Option<String> {
+        self.heal.as_ref()?;
+        let of_environment = || {
+            std::env::var("LIVE_TABLE")
+                .ok()
+                .filter(|name| !name.is_empty())
+        };
+        self.live_table.clone().or_else(of_environment)
     }
 
     /// What becomes of a queue's messages: the options name one.

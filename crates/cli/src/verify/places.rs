@@ -1,14 +1,10 @@
 //! The paths that a run reads or writes: each is a file of its own, whatever it is called.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf, absolute};
+use std::path::Path;
 
 use crate::Usage;
-use crate::verify::heal;
+use crate::place::{is_of_state, is_same, place};
 use crate::verify::options::VerifyArguments;
-
-/// Links that lead from one to another to what is not there yet, at most: more than systems follow.
-const MOST_LINKS: u32 = 64;
 
 /// Standard input, by a path: it may be a file that has another one, too.
 const STANDARD_INPUT: &str = "/dev/stdin";
@@ -57,93 +53,16 @@ pub(super) fn check(arguments: &VerifyArguments) -> Result<(), Usage> {
 
 /// The directory that something is kept in, if it has a name.
 fn state(arguments: &VerifyArguments) -> Option<&Path> {
-    let of_jobs = arguments.heal.is_some().then(|| heal::state(arguments));
+    let of_jobs = arguments.heal.is_some().then(|| arguments.state_of_jobs());
     arguments.state.as_deref().or(of_jobs)
-}
-
-/// Whether a file would be the state directory, its lock, or what jobs keep there. Beside these it may lie.
-fn is_of_state(path: &Path, state: &Path) -> bool {
-    let (path, state) = (place(path), place(state));
-    path == state || path == state.join("lock") || path.starts_with(state.join("jobs"))
-}
-
-/// Whether two paths are of one file, also by links of either kind, or where it is not there yet.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let number = |path: &Path| {
-        let found = std::fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino()))
-    };
-    match (number(one), number(other)) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => place(one) == place(other),
-        _ => false,
-    }
-}
-
-/// Where a file is, or would be made.
-fn place(path: &Path) -> PathBuf {
-    let path = absolute(path).unwrap_or_else(|_| path.to_owned());
-    follow(&path, MOST_LINKS)
-}
-
-fn follow(path: &Path, links: u32) -> PathBuf {
-    let mut place = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                place.pop();
-            }
-            part => place.push(part),
-        }
-        if let Ok(found) = place.canonicalize() {
-            place = found;
-        } else if links > 0
-            && let Ok(target) = place.read_link()
-        {
-            // It leads to what is not there yet, and would be made by it.
-            place.pop();
-            place = follow(&place.join(target), links - 1);
-        }
-    }
-    place
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use clap::Parser as _;
 
     use super::*;
     use crate::arguments::{Arguments, Command};
-
-    #[test]
-    fn one_file_is_known_by_any_of_its_paths() {
-        let folder = tempfile::tempdir().unwrap();
-        let of = |name: &str| folder.path().join(name);
-        std::fs::write(of("there"), "").unwrap();
-        std::fs::hard_link(of("there"), of("hard")).unwrap();
-        symlink(folder.path(), of("link")).unwrap();
-        symlink("new", of("to-new")).unwrap();
-        symlink(of("none/../to-new"), of("to-to-new")).unwrap();
-        symlink("loop", of("loop")).unwrap();
-        for (one, other, expected) in [
-            ("there", "link/there", true),
-            ("there", "hard", true),
-            ("new", "link/./new", true),
-            ("new", "link/../new", false),
-            ("new", "to-new", true),
-            ("link/new", "to-to-new", true),
-            ("none/new", "none/../none/new", true),
-            ("new", "newer", false),
-            ("there", "new", false),
-            ("loop", "new", false),
-        ] {
-            assert_eq!(is_same(&of(one), &of(other)), expected, "{one} {other}");
-            assert_eq!(is_same(&of(other), &of(one)), expected, "{other} {one}");
-        }
-        assert!(is_same("report.html".as_ref(), "./report.html".as_ref()));
-    }
 
     fn checked(line: &str) -> Result<(), String> {
         let words = format!("s3-sqs-bridge verify --bucket b {line}");
