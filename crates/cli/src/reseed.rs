@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use bridge_aws::lister::S3Lister;
 use bridge_aws::queues::SqsQueues;
-use bridge_aws::sdk;
+use bridge_aws::sdk::{self, SdkConfig};
 use bridge_aws::sender::SqsClient;
 use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
@@ -62,7 +62,6 @@ enum Task {
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps the job from
 /// working, or its end from being told.
-#[expect(clippy::too_many_lines, reason = "one step after the other")]
 pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     check_named(&arguments)?;
@@ -89,28 +88,17 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
         client: SqsClient::new(&sdk, sdk::connector()),
         failure_queue: None,
     };
-    let queue = scope.target.queue_url().map(|url| (sqs.open(url), url));
     let task = match resumed {
         Some(job) => Task::Resume(job),
         None => Task::Start(start::request(&arguments, &scope, &region)?),
     };
-    let plan = elsewhere::of(&task);
-    let preflight = Preflight {
+    let outside = Outside {
         account,
         sdk: &sdk,
-        lister: plan.is_none().then_some(&lister as &dyn Lister),
-        bucket: &scope.bucket,
-        prefix: &scope.prefix,
-        queue: queue
-            .as_ref()
-            .filter(|_| !scope.dry_run)
-            .map(|(queue, url)| (&**queue, *url)),
+        lister: &lister,
+        sqs: &sqs,
     };
-    if !plan.is_some_and(elsewhere::is_local) || preflight.queue.is_some() {
-        preflight.ask().await?;
-    }
-
-    let warnings = warnings::tell_of(&task, &preflight, &scope, &arguments).await;
+    let warnings = outside.ask(&task, &scope, &arguments).await?;
     let counts = Arc::new(Counts::default());
     let stop = interrupt::stop_on_interrupt(|| {
         tell("stopping after what is on its way; once more to stop at once");
@@ -165,6 +153,43 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
             page::write(&ports.plans, &job, &page, (state.path(), &stop)).await
         }
         _ => Ok(end.outcome()),
+    }
+}
+
+/// What a job works with that is not of this machine.
+struct Outside<'a> {
+    account: &'a Account,
+    sdk: &'a SdkConfig,
+    lister: &'a S3Lister,
+    sqs: &'a SqsQueues,
+}
+
+impl Outside<'_> {
+    /// Asks the bucket and the queue whether a job can work with them. What is to be warned of, which has been told.
+    ///
+    /// # Errors
+    /// [`Usage`] for what they refuse.
+    async fn ask(
+        &self,
+        task: &Task,
+        scope: &Scope,
+        arguments: &ReseedArguments,
+    ) -> anyhow::Result<Vec<String>> {
+        let plan = elsewhere::of(task);
+        let queue = scope.target.queue_url().filter(|_| !scope.dry_run);
+        let queue = queue.map(|url| (self.sqs.open(url), url));
+        let preflight = Preflight {
+            account: self.account,
+            sdk: self.sdk,
+            lister: plan.is_none().then_some(self.lister as &dyn Lister),
+            bucket: &scope.bucket,
+            prefix: &scope.prefix,
+            queue: queue.as_ref().map(|(queue, url)| (&**queue, *url)),
+        };
+        if !plan.is_some_and(elsewhere::is_local) || preflight.queue.is_some() {
+            preflight.ask().await?;
+        }
+        Ok(warnings::tell_of(task, &preflight, scope, arguments).await)
     }
 }
 
