@@ -4,8 +4,9 @@
 //! appending or overwriting was asked for. A resumed job continues in the very file it had, and only if
 //! nobody has touched it since: the job's folder holds a `Claim`, with where the job's part begins,
 //! and a `Journal` of the last write. So a line that a kill cut short is known byte for byte, and
-//! nothing else is ever removed. One job at a time writes to a file, and what a checkpoint tells of is on
-//! the disk before it ([`Keeper`]).
+//! nothing else is ever removed. While it writes, it looks before each write whether the file is still the one of that
+//! name and as long as it left it. One job at a time writes to a file, and what a checkpoint tells of is on the disk
+//! before it ([`Keeper`]).
 
 mod claim;
 mod journal;
@@ -138,6 +139,7 @@ pub fn claim(
         inode: found.ino(),
         begin: if appends { found.len() } else { 0 },
         overwrites: (!appends).then_some(found.len()),
+        modified: (!appends).then(|| claim::modified(&found)),
         kept: None,
     };
     sync_name(path).map_err(&error)?;
@@ -191,10 +193,9 @@ impl Output {
         };
         let journal = Journal::open(state, job_id).map_err(&error)?;
         let length = found.len();
-        let end = if let Some(before) = claim.overwrites {
-            // Killed while it was being replaced, it is empty already.
-            if length != before && length != 0 {
-                return Err(changed(format!("it has {length} bytes, it had {before}")));
+        let end = if claim.overwrites.is_some() {
+            if let Some(wrong) = claim.wrong_before(&found) {
+                return Err(changed(wrong));
             }
             0
         } else {
@@ -208,7 +209,7 @@ impl Output {
                 .map_err(changed)?
         };
         let whose = (state.to_owned(), job_id.to_owned());
-        let part = Part::new((file, journal), whose, claim, end);
+        let part = Part::new((file, path.to_owned()), journal, whose, (claim, end));
         Ok(Self::new(To::Part(Arc::new(part))))
     }
 

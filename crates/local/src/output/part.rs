@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,7 @@ const MOST_WAITING: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Part {
     file: File,
+    path: PathBuf,
     journal: Journal,
     state: PathBuf,
     job_id: String,
@@ -37,10 +38,10 @@ struct Place {
 
 impl Part {
     pub(super) fn new(
-        (file, journal): (File, Journal),
+        (file, path): (File, PathBuf),
+        journal: Journal,
         (state, job_id): (PathBuf, String),
-        claim: Claim,
-        end: u64,
+        (claim, end): (Claim, u64),
     ) -> Self {
         let place = Place {
             claim,
@@ -50,6 +51,7 @@ impl Part {
         };
         Self {
             file,
+            path,
             journal,
             state,
             job_id,
@@ -61,12 +63,36 @@ impl Part {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses a file that somebody removed, exchanged, cut or wrote to since: what is written would be lost, or theirs.
+    fn check(&self, place: &Place) -> io::Result<()> {
+        let open = self.file.metadata()?;
+        let named = std::fs::symlink_metadata(&self.path);
+        let is_named =
+            named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino()));
+        let (length, end) = (open.len(), place.end);
+        let wrong = if !is_named {
+            Some("it is gone, or another file".to_owned())
+        } else if place.claim.overwrites.is_some() {
+            place.claim.wrong_before(&open)
+        } else {
+            (length != end).then(|| format!("it has {length} bytes, it had {end}"))
+        };
+        match wrong {
+            None => Ok(()),
+            Some(wrong) => Err(io::Error::other(format!(
+                "somebody changed it meanwhile ({wrong}): nothing more is written to it. Put it back as it was and resume \
+                 the job, or start a new one with another file"
+            ))),
+        }
+    }
+
     /// Writes behind what the job wrote.
     pub(super) fn append(&self, lines: &[u8]) -> io::Result<()> {
         let mut place = self.place();
         if let Some(kind) = place.lost {
             return Err(kind.into());
         }
+        self.check(&place)?;
         self.replace(&mut place)?;
         let end = place.end;
         self.journal.note(end, lines)?;
@@ -122,6 +148,7 @@ impl Part {
     fn keep(&self) -> io::Result<()> {
         {
             let place = self.place();
+            self.check(&place)?;
             let is_kept = place.claim.kept == Some(place.end) && place.lost.is_none();
             if is_kept || place.claim.overwrites.is_some() {
                 return Ok(());
@@ -159,7 +186,11 @@ impl Keeper {
     /// # Errors
     /// As [`keep`](Self::keep).
     pub fn finish(&self) -> io::Result<()> {
-        self.0.replace(&mut self.0.place())?;
+        {
+            let mut place = self.0.place();
+            self.0.check(&place)?;
+            self.0.replace(&mut place)?;
+        }
         self.0.keep()
     }
 }

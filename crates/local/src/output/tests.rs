@@ -1,5 +1,7 @@
 //! Which files a job may write to, and what a resume removes.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
@@ -163,6 +165,25 @@ fn a_file_that_somebody_changed_is_left_alone() {
         );
         assert_eq!(text(&path), before, "{what}");
     }
+    // Nor is it written to by a job that was at work meanwhile, or told to be whole.
+    for (what, change) in change {
+        let folder = Folder::new();
+        let path = folder.path("out");
+        folder.claim(&path, Existing::Refuse).unwrap();
+        let mut output = folder.open(&path).unwrap();
+        output.write_all(b"ours\nours\n").unwrap();
+        if what == "another last line" {
+            continue; // as long as it was: only a resume reads it again
+        }
+        change(&path);
+        let before = text(&path);
+        let keeper = output.keeper().unwrap();
+        for refused in [keeper.keep(), keeper.finish(), output.write_all(b"more\n")] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains("somebody changed it"), "{what}: {error}");
+        }
+        assert_eq!(text(&path), before, "{what}");
+    }
     // Removed, it is not made anew: its beginning would be missing.
     let folder = Folder::new();
     let path = folder.path("out");
@@ -170,6 +191,29 @@ fn a_file_that_somebody_changed_is_left_alone() {
     std::fs::remove_file(&path).unwrap();
     assert!(folder.open(&path).is_err());
     assert!(!path.exists());
+}
+
+#[test]
+fn what_its_owner_wrote_before_it_was_replaced_is_left() {
+    for theirs in ["theirs 2", "longer than before"] {
+        let folder = Folder::new();
+        let path = folder.write("out", "theirs 1");
+        folder.claim(&path, Existing::Overwrite).unwrap();
+        let mut output = folder.open(&path).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(theirs.as_bytes(), 0).unwrap();
+        // Whatever the clock's steps are.
+        let later = file.metadata().unwrap().modified().unwrap() + Duration::from_secs(1);
+        file.set_modified(later).unwrap();
+        let keeper = output.keeper().unwrap();
+        for refused in [keeper.finish(), output.write_all(b"ours\n")] {
+            assert!(refused.unwrap_err().to_string().contains("changed"));
+        }
+        drop((output, keeper));
+        let error = folder.open(&path).unwrap_err();
+        assert!(matches!(error, OutputError::Changed { .. }), "{error}");
+        assert_eq!(text(&path), theirs);
+    }
 }
 
 #[test]
