@@ -198,7 +198,7 @@ fn a_run_that_is_not_where_the_manifest_says_is_damaged() {
             let mut runs = manifest.runs.clone();
             (runs[0].first, runs[0].last) = (place(first), place(last));
             let mut result = Ok(Vec::new());
-            match Merge::open(store.clone(), &runs, None, Budget::unlimited()).await {
+            match Merge::open(store.clone(), &runs, None, Budget::alone()).await {
                 Ok(mut merge) => result = numbers(&mut merge).await,
                 Err(error) => result = result.and(Err(error)),
             }
@@ -218,7 +218,7 @@ fn a_run_that_is_not_where_the_manifest_says_is_damaged() {
             );
         }
         let twice = [manifest.runs.clone(), manifest.runs[1..].to_vec()].concat();
-        let mut merge = Merge::open(store.clone(), &twice, None, Budget::unlimited())
+        let mut merge = Merge::open(store.clone(), &twice, None, Budget::alone())
             .await
             .unwrap();
         let error = numbers(&mut merge).await.unwrap_err().to_string();

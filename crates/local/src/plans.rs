@@ -117,9 +117,7 @@ impl PlanStore for LocalPlans {
         let expected = expected.clone();
         let bytes = self.work("reading", name, move |path| {
             let file = open_own(path, OpenOptions::new().read(true))?;
-            let bytes = read(&file, &range)?;
-            // Behind the reading: whoever writes into the file changes its time, too.
-            Ok((tag(&file)? == expected).then_some(bytes))
+            if_still(&expected, &file, |file| read(file, &range))
         });
         let replaced = || PlanError::replaced(self.folder.join(name).display().to_string());
         bytes.await?.ok_or_else(replaced)
@@ -139,6 +137,17 @@ fn read(mut file: &File, range: &Range<u64>) -> io::Result<Bytes> {
     Ok(Bytes::from(bytes))
 }
 
+/// What is read of a file, if it is still what it was when it had this tag: also behind the reading, since whoever writes
+/// into it changes its time, too.
+fn if_still<T>(
+    expected: &Tag,
+    file: &File,
+    read: impl FnOnce(&File) -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    let read = read(file)?;
+    Ok((tag(file)? == *expected).then_some(read))
+}
+
 /// Another file has another one; so has this one once it has been written to. Not its device's number: that may be
 /// another one after each start of the machine, over which a job goes on.
 fn tag(file: &File) -> io::Result<Tag> {
@@ -154,6 +163,8 @@ fn tag(file: &File) -> io::Result<Tag> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     #[tokio::test]
@@ -201,5 +212,28 @@ mod tests {
         std::fs::rename(&other, &path).unwrap();
         let error = read(tag).await.unwrap_err().to_string();
         assert!(error.contains("run: it was replaced"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_read_is_not_the_one_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        std::fs::write(&path, "one").unwrap();
+        let file = File::open(&path).unwrap();
+        // Long ago: what is written in the same instant has the same time.
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1))
+            .unwrap();
+        let tag = tag(&file).unwrap();
+        assert_eq!(
+            if_still(&tag, &file, |file| read(file, &(0..3)))
+                .unwrap()
+                .unwrap(),
+            "one"
+        );
+        let while_written_to = |file: &File| {
+            let bytes = read(file, &(0..3));
+            std::fs::write(&path, "two").and(bytes)
+        };
+        assert_eq!(if_still(&tag, &file, while_written_to).unwrap(), None);
     }
 }

@@ -124,14 +124,9 @@ async fn merged(
     manifest: &Manifest,
     after: Option<&Position>,
 ) -> Vec<(Position, ObjectVersion)> {
-    let mut merge = Merge::open(
-        Arc::clone(store),
-        &manifest.runs,
-        after,
-        Budget::unlimited(),
-    )
-    .await
-    .unwrap();
+    let mut merge = Merge::open(Arc::clone(store), &manifest.runs, after, Budget::alone())
+        .await
+        .unwrap();
     let mut rows = Vec::new();
     while let Some(row) = merge.next().await.unwrap() {
         rows.push((Position::of(&row.borrowed()), row.version));

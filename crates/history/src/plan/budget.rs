@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
+/// What a run may take that is read alone, whatever it is made of. Usual ones take a few megabytes.
+const ALONE: usize = 256 * 1024 * 1024;
+
 /// Requests to the plan store in flight at the same time.
 const REQUESTS: usize = 64;
 
@@ -18,6 +21,8 @@ pub struct Budget {
     held: Mutex<Sums>,
     /// Permits to ask the plan store.
     pub(super) requests: Semaphore,
+    /// A permit to read a long footer: what the library makes of it is not counted.
+    pub(super) long_footers: Arc<Semaphore>,
 }
 
 /// Bytes held.
@@ -53,13 +58,14 @@ impl Budget {
             limit,
             held: Mutex::default(),
             requests: Semaphore::new(REQUESTS),
+            long_footers: Arc::new(Semaphore::new(1)),
         })
     }
 
-    /// For a run that is read alone: only the bounds of a run hold.
+    /// For runs that are read one after another.
     #[must_use]
-    pub fn unlimited() -> Arc<Self> {
-        Self::new(usize::MAX)
+    pub fn alone() -> Arc<Self> {
+        Self::new(ALONE)
     }
 
     /// Bytes.
@@ -100,6 +106,11 @@ impl Budget {
 }
 
 impl Held {
+    /// Bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What was read ahead is needed now.
     pub(super) fn is_needed_now(&mut self) {
         if self.need == Need::Ahead {

@@ -6,9 +6,11 @@ mod compact;
 mod feed;
 pub(super) mod footer;
 mod group;
+mod pages;
 mod panic;
 mod source;
 mod value;
+mod walk;
 mod window;
 
 use std::sync::Arc;
@@ -61,7 +63,7 @@ impl RunReader {
         run: &Run,
         after: Option<Position>,
     ) -> Result<Self, PlanError> {
-        Self::open_within(store, run, after, Budget::unlimited(), Need::Now).await
+        Self::open_within(store, run, after, Budget::alone(), Need::Now).await
     }
 
     /// Opens a run of which no more is held than `budget` has. Its first row group is asked for, if it is for
@@ -74,7 +76,7 @@ impl RunReader {
         need: Need,
     ) -> Result<Self, PlanError> {
         let permit = budget.requests.acquire().await;
-        let footer = Footer::read(&*store, run).await?;
+        let footer = Footer::read(&*store, run, &budget).await?;
         drop(permit);
         Self::behind_footer(store, run, after, budget, need, &footer)
     }
@@ -140,7 +142,16 @@ impl RunReader {
                     }
                     match self.decode() {
                         Ok(rows) if rows.is_empty() => {}
-                        Ok(rows) => return Ok(Some(rows)),
+                        Ok(rows) => {
+                            let opened = match &self.state {
+                                State::Reading { group, .. } => Some(&**group),
+                                _ => None,
+                            };
+                            match self.source.hand_out(&rows, opened) {
+                                Ok(()) => return Ok(Some(rows)),
+                                Err(error) => self.state = State::Failed(error),
+                            }
+                        }
                         Err(reason) => {
                             self.state =
                                 State::Failed(PlanError::damaged(&self.source.name, reason));

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::plan::budget::Budget;
 use crate::plan::commit::Commit;
 use crate::plan::depth::Width;
 use crate::plan::elsewhere::Elsewhere;
@@ -134,7 +135,7 @@ impl Adoption<'_> {
         let store = Arc::clone(&self.elsewhere);
         let store = Unchanged::open(store, &run.name, work.at.tag.as_ref()).await?;
         work.at.tag = store.tag().cloned();
-        let inspected = inspect(&store, run).await?;
+        let inspected = inspect(&store, run, Budget::alone()).await?;
         let opened = inspected.open(Arc::new(store), run, work.at.after.clone());
         let mut reader = opened.map_err(refused)?;
         loop {

@@ -185,7 +185,7 @@ impl Plan {
                 adoption.run(&mut manifest).await?;
                 between(&self.objects);
             }
-            let mut merge = Merge::open(own, &manifest.runs, None, Budget::unlimited()).await?;
+            let mut merge = Merge::open(own, &manifest.runs, None, Budget::alone()).await?;
             let mut rows = Vec::new();
             while let Some(row) = merge.next().await? {
                 rows.push(row);

@@ -6,6 +6,7 @@ use bridge_core::timestamp::Timestamp;
 use bridge_history::plan::depth::Width;
 use bridge_history::scan::filter::Filter;
 use parquet::file::properties::WriterProperties;
+use serde_json::json;
 
 use crate::adopting::{AT_ONCE, How, INTERRUPTED, adopt, places};
 use crate::writing::{ROWS, Row, columns, file, good, manifest, nullable_in_another_order, run};
@@ -90,6 +91,20 @@ fn usual_writers_are_read() {
     }
     let empty = adopt(&[], &manifest(&[]), &Filter::default(), AT_ONCE).unwrap();
     assert_eq!(empty.rows, []);
+}
+
+#[test]
+fn keys_whose_order_is_a_guess_are_told_of_as_their_manifest_does() {
+    let file = good(&ROWS);
+    let mut manifest = manifest(&[run("r", &ROWS, &file)]);
+    let guessed = json!({ "keys": 2, "first": "a" });
+    manifest["summary"]["ambiguous"] = guessed.clone();
+    for how in [AT_ONCE, INTERRUPTED] {
+        let files = [("r", file.clone())];
+        let sent = adopt(&files, &manifest, &Filter::default(), how).unwrap();
+        let told = serde_json::to_value(&sent.manifest.summary.ambiguous).unwrap();
+        assert_eq!(told, guessed);
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ const AT_ONCE: usize = 32;
 /// A run whose footer has been read and found to be right.
 pub struct Inspected {
     footer: Footer,
+    /// What may be held of it.
+    budget: Arc<Budget>,
     /// How many rows each row group has.
     groups: Vec<u64>,
 }
@@ -32,7 +34,7 @@ impl Inspected {
         run: &Run,
         after: Option<Position>,
     ) -> Result<RunReader, PlanError> {
-        let budget = Budget::unlimited();
+        let budget = Arc::clone(&self.budget);
         RunReader::behind_footer(store, run, after, budget, Need::Now, &self.footer)
     }
 
@@ -50,16 +52,21 @@ impl Inspected {
     }
 }
 
-/// Reads the footer of a run and compares it with what the manifest says.
+/// Reads the footer of a run and compares it with what the manifest says. Of it and all others of `budget` no more is
+/// held than that has.
 ///
 /// # Errors
 /// [`PlanError`] when it cannot be read; what is wrong, and what to do.
-pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Inspected, PlanError> {
+pub async fn inspect(
+    store: &dyn PlanStore,
+    run: &Run,
+    budget: Arc<Budget>,
+) -> Result<Inspected, PlanError> {
     let refused = |reason: String| PlanError::Refused {
         name: run.name.clone(),
         reason,
     };
-    let footer = Footer::read(store, run).await?;
+    let footer = Footer::read(store, run, &budget).await?;
     let (metadata, _) = footer.check().map_err(refused)?;
     let groups = metadata.row_groups().iter();
     let groups: Vec<u64> = groups
@@ -74,7 +81,11 @@ pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Inspected, Plan
             run.rows
         )));
     }
-    Ok(Inspected { footer, groups })
+    Ok(Inspected {
+        footer,
+        budget,
+        groups,
+    })
 }
 
 /// Inspects all of these runs.
@@ -82,9 +93,10 @@ pub async fn inspect(store: &dyn PlanStore, run: &Run) -> Result<Inspected, Plan
 /// # Errors
 /// [`PlanError`] of the first that is found to be wrong.
 pub async fn inspect_all(store: &Arc<dyn PlanStore>, runs: &[&Run]) -> Result<(), PlanError> {
+    let budget = Budget::alone();
     let inspecting = runs.iter().map(|run| {
-        let (store, run) = (Arc::clone(store), (*run).clone());
-        async move { inspect(&*store, &run).await.map(drop) }
+        let (store, run, budget) = (Arc::clone(store), (*run).clone(), Arc::clone(&budget));
+        async move { inspect(&*store, &run, budget).await.map(drop) }
     });
     let inspecting: Vec<_> = inspecting.collect();
     let done = stream::iter(inspecting).buffer_unordered(AT_ONCE);

@@ -1,50 +1,44 @@
 //! A column of a row group that is too large to be held whole: pages are fetched a piece at a time, shortly before they
 //! are decoded. No I/O.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::plan::reader::bounds::{self, Page, Unpacked};
+use crate::plan::reader::bounds::{Of, Page, Unpacked};
 use crate::plan::reader::window::Window;
 
 /// What is held of a column chunk.
 pub(super) struct Feed {
-    name: &'static str,
-    /// Rows of the row group.
-    group_rows: i64,
+    of: Of,
     /// What the column's reader sees.
     window: Arc<Window>,
     /// Behind the last byte that has been fetched.
     fetched: u64,
     /// Behind the chunk's last byte.
     end: u64,
-    /// Behind the last page that is whole there.
+    /// Where those pages begin whose rows are not all decoded.
+    begin: u64,
+    /// Behind the last page that is whole there and was walked over.
     walked: u64,
-    /// Where those begin that are whole there and not decoded to their ends, and how many rows are left of each.
-    pages: VecDeque<(u64, usize)>,
+    /// How many rows are left of that page.
+    rows: usize,
     /// Of the pages so far.
     unpacked: Unpacked,
 }
 
 impl Feed {
     /// Of a column chunk, of which nothing is held.
-    pub(super) fn new(
-        name: &'static str,
-        group_rows: i64,
-        chunk: Range<u64>,
-        file_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(of: Of, chunk: Range<u64>, file_bytes: u64) -> Self {
         Self {
-            name,
-            group_rows,
-            window: Arc::new(Window::new(chunk.start, Bytes::new(), file_bytes)),
+            of,
+            window: Arc::new(Window::of_pieces(chunk.start, file_bytes)),
             fetched: chunk.start,
             end: chunk.end,
+            begin: chunk.start,
             walked: chunk.start,
-            pages: VecDeque::new(),
+            rows: 0,
             unpacked: Unpacked::default(),
         }
     }
@@ -54,60 +48,56 @@ impl Feed {
         Arc::clone(&self.window)
     }
 
-    /// What has to be fetched before so many more rows can be decoded, up to `piece` bytes; `None` when all is there.
+    /// What has to be fetched before the next row can be decoded, up to `piece` bytes; `None` when all is there.
     ///
     /// # Errors
     /// What is wrong with a page, for a person.
-    pub(super) fn missing(
-        &mut self,
-        rows: usize,
-        piece: u64,
-    ) -> Result<Option<Range<u64>>, String> {
-        while self.pages.iter().map(|(_, left)| left).sum::<usize>() < rows
-            && self.walked < self.end
-        {
+    pub(super) fn missing(&mut self, piece: u64) -> Result<Option<Range<u64>>, String> {
+        while self.rows == 0 && self.walked < self.end {
             let held = self.window.held_from(self.walked);
-            let Some(page) = bounds::next_page(self.name, self.group_rows, &held)? else {
+            let Some(page) = self.of.next_page(&held)? else {
                 if self.fetched == self.end {
-                    return Err(bounds::not_whole(self.name));
+                    return Err(self.of.not_whole());
                 }
                 let end = self.fetched.saturating_add(piece).min(self.end);
                 return Ok(Some(self.fetched..end));
             };
-            self.take(&page);
+            self.take(&page)?;
         }
         Ok(None)
     }
 
-    fn take(&mut self, page: &Page) {
+    /// Rows that can be decoded of the page that comes; none when there are no more pages.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// A dictionary, and a page of no rows, is read together with the first page of rows behind it, and held until then.
+    fn take(&mut self, page: &Page) -> Result<(), String> {
         self.unpacked.add(page);
-        // A dictionary is read together with the first page behind it.
-        self.pages.push_back((self.walked, page.rows));
         self.walked += page.length as u64;
+        self.rows = page.rows;
+        if page.rows > 0 {
+            return Ok(());
+        }
+        self.of.check_without_rows(self.walked - self.begin)
     }
 
     /// Takes in what was [missing](Self::missing).
     pub(super) fn add(&mut self, bytes: &Bytes) {
-        let keep = self.pages.front().map_or(self.walked, |(begin, _)| *begin);
-        let kept = self.window.held_from(keep);
+        let kept = self.window.held_from(self.begin);
         let mut held = BytesMut::with_capacity(kept.len() + bytes.len());
         held.extend_from_slice(&kept);
         held.extend_from_slice(bytes);
         self.fetched += bytes.len() as u64;
-        self.window.replace(keep, held.freeze());
+        self.window.replace(self.begin, held.freeze());
     }
 
     /// So many rows have been decoded.
-    pub(super) fn decoded(&mut self, mut rows: usize) {
-        while let Some((_, left)) = self.pages.front_mut() {
-            let taken = rows.min(*left);
-            *left -= taken;
-            rows -= taken;
-            // The front stays where its rows are not all decoded, and so do dictionaries before the first of them.
-            if *left > 0 || rows == 0 {
-                break;
-            }
-            self.pages.pop_front();
+    pub(super) fn decoded(&mut self, rows: usize) {
+        self.rows = self.rows.saturating_sub(rows);
+        if self.rows == 0 {
+            self.begin = self.walked;
         }
     }
 

@@ -12,7 +12,9 @@ use parquet::file::metadata::{
     ColumnChunkMetaData, FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::plan::budget::Budget;
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::bounds;
@@ -29,8 +31,12 @@ const FOOTER_GUESS: (u64, u64) = (16 * 1024, 256 * 1024);
 /// So many rows take a byte of the footer, or more: a row group of 2,048 takes about 500.
 const ROWS_A_FOOTER_BYTE: u64 = 3;
 
-/// The file's metadata as written. Parsed it takes ten times the memory, so only what is needed of it is kept.
-pub(in crate::plan) struct Footer(Bytes);
+/// The file's metadata as written. Parsed it takes twenty times the memory, so only what is needed of it is kept.
+pub(in crate::plan) struct Footer {
+    bytes: Bytes,
+    /// Where it is long: no other such footer is held.
+    _turn: Option<OwnedSemaphorePermit>,
+}
 
 /// Where a row group is.
 pub(super) struct GroupPlace {
@@ -81,8 +87,12 @@ pub(in crate::plan) fn shown_place(row: u64, group: usize) -> String {
 }
 
 impl Footer {
-    /// Reads a run's footer, nearly always by one request.
-    pub(in crate::plan) async fn read(store: &dyn PlanStore, run: &Run) -> Result<Self, PlanError> {
+    /// Reads a run's footer, nearly always by one request. A long one waits until no other of `budget` is held.
+    pub(in crate::plan) async fn read(
+        store: &dyn PlanStore,
+        run: &Run,
+        budget: &Budget,
+    ) -> Result<Self, PlanError> {
         let damaged = |reason: &str| PlanError::damaged(&run.name, reason);
         if run.bytes < TAIL {
             return Err(damaged("it has no footer"));
@@ -101,7 +111,10 @@ impl Footer {
             .metadata_length();
         if let Some(start) = before.len().checked_sub(length) {
             // A copy: a slice would hold on to all that was read.
-            return Ok(Self(Bytes::copy_from_slice(&before[start..])));
+            return Ok(Self {
+                bytes: Bytes::copy_from_slice(&before[start..]),
+                _turn: None,
+            });
         }
         let start = (run.bytes - TAIL)
             .checked_sub(length as u64)
@@ -112,8 +125,13 @@ impl Footer {
                 "its footer has {length} bytes, allowed are {most}"
             )));
         }
-        let footer = store.get(&run.name, Some(start..run.bytes - TAIL)).await?;
-        Ok(Self(footer))
+        drop(end);
+        let turn = Arc::clone(&budget.long_footers).acquire_owned().await;
+        let bytes = store.get(&run.name, Some(start..run.bytes - TAIL)).await?;
+        Ok(Self {
+            bytes,
+            _turn: turn.ok(),
+        })
     }
 
     /// Parses it, and finds a plan's columns.
@@ -121,8 +139,8 @@ impl Footer {
     /// # Errors
     /// What is wrong, for a person: it is out of bounds, cannot be read, or has other columns than a plan.
     pub(in crate::plan) fn check(&self) -> Result<(ParquetMetaData, Columns), String> {
-        bounds::check_footer(&self.0)?;
-        let metadata = catch_panic(|| ParquetMetaDataReader::decode_metadata(&self.0))?;
+        bounds::check_footer(&self.bytes)?;
+        let metadata = catch_panic(|| ParquetMetaDataReader::decode_metadata(&self.bytes))?;
         let columns = Columns::find(&metadata)?;
         Ok((metadata, columns))
     }

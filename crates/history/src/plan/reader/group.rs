@@ -9,11 +9,13 @@ use parquet::data_type::{BoolType, ByteArrayType, DataType, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use crate::plan::reader::bounds;
+use crate::plan::reader::bounds::Of;
 use crate::plan::reader::columns::{COUNT, Columns};
 use crate::plan::reader::feed::Feed;
 use crate::plan::reader::footer::GroupPlace;
+use crate::plan::reader::pages::WithRows;
 use crate::plan::reader::value;
+use crate::plan::reader::walk::Walk;
 use crate::plan::reader::window::Window;
 use crate::plan::run::{COLUMNS, ROWS_A_PAGE};
 
@@ -26,6 +28,8 @@ pub(super) struct Group {
     pub(super) rows_left: usize,
     /// What is held of its columns; none where it is held whole.
     pub(super) feeds: Vec<Feed>,
+    /// How far the pages of its columns go, where it is held whole.
+    walks: Vec<Walk>,
     /// Bytes that its pages take unpacked, at most, where it is held whole.
     unpacked: usize,
     effective_time: Column<Int64Type>,
@@ -85,17 +89,20 @@ impl Group {
         place: &GroupPlace,
         window: &Arc<Window>,
     ) -> Result<Self, ParquetError> {
-        let mut windows = Vec::with_capacity(COUNT);
+        let mut walks = Vec::with_capacity(COUNT);
         let mut unpacked = 0;
-        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+        for index in 0..COUNT {
             let column = place.column(columns, index)?;
             let (start, length) = column.byte_range();
             let chunk = window.slice(start, start.checked_add(length))?;
-            let checked = bounds::check_pages(name, place.rows, &chunk);
-            unpacked += checked.map_err(ParquetError::General)?;
-            windows.push(Arc::clone(window));
+            let of = of_column(place, index);
+            unpacked += of.check_pages(&chunk).map_err(ParquetError::General)?;
+            walks.push(Walk::new(of, chunk));
         }
-        Self::of(columns, place, &windows, Vec::new(), unpacked)
+        let windows = vec![Arc::clone(window); COUNT];
+        let mut group = Self::of(columns, place, &windows, Vec::new())?;
+        (group.walks, group.unpacked) = (walks, unpacked);
+        Ok(group)
     }
 
     /// Opens the row group at `place`, of which a piece at a time will be held.
@@ -105,13 +112,13 @@ impl Group {
         file_bytes: u64,
     ) -> Result<Self, ParquetError> {
         let mut feeds = Vec::with_capacity(COUNT);
-        for (index, (name, _)) in COLUMNS.into_iter().enumerate() {
+        for index in 0..COUNT {
             let (start, length) = place.column(columns, index)?.byte_range();
             let chunk = start..start.saturating_add(length);
-            feeds.push(Feed::new(name, place.rows, chunk, file_bytes));
+            feeds.push(Feed::new(of_column(place, index), chunk, file_bytes));
         }
         let windows: Vec<_> = feeds.iter().map(Feed::window).collect();
-        Self::of(columns, place, &windows, feeds, 0)
+        Self::of(columns, place, &windows, feeds)
     }
 
     fn of(
@@ -119,7 +126,6 @@ impl Group {
         place: &GroupPlace,
         windows: &[Arc<Window>],
         feeds: Vec<Feed>,
-        unpacked: usize,
     ) -> Result<Self, ParquetError> {
         let rows = usize::try_from(place.rows)
             .map_err(|_| ParquetError::General("a negative number of rows".to_owned()))?;
@@ -132,7 +138,8 @@ impl Group {
         Ok(Self {
             rows_left: rows,
             feeds,
-            unpacked,
+            walks: Vec::new(),
+            unpacked: 0,
             effective_time: opening.column(0)?,
             key: opening.column(1)?,
             rank: opening.column(2)?,
@@ -150,10 +157,12 @@ impl Group {
     /// # Errors
     /// What is wrong with a page, for a person.
     pub(super) fn missing(&mut self, piece: u64) -> Result<Vec<(usize, Range<u64>)>, String> {
-        let rows = self.rows_left.min(BATCH);
         let mut missing = Vec::new();
+        if self.rows_left == 0 {
+            return Ok(missing);
+        }
         for (number, feed) in self.feeds.iter_mut().enumerate() {
-            missing.extend(feed.missing(rows, piece)?.map(|range| (number, range)));
+            missing.extend(feed.missing(piece)?.map(|range| (number, range)));
         }
         Ok(missing)
     }
@@ -170,9 +179,19 @@ impl Group {
         rows * size_of::<PlannedVersion>() + texts
     }
 
+    /// How many rows are decoded next: no more than those that one page of each column has. What is decoded holds on to
+    /// its page, and a page may have much behind its values.
+    fn rows_of_pages(&self) -> usize {
+        let feeds = self.feeds.iter().map(Feed::rows);
+        let pages = feeds.chain(self.walks.iter().map(Walk::rows));
+        // Where there are no more pages too few values are found, and that is told.
+        let some = pages.filter(|rows| *rows > 0);
+        some.fold(self.rows_left.min(BATCH), usize::min)
+    }
+
     /// Decodes the next rows.
     pub(super) fn next_rows(&mut self) -> Result<Vec<PlannedVersion>, Fault> {
-        let rows = self.rows_left.min(BATCH);
+        let rows = self.rows_of_pages();
         let effective_times = self.effective_time.required(rows)?;
         let keys = self.key.required(rows)?;
         let ranks = self.rank.required(rows)?;
@@ -185,6 +204,9 @@ impl Group {
         self.rows_left -= rows;
         for feed in &mut self.feeds {
             feed.decoded(rows);
+        }
+        for walk in &mut self.walks {
+            walk.decoded(rows);
         }
         (0..rows)
             .map(|i| {
@@ -213,6 +235,12 @@ impl Group {
     }
 }
 
+fn of_column(place: &GroupPlace, index: usize) -> Of {
+    let (name, kind) = COLUMNS[index];
+    let rows = place.rows;
+    Of { name, kind, rows }
+}
+
 /// A row group whose columns are being opened.
 struct Opening<'a> {
     columns: &'a Columns,
@@ -228,7 +256,8 @@ impl Opening<'_> {
         let column = self.place.column(self.columns, index)?;
         let window = Arc::clone(&self.windows[index]);
         let pages = SerializedPageReader::new(window, &column, self.rows, None)?;
-        let values = get_column_reader(column.column_descr_ptr(), Box::new(pages));
+        let pages = Box::new(WithRows(pages));
+        let values = get_column_reader(column.column_descr_ptr(), pages);
         Ok(Column {
             name: COLUMNS[index].0,
             is_nullable: column.column_descr().max_def_level() > 0,

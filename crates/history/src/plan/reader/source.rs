@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bridge_core::listing::version::PlannedVersion;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
@@ -39,6 +40,8 @@ pub(super) struct Source {
     budget: Arc<Budget>,
     /// What `groups` takes.
     _table: Held,
+    /// What rows that were handed out take more than had been reckoned.
+    rows: Held,
 }
 
 /// A row group that has been asked for.
@@ -57,6 +60,8 @@ pub(super) struct Opened {
     pub(super) before: u64,
     /// As it is stored, and its unpacked pages with the rows decoded from them.
     held: [Held; 2],
+    /// Of the latter, what decoded rows are reckoned to take.
+    decoded: usize,
 }
 
 impl Source {
@@ -80,6 +85,7 @@ impl Source {
         groups.shrink_to_fit();
         let table = groups.capacity() * size_of::<GroupPlace>();
         let table = hold(&budget, &run.name, table)?;
+        let rows = hold(&budget, &run.name, 0)?;
         Ok(Self {
             store,
             name: run.name.clone(),
@@ -88,6 +94,7 @@ impl Source {
             groups,
             budget,
             _table: table,
+            rows,
         })
     }
 
@@ -148,13 +155,14 @@ impl Source {
         let group = catch_panic(|| Group::open(&self.columns, &place, &Arc::new(window)));
         let group =
             group.map_err(|reason| self.damaged_behind(place.before, place.number, &reason))?;
-        let unpacked = group.unpacked() + group.decoded();
-        let unpacked = hold(&self.budget, &self.name, unpacked)?;
+        let decoded = group.decoded();
+        let unpacked = hold(&self.budget, &self.name, group.unpacked() + decoded)?;
         Ok(Box::new(Opened {
             group,
             number: place.number,
             before: place.before,
             held: [held, unpacked],
+            decoded,
         }))
     }
 
@@ -174,23 +182,34 @@ impl Source {
             number: place.number,
             before: place.before,
             held,
+            decoded: 0,
         }))
     }
 
     /// Fetches what the next rows are decoded from, of a row group that is not held whole.
     pub(super) async fn feed(&self, opened: &mut Opened) -> Result<(), PlanError> {
-        let piece = (self.budget.limit() / PART_A_PIECE).clamp(PIECE.0, PIECE.1) as u64;
+        let piece_bytes = (self.budget.limit() / PART_A_PIECE).clamp(PIECE.0, PIECE.1);
+        let piece = piece_bytes as u64;
         let (before, number) = (opened.before, opened.number);
         loop {
             let missing = opened.group.missing(piece);
             let missing = missing.map_err(|reason| self.damaged_behind(before, number, &reason))?;
+            if !opened.group.feeds.is_empty() {
+                opened.decoded = opened.group.decoded();
+                let unpacked = opened.group.unpacked() + opened.decoded;
+                hold_instead(&self.budget, &self.name, &mut opened.held[1], unpacked)?;
+            }
             if missing.is_empty() {
                 return Ok(());
             }
             let fetched = missing.iter().map(|(_, range)| range.end - range.start);
             let fetched = usize::try_from(fetched.sum::<u64>()).unwrap_or(usize::MAX);
-            let kept: usize = opened.group.feeds.iter().map(Feed::stored).sum();
-            self.hold_instead(&mut opened.held[0], kept.saturating_add(fetched))?;
+            let kept = opened.group.feeds.iter().map(Feed::stored);
+            // One column at a time is copied together with what has come for it.
+            let copied = kept.clone().max().unwrap_or(0).saturating_add(piece_bytes);
+            let stored = kept.sum::<usize>().saturating_add(fetched);
+            let stored = stored.saturating_add(copied);
+            hold_instead(&self.budget, &self.name, &mut opened.held[0], stored)?;
             let mut asked = Vec::with_capacity(missing.len());
             for (_, range) in &missing {
                 asked.push(self.fetch(range.clone()));
@@ -203,8 +222,6 @@ impl Source {
                 }
                 opened.group.feeds[feed].add(&bytes);
             }
-            let unpacked = opened.group.unpacked() + opened.group.decoded();
-            self.hold_instead(&mut opened.held[1], unpacked)?;
         }
     }
 
@@ -213,11 +230,22 @@ impl Source {
         self.store.get(&self.name, Some(range)).await
     }
 
-    /// Holds so many bytes instead of those that were.
-    fn hold_instead(&self, held: &mut Held, bytes: usize) -> Result<(), PlanError> {
-        *held = hold(&self.budget, &self.name, 0)?;
-        *held = hold(&self.budget, &self.name, bytes)?;
-        Ok(())
+    /// Counts rows that are handed out instead of those before, as far as that was not done with `opened`, which they
+    /// are of unless it has ended.
+    pub(super) fn hand_out(
+        &mut self,
+        rows: &[PlannedVersion],
+        opened: Option<&Opened>,
+    ) -> Result<(), PlanError> {
+        let texts = rows.iter().map(|row| {
+            let version = &row.version;
+            let e_tag = version.e_tag.as_ref().map_or(0, String::len);
+            version.key.len() + version.version_id.len() + e_tag
+        });
+        let bytes = size_of_val(rows) + texts.sum::<usize>();
+        let reckoned = opened.map_or(0, |opened| opened.decoded);
+        let bytes = bytes.saturating_sub(reckoned);
+        hold_instead(&self.budget, &self.name, &mut self.rows, bytes)
     }
 
     fn damaged_behind(&self, before: u64, group: u32, reason: &str) -> PlanError {
@@ -234,6 +262,20 @@ fn stored(place: &GroupPlace) -> usize {
 fn hold(budget: &Arc<Budget>, name: &str, bytes: usize) -> Result<Held, PlanError> {
     let held = budget.take(bytes, Need::Now);
     held.ok_or_else(|| no_room(budget, name, bytes))
+}
+
+/// Holds so many bytes instead of those that were.
+fn hold_instead(
+    budget: &Arc<Budget>,
+    name: &str,
+    held: &mut Held,
+    bytes: usize,
+) -> Result<(), PlanError> {
+    if held.bytes() != bytes {
+        *held = hold(budget, name, 0)?;
+        *held = hold(budget, name, bytes)?;
+    }
+    Ok(())
 }
 
 fn no_room(budget: &Budget, name: &str, bytes: usize) -> PlanError {

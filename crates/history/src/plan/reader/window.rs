@@ -9,6 +9,8 @@ use parquet::file::reader::{ChunkReader, Length};
 /// What is held of a file. Another part may take its place while a reader has it.
 pub(super) struct Window {
     held: Mutex<Part>,
+    /// Whether what is read of it is copied: else a page that is not packed holds on to a part that has been replaced.
+    is_copied: bool,
     /// The length of the whole.
     file_bytes: u64,
 }
@@ -30,11 +32,20 @@ impl Part {
 }
 
 impl Window {
-    /// The part that begins at `start`, of a file of `file_bytes`.
+    /// The part that begins at `start`, of a file of `file_bytes`. It stays.
     pub(super) fn new(start: u64, bytes: Bytes, file_bytes: u64) -> Self {
         Self {
             held: Mutex::new(Part { start, bytes }),
+            is_copied: false,
             file_bytes,
+        }
+    }
+
+    /// Nothing yet of what begins at `start`, of a file of `file_bytes`.
+    pub(super) fn of_pieces(start: u64, file_bytes: u64) -> Self {
+        Self {
+            is_copied: true,
+            ..Self::new(start, Bytes::new(), file_bytes)
         }
     }
 
@@ -79,6 +90,26 @@ impl ChunkReader for Window {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        self.slice(start, start.checked_add(length as u64))
+        let slice = self.slice(start, start.checked_add(length as u64))?;
+        if self.is_copied {
+            return Ok(Bytes::copy_from_slice(&slice));
+        }
+        Ok(slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_does_not_hold_on_to_a_part_that_has_been_replaced() {
+        let window = Window::of_pieces(4, 100);
+        let part = Bytes::from(vec![7; 50]);
+        window.replace(4, part.clone());
+        let page = window.get_bytes(10, 20).unwrap();
+        window.replace(54, Bytes::new());
+        assert!(part.is_unique());
+        assert_eq!(page, [7; 20][..]);
     }
 }

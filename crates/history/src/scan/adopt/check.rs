@@ -99,6 +99,13 @@ fn check_version(version: &ObjectVersion) -> Result<(), String> {
 pub(super) fn refused(error: PlanError) -> PlanError {
     match error {
         PlanError::Damaged { name, reason } => PlanError::Refused { name, reason },
+        PlanError::Memory { name, limit, .. } => PlanError::Refused {
+            name,
+            reason: format!(
+                "reading it takes more than the {} KiB that a run may take: write it with smaller row groups",
+                limit / 1024
+            ),
+        },
         other => other,
     }
 }
