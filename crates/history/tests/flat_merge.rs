@@ -7,6 +7,8 @@ mod folder;
 mod in_hand;
 #[path = "common/numbered.rs"]
 mod numbered;
+#[path = "common/rows.rs"]
+mod rows;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::folder::Folder;
 use crate::in_hand::InHand;
-use crate::numbered::{numbers, plan, row};
+use crate::numbered::{numbers, plan};
+use crate::rows::row;
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;

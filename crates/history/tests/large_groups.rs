@@ -122,6 +122,7 @@ fn run(properties: WriterPropertiesBuilder) -> (Arc<One>, Run) {
         name: "run".to_owned(),
         rows: ROWS,
         bytes: bytes.len() as u64,
+        footer_crc32: None,
         first: place(0),
         last: place(ROWS - 1),
         after: None,

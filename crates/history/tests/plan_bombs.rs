@@ -99,6 +99,7 @@ fn read(store: &Arc<One>) -> (Result<usize, PlanError>, usize) {
         name: "run".to_owned(),
         rows: 1,
         bytes: store.length,
+        footer_crc32: None,
         first: place("a"),
         last: place("z"),
         after: None,

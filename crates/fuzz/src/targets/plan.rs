@@ -47,6 +47,7 @@ pub(super) fn accepts(input: &[u8]) -> bool {
         name: "run".to_owned(),
         rows: 1,
         bytes: input.len() as u64,
+        footer_crc32: None,
         first: place("a"),
         last: place("b"),
         after: None,

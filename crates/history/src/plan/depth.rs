@@ -106,6 +106,7 @@ mod tests {
             name: "run".to_owned(),
             rows: 250_000,
             bytes: 25_000_000,
+            footer_crc32: None,
             first: place(first),
             last: place(first + length),
             after: None,

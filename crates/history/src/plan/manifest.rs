@@ -85,6 +85,9 @@ pub struct Run {
     pub rows: u64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// CRC-32 of its footer, which holds those of its row groups; none of a run that was made elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer_crc32: Option<u32>,
     /// The first row's place.
     pub first: Position,
     /// The last row's place.

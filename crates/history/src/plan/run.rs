@@ -16,6 +16,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
+use crate::plan::checksum::{self, Checksums};
 use crate::plan::manifest::{Run, Summary};
 use crate::plan::position::Position;
 use crate::plan::store::{PlanError, PlanStore};
@@ -91,6 +92,7 @@ pub(crate) struct Encoded {
 /// A run that is being made. It holds its file as far as that is finished.
 pub(crate) struct Encoder {
     writer: SerializedFileWriter<Vec<u8>>,
+    checksums: Checksums,
     summary: Summary,
     ends: Option<(Position, Position)>,
 }
@@ -102,6 +104,7 @@ impl Encoder {
         let file = Vec::with_capacity(bytes);
         Ok(Self {
             writer: SerializedFileWriter::new(file, schema, Arc::new(properties()))?,
+            checksums: Checksums::default(),
             summary: Summary::default(),
             ends: None,
         })
@@ -115,9 +118,12 @@ impl Encoder {
             let first = ends.map_or_else(|| Position::of(first), |(first, _)| first);
             self.ends = Some((first, Position::of(last)));
         }
+        let begin = self.writer.bytes_written();
         let mut columns = self.writer.next_row_group()?;
         write_group(&mut columns, group)?;
         columns.close()?;
+        self.writer.flush()?;
+        self.checksums.add(&self.writer.inner()[begin..]);
         Ok(())
     }
 
@@ -131,7 +137,8 @@ impl Encoder {
         self.summary.events
     }
 
-    pub(crate) fn finish(self) -> Result<Encoded, ParquetError> {
+    pub(crate) fn finish(mut self) -> Result<Encoded, ParquetError> {
+        self.writer.append_key_value_metadata(self.checksums.told());
         Ok(Encoded {
             bytes: self.writer.into_inner().map(Bytes::from)?,
             summary: self.summary,
@@ -271,6 +278,7 @@ pub(crate) async fn put(
     let run = Run {
         rows: summary.events,
         bytes: bytes.len() as u64,
+        footer_crc32: checksum::of_footer(&bytes),
         first,
         last,
         after: None,

@@ -185,6 +185,7 @@ mod tests {
             name: "run".to_owned(),
             rows: 5,
             bytes: 500,
+            footer_crc32: None,
             first: position.clone(),
             last: position,
             after: None,

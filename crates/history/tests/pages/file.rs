@@ -161,6 +161,7 @@ pub(crate) fn run(
         name: "run".to_owned(),
         rows: rows.cast_unsigned(),
         bytes: file.length,
+        footer_crc32: None,
         first,
         last,
         after: None,

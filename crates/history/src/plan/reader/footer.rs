@@ -15,6 +15,7 @@ use parquet::file::statistics::Statistics;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::plan::budget::Budget;
+use crate::plan::checksum;
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::bounds;
@@ -48,6 +49,8 @@ pub(super) struct GroupPlace {
     pub(super) rows: i64,
     /// Its bytes in the file.
     pub(super) extent: Range<u64>,
+    /// Their CRC-32, if the footer holds it.
+    pub(super) crc32: Option<u32>,
     /// Its columns, in a plan's order.
     columns: [ColumnPlace; COUNT],
 }
@@ -111,10 +114,7 @@ impl Footer {
             .metadata_length();
         if let Some(start) = before.len().checked_sub(length) {
             // A copy: a slice would hold on to all that was read.
-            return Ok(Self {
-                bytes: Bytes::copy_from_slice(&before[start..]),
-                _turn: None,
-            });
+            return Self::as_written(run, Bytes::copy_from_slice(&before[start..]), None);
         }
         let start = (run.bytes - TAIL)
             .checked_sub(length as u64)
@@ -128,10 +128,21 @@ impl Footer {
         drop(end);
         let turn = Arc::clone(&budget.long_footers).acquire_owned().await;
         let bytes = store.get(&run.name, Some(start..run.bytes - TAIL)).await?;
-        Ok(Self {
-            bytes,
-            _turn: turn.ok(),
-        })
+        Self::as_written(run, bytes, turn.ok())
+    }
+
+    /// The footer, if it is as the manifest says it was written.
+    fn as_written(
+        run: &Run,
+        bytes: Bytes,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, PlanError> {
+        let written = run.footer_crc32;
+        if written.is_some_and(|written| written != checksum::of(&bytes)) {
+            let reason = format!("its footer {}", checksum::WRONG);
+            return Err(PlanError::damaged(&run.name, reason));
+        }
+        Ok(Self { bytes, _turn: turn })
     }
 
     /// Parses it, and finds a plan's columns.
@@ -162,6 +173,7 @@ pub(super) fn groups_behind(
         };
         latest < after.effective_time
     };
+    let checksums = checksum::read(metadata)?;
     let mut before: u64 = 0;
     let numbered = (0..).zip(metadata.row_groups()).map(|(number, group)| {
         let rows = u64::try_from(group.num_rows()).unwrap_or(0);
@@ -176,6 +188,7 @@ pub(super) fn groups_behind(
             let mut place = place.ok_or_else(|| wrong("it lies outside the file".to_owned()))?;
             bounds::check_group(group, place.extent.end - place.extent.start).map_err(wrong)?;
             (place.number, place.before) = (number, before);
+            place.crc32 = checksums.as_ref().map(|all| all[number as usize]);
             Ok(place)
         })
         .collect()
@@ -219,6 +232,7 @@ fn place(group: &RowGroupMetaData, columns: &Columns, file_bytes: u64) -> Option
         before: 0,
         rows: group.num_rows(),
         extent: extent.0..extent.1,
+        crc32: None,
         columns,
     })
 }

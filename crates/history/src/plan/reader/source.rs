@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
 
 use crate::plan::budget::{Budget, Held, Need};
+use crate::plan::checksum;
 use crate::plan::manifest::Run;
 use crate::plan::position::Position;
 use crate::plan::reader::columns::Columns;
@@ -151,6 +152,11 @@ impl Source {
             place, mut held, ..
         } = asked;
         held.is_needed_now();
+        let written = place.crc32;
+        if written.is_some_and(|written| written != checksum::of(&bytes)) {
+            let reason = format!("the row group {}", checksum::WRONG);
+            return Err(self.damaged_behind(place.before, place.number, &reason));
+        }
         let window = Window::new(place.extent.start, bytes, self.file_bytes);
         let group = catch_panic(|| Group::open(&self.columns, &place, &Arc::new(window)));
         let group =
