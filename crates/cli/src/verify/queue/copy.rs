@@ -168,7 +168,10 @@ impl Copy {
             let begin = &line[..line.len().min(BEGIN.len())];
             match written {
                 Ok(written) => self.known.insert(&written.message_id),
-                Err(_) if !has_end && length < most && BEGIN.starts_with(begin) => {
+                // Anything but an end in the midst of a value was not written here, as two messages on a line.
+                Err(error)
+                    if error.is_eof() && !has_end && length < most && BEGIN.starts_with(begin) =>
+                {
                     return Ok(End::CutOff(whole));
                 }
                 Err(_) => {
@@ -206,6 +209,8 @@ impl Copy {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use aws_sdk_sqs::primitives::Blob;
     use aws_sdk_sqs::types::MessageSystemAttributeName as System;
     use bridge_history::verify::message::read_line;
@@ -262,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn a_line_may_be_cut_off_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let message = Message::builder()
+            .message_id("a")
+            .body("{\"key\":\"\u{1}ü\\\u{1f600}\"}")
+            .attributes(System::MessageGroupId, "g")
+            .build();
+        let write = || Copy::open(&path).unwrap().write(slice::from_ref(&message));
+        write().unwrap();
+        let text = std::fs::read(&path).unwrap();
+        for length in 0..text.len() - 1 {
+            std::fs::write(&path, &text[..length]).unwrap();
+            assert_eq!(write().unwrap(), 1, "{length}");
+            assert_eq!(std::fs::read(&path).unwrap(), text, "{length}");
+        }
+    }
+
+    #[test]
     fn a_file_of_something_else_or_of_another_process_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy");
@@ -273,6 +297,9 @@ mod tests {
             "{\"a\":1}",
             "\n",
             "{ \"MessageId\":",
+            r#"{"MessageId":"a","Body":"theirs"}{"MessageId":"b","Body":"theirs"}"#,
+            r#"{"MessageId":"a","Body":"theirs"},"#,
+            r#"{"MessageId":1,"Body":"#,
         ] {
             for (before, line) in [("", 1), (&*ours, 2)] {
                 let text = format!("{before}{theirs}");
