@@ -82,7 +82,7 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
                 return Ok(Outcome::Interrupted);
             };
             prepared.scope.has_order = got.has_order;
-            open(&got.path).await?
+            open(&got.path, got.option).await?
         }
     };
     let done = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
@@ -130,12 +130,11 @@ struct Prepared {
     held: Option<StateDirectory>,
 }
 
-/// Opens the consumer's file.
-async fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Usage> {
+/// Opens the file of what the consumer got, which an option names.
+async fn open(path: &Path, option: &'static str) -> anyhow::Result<Box<dyn BufRead + Send>> {
     let path = path.to_owned();
     // A pipe is open when something comes.
-    let file = aside(move || input::open(&path)).await;
-    file.map_err(|e| Usage(e.to_string()))
+    aside(move || input::open(&path, option)).await
 }
 
 impl Prepared {
@@ -153,7 +152,10 @@ impl Prepared {
         let scope = scope::of(arguments, &listed);
         let work = Work::new(arguments.state.as_deref())?;
         let file = match &arguments.events {
-            Some(path) => Some(open(path).await?),
+            Some(path) => {
+                let file = open(path, "--events").await;
+                Some(file.map_err(|error| Usage(error.to_string()))?)
+            }
             None => None,
         };
         let findings = arguments.findings.as_deref();

@@ -266,6 +266,61 @@ fn a_file_that_copy_has_not_written_is_left_as_it_is_also_without_a_last_newline
         .says(&["--copy: config.json", "line 1 is no message"]);
 }
 
+/// What somebody does to the file of `--copy` while messages are written to it.
+fn remove(got: &Path) {
+    std::fs::remove_file(got).unwrap();
+}
+
+fn exchange(got: &Path) {
+    std::fs::rename(got, got.with_extension("old")).unwrap();
+    std::fs::write(got, "").unwrap();
+}
+
+fn cut(got: &Path) {
+    let file = std::fs::OpenOptions::new().write(true).open(got).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+}
+
+#[test]
+fn nothing_more_is_deleted_once_the_copy_is_not_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let got = folder.path().join("got");
+    for (harm, part) in [
+        (remove as fn(&Path), "it was removed, renamed or exchanged"),
+        (exchange, "it was removed, renamed or exchanged"),
+        (cut, "another program has written to it, or cut it off"),
+    ] {
+        // The same file, that the queue looks into.
+        let (kept, _) = (folder.path().join("kept"), std::fs::remove_file(&got));
+        std::fs::write(&kept, "").unwrap();
+        std::fs::hard_link(&kept, &got).unwrap();
+        let (queue, endpoint) = play(Played {
+            messages: messages(&lines),
+            most: Some((200, false)),
+            copy: Some(kept.clone()),
+            ..Played::default()
+        });
+        let deleted = || {
+            let queue = queue.lock().unwrap();
+            queue.messages.iter().filter(|kept| kept.is_deleted).count()
+        };
+        let line = "--delete --copy got";
+        let child = verify(&bucket, &endpoint, folder.path(), line)
+            .spawn()
+            .unwrap();
+        while deleted() < 200 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        harm(&got);
+        queue.lock().unwrap().most = None;
+        let end = End::wait(child).with(1);
+        end.says(&["200 messages were read and deleted", "--copy: got: ", part]);
+        assert_eq!(deleted(), 200);
+        std::fs::remove_file(&kept).unwrap();
+    }
+}
+
 #[test]
 fn what_is_kept_and_is_in_the_copy_already_is_not_taken_for_another_programs() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,14 @@
 //! The messages of a queue in a file, one a line, as SQS's API writes them: `--events` reads it, too.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use bridge_local::reason::reason;
 use serde::{Deserialize, Serialize};
 
 use crate::verify::input::MOST_LINE;
@@ -17,7 +18,12 @@ const MOST_KNOWN: usize = 1 << 18;
 
 /// A file of messages, each once.
 pub(super) struct Copy {
+    path: PathBuf,
+    /// The option that it is of.
+    option: &'static str,
     file: File,
+    /// Its bytes that are whole lines and last.
+    length: u64,
     known: Known,
     bytes: Vec<u8>,
 }
@@ -122,16 +128,24 @@ impl Copy {
     /// off while it was written: its message was not deleted.
     ///
     /// # Errors
-    /// What keeps it from being opened, also that another process writes it, or that it holds something else.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// What keeps it from being opened, also that another process writes it, or that it holds something else; with its
+    /// name and its option.
+    pub(super) fn open(path: &Path, option: &'static str) -> io::Result<Self> {
+        Self::opened(path, option).map_err(|error| named(path, option, &error))
+    }
+
+    fn opened(path: &Path, option: &'static str) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).mode(0o600);
+        options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path)?;
         if file.try_lock().is_err() {
             return Err(io::Error::other("another process writes it"));
         }
         let mut copy = Self {
+            path: path.to_owned(),
+            option,
             file,
+            length: 0,
             known: Known::default(),
             bytes: Vec::new(),
         };
@@ -139,10 +153,10 @@ impl Copy {
         if let End::CutOff(whole) = end {
             copy.file.set_len(whole)?;
         }
-        copy.file.seek(SeekFrom::End(0))?;
         if end == End::NoNewline {
             copy.file.write_all(b"\n")?;
         }
+        copy.length = copy.file.metadata()?.len();
         // Its name must last as what is in it.
         let folder = path
             .parent()
@@ -187,11 +201,16 @@ impl Copy {
         }
     }
 
-    /// Writes the messages that are not in it, and answers how many these are. Then they last.
+    /// Writes the messages that are not in it, and answers how many these are. Then they last, in the file of this name.
     ///
     /// # Errors
-    /// What keeps them from being written.
+    /// What keeps them from being written, or found: they must stay in the queue.
     pub(super) fn write(&mut self, messages: &[Message]) -> io::Result<u64> {
+        let written = self.append(messages);
+        written.map_err(|error| named(&self.path, self.option, &error))
+    }
+
+    fn append(&mut self, messages: &[Message]) -> io::Result<u64> {
         self.bytes.clear();
         let mut written = 0;
         for message in messages {
@@ -203,8 +222,39 @@ impl Copy {
         }
         self.file.write_all(&self.bytes)?;
         self.file.sync_data()?;
+        self.length += self.bytes.len() as u64;
+        self.look()?;
         Ok(written)
     }
+
+    /// Whether the file still has its name and what was written, and nothing else.
+    ///
+    /// # Errors
+    /// When it was removed, renamed or exchanged, or somebody else wrote to it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let found = self.look();
+        found.map_err(|error| named(&self.path, self.option, &error))
+    }
+
+    fn look(&self) -> io::Result<()> {
+        let number = |found: &Metadata| (found.dev(), found.ino());
+        let open = self.file.metadata()?;
+        let is_there =
+            std::fs::metadata(&self.path).is_ok_and(|named| number(&named) == number(&open));
+        if is_there && open.len() == self.length {
+            return Ok(());
+        }
+        Err(io::Error::other(if is_there {
+            "another program has written to it, or cut it off"
+        } else {
+            "it was removed, renamed or exchanged while messages were written to it"
+        }))
+    }
+}
+
+fn named(path: &Path, option: &str, error: &io::Error) -> io::Error {
+    let text = format!("{option}: {}", reason(path, error));
+    io::Error::new(error.kind(), text)
 }
 
 #[cfg(test)]
@@ -224,9 +274,13 @@ mod tests {
             .build()
     }
 
+    fn open(path: &Path) -> io::Result<Copy> {
+        Copy::open(path, "--copy")
+    }
+
     fn write(path: &Path, ids: &[&str]) -> u64 {
         let messages: Vec<_> = ids.iter().map(|id| message(id)).collect();
-        Copy::open(path).unwrap().write(&messages).unwrap()
+        open(path).unwrap().write(&messages).unwrap()
     }
 
     fn lines(path: &Path) -> usize {
@@ -275,7 +329,7 @@ mod tests {
             .body("{\"key\":\"\u{1}ü\\\u{1f600}\"}")
             .attributes(System::MessageGroupId, "g")
             .build();
-        let write = || Copy::open(&path).unwrap().write(slice::from_ref(&message));
+        let write = || open(&path).unwrap().write(slice::from_ref(&message));
         write().unwrap();
         let text = std::fs::read(&path).unwrap();
         for length in 0..text.len() - 1 {
@@ -304,15 +358,15 @@ mod tests {
             for (before, line) in [("", 1), (&*ours, 2)] {
                 let text = format!("{before}{theirs}");
                 std::fs::write(&path, &text).unwrap();
-                let error = Copy::open(&path).err().unwrap().to_string();
+                let error = open(&path).err().unwrap().to_string();
                 let part = format!("line {line} is no message");
                 assert!(error.contains(&part), "{error}");
                 assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
             }
         }
         let other = folder.path().join("other");
-        let _held = Copy::open(&other).unwrap();
-        let error = Copy::open(&other).err().unwrap().to_string();
+        let _held = open(&other).unwrap();
+        let error = open(&other).err().unwrap().to_string();
         assert!(error.contains("another process"), "{error}");
     }
 
@@ -338,7 +392,7 @@ mod tests {
                     .unwrap(),
             )
             .build();
-        Copy::open(&path).unwrap().write(&[message]).unwrap();
+        open(&path).unwrap().write(&[message]).unwrap();
         let line = std::fs::read_to_string(&path).unwrap();
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&line).unwrap(),
