@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
-use common::played::{Played, Queue, messages, play};
-use common::{End, command, run, serve, signal};
+use common::played::{Kept, Played, Queue, messages, play};
+use common::{End, command, run, serve, shell, signal};
 use serde_json::json;
 
 /// A bucket of 600 versions, its copy's lines, and where the bucket is.
@@ -319,6 +319,42 @@ fn nothing_more_is_deleted_once_the_copy_is_not_what_was_written() {
         assert_eq!(deleted(), 200);
         std::fs::remove_file(&kept).unwrap();
     }
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_whole_messages_in_the_copy_and_the_others_in_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let got = folder.path().join("got");
+    let (queue, endpoint) = play(Played {
+        messages: messages(&lines),
+        copy: Some(got.clone()),
+        ..Played::default()
+    });
+    let line = format!("--queue-url {endpoint}/1/q --delete --copy got");
+    // Files have an end as if the disk had one there, in the midst of a line.
+    let full = "trap '' XFSZ; ulimit -f 40; exec s3-sqs-bridge verify --bucket b --json ";
+    let mut full = shell(&bucket, folder.path(), &format!("{full}{line}"));
+    let end = End::of(full.env("AWS_ENDPOINT_URL_SQS", &endpoint)).with(1);
+    end.says(&["read and deleted", "still in the queue", "--copy: got: "]);
+    let whole = std::fs::read_to_string(&got).unwrap();
+    assert!(whole.ends_with('\n'), "a part of a message is left");
+    let deleted = |kept: &&Kept| kept.is_deleted;
+    let deleted = queue
+        .lock()
+        .unwrap()
+        .messages
+        .iter()
+        .filter(deleted)
+        .count();
+    assert_eq!((deleted, deleted > 0), (whole.lines().count(), true));
+
+    let line = "--delete --copy got";
+    for kept in &mut queue.lock().unwrap().messages {
+        kept.is_hidden = false;
+    }
+    let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
+    assert_eq!(end.json()["compared"], 600);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct Copy {
     file: File,
     /// Its bytes that are whole lines and last.
     length: u64,
+    /// Why nothing is written to it any more: messages that are known may not be in it.
+    failed: Option<String>,
     known: Known,
     bytes: Vec<u8>,
 }
@@ -146,6 +148,7 @@ impl Copy {
             option,
             file,
             length: 0,
+            failed: None,
             known: Known::default(),
             bytes: Vec::new(),
         };
@@ -211,6 +214,9 @@ impl Copy {
     }
 
     fn append(&mut self, messages: &[Message]) -> io::Result<u64> {
+        if let Some(reason) = &self.failed {
+            return Err(io::Error::other(reason.clone()));
+        }
         self.bytes.clear();
         let mut written = 0;
         for message in messages {
@@ -220,11 +226,24 @@ impl Copy {
                 written += 1;
             }
         }
-        self.file.write_all(&self.bytes)?;
-        self.file.sync_data()?;
+        let lasts = self.file.write_all(&self.bytes);
+        if let Err(error) = lasts.and_then(|()| self.file.sync_data()) {
+            self.failed = Some(error.to_string());
+            self.cut_back()?;
+            return Err(error);
+        }
         self.length += self.bytes.len() as u64;
         self.look()?;
         Ok(written)
+    }
+
+    /// Removes what was not wholly written.
+    fn cut_back(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() > self.length {
+            self.file.set_len(self.length)?;
+            self.file.sync_data()?;
+        }
+        Ok(())
     }
 
     /// Whether the file still has its name and what was written, and nothing else.
@@ -337,6 +356,26 @@ mod tests {
             assert_eq!(write().unwrap(), 1, "{length}");
             assert_eq!(std::fs::read(&path).unwrap(), text, "{length}");
         }
+    }
+
+    #[test]
+    fn nothing_is_written_behind_a_batch_that_could_not_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        let mut copy = open(&path).unwrap();
+        copy.write(&[message("a")]).unwrap();
+        // Open to be read only: nothing can be written.
+        let writable = std::mem::replace(&mut copy.file, File::open(&path).unwrap());
+        for _ in 0..2 {
+            let error = copy.write(&[message("b")]).unwrap_err().to_string();
+            assert!(error.starts_with("--copy: "), "{error}");
+            assert!(error.contains("/copy: "), "{error}");
+        }
+        copy.file = writable;
+        for id in ["b", "c"] {
+            copy.write(&[message(id)]).unwrap_err();
+        }
+        assert_eq!(lines(&path), 1);
     }
 
     #[test]
