@@ -198,6 +198,10 @@ fn a_message_with_few_receives_left_ends_it_before_its_consumer_loses_them() {
 fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received() {
     let folder = tempfile::tempdir().unwrap();
     let (bucket, lines) = copy(folder.path());
+    let pipe = Command::new("mkfifo")
+        .arg(folder.path().join("pipe"))
+        .status();
+    assert!(pipe.unwrap().success());
     let fifo = || Played {
         is_fifo: true,
         ..Played::default()
@@ -218,6 +222,16 @@ fn what_would_do_harm_or_prove_nothing_is_refused_before_a_message_is_received()
             Played::default(),
             "--keep --events lines",
             ["--events", "cannot be used with"],
+        ),
+        (
+            Played::default(),
+            "--delete --copy pipe",
+            ["--copy: pipe", "a pipe or a device"],
+        ),
+        (
+            Played::default(),
+            "--delete --copy /dev/stdout",
+            ["--copy: /dev/stdout", "a pipe or a device"],
         ),
         (
             Played::default(),
@@ -370,6 +384,35 @@ fn what_is_kept_and_is_in_the_copy_already_is_not_taken_for_another_programs() {
         let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
         assert_eq!(end.json()["compared"], 600);
         assert!(is_as_before(&queue));
+    }
+}
+
+#[test]
+fn what_was_deleted_is_not_written_over_by_what_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    for (line, what) in [
+        ("--copy /dev/stdout >got", "/dev/stdout"),
+        ("--copy got >got", "got"),
+        ("--copy got >>got", "got"),
+        ("--copy got 2>got", "got"),
+        ("--copy ./new >new", "./new"),
+    ] {
+        let (queue, endpoint) = play(Played {
+            messages: messages(&lines),
+            copy: Some(folder.path().join("got")),
+            ..Played::default()
+        });
+        let url = format!("{endpoint}/1/q");
+        let line = format!("s3-sqs-bridge verify --bucket b --queue-url {url} --delete {line}");
+        let mut shell = shell(&bucket, folder.path(), &line);
+        let end = End::of(shell.env("AWS_ENDPOINT_URL_SQS", &endpoint)).with(2);
+        assert_eq!(queue.lock().unwrap().handed, 0, "{line}");
+        let said = std::fs::read_to_string(folder.path().join("got")).unwrap() + &end.stderr;
+        assert!(
+            said.contains(&format!("--copy: {what} is the file of standard")),
+            "{said}"
+        );
     }
 }
 

@@ -137,6 +137,10 @@ impl Copy {
     }
 
     fn opened(path: &Path, option: &'static str) -> io::Result<Self> {
+        // It is looked at first: to open a pipe may take for ever.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(io::Error::other("it is a pipe or a device: name a file"));
+        }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path)?;
