@@ -29,6 +29,7 @@ use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use bridge_core::config::check_queue_url;
@@ -57,19 +58,22 @@ use crate::{Outcome, Usage, tell};
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps a side from being read.
 pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow::Result<Outcome> {
-    let is_queue = arguments.queue_url.is_some();
+    let is_reading_queue = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&is_reading_queue);
     let stop = stop_on_interrupt(move || {
-        if is_queue {
+        if waits.load(Ordering::Relaxed) {
             tell("interrupted: waiting for what the queue was asked for; once more ends at once");
         }
     })?;
-    let interrupted = || {
-        tell("interrupted: nothing was changed, and nothing is known; run it again");
+    let interrupted = |done: &str| {
+        tell(&format!("interrupted: {done}"));
         Ok(Outcome::Interrupted)
     };
+    let unchanged = "nothing was changed, and nothing is known; run it again";
+    let mut done = unchanged.to_owned();
     let prepared = stop.run_until_cancelled(Box::pin(Prepared::of(account, &arguments)));
     let Some(prepared) = prepared.await else {
-        return interrupted();
+        return interrupted(unchanged);
     };
     let mut prepared = prepared?;
     let file = match (prepared.file.take(), &arguments.queue_url) {
@@ -77,19 +81,24 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
         (None, url) => {
             // It has an orderly end of its own.
             let (url, folder) = (url.as_deref().unwrap_or_default(), prepared.work.path());
+            is_reading_queue.store(true, Ordering::Relaxed);
             let got = queue::read(account, url, &arguments, folder, &stop).await?;
+            is_reading_queue.store(false, Ordering::Relaxed);
             let Some(got) = got else {
                 return Ok(Outcome::Interrupted);
             };
+            if let Some(deleted) = &got.deleted {
+                done = format!("nothing is known; {deleted}");
+            }
             prepared.scope.has_order = got.has_order;
             open(&got.path, got.option).await?
         }
     };
-    let done = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
-    let Some(done) = done.await else {
-        return interrupted();
+    let compared = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
+    let Some(compared) = compared.await else {
+        return interrupted(&done);
     };
-    let compared = done?;
+    let compared = compared?;
     let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };

@@ -4,11 +4,13 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
 use common::played::{Kept, Played, Queue, messages, play};
-use common::{End, command, run, serve, shell, signal};
+use common::{End, answering, command, run, serve, shell, signal};
 use serde_json::json;
 
 /// A bucket of 600 versions, its copy's lines, and where the bucket is.
@@ -157,6 +159,47 @@ fn an_interrupt_puts_back_what_is_kept_and_what_was_deleted_goes_on() {
         let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), line)).with(0);
         assert_eq!(end.json()["compared"], 600);
         assert_eq!(end.json()["repeated"], 0);
+    }
+}
+
+#[test]
+fn an_interrupt_behind_the_queue_tells_what_was_deleted_and_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, lines) = copy(folder.path());
+    for (is_fifo, how) in [(true, "--events got\n"), (false, "or run it again\n")] {
+        let (_, endpoint) = play(Played {
+            messages: messages(&lines[..30]),
+            copy: Some(folder.path().join("got")),
+            is_fifo,
+            ..Played::default()
+        });
+        // A bucket that answers the first question only, whether it is there.
+        let ((asked, listing), is_asked) = (channel(), AtomicBool::new(false));
+        let asleep = answering("200 OK", move |_, _| {
+            asked.send(()).unwrap();
+            while is_asked.swap(true, Ordering::Relaxed) {
+                std::thread::park();
+            }
+            "<ListVersionsResult></ListVersionsResult>".to_owned()
+        });
+        let line = "--delete --copy got";
+        let child = verify(&asleep, &endpoint, folder.path(), line)
+            .spawn()
+            .unwrap();
+        for _ in 0..2 {
+            listing.recv().unwrap();
+        }
+        signal(&child, "-INT");
+        let end = End::wait(child).with(3);
+        assert!(
+            !end.stderr.contains("nothing was changed"),
+            "{}",
+            end.stderr
+        );
+        assert!(!end.stderr.contains("waiting"), "{}", end.stderr);
+        let parts = ["30 messages were deleted from the queue and are in got"];
+        end.says(&parts).says(&[how]);
+        std::fs::remove_file(folder.path().join("got")).unwrap();
     }
 }
 

@@ -29,6 +29,8 @@ use crate::{Usage, tell};
 pub(super) struct Got {
     /// The file of messages.
     pub(super) path: PathBuf,
+    /// What was done to the queue, and how to go on with the file.
+    pub(super) deleted: Option<String>,
     /// The option that it is of.
     pub(super) option: &'static str,
     /// Whether they came in the order in which they were sent, by group.
@@ -97,25 +99,41 @@ pub(super) async fn read(
     let ended = ended.and_then(|end| Ok(reading.copy().check().map(|()| end)?));
     let end = ended
         .with_context(|| format!("--queue-url {url}, of which {read} messages were {done}"))?;
+    let file = path.display();
+    let mut deleted = None;
     match (end, ending) {
         (End::Whole, Ending::Keep) => {
             tell(&format!("{} read and put back", count(read, "message")));
         }
         (End::Whole, Ending::Delete) => {
+            deleted = Some(told_of_deleted(read, &path, has_order));
             tell(&format!("{} read and deleted", count(read, "message")));
         }
         (End::Stopped, Ending::Keep) => {
             tell("interrupted: what was read is put back, and nothing is known; run it again");
         }
         (End::Stopped, Ending::Delete) => tell(&format!(
-            "interrupted: {} are in {} and not in the queue any more; run it again to go on",
+            "interrupted: {} are in {file} and not in the queue any more; run it again to go on",
             count(read, "message"),
-            path.display()
         )),
     }
     Ok((end == End::Whole).then_some(Got {
+        deleted,
         path,
         option,
         has_order,
     }))
+}
+
+/// What was done to the queue, and how to go on. A standard queue keeps no order, but of a file it is compared.
+fn told_of_deleted(read: u64, path: &Path, has_order: bool) -> String {
+    let file = path.display();
+    let or_again = if has_order {
+        ""
+    } else {
+        ", where their order is compared, too, or run it again"
+    };
+    format!(
+        "{read} messages were deleted from the queue and are in {file}: compare them with --events {file}{or_again}"
+    )
 }
