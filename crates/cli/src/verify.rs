@@ -149,6 +149,7 @@ async fn open(path: &Path, option: &'static str) -> anyhow::Result<Box<dyn BufRe
 impl Prepared {
     async fn of(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Self> {
         places::check(arguments)?;
+        scope::check(arguments)?;
         let page = report::file(arguments)?;
         if let Some(url) = &arguments.heal {
             check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
