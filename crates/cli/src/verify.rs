@@ -25,7 +25,6 @@ mod tally;
 mod told;
 mod work;
 
-use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +40,7 @@ use bridge_history::verify::scratch::Scratch;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::scratch::LocalScratch;
 use bridge_local::state::StateDirectory;
-use findings_file::FindingsFile;
+use findings_file::{FindingsFile, Writer};
 use heal::Compared;
 use listed::Listed;
 use options::VerifyArguments;
@@ -133,7 +132,7 @@ struct Prepared {
     /// Of `--events`.
     file: Option<Box<dyn BufRead + Send>>,
     /// For all that is wrong.
-    findings: Option<(File, FindingsFile)>,
+    findings: Option<(Writer, FindingsFile)>,
     pictures: Pictures,
     /// Where a job that heals is made.
     held: Option<StateDirectory>,
