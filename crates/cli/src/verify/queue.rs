@@ -118,8 +118,8 @@ pub(super) async fn read(
         )),
     }
     Ok((end == End::Whole).then_some(Got {
-        deleted,
         path,
+        deleted,
         option,
         has_order,
     }))
