@@ -25,10 +25,10 @@ mod tally;
 mod told;
 mod work;
 
-use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use bridge_core::config::check_queue_url;
@@ -40,7 +40,7 @@ use bridge_history::verify::scratch::Scratch;
 use bridge_history::verify::sorter::Sorter;
 use bridge_local::scratch::LocalScratch;
 use bridge_local::state::StateDirectory;
-use findings_file::FindingsFile;
+use findings_file::{FindingsFile, Writer};
 use heal::Compared;
 use listed::Listed;
 use options::VerifyArguments;
@@ -57,19 +57,22 @@ use crate::{Outcome, Usage, tell};
 /// # Errors
 /// [`Usage`] for what can be known to be wrong before anything is done; else what keeps a side from being read.
 pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow::Result<Outcome> {
-    let is_queue = arguments.queue_url.is_some();
+    let is_reading_queue = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&is_reading_queue);
     let stop = stop_on_interrupt(move || {
-        if is_queue {
+        if waits.load(Ordering::Relaxed) {
             tell("interrupted: waiting for what the queue was asked for; once more ends at once");
         }
     })?;
-    let interrupted = || {
-        tell("interrupted: nothing was changed, and nothing is known; run it again");
+    let interrupted = |done: &str| {
+        tell(&format!("interrupted: {done}"));
         Ok(Outcome::Interrupted)
     };
+    let unchanged = "nothing was changed, and nothing is known; run it again";
+    let mut done = unchanged.to_owned();
     let prepared = stop.run_until_cancelled(Box::pin(Prepared::of(account, &arguments)));
     let Some(prepared) = prepared.await else {
-        return interrupted();
+        return interrupted(unchanged);
     };
     let mut prepared = prepared?;
     let file = match (prepared.file.take(), &arguments.queue_url) {
@@ -77,19 +80,24 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
         (None, url) => {
             // It has an orderly end of its own.
             let (url, folder) = (url.as_deref().unwrap_or_default(), prepared.work.path());
+            is_reading_queue.store(true, Ordering::Relaxed);
             let got = queue::read(account, url, &arguments, folder, &stop).await?;
+            is_reading_queue.store(false, Ordering::Relaxed);
             let Some(got) = got else {
                 return Ok(Outcome::Interrupted);
             };
+            if let Some(deleted) = &got.deleted {
+                done = format!("nothing is known; {deleted}");
+            }
             prepared.scope.has_order = got.has_order;
-            open(&got.path).await?
+            open(&got.path, got.option).await?
         }
     };
-    let done = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
-    let Some(done) = done.await else {
-        return interrupted();
+    let compared = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
+    let Some(compared) = compared.await else {
+        return interrupted(&done);
     };
-    let compared = done?;
+    let compared = compared?;
     let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };
@@ -124,23 +132,23 @@ struct Prepared {
     /// Of `--events`.
     file: Option<Box<dyn BufRead + Send>>,
     /// For all that is wrong.
-    findings: Option<(File, FindingsFile)>,
+    findings: Option<(Writer, FindingsFile)>,
     pictures: Pictures,
     /// Where a job that heals is made.
     held: Option<StateDirectory>,
 }
 
-/// Opens the consumer's file.
-async fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, Usage> {
+/// Opens the file of what the consumer got, which an option names.
+async fn open(path: &Path, option: &'static str) -> anyhow::Result<Box<dyn BufRead + Send>> {
     let path = path.to_owned();
     // A pipe is open when something comes.
-    let file = aside(move || input::open(&path)).await;
-    file.map_err(|e| Usage(e.to_string()))
+    aside(move || input::open(&path, option)).await
 }
 
 impl Prepared {
     async fn of(account: &Account, arguments: &VerifyArguments) -> anyhow::Result<Self> {
         places::check(arguments)?;
+        scope::check(arguments)?;
         let page = report::file(arguments)?;
         if let Some(url) = &arguments.heal {
             check_queue_url("--heal", url).map_err(|e| Usage(e.to_string()))?;
@@ -153,7 +161,10 @@ impl Prepared {
         let scope = scope::of(arguments, &listed);
         let work = Work::new(arguments.state.as_deref())?;
         let file = match &arguments.events {
-            Some(path) => Some(open(path).await?),
+            Some(path) => {
+                let file = open(path, "--events").await;
+                Some(file.map_err(|error| Usage(error.to_string()))?)
+            }
             None => None,
         };
         let findings = arguments.findings.as_deref();

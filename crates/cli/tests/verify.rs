@@ -314,6 +314,21 @@ fn what_cannot_be_compared_is_told_before_anything_is_listed() {
         ),
         ("--events - --from yesterday", 2, ["--from", "yesterday"]),
         (
+            "--events - --from 2024-06-01T00:00:00Z --until 2024-01-01T00:00:00Z",
+            2,
+            ["--from: found 2024-06-01", "before until (2024-01-01"],
+        ),
+        (
+            "--events - --from 2024-01-01T00:00:00Z --until 2024-01-01T00:00:00Z",
+            2,
+            ["--from: found 2024-01-01", "before until"],
+        ),
+        (
+            "--events - --from 2999-01-01T00:00:00Z",
+            2,
+            ["--from: found 2999-01-01", "before until"],
+        ),
+        (
             "--events - --state /dev/null/x",
             2,
             ["/dev/null is a file", "--state"],

@@ -98,7 +98,10 @@ fn new_file(path: &Path) -> io::Result<File> {
 }
 
 /// Makes a folder, and those above it, that only its owner may look into. What is made stays, also if the machine stops.
-fn make_folder(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The file system's.
+pub fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

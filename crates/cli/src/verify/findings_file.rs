@@ -23,7 +23,7 @@ impl FindingsFile {
     ///
     /// # Errors
     /// [`Usage`] when the name is taken, or none can be made beside it.
-    pub(super) fn new(path: &Path) -> Result<(File, Self), Usage> {
+    pub(super) fn new(path: &Path) -> Result<(Writer, Self), Usage> {
         let refused = |error: &io::Error| Usage(format!("--findings: {}", reason(path, error)));
         match std::fs::symlink_metadata(path) {
             Ok(_) => {
@@ -41,7 +41,11 @@ impl FindingsFile {
         let made = made.map_err(|error| refused(&error))?;
         let (file, unfinished) = made.into_parts();
         let path = path.to_owned();
-        Ok((file, Self { path, unfinished }))
+        let writer = Writer {
+            file,
+            path: path.clone(),
+        };
+        Ok((writer, Self { path, unfinished }))
     }
 
     /// Gives it its name.
@@ -60,14 +64,27 @@ impl FindingsFile {
     }
 }
 
-/// Writes a finding as a line.
-///
-/// # Errors
-/// When the file does not take it.
-pub(super) fn write(file: &mut File, finding: &Finding) -> io::Result<()> {
-    let mut line = serde_json::to_vec(finding)?;
-    line.push(b'\n');
-    file.write_all(&line)
+/// Who writes to it.
+pub(super) struct Writer {
+    file: File,
+    /// Of what it becomes.
+    path: PathBuf,
+}
+
+impl Writer {
+    /// Writes a finding as a line.
+    ///
+    /// # Errors
+    /// When the file does not take it, with its name.
+    pub(super) fn write(&mut self, finding: &Finding) -> io::Result<()> {
+        let mut line = serde_json::to_vec(finding)?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line);
+        written.map_err(|error| {
+            let text = format!("--findings: {}", reason(&self.path, &error));
+            io::Error::new(error.kind(), text)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -84,15 +101,15 @@ mod tests {
         let path = folder.path().join("findings");
         let names = || std::fs::read_dir(folder.path()).unwrap().count();
         for is_whole in [false, true] {
-            let (mut file, findings) = FindingsFile::new(&path).unwrap();
-            write(&mut file, &Finding::new(Kind::Missing)).unwrap();
+            let (mut writer, findings) = FindingsFile::new(&path).unwrap();
+            writer.write(&Finding::new(Kind::Missing)).unwrap();
             assert!(!path.exists());
             if is_whole {
                 findings.finish().unwrap();
             } else {
                 drop(findings);
                 // A thread may not know yet.
-                write(&mut file, &Finding::new(Kind::Missing)).unwrap();
+                writer.write(&Finding::new(Kind::Missing)).unwrap();
             }
             assert_eq!((path.exists(), names()), (is_whole, usize::from(is_whole)));
         }
@@ -100,6 +117,18 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_takes_no_more_is_named() {
+        let mut writer = Writer {
+            file: File::options().write(true).open("/dev/full").unwrap(),
+            path: "folder/findings".into(),
+        };
+        let error = writer.write(&Finding::new(Kind::Missing)).unwrap_err();
+        let error = error.to_string();
+        let begin = "--findings: folder/findings: No space left";
+        assert!(error.starts_with(begin), "{error}");
     }
 
     #[test]

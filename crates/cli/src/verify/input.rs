@@ -21,12 +21,12 @@ const MOST_PACKED: usize = 2;
 /// How a gzip file begins. Source: RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// Opens a file, or standard input for `-`; gzip is told by its content.
+/// Opens the file of an option, or standard input for `-`; gzip is told by its content.
 ///
 /// # Errors
 /// What keeps it from being opened or read, with its name.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    let named = |e: io::Error| io::Error::new(e.kind(), format!("--events: {}", reason(path, &e)));
+pub(super) fn open(path: &Path, option: &str) -> io::Result<Box<dyn BufRead + Send>> {
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{option}: {}", reason(path, &e)));
     let file: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {

@@ -9,6 +9,12 @@ use crate::verify::options::VerifyArguments;
 /// Standard input, by a path: it may be a file that has another one, too.
 const STANDARD_INPUT: &str = "/dev/stdin";
 
+/// The same of output: a file that it leads to is written.
+const STANDARD_OUTPUTS: [(&str, &str); 2] = [
+    ("standard output", "/dev/stdout"),
+    ("standard error", "/dev/stderr"),
+];
+
 /// Whether each option that names a file to be written names one that no other reads or writes. Nothing is made yet.
 ///
 /// # Errors
@@ -23,32 +29,44 @@ pub(super) fn check(arguments: &VerifyArguments) -> Result<(), Usage> {
         };
         (option, path)
     });
-    let mut others: Vec<_> = read.collect();
+    let read: Vec<_> = read.collect();
+    let outputs = STANDARD_OUTPUTS.map(|(name, path)| (name, Path::new(path)));
+    let outputs = outputs.into_iter().filter(|(_, path)| path.is_file());
+    let mut others: Vec<_> = outputs.collect();
+    for (option, path) in &read {
+        check_apart(option, path, &others)?;
+    }
+    others.extend(read);
     for (option, path) in arguments.files_written() {
-        let refuse = |what: &str| {
-            let path = path.display();
-            Err(Usage(format!(
-                "{option}: {path} is {what}, too: name another"
-            )))
-        };
-        if let Some((other, _)) = others.iter().find(|(_, other)| is_same(path, other)) {
-            return refuse(&format!("the file of {other}"));
-        }
+        check_apart(option, path, &others)?;
         if let Some(state) = state(arguments)
             && is_of_state(path, state)
         {
-            return refuse(&format!("of the state directory {}", state.display()));
+            let what = format!("of the state directory {}", state.display());
+            return Err(refusal(option, path, &what));
         }
         if let Some(plan) = &arguments.plan
             && place(plan)
                 .parent()
                 .is_some_and(|job| place(path).starts_with(job))
         {
-            return refuse("in the folder of --plan's job");
+            return Err(refusal(option, path, "in the folder of --plan's job"));
         }
         others.push((option, path));
     }
     Ok(())
+}
+
+fn check_apart(option: &str, path: &Path, others: &[(&str, &Path)]) -> Result<(), Usage> {
+    match others.iter().find(|(_, other)| is_same(path, other)) {
+        Some((other, _)) => Err(refusal(option, path, &format!("the file of {other}"))),
+        None => Ok(()),
+    }
+}
+
+fn refusal(option: &str, path: &Path, what: &str) -> Usage {
+    let path = path.display();
+    Usage(format!("{option}: {path} is {what}, too: name another"))
 }
 
 /// The directory that something is kept in, if it has a name.

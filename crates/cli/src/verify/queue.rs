@@ -15,7 +15,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bridge_aws::sdk;
 use bridge_core::config::check_queue_url;
-use bridge_local::reason::reason;
 use copy::Copy;
 use reading::{End, Reading, facts};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +29,10 @@ use crate::{Usage, tell};
 pub(super) struct Got {
     /// The file of messages.
     pub(super) path: PathBuf,
+    /// What was done to the queue, and how to go on with the file.
+    pub(super) deleted: Option<String>,
+    /// The option that it is of.
+    pub(super) option: &'static str,
     /// Whether they came in the order in which they were sent, by group.
     pub(super) has_order: bool,
 }
@@ -56,11 +59,11 @@ pub(super) async fn read(
     for said in asked.check(ending).map_err(Usage)? {
         tell(&format!("WARNING: {said}"));
     }
-    let path = arguments
-        .copy
-        .clone()
-        .unwrap_or_else(|| folder.join("messages"));
-    let copy = Copy::open(&path).map_err(|e| Usage(format!("--copy: {}", reason(&path, &e))))?;
+    let (path, option) = match &arguments.copy {
+        Some(path) => (path.clone(), "--copy"),
+        None => (folder.join("messages"), "--state"),
+    };
+    let copy = Copy::open(&path, option).map_err(|error| Usage(error.to_string()))?;
     let has_order = asked.is_fifo;
     if !has_order {
         tell("a standard queue keeps no order: whether events came in order is not compared");
@@ -88,23 +91,49 @@ pub(super) async fn read(
         ));
     }
     let read = reading.read();
-    let end =
-        ended.with_context(|| format!("--queue-url {url}, of which {read} messages were read"))?;
+    let done = match ending {
+        Ending::Keep => "read",
+        Ending::Delete => "read and deleted",
+    };
+    // The last look at the file: what is told and compared is in it.
+    let ended = ended.and_then(|end| Ok(reading.copy().check().map(|()| end)?));
+    let end = ended
+        .with_context(|| format!("--queue-url {url}, of which {read} messages were {done}"))?;
+    let file = path.display();
+    let mut deleted = None;
     match (end, ending) {
         (End::Whole, Ending::Keep) => {
             tell(&format!("{} read and put back", count(read, "message")));
         }
         (End::Whole, Ending::Delete) => {
+            deleted = Some(told_of_deleted(read, &path, has_order));
             tell(&format!("{} read and deleted", count(read, "message")));
         }
         (End::Stopped, Ending::Keep) => {
             tell("interrupted: what was read is put back, and nothing is known; run it again");
         }
         (End::Stopped, Ending::Delete) => tell(&format!(
-            "interrupted: {} are in {} and not in the queue any more; run it again to go on",
+            "interrupted: {} are in {file} and not in the queue any more; run it again to go on",
             count(read, "message"),
-            path.display()
         )),
     }
-    Ok((end == End::Whole).then_some(Got { path, has_order }))
+    Ok((end == End::Whole).then_some(Got {
+        path,
+        deleted,
+        option,
+        has_order,
+    }))
+}
+
+/// What was done to the queue, and how to go on. A standard queue keeps no order, but of a file it is compared.
+fn told_of_deleted(read: u64, path: &Path, has_order: bool) -> String {
+    let file = path.display();
+    let or_again = if has_order {
+        ""
+    } else {
+        ", where their order is compared, too, or run it again"
+    };
+    format!(
+        "{read} messages were deleted from the queue and are in {file}: compare them with --events {file}{or_again}"
+    )
 }

@@ -1,6 +1,5 @@
 //! What was found, counted by hour and by prefix as it is found, in bounded memory.
 
-use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bridge_core::timestamp::Timestamp;
@@ -9,7 +8,7 @@ use bridge_history::verify::report::{Finding, Kind, Sink};
 use crate::picture::heavy::Additive;
 use crate::picture::hours::Hours;
 use crate::picture::prefixes::Prefixes;
-use crate::verify::findings_file::write;
+use crate::verify::findings_file::Writer;
 
 /// Kinds of findings, as in [`Kind::ALL`]. What is unreadable has neither time nor key, so it is in no count here.
 pub(super) const KINDS: usize = Kind::ALL.len();
@@ -101,7 +100,7 @@ pub(super) type Shared = Arc<Mutex<Tally>>;
 
 /// Who is told each finding: the file of `--findings`, and the tally. Nobody, if there is neither: then findings that
 /// are no examples are only counted.
-pub(super) fn sink(file: Option<File>, tally: Option<Shared>) -> Option<Sink<'static>> {
+pub(super) fn sink(file: Option<Writer>, tally: Option<Shared>) -> Option<Sink<'static>> {
     if file.is_none() && tally.is_none() {
         return None;
     }
@@ -112,7 +111,7 @@ pub(super) fn sink(file: Option<File>, tally: Option<Shared>) -> Option<Sink<'st
             tally.add(finding);
         }
         match &mut file {
-            Some(file) => write(file, finding),
+            Some(file) => file.write(finding),
             None => Ok(()),
         }
     }))

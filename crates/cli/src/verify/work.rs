@@ -1,6 +1,8 @@
 //! Where both sides lie while they are compared, and who takes them in.
 
+use std::fs::Permissions;
 use std::io::{self, BufRead};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use bridge_history::verify::intake::Intake;
 use bridge_history::verify::report::Findings;
 use bridge_history::verify::scope::Scope;
 use bridge_history::verify::sorter::Sorter;
+use bridge_local::make_folder;
 use bridge_local::reason::reason;
 use tokio::sync::oneshot;
 
@@ -44,9 +47,10 @@ impl Work {
     /// [`Usage`] when it cannot be made.
     pub(super) fn new(state: Option<&Path>) -> Result<Self, Usage> {
         let mut name = tempfile::Builder::new();
-        name.prefix("verify-");
+        name.prefix("verify-")
+            .permissions(Permissions::from_mode(0o700));
         let folder = match state {
-            Some(state) => std::fs::create_dir_all(state).and_then(|()| name.tempdir_in(state)),
+            Some(state) => make_folder(state).and_then(|()| name.tempdir_in(state)),
             None => name.tempdir(),
         };
         let folder = folder.map_err(|error| {
@@ -102,6 +106,24 @@ pub(super) fn take_lines(
                 intake.unreadable("it is longer than any message".to_owned())?;
             }
             Next::End => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let above = folder.path().join("above");
+        let state = above.join("state");
+        let work = Work::new(Some(&state)).unwrap();
+        let in_system = Work::new(None).unwrap();
+        for path in [&*above, &state, work.path(), in_system.path()] {
+            let mode = std::fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", path.display());
         }
     }
 }

@@ -139,11 +139,7 @@ impl StartRequest {
             Some(_) => self.until,
             None => Some(until).filter(|_| self.then.is_none()),
         };
-        if let Some(from) = self.from.filter(|from| *from >= until) {
-            return Err(JobError::bad_request(format!(
-                "from: found {from}, allowed is a time before until ({until})"
-            )));
-        }
+        check_times("from", self.from, until).map_err(JobError::bad_request)?;
         let options = Options {
             filter: Filter {
                 prefix: self
@@ -176,6 +172,19 @@ impl StartRequest {
         };
         check_fields(&given, config, &options)?;
         Ok(options)
+    }
+}
+
+/// Checks that there is a time between both; `name` is how the user calls `from`.
+///
+/// # Errors
+/// What was found and what is allowed.
+pub fn check_times(name: &str, from: Option<Timestamp>, until: Timestamp) -> Result<(), String> {
+    match from {
+        Some(from) if from >= until => Err(format!(
+            "{name}: found {from}, allowed is a time before until ({until})"
+        )),
+        _ => Ok(()),
     }
 }
 

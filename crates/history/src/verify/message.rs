@@ -48,13 +48,8 @@ pub fn read_line(line: &[u8]) -> Line {
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What an answer of SQS without messages has, as one SDK or another writes it.
-const OF_EMPTY_ANSWERS: [&str; 4] = [
-    "Messages",
-    "ResponseMetadata",
-    "ResultMetadata",
-    "$metadata",
-];
+/// What an answer of SQS has beside its messages, as one SDK or another writes it: each is an object.
+const METADATA: [&str; 3] = ["ResponseMetadata", "ResultMetadata", "$metadata"];
 
 /// Envelopes in each other, at most: a receive answer, a message, a body.
 const MOST_ENVELOPES: usize = 4;
@@ -101,7 +96,7 @@ impl Line {
         }
         let records = value.get("Records").and_then(Value::as_array);
         let messages = value.get("Messages").and_then(Value::as_array);
-        if let Some(messages) = messages {
+        if let Some(messages) = messages.filter(|messages| !messages.is_empty()) {
             self.read_messages(messages, depth);
             return Ok(());
         }
@@ -180,12 +175,16 @@ fn body(message: &Value) -> Option<&str> {
     body.and_then(Value::as_str)
 }
 
+/// Whether it is an answer of SQS without messages. Anything else of one is no answer: it may be a message's.
 fn is_empty_answer(value: &Value) -> bool {
-    value.as_object().is_some_and(|answer| {
-        answer
-            .iter()
-            .all(|(name, value)| OF_EMPTY_ANSWERS.contains(&name.as_str()) && !value.is_array())
-    })
+    let is_empty = |(name, value): (&String, &Value)| match value {
+        Value::Null => name == "Messages",
+        Value::Array(messages) => name == "Messages" && messages.is_empty(),
+        Value::Object(_) => METADATA.contains(&name.as_str()),
+        _ => false,
+    };
+    let answer = value.as_object();
+    answer.is_some_and(|answer| answer.iter().all(is_empty))
 }
 
 fn not_json(error: &serde_json::Error) -> String {
@@ -267,6 +266,16 @@ mod tests {
             (r#"{"colour":"red"}"#, "found an object with colour"),
             (r#"{"Messages":[{"MessageId":"m"}]}"#, "no body"),
             (r#"{"Body":"{\"Body\":1}"}"#, "found an object with Body"),
+            (
+                r#"{"Messages":{"MessageId":"m","Body":"{}"}}"#,
+                "found an object with Messages",
+            ),
+            (r#"{"Messages":"x"}"#, "found an object with Messages"),
+            (r#"{"Messages":[],"colour":"red"}"#, "object with Messages"),
+            (r#"{"Messages":[],"Body":"{"}"#, "no whole JSON value"),
+            (r#"{"ResponseMetadata":"x"}"#, "with ResponseMetadata"),
+            (r#"{"$metadata":null}"#, "found an object with $metadata"),
+            (r#"{"Body":"{\"Messages\":[]}"}"#, "object with Messages"),
         ] {
             let found = read_line(line.as_bytes());
             let [reason] = &found.unreadable[..] else {
@@ -304,6 +313,7 @@ mod tests {
             "{}",
             r#"{"Messages":[]}"#,
             r#"{"Messages":null,"ResultMetadata":{}}"#,
+            r#"{"Messages":[],"ResponseMetadata":{"RequestId":"1"}}"#,
             r#"{"ResponseMetadata":{"RequestId":"1"}}"#,
             r#"{"$metadata":{"httpStatusCode":200}}"#,
             "\u{feff}",

@@ -1,13 +1,14 @@
 //! The messages of a queue in a file, one a line, as SQS's API writes them: `--events` reads it, too.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use bridge_local::reason::reason;
 use serde::{Deserialize, Serialize};
 
 use crate::verify::input::MOST_LINE;
@@ -17,7 +18,14 @@ const MOST_KNOWN: usize = 1 << 18;
 
 /// A file of messages, each once.
 pub(super) struct Copy {
+    path: PathBuf,
+    /// The option that it is of.
+    option: &'static str,
     file: File,
+    /// Its bytes that are whole lines and last.
+    length: u64,
+    /// Why nothing is written to it any more: messages that are known may not be in it.
+    failed: Option<String>,
     known: Known,
     bytes: Vec<u8>,
 }
@@ -122,16 +130,29 @@ impl Copy {
     /// off while it was written: its message was not deleted.
     ///
     /// # Errors
-    /// What keeps it from being opened, also that another process writes it, or that it holds something else.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// What keeps it from being opened, also that another process writes it, or that it holds something else; with its
+    /// name and its option.
+    pub(super) fn open(path: &Path, option: &'static str) -> io::Result<Self> {
+        Self::opened(path, option).map_err(|error| named(path, option, &error))
+    }
+
+    fn opened(path: &Path, option: &'static str) -> io::Result<Self> {
+        // It is looked at first: to open a pipe may take for ever.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(io::Error::other("it is a pipe or a device: name a file"));
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).mode(0o600);
+        options.read(true).append(true).create(true).mode(0o600);
         let file = options.open(path)?;
         if file.try_lock().is_err() {
             return Err(io::Error::other("another process writes it"));
         }
         let mut copy = Self {
+            path: path.to_owned(),
+            option,
             file,
+            length: 0,
+            failed: None,
             known: Known::default(),
             bytes: Vec::new(),
         };
@@ -139,10 +160,10 @@ impl Copy {
         if let End::CutOff(whole) = end {
             copy.file.set_len(whole)?;
         }
-        copy.file.seek(SeekFrom::End(0))?;
         if end == End::NoNewline {
             copy.file.write_all(b"\n")?;
         }
+        copy.length = copy.file.metadata()?.len();
         // Its name must last as what is in it.
         let folder = path
             .parent()
@@ -168,7 +189,10 @@ impl Copy {
             let begin = &line[..line.len().min(BEGIN.len())];
             match written {
                 Ok(written) => self.known.insert(&written.message_id),
-                Err(_) if !has_end && length < most && BEGIN.starts_with(begin) => {
+                // Anything but an end in the midst of a value was not written here, as two messages on a line.
+                Err(error)
+                    if error.is_eof() && !has_end && length < most && BEGIN.starts_with(begin) =>
+                {
                     return Ok(End::CutOff(whole));
                 }
                 Err(_) => {
@@ -184,11 +208,19 @@ impl Copy {
         }
     }
 
-    /// Writes the messages that are not in it, and answers how many these are. Then they last.
+    /// Writes the messages that are not in it, and answers how many these are. Then they last, in the file of this name.
     ///
     /// # Errors
-    /// What keeps them from being written.
+    /// What keeps them from being written, or found: they must stay in the queue.
     pub(super) fn write(&mut self, messages: &[Message]) -> io::Result<u64> {
+        let written = self.append(messages);
+        written.map_err(|error| named(&self.path, self.option, &error))
+    }
+
+    fn append(&mut self, messages: &[Message]) -> io::Result<u64> {
+        if let Some(reason) = &self.failed {
+            return Err(io::Error::other(reason.clone()));
+        }
         self.bytes.clear();
         let mut written = 0;
         for message in messages {
@@ -198,144 +230,55 @@ impl Copy {
                 written += 1;
             }
         }
-        self.file.write_all(&self.bytes)?;
-        self.file.sync_data()?;
+        let lasts = self.file.write_all(&self.bytes);
+        if let Err(error) = lasts.and_then(|()| self.file.sync_data()) {
+            self.failed = Some(error.to_string());
+            self.cut_back()?;
+            return Err(error);
+        }
+        self.length += self.bytes.len() as u64;
+        self.look()?;
         Ok(written)
     }
+
+    /// Removes what was not wholly written.
+    fn cut_back(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() > self.length {
+            self.file.set_len(self.length)?;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the file still has its name and what was written, and nothing else.
+    ///
+    /// # Errors
+    /// When it was removed, renamed or exchanged, or somebody else wrote to it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let found = self.look();
+        found.map_err(|error| named(&self.path, self.option, &error))
+    }
+
+    fn look(&self) -> io::Result<()> {
+        let number = |found: &Metadata| (found.dev(), found.ino());
+        let open = self.file.metadata()?;
+        let is_there =
+            std::fs::metadata(&self.path).is_ok_and(|named| number(&named) == number(&open));
+        if is_there && open.len() == self.length {
+            return Ok(());
+        }
+        Err(io::Error::other(if is_there {
+            "another program has written to it, or cut it off"
+        } else {
+            "it was removed, renamed or exchanged while messages were written to it"
+        }))
+    }
+}
+
+fn named(path: &Path, option: &str, error: &io::Error) -> io::Error {
+    let text = format!("{option}: {}", reason(path, error));
+    io::Error::new(error.kind(), text)
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_sqs::primitives::Blob;
-    use aws_sdk_sqs::types::MessageSystemAttributeName as System;
-    use bridge_history::verify::message::read_line;
-
-    use super::*;
-
-    fn message(id: &str) -> Message {
-        Message::builder()
-            .message_id(id)
-            .body(format!("body of {id}"))
-            .build()
-    }
-
-    fn write(path: &Path, ids: &[&str]) -> u64 {
-        let messages: Vec<_> = ids.iter().map(|id| message(id)).collect();
-        Copy::open(path).unwrap().write(&messages).unwrap()
-    }
-
-    fn lines(path: &Path) -> usize {
-        std::fs::read_to_string(path).unwrap().lines().count()
-    }
-
-    #[test]
-    fn a_message_is_written_once_however_often_it_is_received_and_by_whom() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("copy");
-        assert_eq!(write(&path, &["a", "b", "a"]), 2);
-        assert_eq!(write(&path, &["b", "c"]), 1);
-        assert_eq!(lines(&path), 3);
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_is_written_again_and_one_without_an_end_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("copy");
-        write(&path, &["a", "b"]);
-        let text = std::fs::read(&path).unwrap();
-        let first = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        for (length, expected) in [
-            (text.len(), 0),
-            (text.len() - 1, 0),
-            (text.len() - 2, 1),
-            (first + BEGIN.len() + 1, 1),
-            (first + 1, 1),
-            (first, 1),
-            (first - 1, 1),
-            (1, 2),
-            (0, 2),
-        ] {
-            std::fs::write(&path, &text[..length]).unwrap();
-            assert_eq!(write(&path, &["a", "b"]), expected, "{length}");
-            assert_eq!(std::fs::read(&path).unwrap(), text, "{length}");
-        }
-    }
-
-    #[test]
-    fn a_file_of_something_else_or_of_another_process_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("copy");
-        write(&path, &["a"]);
-        let ours = std::fs::read_to_string(&path).unwrap();
-        for theirs in [
-            "my notes\nmore",
-            "my notes",
-            "{\"a\":1}",
-            "\n",
-            "{ \"MessageId\":",
-        ] {
-            for (before, line) in [("", 1), (&*ours, 2)] {
-                let text = format!("{before}{theirs}");
-                std::fs::write(&path, &text).unwrap();
-                let error = Copy::open(&path).err().unwrap().to_string();
-                let part = format!("line {line} is no message");
-                assert!(error.contains(&part), "{error}");
-                assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-            }
-        }
-        let other = folder.path().join("other");
-        let _held = Copy::open(&other).unwrap();
-        let error = Copy::open(&other).err().unwrap().to_string();
-        assert!(error.contains("another process"), "{error}");
-    }
-
-    #[test]
-    fn a_message_is_written_with_all_that_is_known_of_it_as_the_api_writes_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("copy");
-        let value = |kind: &str| MessageAttributeValue::builder().data_type(kind);
-        let message = Message::builder()
-            .message_id("a")
-            .receipt_handle("gone at the end")
-            .body("{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}")
-            .attributes(System::MessageGroupId, "g")
-            .message_attributes(
-                "source",
-                value("String").string_value("reseed").build().unwrap(),
-            )
-            .message_attributes(
-                "raw",
-                value("Binary")
-                    .binary_value(Blob::new([1]))
-                    .build()
-                    .unwrap(),
-            )
-            .build();
-        Copy::open(&path).unwrap().write(&[message]).unwrap();
-        let line = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&line).unwrap(),
-            serde_json::json!({
-                "MessageId": "a", "Body": "{\"Service\":\"Amazon S3\",\"Event\":\"s3:TestEvent\",\"Bucket\":\"b\"}",
-                "Attributes": { "MessageGroupId": "g" },
-                "MessageAttributes": { "source": { "DataType": "String", "StringValue": "reseed" },
-                                       "raw": { "DataType": "Binary", "BinaryValue": "AQ==" } },
-            })
-        );
-        assert_eq!(read_line(line.trim_end().as_bytes()).no_change, 1);
-    }
-
-    #[test]
-    fn no_more_ids_are_kept_than_are_useful() {
-        let mut known = Known::default();
-        for number in 0..=MOST_KNOWN {
-            assert!(known.insert(&number.to_string()));
-        }
-        assert_eq!(
-            (known.ids.len(), known.in_turn.len()),
-            (MOST_KNOWN, MOST_KNOWN)
-        );
-        assert!(!known.insert("1"), "the last ones are known");
-        assert!(known.insert("0"), "the oldest is not");
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! A queue's messages, received until there are no more.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -83,6 +83,11 @@ impl Reading {
     /// How many messages were read.
     pub(super) fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// The file of messages.
+    pub(super) fn copy(&self) -> MutexGuard<'_, Copy> {
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads until the queue is empty, or `stop`. Whatever was asked for is waited for: it may bring messages.
@@ -182,16 +187,10 @@ impl Reading {
             }
         }
         let writer = Arc::clone(&self);
-        let written = spawn_blocking(move || {
-            writer
-                .copy
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .write(&messages)
-        });
+        let written = spawn_blocking(move || writer.copy().write(&messages));
         written
             .await?
-            .context("writing what was received; it is still in the queue")?;
+            .context("what was received last is still in the queue")?;
         if self.ending == Ending::Delete {
             let left = self.queue.delete_all(&receipts).await;
             anyhow::ensure!(
