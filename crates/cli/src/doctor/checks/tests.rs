@@ -97,15 +97,22 @@ fn well() -> Facts {
             ("VisibilityTimeout", "60"),
             ("RedrivePolicy", &redrive("arn:dead")),
         ])),
-        dead_letters: Some(Ok(named([("QueueArn", "arn:dead")]))),
+        dead_letters: Some(Ok(named([
+            ("QueueArn", "arn:dead"),
+            ("ApproximateNumberOfMessages", "0"),
+        ]))),
         buffer: Ok(named([
             ("QueueArn", "arn:buffer"),
             ("VisibilityTimeout", "370"),
+            ("ApproximateNumberOfMessages", "0"),
             ("MessageRetentionPeriod", "1036800"),
             ("RedrivePolicy", &redrive("arn:on-failure")),
             ("Policy", &policy.to_string()),
         ])),
-        on_failure: Ok(named([("MessageRetentionPeriod", "1209600")])),
+        on_failure: Ok(named([
+            ("MessageRetentionPeriod", "1209600"),
+            ("ApproximateNumberOfMessages", "0"),
+        ])),
         realtime: function(
             "s-realtime",
             60,
