@@ -10,7 +10,6 @@ use bridge_history::api::act::act;
 use bridge_history::api::actions;
 use bridge_history::api::list::list;
 use bridge_history::api::request::{Action, ListRequest, Request as Asked};
-use bridge_history::api::start::StartRequest;
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
 use bridge_history::job::ports::Ports;
@@ -22,6 +21,7 @@ use tokio::time::timeout;
 use crate::serve::answer::{document, refused};
 use crate::serve::here::Here;
 use crate::serve::notifications::BODY;
+use crate::serve::options::check_target;
 use crate::serve::token::Token;
 
 /// Bytes of a request, at most.
@@ -119,17 +119,11 @@ impl Jobs {
         if let Action::List(asked) = &action {
             return self.list(asked).await;
         }
-        if let Action::Start(StartRequest {
-            queue_url: url @ Some(_),
-            ..
-        }) = &action
-            && *url == self.notifications
+        if let Action::Start(start) = &action
+            && let Some(url) = &start.queue_url
         {
-            return Err(JobError::bad_request(
-                "queueUrl: found the queue of notifications, allowed is another: what is sent would be taken for what \
-                 happened"
-                    .to_owned(),
-            ));
+            check_target("queueUrl", url, self.notifications.as_deref())
+                .map_err(JobError::bad_request)?;
         }
         if let Some(job_id) = action.changes() {
             self.check_whose(&action, job_id).await?;
