@@ -104,13 +104,19 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     let receiving = Receiving::new();
     let taken = TaskTracker::new();
 
-    let follow = notifications.clone().zip(chosen.stream);
+    let follow = notifications.clone().zip(chosen.stream.clone());
     let follow = follow.map(|(notifications, stream)| Follow {
         stream,
         notifications,
         receiving: receiving.clone(),
     });
-    let here = Here::new(bucket.clone(), &settings.realtime.common.queue_url, &state);
+    let here = Here::new(
+        bucket.clone(),
+        &settings.realtime.common.queue_url,
+        notifications.as_ref().map(|queue| queue.url().to_owned()),
+        chosen.stream.is_some(),
+        &state,
+    );
     let jobs = match &bucket {
         None => {
             here.tell().await;
@@ -136,7 +142,6 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
                 config,
                 ports,
                 here,
-                notifications: notifications.as_ref().map(|queue| queue.url().to_owned()),
                 token: settings.operator_token.map(Token::new),
             }))
         }

@@ -9,7 +9,6 @@ use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::StopRequest;
 use bridge_history::job::tend::tend;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -96,14 +95,13 @@ impl Runner {
         });
     }
 
-    /// Whether it is left as it is, which is told once. What is to be cancelled is not: that takes neither the job's bucket
-    /// nor its target.
+    /// Whether it is left as it is, which is told once.
     async fn leaves(&self, job_id: &JobId) -> bool {
         let Ok(job) = actions::find(&self.ports, job_id).await else {
             // Why it cannot be read is told when it is worked on.
             return false;
         };
-        if job.stop_request == Some(StopRequest::Cancel) || self.here.why_left(&job).is_none() {
+        if self.here.why_not_now(&job).is_none() {
             let (phase, sent) = (job.phase, job.checkpoint.sequence);
             tracing::info!(job = %job_id, %phase, sent, "at work");
             return false;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::{End, command, job_of, program, start};
 use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
 
-fn phase(serving: &Serving, job: &str) -> String {
+pub(crate) fn phase(serving: &Serving, job: &str) -> String {
     let (status, answer) = serving.get(&format!("/jobs/{job}"));
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -16,7 +16,7 @@ fn phase(serving: &Serving, job: &str) -> String {
 }
 
 /// Starts a job that live follows; once it holds live back, its id.
-fn hold(serving: &Serving, asked: &Value) -> String {
+pub(crate) fn hold(serving: &Serving, asked: &Value) -> String {
     let (status, job) = serving.ask(&asked.to_string());
     assert_eq!(status, 200, "{job}");
     let job = job["jobId"].as_str().unwrap().to_owned();
