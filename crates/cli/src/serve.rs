@@ -63,7 +63,7 @@ use work::Work;
 
 use crate::account::Account;
 use crate::interrupt::stop_on_interrupt;
-use crate::preflight::{ask_queue, ask_source};
+use crate::preflight::{ask_other, ask_queue, ask_source};
 use crate::{Outcome, Usage};
 
 /// Serves until a signal, then finishes what it has taken.
@@ -93,7 +93,17 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         .notifications_queue_url
         .map(|url| NotificationQueue::new(sdk::sqs(&sdk), url));
     let url = &settings.realtime.common.queue_url;
-    let asking = ask_first(&sdk, (&*queue, url), notifications.as_ref());
+    let parking = settings.failure_queue.as_ref();
+    let parking = parking.map(|url| (sqs.queue(url.clone()), url.as_str()));
+    let parking = parking
+        .as_ref()
+        .map(|(queue, url)| (&**queue as &dyn Queue, *url));
+    let asking = Box::pin(ask_first(
+        &sdk,
+        (&*queue, url),
+        parking,
+        notifications.as_ref(),
+    ));
     // A signal is seen to below.
     stop.run_until_cancelled(asking).await.transpose()?;
     let bucket = match &settings.realtime.buckets {
@@ -183,23 +193,31 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     Ok(outcome)
 }
 
-/// Asks both queues whether they are there. What may pass, as in an outage, keeps nobody from starting: `/readyz` tells it.
+/// Asks the queues whether they are there. What may pass, as in an outage, keeps nobody from starting: `/readyz` tells it.
 ///
 /// # Errors
 /// [`Usage`] for what a queue refuses for good.
 async fn ask_first(
     sdk: &sdk::SdkConfig,
     (queue, url): (&dyn Queue, &str),
+    parking: Option<(&dyn Queue, &str)>,
     notifications: Option<&NotificationQueue>,
 ) -> anyhow::Result<()> {
+    let of_parking = async {
+        match parking {
+            Some((queue, url)) => ask_other(sdk, queue, url).await,
+            None => Ok(()),
+        }
+    };
     let of_source = async {
         match notifications {
             Some(queue) => ask_source(sdk, queue).await,
             None => Ok(()),
         }
     };
-    let (sent_to, received) = tokio::join!(ask_queue(sdk, queue, url), of_source);
-    for answer in [sent_to, received] {
+    let (sent_to, parked, received) =
+        tokio::join!(ask_queue(sdk, queue, url), of_parking, of_source);
+    for answer in [sent_to, parked, received] {
         match answer {
             Err(refused) if refused.is::<Usage>() => return Err(refused),
             Err(fault) => {
