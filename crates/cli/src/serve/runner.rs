@@ -124,3 +124,45 @@ impl Runner {
 fn lock(jobs: &Mutex<BTreeSet<JobId>>) -> MutexGuard<'_, BTreeSet<JobId>> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use bridge_history::job::phase::Phase;
+    use bridge_history::send::target::Target;
+
+    use super::*;
+    use crate::reseed::segments::tests::laptop;
+
+    #[tokio::test]
+    async fn a_job_that_could_not_be_worked_on_is_worked_on_when_it_is_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, _, job) = laptop(folder.path()).await;
+        let here = Here {
+            bucket: Some(job.bucket.clone()),
+            live: Target::Nowhere,
+            notifications: None,
+            no_follow: None,
+            state: folder.path().to_owned(),
+        };
+        let runner = Arc::new(Runner {
+            ports: ports.clone(),
+            here,
+            settings: SegmentSettings::new("eu-west-1".to_owned(), 1),
+            taken: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            at_work: Mutex::default(),
+            left: Mutex::default(),
+        });
+        runner.taken.close();
+        let (jobs, away) = (folder.path().join("jobs"), folder.path().join("away"));
+        std::fs::rename(&jobs, &away).unwrap();
+        runner.start(job.job_id.clone());
+        runner.taken.wait().await;
+        std::fs::remove_dir_all(&jobs).unwrap_or_default();
+        std::fs::rename(&away, &jobs).unwrap();
+        runner.start(job.job_id.clone());
+        runner.taken.wait().await;
+        let job = ports.jobs.load(&job.job_id).await.unwrap().unwrap();
+        assert_eq!(job.phase, Phase::Done);
+    }
+}
