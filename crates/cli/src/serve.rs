@@ -42,6 +42,7 @@ use bridge_aws::signed::s3::S3Client;
 use bridge_core::notification::buckets::Buckets;
 use bridge_core::queue::port::Queue;
 use bridge_core::realtime::forwarder::Forwarder;
+use bridge_local::jobs::LocalJobs;
 use bridge_local::state::StateDirectory;
 use figures::Figures;
 use here::Here;
@@ -170,12 +171,14 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         stop.clone(),
     );
     let s3 = Arc::new(S3Client::new(&sdk, connector));
+    let holds = chosen.table.as_ref().and(chosen.stream);
     let ready = Arc::new(Ready {
         queue,
         notifications: notifications.clone(),
         bucket: bucket.map(|name| SignedBucket::new(s3, name)),
         work: Arc::clone(&work),
         table: chosen.table.clone(),
+        holds: holds.map(|stream| (stream, LocalJobs::new(state.path().to_owned()))),
         stop: stop.clone(),
         last: tokio::sync::Mutex::default(),
     });

@@ -129,7 +129,11 @@ impl Jobs {
         }
         let mut answer = act(&self.ports, &self.config, &action).await?;
         let job_id = JobId::stored(answer["jobId"].as_str().unwrap_or_default().to_owned());
-        let job = actions::find(&self.ports, &job_id).await?;
+        let job = match actions::find(&self.ports, &job_id).await {
+            // Of one that was gone before its hold is ended.
+            Err(JobError::NoSuchJob(_)) => return Ok(answer),
+            job => job?,
+        };
         self.note_left(&job, &mut answer);
         if matches!(action, Action::Cancel(_)) && job.is_active() {
             // A lease that a killed process has left is no reason to wait for it.
@@ -186,7 +190,11 @@ impl Jobs {
 
     /// Refuses what would have to be done by another process. To cancel, nothing is, but to let live go on.
     async fn check_whose(&self, action: &Action, job_id: &JobId) -> Result<(), JobError> {
-        let job = actions::find(&self.ports, job_id).await?;
+        let job = match actions::find(&self.ports, job_id).await {
+            // It may have left a hold.
+            Err(JobError::NoSuchJob(_)) if matches!(action, Action::Cancel(_)) => return Ok(()),
+            job => job?,
+        };
         let why = match action {
             Action::Cancel(_) => self.here.why_not_followed(&job),
             _ => self.here.why_left(&job),

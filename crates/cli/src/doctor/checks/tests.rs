@@ -316,6 +316,9 @@ fn a_mapping_may_be_disabled_while_a_job_holds_live_changes_back() {
     facts.mappings.as_mut().unwrap()[0].state = "Disabled".to_owned();
     facts.reseed.health.as_mut().unwrap()["hold"] = json!({ "owner": "j" });
     assert_eq!(found(&facts), []);
+    // Then nobody will enable it.
+    facts.reseed.health.as_mut().unwrap()["hold"]["jobIsGone"] = json!(true);
+    assert_eq!(found(&facts), [("hold", Level::Wrong)]);
 }
 
 #[test]
