@@ -112,11 +112,24 @@ pub(crate) async fn ask_queue(
     ask_target(sdk, (queue, url), || ask(queue)).await
 }
 
-/// The same of a queue that is sent to as it comes: whether it tells its attributes does not matter, only that it is there.
+/// The same of a queue that messages go back to: how much one may hold need not be told.
 ///
 /// # Errors
 /// As [`Preflight::ask`].
 pub(crate) async fn ask_other(
+    sdk: &sdk::SdkConfig,
+    queue: &dyn Queue,
+    url: &str,
+) -> anyhow::Result<()> {
+    let itself = NotificationQueue::new(sdk::sqs(sdk), url.to_owned());
+    ask_target(sdk, (queue, url), || ask_received(&itself)).await
+}
+
+/// The same of a queue that is parked in, which takes no more than sqs:SendMessage.
+///
+/// # Errors
+/// As [`Preflight::ask`].
+pub(crate) async fn ask_parking(
     sdk: &sdk::SdkConfig,
     queue: &dyn Queue,
     url: &str,

@@ -64,7 +64,7 @@ use work::Work;
 
 use crate::account::Account;
 use crate::interrupt::stop_on_interrupt;
-use crate::preflight::{ask_other, ask_queue, ask_source};
+use crate::preflight::{ask_parking, ask_queue, ask_source};
 use crate::{Outcome, Usage};
 
 /// Serves until a signal, then finishes what it has taken.
@@ -208,7 +208,7 @@ async fn ask_first(
 ) -> anyhow::Result<()> {
     let of_parking = async {
         match parking {
-            Some((queue, url)) => ask_other(sdk, queue, url).await,
+            Some((queue, url)) => ask_parking(sdk, queue, url).await,
             None => Ok(()),
         }
     };
