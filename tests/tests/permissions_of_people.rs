@@ -19,7 +19,6 @@ use serde_json::json;
 const DOCTOR: &str = "doctor looks at a deployed stack, which is not here";
 
 const NOT_OPERATORS: &[NotAsked] = &[
-    ("WatchQueue", &["sqs:GetQueueAttributes"], DOCTOR),
     (
         "Doctor",
         &[

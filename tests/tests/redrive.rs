@@ -46,26 +46,20 @@ async fn dead_letters_go_back_in_their_groups_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_that_fails_again_is_not_overtaken() {
+async fn a_queue_that_is_not_there_is_told_before_any_dead_letter_is_received() {
     let stack = Stack::connect(STACK).await.unwrap();
     let dead = stack.create_queue("redrive-stuck").await.unwrap();
-    for number in 0..3 {
-        let send = stack.sqs.send_message().queue_url(&dead);
-        send.message_body("{}")
-            .message_group_id("g")
-            .message_deduplication_id(number.to_string())
-            .send()
-            .await
-            .unwrap();
-    }
+    let send = stack.sqs.send_message().queue_url(&dead);
+    send.message_body("{}")
+        .message_group_id("g")
+        .message_deduplication_id("0")
+        .send()
+        .await
+        .unwrap();
     let missing = dead.replace("redrive-stuck", "redrive-missing");
     let (done, told) = stack.command_line(&["redrive", "--from", &dead, "--to", &missing]);
-    assert!(!done && told.contains("0 messages sent again"), "{told}");
-    assert_eq!(
-        told.matches(" stays: ").count(),
-        1,
-        "only one was tried: {told}"
-    );
+    assert!(!done && told.contains(&missing), "{told}");
+    assert!(!told.contains(" stays: "), "one was tried: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

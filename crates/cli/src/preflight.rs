@@ -1,5 +1,6 @@
 //! Whether bucket and queue answer, asked before a job begins or continues: what is wrong with
-//! credentials, region, address or permissions is reported within seconds, not after a scan. `serve` asks both its queues so.
+//! credentials, region, address or permissions is reported within seconds, not after a scan. `serve` and `redrive` ask
+//! their queues so.
 
 use std::time::Duration;
 
@@ -108,10 +109,54 @@ pub(crate) async fn ask_queue(
     queue: &dyn Queue,
     url: &str,
 ) -> anyhow::Result<()> {
+    ask_target(sdk, (queue, url), || ask(queue)).await
+}
+
+/// The same of a queue that messages go back to: how much one may hold need not be told.
+///
+/// # Errors
+/// As [`Preflight::ask`].
+pub(crate) async fn ask_other(
+    sdk: &sdk::SdkConfig,
+    queue: &dyn Queue,
+    url: &str,
+) -> anyhow::Result<()> {
+    let itself = NotificationQueue::new(sdk::sqs(sdk), url.to_owned());
+    ask_target(sdk, (queue, url), || ask_received(&itself)).await
+}
+
+/// The same of a queue that is parked in, which takes no more than sqs:SendMessage.
+///
+/// # Errors
+/// As [`Preflight::ask`].
+pub(crate) async fn ask_parking(
+    sdk: &sdk::SdkConfig,
+    queue: &dyn Queue,
+    url: &str,
+) -> anyhow::Result<()> {
+    let itself = NotificationQueue::new(sdk::sqs(sdk), url.to_owned());
+    let is_there = || async {
+        match ask_received(&itself).await {
+            Err(refused) if is_denied(&refused.code) => Ok(()),
+            answer => answer,
+        }
+    };
+    ask_target(sdk, (queue, url), is_there).await
+}
+
+fn is_denied(code: &str) -> bool {
+    code.contains("AccessDenied") || code == "HTTP 403"
+}
+
+async fn ask_target<F: Future<Output = Result<(), Refused>>>(
+    sdk: &sdk::SdkConfig,
+    (queue, url): (&dyn Queue, &str),
+    attributes: impl Fn() -> F,
+) -> anyhow::Result<()> {
     let at = place(sdk, "SQS", "AWS_ENDPOINT_URL_SQS");
     let tried = format!("asking queue {url} at {at} for its attributes");
     let about = |code: &str| about_queue(code, url, region(sdk), OF_A_TARGET);
-    insist(&tried, || ask(queue), about).await?;
+    insist(&tried, attributes, about).await?;
     let tried = format!("asking queue {url} at {at} whether it may be sent to");
     let hint = "the credentials and the queue's policy have to allow sqs:SendMessage, and for a \
                 queue with a key of its own kms:GenerateDataKey and kms:Decrypt";
@@ -165,7 +210,7 @@ fn about_queue(code: &str, url: &str, region: &str, needed: &str) -> String {
                 None => "is the URL right, and is it there?".to_owned(),
             }
         }
-        _ if code.contains("AccessDenied") || code == "HTTP 403" => {
+        _ if is_denied(code) => {
             format!("the credentials need {needed} on the queue")
         }
         _ => about_any(code, "AWS_ENDPOINT_URL_SQS", region),

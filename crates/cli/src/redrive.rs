@@ -22,6 +22,7 @@ use aws_sdk_sqs::types::{
 };
 use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
+use bridge_aws::sender::SqsClient;
 use bridge_core::config::check_queue_url;
 use bridge_core::text::{MOST_SHOWN, shown};
 use clap::{ArgGroup, Args};
@@ -32,7 +33,7 @@ use tokio::time::sleep;
 use crate::account::Account;
 use crate::answer::answer;
 use crate::numbers::{count, grouped};
-use crate::preflight::ask_source;
+use crate::preflight::{ask_other, ask_source};
 use crate::serve::queue_client::NotificationQueue;
 use crate::{Outcome, Usage, tell};
 
@@ -78,6 +79,10 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
     let config = account.open("queue").await?;
     let from = NotificationQueue::new(sdk::sqs(&config), arguments.from.clone());
     ask_source(&config, &from).await?;
+    if let Some(to) = &arguments.to {
+        let queue = SqsClient::new(&config, sdk::connector()).queue(to.clone());
+        ask_other(&config, &*queue, to).await?;
+    }
     let target = match (arguments.to, arguments.invoke) {
         (Some(to), _) => Target::Queue(to),
         (None, Some(function)) => Target::Function(sdk::lambda(&config), function),

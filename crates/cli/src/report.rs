@@ -85,11 +85,22 @@ impl End<'_> {
         let is_so = self.broken == Some(&Broken::Closed) && self.outcome() == Outcome::Interrupted;
         is_so.then(|| {
             format!(
-                "standard output was closed by its reader after {} events; to continue behind them: {}",
-                self.job.checkpoint.sequence,
+                "standard output was closed by its reader after {}; to continue behind them: {}",
+                self.sent(),
                 self.resume()
             )
         })
+    }
+
+    /// How many events were sent. One that could not write its last checkpoint down, as on a full disk, knows no more than
+    /// the one before.
+    fn sent(&self) -> String {
+        let sent = count(self.job.checkpoint.sequence, "event");
+        if self.job.lease.is_some() {
+            format!("{sent} by the last checkpoint (more may be, and are sent again)")
+        } else {
+            sent
+        }
     }
 
     /// What went wrong.
@@ -135,9 +146,9 @@ impl End<'_> {
         let end = match (self.outcome(), job.phase) {
             (Outcome::Done, _) if job.options.dry_run => "planned, nothing sent".to_owned(),
             (Outcome::Done, _) => format!("done: {}", count(sent - parked, "event")),
-            (Outcome::Failed, _) => format!("failed after {}: {reason}", count(sent, "event")),
+            (Outcome::Failed, _) => format!("failed after {}: {reason}", self.sent()),
             (Outcome::Interrupted, phase) => {
-                format!("interrupted while {phase}, {} sent", count(sent, "event"))
+                format!("interrupted while {phase}, {} sent", self.sent())
             }
         };
         let listed = match job.counts.pages {

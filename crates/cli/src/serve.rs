@@ -42,6 +42,7 @@ use bridge_aws::signed::s3::S3Client;
 use bridge_core::notification::buckets::Buckets;
 use bridge_core::queue::port::Queue;
 use bridge_core::realtime::forwarder::Forwarder;
+use bridge_local::jobs::LocalJobs;
 use bridge_local::state::StateDirectory;
 use figures::Figures;
 use here::Here;
@@ -63,7 +64,7 @@ use work::Work;
 
 use crate::account::Account;
 use crate::interrupt::stop_on_interrupt;
-use crate::preflight::{ask_queue, ask_source};
+use crate::preflight::{ask_parking, ask_queue, ask_source};
 use crate::{Outcome, Usage};
 
 /// Serves until a signal, then finishes what it has taken.
@@ -93,7 +94,17 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         .notifications_queue_url
         .map(|url| NotificationQueue::new(sdk::sqs(&sdk), url));
     let url = &settings.realtime.common.queue_url;
-    let asking = ask_first(&sdk, (&*queue, url), notifications.as_ref());
+    let parking = settings.failure_queue.as_ref();
+    let parking = parking.map(|url| (sqs.queue(url.clone()), url.as_str()));
+    let parking = parking
+        .as_ref()
+        .map(|(queue, url)| (&**queue as &dyn Queue, *url));
+    let asking = Box::pin(ask_first(
+        &sdk,
+        (&*queue, url),
+        parking,
+        notifications.as_ref(),
+    ));
     // A signal is seen to below.
     stop.run_until_cancelled(asking).await.transpose()?;
     let bucket = match &settings.realtime.buckets {
@@ -104,13 +115,19 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     let receiving = Receiving::new();
     let taken = TaskTracker::new();
 
-    let follow = notifications.clone().zip(chosen.stream);
+    let follow = notifications.clone().zip(chosen.stream.clone());
     let follow = follow.map(|(notifications, stream)| Follow {
         stream,
         notifications,
         receiving: receiving.clone(),
     });
-    let here = Here::new(bucket.clone(), &settings.realtime.common.queue_url, &state);
+    let here = Here::new(
+        bucket.clone(),
+        &settings.realtime.common.queue_url,
+        notifications.as_ref().map(|queue| queue.url().to_owned()),
+        chosen.stream.is_some(),
+        &state,
+    );
     let jobs = match &bucket {
         None => {
             here.tell().await;
@@ -136,7 +153,6 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
                 config,
                 ports,
                 here,
-                notifications: notifications.as_ref().map(|queue| queue.url().to_owned()),
                 token: settings.operator_token.map(Token::new),
             }))
         }
@@ -155,12 +171,14 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
         stop.clone(),
     );
     let s3 = Arc::new(S3Client::new(&sdk, connector));
+    let holds = chosen.table.as_ref().and(chosen.stream);
     let ready = Arc::new(Ready {
         queue,
         notifications: notifications.clone(),
         bucket: bucket.map(|name| SignedBucket::new(s3, name)),
         work: Arc::clone(&work),
         table: chosen.table.clone(),
+        holds: holds.map(|stream| (stream, LocalJobs::new(state.path().to_owned()))),
         stop: stop.clone(),
         last: tokio::sync::Mutex::default(),
     });
@@ -178,23 +196,31 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     Ok(outcome)
 }
 
-/// Asks both queues whether they are there. What may pass, as in an outage, keeps nobody from starting: `/readyz` tells it.
+/// Asks the queues whether they are there. What may pass, as in an outage, keeps nobody from starting: `/readyz` tells it.
 ///
 /// # Errors
 /// [`Usage`] for what a queue refuses for good.
 async fn ask_first(
     sdk: &sdk::SdkConfig,
     (queue, url): (&dyn Queue, &str),
+    parking: Option<(&dyn Queue, &str)>,
     notifications: Option<&NotificationQueue>,
 ) -> anyhow::Result<()> {
+    let of_parking = async {
+        match parking {
+            Some((queue, url)) => ask_parking(sdk, queue, url).await,
+            None => Ok(()),
+        }
+    };
     let of_source = async {
         match notifications {
             Some(queue) => ask_source(sdk, queue).await,
             None => Ok(()),
         }
     };
-    let (sent_to, received) = tokio::join!(ask_queue(sdk, queue, url), of_source);
-    for answer in [sent_to, received] {
+    let (sent_to, parked, received) =
+        tokio::join!(ask_queue(sdk, queue, url), of_parking, of_source);
+    for answer in [sent_to, parked, received] {
         match answer {
             Err(refused) if refused.is::<Usage>() => return Err(refused),
             Err(fault) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bridge_sim::load::shape::Shape;
-use common::{End, command, job_of, program, run, serve, signal, start};
+use common::{End, command, job_of, program, run, serve, shell, signal, start};
 
 const BEFORE: &str = "theirs\nand half a li";
 
@@ -219,6 +219,23 @@ fn a_reader_that_has_enough_is_no_failure() {
     assert_eq!(words.len(), 1, "{end:?}");
     assert!(words[0].contains("--resume"), "{end:?}");
     assert!(!end.stderr.contains("error"), "{end:?}");
+}
+
+/// The file's and the state's disk are one: what is in the file behind the last checkpoint is not written down.
+#[test]
+fn a_disk_that_takes_no_checkpoint_either_is_told_with_what_the_last_one_knew() {
+    let (endpoint, folder) = small();
+    let line = "s3-sqs-bridge reseed --bucket b --out events --max-rate 50";
+    let line = format!("trap '' XFSZ; exec {line}");
+    let file = folder.path().join("events");
+    let child = start(&mut shell(&endpoint, folder.path(), &line), &file);
+    let pid = child.id().to_string();
+    let mut limited = Command::new("prlimit");
+    limited.args(["--pid", &pid, "--fsize=1:1"]);
+    assert!(limited.status().unwrap().success());
+    let end = End::wait(child).with(1);
+    assert!(!read(&file).is_empty());
+    end.says(&["File too large", "by the last checkpoint", "--resume"]);
 }
 
 #[test]

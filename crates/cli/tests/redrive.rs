@@ -71,6 +71,11 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
         let mut queue = played.lock().unwrap();
         let number = |receipt: &Value| receipt.as_str().unwrap().parse::<usize>().unwrap();
         let head = head.to_lowercase();
+        // It asks whether it may be sent to, and takes nothing.
+        if head.contains("amazonsqs.sendmessage\r\n") {
+            let refused = r#"{"__type":"com.amazonaws.sqs#InvalidMessageContents","message":"no"}"#;
+            return ("400 Bad Request", String::new(), refused.to_owned());
+        }
         let body = if head.contains("receivemessage") {
             let visible = |(_, kept): &(usize, &mut Kept)| !kept.hidden && !kept.deleted;
             let some = queue.iter_mut().enumerate().filter(visible).take(10);
@@ -216,17 +221,19 @@ fn parked_events_are_left_told_of_and_no_failure() {
     };
     let mut bodies: Vec<Value> = (1..=12).map(parked).collect();
     bodies.push(json!({ "good": 1 }));
-    for target in [
-        ["--invoke", "s-realtime"],
-        ["--to", "http://127.0.0.1:9/1/q"],
-    ] {
-        let is_function = target[0] == "--invoke";
+    for is_function in [true, false] {
         let of = if is_function {
             &bodies[..]
         } else {
             &bodies[..12]
         };
         let (url, queue) = play(of, Duration::ZERO);
+        let to = format!("{url}/1/q");
+        let target = if is_function {
+            ["--invoke", "s-realtime"]
+        } else {
+            ["--to", to.as_str()]
+        };
         let redriven = if is_function {
             "1 message"
         } else {
@@ -246,6 +253,18 @@ fn parked_events_are_left_told_of_and_no_failure() {
 }
 
 #[test]
+fn a_dead_letter_that_fails_again_is_not_overtaken() {
+    let bodies = [json!({ "n": 1 }), json!({ "n": 2 }), json!({ "n": 3 })];
+    let (url, queue) = play(&bodies, Duration::ZERO);
+    let end = redrive_to(&url, ["--to", &format!("{url}/1/q")]).with(1);
+    let end = end.says(&["InvalidMessageContents", "0 messages sent again"]);
+    let tried = end.stderr.matches(" stays: ").count();
+    assert_eq!(tried, 1, "{}", end.stderr);
+    let queue = queue.lock().unwrap();
+    assert!(queue.iter().all(|kept| !kept.deleted && !kept.hidden));
+}
+
+#[test]
 fn a_queue_and_a_function_that_are_not_there_are_told_also_where_nothing_is_to_be_sent() {
     let folder = tempfile::tempdir().unwrap();
     let of_lambda = r#"{"Type":"User","Message":"Function not found"}"#;
@@ -261,13 +280,15 @@ fn a_queue_and_a_function_that_are_not_there_are_told_also_where_nothing_is_to_b
         let empty = r#"{"Messages":[],"Attributes":{}}"#;
         ("200 OK", String::new(), empty.to_owned())
     });
-    for (queue, parts) in [
-        (
-            "nosuch",
-            ["/1/nosuch", "QueueDoesNotExist", "is the URL right"],
-        ),
+    let to = format!("{url}/1/nosuch");
+    let target = ["--invoke", "realtime"];
+    let nosuch = ["/1/nosuch", "QueueDoesNotExist", "is the URL right"];
+    for (queue, target, parts) in [
+        ("nosuch", target, nosuch),
+        ("on-failure", ["--to", &to], nosuch),
         (
             "on-failure",
+            target,
             [
                 "--invoke: function realtime",
                 "not found",
@@ -276,7 +297,7 @@ fn a_queue_and_a_function_that_are_not_there_are_told_also_where_nothing_is_to_b
         ),
     ] {
         let from = format!("{url}/1/{queue}");
-        let arguments = ["redrive", "--from", &from, "--invoke", "realtime"];
+        let arguments = ["redrive", "--from", &from, target[0], target[1]];
         let end = End::of(&mut command(&url, folder.path(), &arguments)).with(2);
         assert_eq!(end.says(&parts).stdout, "");
     }

@@ -219,6 +219,47 @@ fn an_error_puts_back_what_is_kept_and_compares_nothing() {
 }
 
 #[test]
+fn what_another_program_has_received_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let mut kept = messages(&lines);
+    let last = kept.pop().unwrap();
+    let (queue, endpoint) = play(Played {
+        messages: kept,
+        hidden_by_others: 1,
+        ..Played::default()
+    });
+    let mut child = verify(&bucket, &endpoint, folder.path(), "--keep")
+        .spawn()
+        .unwrap();
+    // At the begin, and twice when there are no more.
+    while queue.lock().unwrap().asked < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut given_back = queue.lock().unwrap();
+    given_back.hidden_by_others = 0;
+    given_back.messages.push(last);
+    drop(given_back);
+    let end = End::wait(child).with(0);
+    assert_eq!(end.json()["compared"], 600);
+}
+
+#[test]
+fn what_cannot_be_put_back_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, lines) = copy(folder.path());
+    let (queue, endpoint) = play(Played {
+        messages: messages(&lines[..25]),
+        refused: Some("changemessagevisibilitybatch"),
+        ..Played::default()
+    });
+    let end = End::of(&mut verify(&bucket, &endpoint, folder.path(), "--keep")).with(1);
+    end.says(&["25 messages could not be put back: they come back by themselves within 120 s"]);
+    assert!(!is_as_before(&queue));
+}
+
+#[test]
 fn a_message_with_few_receives_left_ends_it_before_its_consumer_loses_them() {
     let folder = tempfile::tempdir().unwrap();
     let (bucket, lines) = copy(folder.path());

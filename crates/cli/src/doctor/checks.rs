@@ -50,10 +50,15 @@ fn unanswered(check: &'static str, none: &NoAnswer, action: &str, advice: &str) 
     }
 }
 
-/// An attribute of a queue that is a number; 0 where there is none.
-fn number(attributes: &Attributes, name: &str) -> u64 {
-    let value = attributes.get(name).and_then(|value| value.parse().ok());
-    value.unwrap_or(0)
+/// An attribute of a queue that is a number; `None` where the queue does not tell it: that is no 0.
+fn number(attributes: &Attributes, name: &str) -> Option<u64> {
+    attributes.get(name)?.parse().ok()
+}
+
+/// What is said of a queue that does not tell an attribute which SQS always tells.
+fn not_told(check: &'static str, name: &str) -> Finding {
+    let found = format!("the queue does not tell its {name}");
+    Finding::unchecked(check, found, "ask who runs it: SQS tells each")
 }
 
 /// An attribute of a queue; empty where there is none.

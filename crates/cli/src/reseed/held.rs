@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use bridge_history::job::error::JobStoreError;
 use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
-use bridge_history::job::store::JobStore as _;
+use bridge_history::job::store::JobStore;
 use bridge_history::send::target::Target;
 use bridge_local::jobs::LocalJobs;
 
@@ -16,8 +17,22 @@ use crate::Usage;
 /// # Errors
 /// [`Usage`] with what to do; else the job store's.
 pub(crate) async fn check(store: &LocalJobs, state: &Path, target: &Target) -> anyhow::Result<()> {
+    match holder(store, target).await? {
+        Some(job) => Err(Usage(refusal(&job, state)).into()),
+        None => Ok(()),
+    }
+}
+
+/// The job that has a queue to itself, if one has.
+///
+/// # Errors
+/// The job store's.
+pub(crate) async fn holder(
+    store: &dyn JobStore,
+    target: &Target,
+) -> Result<Option<Job>, JobStoreError> {
     if !matches!(target, Target::Queue(_)) {
-        return Ok(());
+        return Ok(None);
     }
     for place in store.newest(None, usize::MAX).await? {
         // What cannot be read holds nothing that could go on.
@@ -25,10 +40,10 @@ pub(crate) async fn check(store: &LocalJobs, state: &Path, target: &Target) -> a
             continue;
         };
         if is_holding(&job) && job.sends_to(target) {
-            return Err(Usage(refusal(&job, state)).into());
+            return Ok(Some(job));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether live may wait for a job; also for one that is paused or has failed, until somebody decides.
@@ -36,11 +51,18 @@ pub(crate) fn is_holding(job: &Job) -> bool {
     job.may_hold() && !matches!(job.phase, Phase::Done | Phase::Cancelled)
 }
 
-fn refusal(job: &Job, state: &Path) -> String {
-    let (id, phase, target, state) = (&job.job_id, job.phase, &job.options.target, state.display());
+/// Why nothing else is sent to the queue of such a job.
+pub(crate) fn comes_first(job: &Job) -> String {
+    let (id, phase, target) = (&job.job_id, job.phase, &job.options.target);
     format!(
-        "{target} gets its history from job {id} of {state} (it is {phase}), live changes follow, and nothing else may come \
-         between: let `serve --state {state}` end that job, or cancel it there (POST /jobs: \
+        "{target} gets its history from job {id} (it is {phase}), live changes follow, and nothing else may come between"
+    )
+}
+
+fn refusal(job: &Job, state: &Path) -> String {
+    let (why, id, state) = (comes_first(job), &job.job_id, state.display());
+    format!(
+        "{why}: let `serve --state {state}` end that job, or cancel it there (POST /jobs: \
          {{\"action\":\"cancel\",\"jobId\":\"{id}\"}}); or send to another queue"
     )
 }

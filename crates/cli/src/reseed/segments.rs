@@ -85,7 +85,7 @@ pub(crate) async fn run_to_end(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -112,7 +112,7 @@ mod tests {
 
     /// A machine that sleeps for an hour while the fiftieth request is answered.
     #[derive(Default)]
-    struct Laptop {
+    pub(crate) struct Laptop {
         slept: AtomicBool,
         slept_secs: AtomicU64,
         events: AtomicUsize,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// A job of 600 events in a directory, and the machine that works on it.
-    async fn laptop(folder: &Path) -> (Ports, Arc<Laptop>, Job) {
+    pub(crate) async fn laptop(folder: &Path) -> (Ports, Arc<Laptop>, Job) {
         let laptop = Arc::new(Laptop::default());
         let bucket = bucket(&mut fastrand::Rng::with_seed(1), 600);
         let lister = SimLister::new(bucket, STYLE, Arc::new(Faults::new(1, 0)));

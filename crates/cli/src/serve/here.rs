@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 
 use bridge_history::job::phase::Phase;
-use bridge_history::job::state::Job;
+use bridge_history::job::state::{Job, StopRequest};
 use bridge_history::job::store::JobStore as _;
 use bridge_history::send::target::Target;
 use bridge_local::jobs::LocalJobs;
 use bridge_local::state::StateDirectory;
 
 use crate::reseed::elsewhere::is_local;
+use crate::serve::options::check_target;
 
 /// The place: a bucket, a queue and a directory.
 #[derive(Debug, Clone)]
@@ -19,22 +20,68 @@ pub(crate) struct Here {
     pub bucket: Option<String>,
     /// Where live changes go.
     pub live: Target,
+    /// The queue that notifications are taken from.
+    pub notifications: Option<String>,
+    /// Why live cannot be held back here, so that it could follow a history; `None`: it can.
+    pub no_follow: Option<&'static str>,
     /// The directory, as it was given.
     pub state: PathBuf,
 }
 
 impl Here {
-    /// A process for this bucket in this directory, which sends live changes to `queue_url`.
-    pub(crate) fn new(bucket: Option<String>, queue_url: &str, state: &StateDirectory) -> Self {
+    /// A process for this bucket in this directory, which takes what is live from `notifications` and sends it to
+    /// `queue_url`; `has_table`: what holds for all keys is kept.
+    pub(crate) fn new(
+        bucket: Option<String>,
+        queue_url: &str,
+        notifications: Option<String>,
+        has_table: bool,
+        state: &StateDirectory,
+    ) -> Self {
+        let no_follow = match (&notifications, has_table) {
+            (Some(_), true) => None,
+            (None, _) => Some(
+                "live changes, which come by HTTP alone, cannot be held back here: that takes a queue for them \
+                 (--notifications-queue-url)",
+            ),
+            (Some(_), false) => Some(
+                "live changes cannot be held back here, as LIVE_ORDER notified looks at no LIVE_TABLE: that takes \
+                 LIVE_ORDER newest or exact, or no LIVE_TABLE",
+            ),
+        };
         Self {
             bucket,
             live: Target::parse(queue_url),
+            notifications,
+            no_follow,
             state: state.path().to_owned(),
         }
     }
 
+    /// Why a job is not worked on here. What is to be cancelled takes neither the job's bucket nor its target, but may have
+    /// to let live go on.
+    pub(crate) fn why_not_now(&self, job: &Job) -> Option<String> {
+        if job.stop_request == Some(StopRequest::Cancel) {
+            self.why_not_followed(job)
+        } else {
+            self.why_left(job)
+        }
+    }
+
+    /// Why nothing at all becomes of a job here that live is to follow.
+    pub(crate) fn why_not_followed(&self, job: &Job) -> Option<String> {
+        let why = self.no_follow.filter(|_| job.may_hold())?;
+        let (bucket, target, state) = (&job.bucket, &job.options.target, self.state.display());
+        Some(format!(
+            "{why}. A `serve` of bucket {bucket} and queue {target} that has it continues the job, or cancels it, --state {state}"
+        ))
+    }
+
     /// Why a job that has not ended is left as it is, and how to go on; `None`: it is worked on here.
     pub(crate) fn why_left(&self, job: &Job) -> Option<String> {
+        if let Some(why) = self.why_not_followed(job) {
+            return Some(why);
+        }
         let why = self.why(job)?;
         let (id, state) = (&job.job_id, self.state.display());
         let how = if job.may_hold() {
@@ -68,6 +115,14 @@ impl Here {
             return Some(format!(
                 "it sends to {target}, and live changes, which are to follow it there, go to {live}"
             ));
+        }
+        let sends_to = target.to_string();
+        let notifications = self
+            .notifications
+            .as_deref()
+            .filter(|_| !job.options.dry_run);
+        if let Err(why) = check_target("its queue", &sends_to, notifications) {
+            return Some(why);
         }
         if matches!(target, Target::File(_) | Target::Stdout) && !job.options.dry_run {
             return Some(format!("it writes to {target}, which `reseed` alone does"));
@@ -123,6 +178,18 @@ mod tests {
         job
     }
 
+    const NOTIFICATIONS: &str = "https://sqs.eu-west-1.amazonaws.com/1/notifications";
+
+    fn here() -> Here {
+        Here {
+            bucket: Some("ledger".to_owned()),
+            live: Target::parse(&config().common.queue_url),
+            notifications: Some(NOTIFICATIONS.to_owned()),
+            no_follow: None,
+            state: "state".into(),
+        }
+    }
+
     fn from(uri: &str) -> impl FnOnce(&mut Job) {
         let source = PlanSource {
             uri: uri.to_owned(),
@@ -133,11 +200,7 @@ mod tests {
 
     #[test]
     fn what_reseed_alone_can_do_is_left_with_the_reason_and_what_to_do() {
-        let ledger = Here {
-            bucket: Some("ledger".to_owned()),
-            live: Target::parse(&config().common.queue_url),
-            state: "state".into(),
-        };
+        let ledger = here();
         let nowhere = Here {
             bucket: None,
             ..ledger.clone()
@@ -167,6 +230,11 @@ mod tests {
                 Some("/plans/manifest.json"),
             ),
             (&nowhere, job(|_| {}), Some("BUCKET_NAME")),
+            (
+                &ledger,
+                job(|job| job.options.target = Target::Queue(NOTIFICATIONS.to_owned())),
+                Some("taken for what happened"),
+            ),
         ] {
             let why = here.why_left(&job);
             assert_eq!(why.is_some(), expected.is_some(), "{why:?}");
@@ -180,12 +248,29 @@ mod tests {
     }
 
     #[test]
+    fn where_live_cannot_follow_it_is_said_what_that_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDirectory::open(folder.path()).unwrap();
+        for (notifications, has_table, expected) in [
+            (Some(NOTIFICATIONS), true, None),
+            (None, true, Some("--notifications-queue-url")),
+            (
+                Some(NOTIFICATIONS),
+                false,
+                Some("LIVE_ORDER newest or exact"),
+            ),
+        ] {
+            let notifications = notifications.map(str::to_owned);
+            let here = Here::new(None, "https://x/1/q.fifo", notifications, has_table, &state);
+            assert_eq!(here.no_follow.is_some(), expected.is_some());
+            let why = here.no_follow.unwrap_or_default();
+            assert!(why.contains(expected.unwrap_or_default()), "{why}");
+        }
+    }
+
+    #[test]
     fn a_plan_of_this_machine_that_was_read_whole_is_sent_like_any_other() {
-        let here = Here {
-            bucket: Some("ledger".to_owned()),
-            live: Target::parse(&config().common.queue_url),
-            state: "state".into(),
-        };
+        let here = here();
         let mut job = job(from("/plans/manifest.json"));
         job.phase = Phase::Sending;
         assert_eq!(here.why_left(&job), None);

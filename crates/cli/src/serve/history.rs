@@ -8,6 +8,7 @@ use bridge_aws::bucket_clock::S3Clock;
 use bridge_aws::lister::S3Lister;
 use bridge_aws::plans::S3Elsewhere;
 use bridge_aws::queues::SqsQueues;
+use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
 use bridge_aws::sender::SqsClient;
@@ -81,7 +82,7 @@ pub(crate) async fn ports(
     let live = match follow {
         None => None,
         Some(follow) => Some(LivePorts {
-            retention: retention(&follow.notifications).await,
+            retention: retention(follow.notifications.retention().await),
             stream: follow.stream,
             queue: Target::parse(&config.common.queue_url),
             buffer_url: Some(follow.notifications.url().to_owned()),
@@ -108,8 +109,9 @@ pub(crate) async fn ports(
     }
 }
 
-async fn retention(queue: &NotificationQueue) -> Duration {
-    match queue.retention().await {
+/// How long notifications are kept, by what their queue has answered.
+fn retention(answer: Result<Option<Duration>, RequestError>) -> Duration {
+    match answer {
         Ok(Some(retention)) => retention,
         Ok(None) => RETENTION,
         Err(error) => {
@@ -117,5 +119,25 @@ async fn retention(queue: &NotificationQueue) -> Duration {
             tracing::warn!(%error, days, "how long notifications are kept is not known: taken to be so many days");
             RETENTION
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_core::failure::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn notifications_are_kept_as_long_as_their_queue_says_and_else_as_sqs_does() {
+        let error = RequestError {
+            kind: FailureKind::Permanent,
+            code: "AccessDenied".to_owned(),
+            message: "no".to_owned(),
+        };
+        let hour = Duration::from_hours(1);
+        assert_eq!(retention(Ok(Some(hour))), hour);
+        assert_eq!(retention(Ok(None)), Duration::from_hours(96));
+        assert_eq!(retention(Err(error)), Duration::from_hours(96));
     }
 }

@@ -13,15 +13,19 @@ use bridge_history::api::request::{Action, ListRequest, Request as Asked};
 use bridge_history::api::start::StartRequest;
 use bridge_history::id::JobId;
 use bridge_history::job::error::JobError;
+use bridge_history::job::handover::Then;
+use bridge_history::job::options::Options;
 use bridge_history::job::ports::Ports;
-use bridge_history::job::state::{Job, StopRequest};
+use bridge_history::job::state::Job;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::reseed::held::{comes_first, holder};
 use crate::serve::answer::{document, refused};
 use crate::serve::here::Here;
 use crate::serve::notifications::BODY;
+use crate::serve::options::check_target;
 use crate::serve::token::Token;
 
 /// Bytes of a request, at most.
@@ -35,8 +39,6 @@ pub(crate) struct Jobs {
     pub ports: Ports,
     /// Which are worked on.
     pub here: Here,
-    /// The queue that notifications are taken from.
-    pub notifications: Option<String>,
     /// Who may ask; `None`: nobody.
     pub token: Option<Token>,
 }
@@ -119,24 +121,19 @@ impl Jobs {
         if let Action::List(asked) = &action {
             return self.list(asked).await;
         }
-        if let Action::Start(StartRequest {
-            queue_url: url @ Some(_),
-            ..
-        }) = &action
-            && *url == self.notifications
-        {
-            return Err(JobError::bad_request(
-                "queueUrl: found the queue of notifications, allowed is another: what is sent would be taken for what \
-                 happened"
-                    .to_owned(),
-            ));
+        if let Action::Start(start) = &action {
+            self.check_start(start).await?;
         }
         if let Some(job_id) = action.changes() {
             self.check_whose(&action, job_id).await?;
         }
         let mut answer = act(&self.ports, &self.config, &action).await?;
         let job_id = JobId::stored(answer["jobId"].as_str().unwrap_or_default().to_owned());
-        let job = actions::find(&self.ports, &job_id).await?;
+        let job = match actions::find(&self.ports, &job_id).await {
+            // Of one that was gone before its hold is ended.
+            Err(JobError::NoSuchJob(_)) => return Ok(answer),
+            job => job?,
+        };
         self.note_left(&job, &mut answer);
         if matches!(action, Action::Cancel(_)) && job.is_active() {
             // A lease that a killed process has left is no reason to wait for it.
@@ -156,23 +153,69 @@ impl Jobs {
         Ok(answer)
     }
 
-    /// Refuses what would have to be done by another process. To cancel, nothing is.
-    async fn check_whose(&self, action: &Action, job_id: &JobId) -> Result<(), JobError> {
-        let job = actions::find(&self.ports, job_id).await?;
-        match self.here.why_left(&job) {
-            Some(why) if !matches!(action, Action::Cancel(_)) => Err(JobError::bad_request(
-                format!("jobId: {job_id} is left as it is: {why}"),
-            )),
-            _ => Ok(()),
+    /// Refuses what would be taken for what happened, come into another job's history, or be followed by nothing.
+    async fn check_start(&self, start: &StartRequest) -> Result<(), JobError> {
+        if let Some(url) = &start.queue_url {
+            let notifications = self.here.notifications.as_deref();
+            check_target("queueUrl", url, notifications).map_err(JobError::bad_request)?;
         }
+        match (start.then, self.here.no_follow) {
+            (Some(Then::Live), Some(why)) => {
+                let why = format!("then: found live, but {why}");
+                Err(JobError::bad_request(why))
+            }
+            // The same job may be at work already.
+            (Some(Then::Live), None) => Ok(()),
+            (None, _) => {
+                let options = start.resolve(&self.config.common, self.ports.clock.now())?;
+                self.check_alone(&options).await
+            }
+        }
+    }
+
+    /// Refuses to send to a queue that another job of the directory has to itself.
+    async fn check_alone(&self, options: &Options) -> Result<(), JobError> {
+        if options.dry_run {
+            return Ok(());
+        }
+        match holder(&*self.ports.jobs, &options.target).await? {
+            None => Ok(()),
+            Some(job) => {
+                let why = comes_first(&job);
+                let why = format!("queueUrl: {why}: let it end, or cancel it");
+                Err(JobError::bad_request(why))
+            }
+        }
+    }
+
+    /// Refuses what would have to be done by another process. To cancel, nothing is, but to let live go on.
+    async fn check_whose(&self, action: &Action, job_id: &JobId) -> Result<(), JobError> {
+        let job = match actions::find(&self.ports, job_id).await {
+            // It may have left a hold.
+            Err(JobError::NoSuchJob(_)) if matches!(action, Action::Cancel(_)) => return Ok(()),
+            job => job?,
+        };
+        let why = match action {
+            Action::Cancel(_) => self.here.why_not_followed(&job),
+            _ => self.here.why_left(&job),
+        };
+        if let Some(why) = why {
+            let why = format!("jobId: {job_id} is left as it is: {why}");
+            return Err(JobError::bad_request(why));
+        }
+        let begins = matches!(action, Action::Resume(_)) && !job.is_active();
+        if begins && !job.may_hold() {
+            self.check_alone(&job.options).await?;
+        }
+        Ok(())
     }
 
     /// Notes in a job's answer why it is left as it is: its phase alone looks as if it went on.
     fn note_left(&self, job: &Job, answer: &mut Value) {
-        if job.finished_at.is_some() || job.stop_request == Some(StopRequest::Cancel) {
+        if job.finished_at.is_some() {
             return;
         }
-        if let Some(why) = self.here.why_left(job) {
+        if let Some(why) = self.here.why_not_now(job) {
             answer["left"] = why.into();
         }
     }

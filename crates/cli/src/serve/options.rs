@@ -104,12 +104,6 @@ impl Settings {
             Some(url) => {
                 check_queue_url("--notifications-queue-url", url)
                     .map_err(|error| Usage(error.to_string()))?;
-                if *url == realtime.common.queue_url {
-                    return Err(Usage(format!(
-                        "--notifications-queue-url: found {url:?}, allowed is another queue than QUEUE_URL: \
-                         what is sent would be taken for what happened"
-                    )));
-                }
             }
             None if token.is_none() => {
                 return Err(Usage(format!(
@@ -119,6 +113,15 @@ impl Settings {
             }
             None => {}
         }
+        let notifications = arguments.notifications_queue_url.as_deref();
+        for (name, url) in [
+            ("QUEUE_URL", Some(&realtime.common.queue_url)),
+            (FAILURE_QUEUE_URL, failure_queue.as_ref()),
+        ] {
+            if let Some(url) = url {
+                check_target(name, url, notifications).map_err(Usage)?;
+            }
+        }
         Ok(Self {
             realtime,
             is_local,
@@ -127,6 +130,24 @@ impl Settings {
             failure_queue,
         })
     }
+}
+
+/// Refuses the queue of notifications as one that is sent to, which `name` gives.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_target(
+    name: &str,
+    url: &str,
+    notifications: Option<&str>,
+) -> Result<(), String> {
+    if notifications != Some(url) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: found {url:?}, allowed is another queue than that of --notifications-queue-url: what is sent would be \
+         taken for what happened"
+    ))
 }
 
 /// Whether it fits into one header behind `Bearer`, and cannot be guessed. It is not shown.
@@ -179,7 +200,15 @@ mod tests {
             (
                 Some(FIFO),
                 &[queue],
-                ["--notifications-queue-url", "another queue"],
+                ["QUEUE_URL", "another queue than that of --notifications"],
+            ),
+            (
+                Some(SOURCE),
+                &[queue, ("FAILURE_QUEUE_URL", SOURCE)],
+                [
+                    "FAILURE_QUEUE_URL",
+                    "another queue than that of --notifications",
+                ],
             ),
             (
                 Some("q"),

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bridge_aws::signed::bucket::SignedBucket;
+use bridge_core::live::stream::StreamStore;
 use bridge_core::queue::port::Queue;
 use bridge_core::text::{MOST_SHOWN, shown};
 use bridge_core::watched::Versioned as _;
+use bridge_history::api::hold::is_orphan;
+use bridge_local::jobs::LocalJobs;
 use bridge_local::live::table::LocalLive;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -34,6 +37,8 @@ pub(crate) struct Ready {
     pub work: Arc<Work>,
     /// That of the state directory, where it is that.
     pub table: Option<LocalLive>,
+    /// Who may hold live back, where both are in the state directory: what holds for all keys, and the jobs.
+    pub holds: Option<(Arc<dyn StreamStore>, LocalJobs)>,
     /// The program ends.
     pub stop: CancellationToken,
     /// The last answer.
@@ -48,6 +53,9 @@ const OK: &str = "ok";
 
 /// Under this name it is told why nothing live is sent although all answer; jobs are asked about meanwhile.
 const HELD: &str = "held";
+
+/// Under this one that nothing will end that.
+const ORPHAN: &str = "hold";
 
 /// Of a bucket that nobody has named.
 const NOT_ASKED: &str = "not asked: BUCKET_NAME names no single bucket";
@@ -106,8 +114,8 @@ impl Ready {
                 None => Ok(()),
             }
         });
-        let (queue, notifications, bucket, store) =
-            tokio::join!(queue, notifications, bucket, store);
+        let (queue, notifications, bucket, store, orphan) =
+            tokio::join!(queue, notifications, bucket, store, self.orphan());
         let held = held.map(|reason| (HELD, reason));
         let all = [
             ("queue", queue),
@@ -115,7 +123,22 @@ impl Ready {
             ("bucket", bucket),
             ("liveTable", store),
         ];
-        all.into_iter().chain(held).collect()
+        let orphan = orphan.map(|reason| (ORPHAN, reason));
+        all.into_iter().chain(held).chain(orphan).collect()
+    }
+
+    /// That live waits for a job which is gone, and what lets it go on. A table that does not answer says so itself.
+    async fn orphan(&self) -> Option<String> {
+        let (stream, jobs) = self.holds.as_ref()?;
+        let hold = stream.read().await.ok()?.hold?;
+        let (owner, since) = (&hold.owner, hold.since);
+        is_orphan(&hold, jobs).await.then(|| {
+            format!(
+                "job {owner}, for whose history live changes wait since {since}, is gone from --state, so nothing lets them \
+                 go on. POST /jobs with {{\"action\":\"cancel\",\"jobId\":\"{owner}\"}} does (of a serve with \
+                 --notifications-queue-url, BUCKET_NAME and OPERATOR_TOKEN)"
+            )
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
-use bridge_history::job::state::StopRequest;
 use bridge_history::job::tend::tend;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -96,14 +95,13 @@ impl Runner {
         });
     }
 
-    /// Whether it is left as it is, which is told once. What is to be cancelled is not: that takes neither the job's bucket
-    /// nor its target.
+    /// Whether it is left as it is, which is told once.
     async fn leaves(&self, job_id: &JobId) -> bool {
         let Ok(job) = actions::find(&self.ports, job_id).await else {
             // Why it cannot be read is told when it is worked on.
             return false;
         };
-        if job.stop_request == Some(StopRequest::Cancel) || self.here.why_left(&job).is_none() {
+        if self.here.why_not_now(&job).is_none() {
             let (phase, sent) = (job.phase, job.checkpoint.sequence);
             tracing::info!(job = %job_id, %phase, sent, "at work");
             return false;
@@ -125,4 +123,46 @@ impl Runner {
 
 fn lock(jobs: &Mutex<BTreeSet<JobId>>) -> MutexGuard<'_, BTreeSet<JobId>> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use bridge_history::job::phase::Phase;
+    use bridge_history::send::target::Target;
+
+    use super::*;
+    use crate::reseed::segments::tests::laptop;
+
+    #[tokio::test]
+    async fn a_job_that_could_not_be_worked_on_is_worked_on_when_it_is_asked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ports, _, job) = laptop(folder.path()).await;
+        let here = Here {
+            bucket: Some(job.bucket.clone()),
+            live: Target::Nowhere,
+            notifications: None,
+            no_follow: None,
+            state: folder.path().to_owned(),
+        };
+        let runner = Arc::new(Runner {
+            ports: ports.clone(),
+            here,
+            settings: SegmentSettings::new("eu-west-1".to_owned(), 1),
+            taken: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            at_work: Mutex::default(),
+            left: Mutex::default(),
+        });
+        runner.taken.close();
+        let (jobs, away) = (folder.path().join("jobs"), folder.path().join("away"));
+        std::fs::rename(&jobs, &away).unwrap();
+        runner.start(job.job_id.clone());
+        runner.taken.wait().await;
+        std::fs::remove_dir_all(&jobs).unwrap_or_default();
+        std::fs::rename(&away, &jobs).unwrap();
+        runner.start(job.job_id.clone());
+        runner.taken.wait().await;
+        let job = ports.jobs.load(&job.job_id).await.unwrap().unwrap();
+        assert_eq!(job.phase, Phase::Done);
+    }
 }

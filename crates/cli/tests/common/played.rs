@@ -32,6 +32,10 @@ pub(crate) struct Played {
     /// After so many messages requests for more are answered so: not at all, or with a refusal.
     pub most: Option<(usize, bool)>,
     pub handed: usize,
+    /// How often it was asked for its attributes.
+    pub asked: usize,
+    /// An action that it refuses.
+    pub refused: Option<&'static str>,
     /// Must hold a message when it is deleted.
     pub copy: Option<PathBuf>,
 }
@@ -96,6 +100,7 @@ impl Played {
                 json!({ "Successful": done, "Failed": [] })
             }
             "getqueueattributes" => {
+                self.asked += 1;
                 let left = self.messages.iter().filter(|kept| !kept.is_deleted);
                 let (hidden, visible) = left.partition::<Vec<_>, _>(|kept| kept.is_hidden);
                 let hidden = hidden.len() as u64 + self.hidden_by_others;
@@ -130,15 +135,20 @@ pub(crate) fn play(played: Played) -> (Queue, String) {
             .split_whitespace()
             .next()
             .unwrap();
+        let refusal = |why: &str| {
+            let body = json!({ "__type": "com.amazonaws.sqs#AccessDenied", "message": why });
+            ("403 Forbidden", String::new(), body.to_string())
+        };
         let mut queue = answering.lock().unwrap();
+        if queue.refused == Some(action) {
+            return refusal("not this");
+        }
         if let (Some((most, is_refused)), "receivemessage") = (queue.most, action)
             && queue.handed >= most
         {
             drop(queue);
             if is_refused {
-                let body =
-                    r#"{"__type":"com.amazonaws.sqs#AccessDenied","message":"not any more"}"#;
-                return ("403 Forbidden", String::new(), body.to_owned());
+                return refusal("not any more");
             }
             std::thread::sleep(Duration::from_millis(300));
             return ("200 OK", String::new(), "{}".to_owned());

@@ -15,8 +15,9 @@ struct Cage {
     /// Versions and delete markers that are there.
     versions: BTreeSet<String>,
     made: u64,
-    /// Messages of others that are hidden now; there are two.
+    /// Messages of others that are hidden now; there are two, and so many more.
     hidden: BTreeSet<String>,
+    more: usize,
     receives: u64,
     /// What is asked for to be refused, as it stands in a request's head.
     refused: Option<&'static str>,
@@ -59,8 +60,8 @@ impl Cage {
         }
         if head.contains("AmazonSQS.ReceiveMessage") {
             self.receives += 1;
-            let others = ["r1", "r2"].map(str::to_owned);
-            let others = others.into_iter().filter(|r| !self.hidden.contains(r));
+            let others = (1..=2 + self.more).map(|number| format!("r{number}"));
+            let others = others.filter(|r| !self.hidden.contains(r)).take(10);
             let others: Vec<_> = others.collect();
             self.hidden.extend(others.iter().cloned());
             let others = others.iter().map(|receipt| {
@@ -72,6 +73,7 @@ impl Cage {
         if head.contains("AmazonSQS.ChangeMessageVisibilityBatch") {
             let asked: Value = serde_json::from_slice(body).unwrap();
             let entries = asked["Entries"].as_array().unwrap();
+            assert!(entries.len() <= 10, "SQS takes no more: {asked}");
             for entry in entries {
                 assert_eq!(entry["VisibilityTimeout"], 0, "{entry}");
                 self.hidden.remove(entry["ReceiptHandle"].as_str().unwrap());
@@ -121,9 +123,10 @@ fn waiting(cage: Cage) -> (Arc<Mutex<Cage>>, Child) {
     (cage, doctor)
 }
 
-/// Waits until it has been asked for messages twice, so that it knows of what the first receive brought.
+/// Waits until it has been asked once more when all messages were handed over, so that it knows of them.
 fn wait_for_receives(cage: &Mutex<Cage>, doctor: &mut Child) {
-    while cage.lock().unwrap().receives < 2 {
+    let more = cage.lock().unwrap().more as u64;
+    while cage.lock().unwrap().receives < 2 + more.div_ceil(10) {
         assert!(doctor.try_wait().unwrap().is_none(), "it has ended");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -132,8 +135,12 @@ fn wait_for_receives(cage: &Mutex<Cage>, doctor: &mut Child) {
 #[test]
 fn an_interrupted_canary_leaves_nothing_behind() {
     for how in ["-INT", "-TERM"] {
-        let (cage, mut doctor) = waiting(Cage::default());
+        let (cage, mut doctor) = waiting(Cage {
+            more: 21,
+            ..Cage::default()
+        });
         wait_for_receives(&cage, &mut doctor);
+        assert_eq!(cage.lock().unwrap().hidden.len(), 23, "{how}");
         signal(&doctor, how);
         End::wait(doctor)
             .with(3)

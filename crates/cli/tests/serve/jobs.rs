@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::{End, command, job_of, program, start};
 use crate::process::{OPERATORS, Serving, TOKEN, notification, post, services, wait_until};
 
-fn phase(serving: &Serving, job: &str) -> String {
+pub(crate) fn phase(serving: &Serving, job: &str) -> String {
     let (status, answer) = serving.get(&format!("/jobs/{job}"));
     assert_eq!(status, 200, "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -16,7 +16,7 @@ fn phase(serving: &Serving, job: &str) -> String {
 }
 
 /// Starts a job that live follows; once it holds live back, its id.
-fn hold(serving: &Serving, asked: &Value) -> String {
+pub(crate) fn hold(serving: &Serving, asked: &Value) -> String {
     let (status, job) = serving.ask(&asked.to_string());
     assert_eq!(status, 200, "{job}");
     let job = job["jobId"].as_str().unwrap().to_owned();
@@ -280,6 +280,38 @@ fn a_job_that_live_follows_is_not_removed_with_what_could_let_live_go_on() {
     assert_eq!(serving.post(&change).0, 200, "live goes on");
     assert_eq!(serving.end(), Some(0));
     clean(0);
+}
+
+#[test]
+fn a_hold_whose_job_is_gone_is_told_until_it_is_cancelled_all_the_same() {
+    let (_load, endpoint) = services(|_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let newest = [("LIVE_ORDER", "newest")];
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let job = hold(&serving, &json!({ "then": "live" }));
+    let cancel = |job: &str| json!({ "action": "cancel", "jobId": job }).to_string();
+    assert_eq!(serving.ask(&cancel("20240501-1a2b3c4d-1")).0, 404);
+    serving.kill();
+    std::fs::remove_dir_all(folder.path().join(".s3-sqs-bridge/jobs").join(&job)).unwrap();
+
+    let serving = Serving::start(&endpoint, folder.path(), &newest);
+    let (status, ready) = serving.get("/readyz");
+    assert_eq!(status, 503, "{ready}");
+    for part in [&job, "is gone", "POST /jobs"] {
+        assert!(ready.contains(part), "{ready}");
+    }
+    let change = notification("aws:s3", "a", 1).to_string();
+    assert_eq!(serving.post(&change).0, 503, "its history goes first");
+    let (status, answer) = serving.ask(&cancel(&job));
+    assert_eq!(
+        (status, &answer["phase"]),
+        (200, &"cancelled".into()),
+        "{answer}"
+    );
+    assert_eq!(serving.post(&change).0, 200, "live goes on");
+    wait_until("all is well", || serving.get("/readyz").0 == 200);
+    assert_eq!(serving.ask(&cancel(&job)).0, 404, "again");
+    assert_eq!(serving.end(), Some(0));
 }
 
 /// One queue gets its history and then what happens.

@@ -12,3 +12,4 @@ mod process;
 mod queue;
 mod queues;
 mod strangers;
+mod unheld;

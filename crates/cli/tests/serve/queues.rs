@@ -1,4 +1,4 @@
-//! Both queues, asked before anything is taken, and one that goes meanwhile.
+//! The queues, asked before anything is taken, and one that goes meanwhile.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -21,7 +21,7 @@ fn sqs(is_there: impl Fn(&str) -> bool + Send + Sync + 'static) -> String {
         }
         let is_question = head.contains("GetQueueAttributes");
         let answer = if is_question {
-            r#"{"Attributes":{}}"#
+            r#"{"Attributes":{"MaximumMessageSize":"1048576"}}"#
         } else {
             "{}"
         };
@@ -40,13 +40,48 @@ fn serving(endpoint: &str, folder: &Path) -> Command {
 #[test]
 fn a_queue_that_is_not_there_is_told_and_nothing_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    for missing in [EVENTS, "/1/notifications"] {
+    for missing in [EVENTS, "/1/notifications", "/1/failures"] {
         let endpoint = sqs(move |url| !url.ends_with(missing));
         let url = format!("{endpoint}{missing}");
-        let end = End::of(&mut serving(&endpoint, folder.path())).with(2);
-        let end = end.says(&[&url, "QueueDoesNotExist", "is the URL right"]);
-        assert!(!end.stdout.contains("\"serving\""), "{}", end.stdout);
+        let mut serving = serving(&endpoint, folder.path());
+        serving.env("FAILURE_QUEUE_URL", format!("{endpoint}/1/failures"));
+        let mut child = serving.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let serves = lines.any(|line| line.unwrap().contains("\"serving\""));
+        if serves {
+            child.kill().unwrap();
+        }
+        let end = End::wait(child);
+        assert!(!serves, "{missing}: {}", end.stderr);
+        end.with(2)
+            .says(&[&url, "QueueDoesNotExist", "is the URL right"]);
     }
+}
+
+#[test]
+fn a_failure_queue_that_may_be_sent_to_need_not_tell_its_attributes() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = answering_each(|head, body| {
+        let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+        let url = asked["QueueUrl"].as_str().unwrap_or_default();
+        if head.contains("GetQueueAttributes") && url.ends_with("/1/failures") {
+            let denied = r#"{"__type":"com.amazon.coral.service#AccessDenied","message":"no"}"#;
+            return ("403 Forbidden", denied.to_owned());
+        }
+        let told = r#"{"Attributes":{"MaximumMessageSize":"1048576"}}"#;
+        ("200 OK", told.to_owned())
+    });
+    let mut serving = serving(&endpoint, folder.path());
+    serving.env("FAILURE_QUEUE_URL", format!("{endpoint}/1/failures"));
+    let mut child = serving.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let begun = lines.by_ref().map(Result::unwrap);
+    let mut begun = begun.filter(|line| line.contains("erving"));
+    let first = begun.next().expect("it serves");
+    assert!(first.contains("\"serving\""), "{first}");
+    std::thread::spawn(move || lines.for_each(drop));
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 /// What runs begins again in an outage, too, and goes on when it is over.

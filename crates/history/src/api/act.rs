@@ -4,11 +4,12 @@ use bridge_core::config::ReseedConfig;
 use serde_json::{Value, json};
 
 use crate::api::answer::JobAnswer;
-use crate::api::hold::hold;
+use crate::api::hold::{end_orphan, hold};
 use crate::api::list::list;
 use crate::api::request::Action;
 use crate::api::{actions, queue};
 use crate::job::error::JobError;
+use crate::job::phase::Phase;
 use crate::job::ports::Ports;
 use crate::job::state::{Job, StopRequest};
 
@@ -36,7 +37,13 @@ pub async fn act(ports: &Ports, config: &ReseedConfig, action: &Action) -> Resul
         }
         Action::Pause(job) => actions::request_stop(ports, &job.job_id, StopRequest::Pause).await?,
         Action::Cancel(job) => {
-            actions::request_stop(ports, &job.job_id, StopRequest::Cancel).await?
+            let stopped = actions::request_stop(ports, &job.job_id, StopRequest::Cancel).await;
+            if matches!(stopped, Err(JobError::NoSuchJob(_)))
+                && end_orphan(ports, &job.job_id).await?
+            {
+                return Ok(json!({ "jobId": job.job_id, "phase": Phase::Cancelled }));
+            }
+            stopped?
         }
         Action::Resume(job) => actions::resume(ports, &job.job_id, job.on_undeliverable).await?,
     };

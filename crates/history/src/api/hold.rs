@@ -1,4 +1,4 @@
-//! What `status` tells of a hold.
+//! What `status` tells of a hold, and the end of one whose job is gone.
 
 use bridge_core::live::store::LiveStoreError;
 use bridge_core::live::stream::Hold;
@@ -6,7 +6,10 @@ use bridge_core::queue::error::SendError;
 use bridge_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
+use crate::id::JobId;
 use crate::job::ports::Ports;
+use crate::job::store::JobStore;
+use crate::job::tend::let_go;
 
 /// Who holds live changes back, since when, and how many wait; `None` where nobody does. That the buffer does
 /// not tell its depth is part of the answer.
@@ -24,7 +27,34 @@ pub async fn hold(ports: &Ports) -> Result<Option<Value>, LiveStoreError> {
         Some(url) => Some((url.as_str(), ports.queues.open(url).depth().await)),
         None => None,
     };
-    Ok(Some(told(&hold, ports.clock.now(), depth)))
+    let mut told = told(&hold, ports.clock.now(), depth);
+    if is_orphan(&hold, &*ports.jobs).await {
+        told["jobIsGone"] = true.into();
+    }
+    Ok(Some(told))
+}
+
+/// Whether the job of a hold is gone, which alone would have ended it. One that cannot be read is not.
+pub async fn is_orphan(hold: &Hold, jobs: &dyn JobStore) -> bool {
+    let job_id = JobId::stored(hold.owner.clone());
+    matches!(jobs.load(&job_id).await, Ok(None))
+}
+
+/// Ends the hold of a job that is gone, as cancelling the job would have. Answers whether there was one.
+///
+/// # Errors
+/// The live table's, or the mapping's.
+pub(super) async fn end_orphan(ports: &Ports, job_id: &JobId) -> Result<bool, LiveStoreError> {
+    let Some(live) = &ports.live else {
+        return Ok(false);
+    };
+    let hold = live.stream.read().await?.hold;
+    let Some(hold) = hold.filter(|hold| hold.owner == job_id.as_str()) else {
+        return Ok(false);
+    };
+    let_go(live, &hold.owner).await?;
+    tracing::warn!(job = %job_id, "its job is gone: live goes on from where it was");
+    Ok(true)
 }
 
 /// How old the oldest message is, SQS does not say to who asks a queue for its attributes; `seconds` is what it

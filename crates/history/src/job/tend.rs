@@ -5,6 +5,7 @@ use metrics::histogram;
 
 use crate::id::JobId;
 use crate::job::error::{JobError, JobStoreError};
+use crate::job::live::LivePorts;
 use crate::job::phase::Phase;
 use crate::job::ports::Ports;
 
@@ -36,15 +37,19 @@ pub async fn tend(ports: &Ports) -> Result<(), JobError> {
     let shown = phase.map_or("unknown".to_owned(), |phase| phase.to_string());
     tracing::warn!(job = hold.owner, phase = shown, since = %hold.since, "nothing live is sent");
     if matches!(phase, Some(Phase::Done | Phase::Cancelled)) {
-        // The hold is what the next sweep finds if this one fails: it goes last.
-        if let Some(mapping) = &live.mapping {
-            let switched = mapping.switch(true).await;
-            switched.map_err(|error| LiveStoreError::Store {
-                reason: error.reason,
-                kind: error.kind,
-            })?;
-        }
-        live.stream.release(&hold.owner, None).await?;
+        let_go(live, &hold.owner).await?;
     }
     Ok(())
+}
+
+/// Lets live go on from where it was. The hold is what who comes next finds if this fails: it goes last.
+pub(crate) async fn let_go(live: &LivePorts, owner: &str) -> Result<(), LiveStoreError> {
+    if let Some(mapping) = &live.mapping {
+        let switched = mapping.switch(true).await;
+        switched.map_err(|error| LiveStoreError::Store {
+            reason: error.reason,
+            kind: error.kind,
+        })?;
+    }
+    live.stream.release(owner, None).await
 }

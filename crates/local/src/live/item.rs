@@ -31,6 +31,9 @@ struct Holder {
     is_exact: bool,
     #[serde(default)]
     is_marked: bool,
+    /// The process that has it.
+    #[serde(default)]
+    process: u64,
 }
 
 /// What `newest` keeps.
@@ -63,11 +66,21 @@ impl Item {
         self.claim.as_ref().is_some_and(other)
     }
 
-    /// Claims it for `newest`.
+    /// Ends a claim that another process than `process` has left. That it was left stays known.
+    pub(super) fn end_claim_of_others(&mut self, process: u64) {
+        if let Some(held) = &mut self.claim
+            && held.process != process
+        {
+            held.until = i64::MIN;
+        }
+    }
+
+    /// Claims it for `newest`, in this process.
     pub(super) fn claim(
         &mut self,
         claim: &Claim,
         now: Timestamp,
+        process: u64,
     ) -> Result<Claimed, LiveStoreError> {
         if self.is_held(&claim.owner, now) {
             return Err(LiveStoreError::Held);
@@ -92,6 +105,7 @@ impl Item {
             until: claim.until.0,
             is_exact: false,
             is_marked: false,
+            process,
         });
         self.expires = claim.expires.0 / 1000;
         self.revision += 1;
@@ -122,11 +136,12 @@ impl Item {
         Ok(())
     }
 
-    /// Claims it for `exact`.
+    /// Claims it for `exact`, in this process.
     pub(super) fn claim_key(
         &mut self,
         claim: &KeyClaim,
         now: Timestamp,
+        process: u64,
     ) -> Result<KeyState, LiveStoreError> {
         let exact = self.exact.clone().unwrap_or_default();
         if self.is_held(&claim.owner, now) || exact.ended.contains(&claim.owner) {
@@ -137,6 +152,7 @@ impl Item {
             until: claim.until.0,
             is_exact: true,
             is_marked: false,
+            process,
         };
         let was_left = self.claim.replace(held).is_some();
         self.expires = claim.expires.0 / 1000;

@@ -35,9 +35,9 @@ impl LocalLive {
 #[async_trait]
 impl KeyStore for LocalLive {
     async fn claim(&self, claim: &KeyClaim, now: Timestamp) -> Result<KeyState, LiveStoreError> {
-        let claim = claim.clone();
+        let (claim, process) = (claim.clone(), self.process);
         let key = claim.key.clone();
-        self.change(key, move |item| item.claim_key(&claim, now))
+        self.change(key, move |item| item.claim_key(&claim, now, process))
             .await
     }
 

@@ -10,9 +10,10 @@ use crate::live::table::LocalLive;
 #[async_trait]
 impl LiveStore for LocalLive {
     async fn claim(&self, claim: &Claim, now: Timestamp) -> Result<Claimed, LiveStoreError> {
-        let claim = claim.clone();
+        let (claim, process) = (claim.clone(), self.process);
         let key = claim.key.clone();
-        self.change(key, move |item| item.claim(&claim, now)).await
+        self.change(key, move |item| item.claim(&claim, now, process))
+            .await
     }
 
     async fn give_back(&self, done: &Return) -> Result<(), LiveStoreError> {

@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use bridge_core::live::newest::GRACE;
 use bridge_core::live::store::LiveStoreError;
+use tokio::time::Instant;
 
 use crate::live::database::{Database, NAME, Tables, refused};
 use crate::live::item::Item;
@@ -15,6 +17,9 @@ use crate::{new_file, open_own};
 #[derive(Clone)]
 pub struct LocalLive {
     pub(super) database: Arc<Database>,
+    /// Which process this is: different each time that the table is opened.
+    pub(super) process: u64,
+    opened: Instant,
 }
 
 /// Why the table cannot be used.
@@ -48,6 +53,8 @@ impl LocalLive {
         let database = Database::open(file).map_err(|error| failed(&error))?;
         Ok(Self {
             database: Arc::new(database),
+            process: fastrand::u64(1..),
+            opened: Instant::now(),
         })
     }
 
@@ -70,11 +77,17 @@ impl LocalLive {
         key: String,
         change: impl FnOnce(&mut Item) -> Result<T, LiveStoreError> + Send + 'static,
     ) -> Result<T, LiveStoreError> {
+        // Who claimed before it was opened is dead. What such a process sent last has arrived by now, whatever the end of
+        // its claim says: it is by a clock that may have been set back since.
+        let process = (self.opened.elapsed() >= GRACE).then_some(self.process);
         let work = move |tables: &mut Tables<'_>| {
             let mut item = match tables.key(&key)? {
                 Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| refused(&error))?,
                 None => Item::default(),
             };
+            if let Some(process) = process {
+                item.end_claim_of_others(process);
+            }
             let before = item.expires;
             let done = change(&mut item)?;
             let bytes = serde_json::to_vec(&item).map_err(|error| refused(&error))?;
@@ -89,6 +102,7 @@ impl LocalLive {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use bridge_core::live::exact::store::{self as keys, KeyClaim};
     use bridge_core::live::place::{Intent, Place};
     use bridge_core::live::store::{Claim, LiveStore, Return};
     use bridge_core::timestamp::Timestamp;
@@ -136,14 +150,57 @@ mod tests {
         // Long ago: it is forgotten with the next transaction.
         send(&table, "b/expired", 1_000).await;
         assert_eq!(sent(&table, "b/expired").await, None);
-        drop(table);
-        // The thread of the first closes the file when it has nothing more to do.
-        let mut again = LocalLive::open(folder.path());
-        while again.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            again = LocalLive::open(folder.path());
+        let again = open_again(folder.path(), table).await;
+        assert_eq!(sent(&again, "b/kept").await.as_deref(), Some("05"));
+    }
+
+    /// The table as the next process opens it.
+    async fn open_again(folder: &Path, before: LocalLive) -> LocalLive {
+        before.close().await;
+        drop(before);
+        // The thread of the first lets go of the file when it has nothing more to do.
+        loop {
+            match LocalLive::open(folder) {
+                Ok(table) => return table,
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
         }
-        assert_eq!(sent(&again.unwrap(), "b/kept").await.as_deref(), Some("05"));
+    }
+
+    /// As after a kill, and a clock that was set back by an hour.
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_of_a_process_that_is_gone_ends_whatever_the_clock_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let (then, now) = (Timestamp(3_600_000), Timestamp(0));
+        let until = then + GRACE;
+        let table = LocalLive::open(folder.path()).unwrap();
+        let mut of_dead = claim("b/k", "dead");
+        of_dead.until = until;
+        of_dead.intent.newest = Some("07".to_owned());
+        table.claim(&of_dead, then).await.unwrap();
+        let key = |owner: &str, until| KeyClaim {
+            key: "b/exact".to_owned(),
+            owner: owner.to_owned(),
+            until,
+            expires: Timestamp(LATER),
+        };
+        let claimed = keys::KeyStore::claim(&table, &key("dead", until), then).await;
+        claimed.unwrap();
+
+        let table = open_again(folder.path(), table).await;
+        let own = table.claim(&claim("b/own", "a"), now).await;
+        own.unwrap();
+        let of_next = claim("b/k", "next");
+        let held = table.claim(&of_next, now).await;
+        assert_eq!(held, Err(LiveStoreError::Held), "its last may arrive yet");
+        tokio::time::advance(GRACE).await;
+        let claimed = table.claim(&of_next, now).await.unwrap();
+        assert_eq!(claimed.place.intents, ["07"], "what it meant to send stays");
+        let of_next = key("next", Timestamp(1_000));
+        let claimed = keys::KeyStore::claim(&table, &of_next, now).await.unwrap();
+        assert!(claimed.was_left);
+        let own = table.claim(&claim("b/own", "b"), now).await;
+        assert_eq!(own, Err(LiveStoreError::Held), "who has it lives");
     }
 
     /// Whether the file would have to be repaired by who opens it.

@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::{
     MessageSystemAttributeName as System, QueueAttributeName,
 };
 use bridge_aws::request_error::RequestError;
+use bridge_core::clock::{Clock as _, SystemClock};
 use bridge_core::timestamp::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -219,16 +220,25 @@ fn receives(message: &Message) -> u64 {
     receives.unwrap_or(1)
 }
 
-/// When SQS took it.
+/// When SQS took it; where the queue does not tell, now: it has.
 fn sent_at(message: &Message) -> Timestamp {
     let attributes = message.attributes();
     let sent = attributes.and_then(|a| a.get(&System::SentTimestamp)?.parse().ok());
-    Timestamp(sent.unwrap_or(0))
+    sent.map_or_else(|| SystemClock.now(), Timestamp)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_without_a_time_is_not_one_of_1970() {
+        let now = SystemClock.now();
+        let message = Message::builder();
+        assert!(sent_at(&message.clone().build()) >= now);
+        let told = message.attributes(System::SentTimestamp, "5").build();
+        assert_eq!(sent_at(&told), Timestamp(5));
+    }
 
     #[test]
     fn the_canarys_own_messages_are_known_in_either_format() {

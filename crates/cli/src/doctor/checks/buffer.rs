@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::doctor::checks::{number, redrive, set_attribute, text, unanswered};
+use crate::doctor::checks::queue::{DEPTH, HIDDEN, RETENTION};
+use crate::doctor::checks::{not_told, number, redrive, set_attribute, text, unanswered};
 use crate::doctor::facts::{Attributes, Facts, Mapping};
 use crate::doctor::finding::Finding;
 use crate::numbers::count;
@@ -23,10 +24,22 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if facts.is_buffered() {
         findings.push(visibility(facts, buffer));
         findings.push(mapping(facts, buffer));
-    } else if number(buffer, "ApproximateNumberOfMessages") > 0 {
-        let waiting = count(number(buffer, "ApproximateNumberOfMessages"), "change");
-        findings.push(Finding::warning(
-            "buffer",
+    } else {
+        findings.extend(leftover(facts, buffer));
+    }
+    findings
+}
+
+/// What waits in a buffer that nothing takes from.
+fn leftover(facts: &Facts, buffer: &Attributes) -> Option<Finding> {
+    const CHECK: &str = "buffer";
+    let Some(depth) = number(buffer, DEPTH) else {
+        return Some(not_told(CHECK, DEPTH));
+    };
+    let warning = || {
+        let waiting = count(depth, "change");
+        Finding::warning(
+            CHECK,
             format!(
                 "{waiting} waiting in it, though Ingestion is direct: nothing takes them from there"
             ),
@@ -35,9 +48,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
                 url(facts),
                 facts.realtime.name
             ),
-        ));
-    }
-    findings
+        )
+    };
+    (depth > 0).then(warning)
 }
 
 fn url(facts: &Facts) -> &str {
@@ -66,9 +79,12 @@ fn redrives(facts: &Facts, buffer: &Attributes) -> Finding {
             Finding::wrong(CHECK, found, mend)
         }
         Some((_, most)) => {
-            let kept = number(buffer, "MessageRetentionPeriod");
-            let kept_there = facts.on_failure.as_ref().ok();
-            let kept_there = kept_there.map(|queue| number(queue, "MessageRetentionPeriod"));
+            let there = facts.on_failure.as_ref().ok();
+            let kept_there = there.map(|queue| number(queue, RETENTION));
+            let (Some(kept), None | Some(Some(_))) = (number(buffer, RETENTION), kept_there) else {
+                return not_told(CHECK, RETENTION);
+            };
+            let kept_there = kept_there.flatten();
             if let Some(kept_there) = kept_there.filter(|there| *there <= kept) {
                 // A message that moves keeps its age.
                 return Finding::warning(
@@ -91,7 +107,9 @@ fn redrives(facts: &Facts, buffer: &Attributes) -> Finding {
 /// A message that is seen again while realtime still works on it is forwarded twice, and given up too early.
 fn visibility(facts: &Facts, buffer: &Attributes) -> Finding {
     const CHECK: &str = "buffer-visibility";
-    let hidden = number(buffer, "VisibilityTimeout");
+    let Some(hidden) = number(buffer, HIDDEN) else {
+        return not_told(CHECK, HIDDEN);
+    };
     let timeout = facts
         .realtime
         .configuration

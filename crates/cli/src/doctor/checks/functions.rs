@@ -110,6 +110,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             Some(told) => Finding::wrong(check, told, advice),
         });
     }
+    findings.extend(health.and_then(|health| orphan(health, &facts.stack.name)));
     findings.extend(stream(facts));
     let health = facts.realtime.health.as_ref().ok();
     findings.extend(health.and_then(stopped));
@@ -305,6 +306,21 @@ fn history(health: &Value) -> Option<Finding> {
         "ok" => Finding::ok(CHECK, "the bucket may be read"),
         told if told.starts_with("not checked") => Finding::unchecked(CHECK, told, advice),
         told => Finding::wrong(CHECK, told, advice),
+    })
+}
+
+/// Live changes that wait for a job which is gone.
+fn orphan(health: &Value, stack: &str) -> Option<Finding> {
+    let hold = health.get("hold")?;
+    let owner = hold["owner"].as_str()?;
+    (hold["jobIsGone"] == true).then(|| {
+        Finding::wrong(
+            "hold",
+            format!(
+                "job {owner}, for whose history live changes wait, is gone: nothing lets them go on"
+            ),
+            format!("s3-sqs-bridge jobs cancel {owner} --stack {stack}"),
+        )
     })
 }
 

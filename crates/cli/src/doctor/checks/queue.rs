@@ -3,7 +3,7 @@
 use bridge_core::queue::ordering::is_fifo;
 use serde_json::json;
 
-use crate::doctor::checks::{number, redrive, set_attribute, text, unanswered};
+use crate::doctor::checks::{not_told, number, redrive, set_attribute, text, unanswered};
 use crate::doctor::facts::{Attributes, Facts};
 use crate::doctor::finding::Finding;
 use crate::numbers::{count, time};
@@ -18,6 +18,11 @@ const MOST_KEPT: u64 = 14 * 24 * 3_600;
 const DEAD_LETTERS: &str = "queue-dead-letters";
 
 const VISIBILITY: &str = "queue-visibility";
+
+/// Attributes of a queue that are numbers.
+pub(super) const DEPTH: &str = "ApproximateNumberOfMessages";
+pub(super) const HIDDEN: &str = "VisibilityTimeout";
+pub(super) const RETENTION: &str = "MessageRetentionPeriod";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = match &facts.queue {
@@ -184,7 +189,9 @@ pub(super) fn kept(
     queue: &Attributes,
     (wanted, lost): (u64, &str),
 ) -> Finding {
-    let seconds = number(queue, "MessageRetentionPeriod");
+    let Some(seconds) = number(queue, RETENTION) else {
+        return not_told(check, RETENTION);
+    };
     let kept = time(std::time::Duration::from_secs(seconds));
     if seconds >= wanted {
         return Finding::ok(check, format!("messages are kept for {kept}"));
@@ -200,10 +207,13 @@ pub(super) fn kept(
 }
 
 fn visibility(facts: &Facts, queue: &Attributes) -> Finding {
-    let hidden = number(queue, "VisibilityTimeout");
     let asked = facts.stack.parameter("QueueVisibility");
-    let is_changed = facts.has_own_queue() && !asked.is_empty() && asked != hidden.to_string();
-    if hidden > 0 && is_changed {
+    let is_changed =
+        |hidden: u64| facts.has_own_queue() && !asked.is_empty() && asked != hidden.to_string();
+    if let Some(hidden) = number(queue, HIDDEN)
+        && hidden > 0
+        && is_changed(hidden)
+    {
         return Finding::warning(
             VISIBILITY,
             format!("the queue hides a message for {hidden} s, QueueVisibility is {asked}"),
@@ -215,13 +225,14 @@ fn visibility(facts: &Facts, queue: &Attributes) -> Finding {
 
 /// Whether a message that was received is hidden from others at all.
 pub(super) fn hides(check: &'static str, url: &str, queue: &Attributes) -> Finding {
-    match number(queue, "VisibilityTimeout") {
-        0 => Finding::warning(
+    match number(queue, HIDDEN) {
+        None => not_told(check, HIDDEN),
+        Some(0) => Finding::warning(
             check,
             "a message that was received is given to others at once: each receive counts, and the dead-letter queue fills",
             set_attribute(url, &json!({ "VisibilityTimeout": "60" })),
         ),
-        hidden => Finding::ok(
+        Some(hidden) => Finding::ok(
             check,
             format!("a message that was received is hidden for {hidden} s"),
         ),
@@ -237,21 +248,21 @@ fn failures(facts: &Facts) -> Option<Finding> {
             let advice = "deploy again: the OnFailure queue is not there";
             unanswered(CHECK, none, "sqs:GetQueueAttributes", advice)
         }
-        Ok(queue) if number(queue, "ApproximateNumberOfMessages") > 0 => Finding::warning(
-            CHECK,
-            format!(
-                "the OnFailure queue has {}",
-                count(
-                    number(queue, "ApproximateNumberOfMessages"),
-                    "undelivered message"
-                )
+        Ok(queue) => match number(queue, DEPTH) {
+            None => not_told(CHECK, DEPTH),
+            Some(0) => Finding::ok(CHECK, "the OnFailure queue is empty"),
+            Some(depth) => Finding::warning(
+                CHECK,
+                format!(
+                    "the OnFailure queue has {}",
+                    count(depth, "undelivered message")
+                ),
+                format!(
+                    "read realtime's log for the reason, then: s3-sqs-bridge redrive --from {url} --invoke {}",
+                    facts.realtime.name
+                ),
             ),
-            format!(
-                "read realtime's log for the reason, then: s3-sqs-bridge redrive --from {url} --invoke {}",
-                facts.realtime.name
-            ),
-        ),
-        Ok(_) => Finding::ok(CHECK, "the OnFailure queue is empty"),
+        },
     })
 }
 
@@ -264,18 +275,21 @@ fn letters(facts: &Facts) -> Option<Finding> {
             let advice = "deploy again: the dead-letter queue is not there";
             unanswered(CHECK, none, "sqs:GetQueueAttributes", advice)
         }
-        Ok(queue) if number(queue, "ApproximateNumberOfMessages") > 0 => Finding::warning(
-            CHECK,
-            format!(
-                "the dead-letter queue has {} that the consumer did not process",
-                count(number(queue, "ApproximateNumberOfMessages"), "message")
+        Ok(queue) => match number(queue, DEPTH) {
+            None => not_told(CHECK, DEPTH),
+            Some(0) => Finding::ok(CHECK, "the dead-letter queue is empty"),
+            Some(depth) => Finding::warning(
+                CHECK,
+                format!(
+                    "the dead-letter queue has {} that the consumer did not process",
+                    count(depth, "message")
+                ),
+                format!(
+                    "mend the consumer, then: s3-sqs-bridge redrive --from {dead} --to {}",
+                    self::url(facts)
+                ),
             ),
-            format!(
-                "mend the consumer, then: s3-sqs-bridge redrive --from {dead} --to {}",
-                self::url(facts)
-            ),
-        ),
-        Ok(_) => Finding::ok(CHECK, "the dead-letter queue is empty"),
+        },
     })
 }
 

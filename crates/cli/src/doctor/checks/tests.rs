@@ -97,15 +97,22 @@ fn well() -> Facts {
             ("VisibilityTimeout", "60"),
             ("RedrivePolicy", &redrive("arn:dead")),
         ])),
-        dead_letters: Some(Ok(named([("QueueArn", "arn:dead")]))),
+        dead_letters: Some(Ok(named([
+            ("QueueArn", "arn:dead"),
+            ("ApproximateNumberOfMessages", "0"),
+        ]))),
         buffer: Ok(named([
             ("QueueArn", "arn:buffer"),
             ("VisibilityTimeout", "370"),
+            ("ApproximateNumberOfMessages", "0"),
             ("MessageRetentionPeriod", "1036800"),
             ("RedrivePolicy", &redrive("arn:on-failure")),
             ("Policy", &policy.to_string()),
         ])),
-        on_failure: Ok(named([("MessageRetentionPeriod", "1209600")])),
+        on_failure: Ok(named([
+            ("MessageRetentionPeriod", "1209600"),
+            ("ApproximateNumberOfMessages", "0"),
+        ])),
         realtime: function(
             "s-realtime",
             60,
@@ -309,6 +316,9 @@ fn a_mapping_may_be_disabled_while_a_job_holds_live_changes_back() {
     facts.mappings.as_mut().unwrap()[0].state = "Disabled".to_owned();
     facts.reseed.health.as_mut().unwrap()["hold"] = json!({ "owner": "j" });
     assert_eq!(found(&facts), []);
+    // Then nobody will enable it.
+    facts.reseed.health.as_mut().unwrap()["hold"]["jobIsGone"] = json!(true);
+    assert_eq!(found(&facts), [("hold", Level::Wrong)]);
 }
 
 #[test]

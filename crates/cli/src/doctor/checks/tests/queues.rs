@@ -75,6 +75,35 @@ fn each_queues_attributes_are_looked_at() {
 }
 
 #[test]
+fn what_a_queue_does_not_tell_is_not_taken_for_0() {
+    use Level::Unchecked;
+    type Queue = fn(&mut Facts) -> &mut Answer;
+    let (queue, buffer): (Queue, Queue) = (|f| &mut f.queue, |f| &mut f.buffer);
+    let failures: Queue = |f| &mut f.on_failure;
+    let dead: Queue = |f| f.dead_letters.as_mut().unwrap();
+    for (check, of, name) in [
+        ("queue-retention", queue, "MessageRetentionPeriod"),
+        ("queue-visibility", queue, "VisibilityTimeout"),
+        ("buffer-visibility", buffer, "VisibilityTimeout"),
+        ("buffer-dead-letters", buffer, "MessageRetentionPeriod"),
+        ("buffer-dead-letters", failures, "MessageRetentionPeriod"),
+        ("on-failure", failures, "ApproximateNumberOfMessages"),
+        ("dead-letters", dead, "ApproximateNumberOfMessages"),
+    ] {
+        finds(check, Unchecked, |facts| {
+            of(facts).as_mut().unwrap().remove(name);
+        });
+    }
+    let mut facts = well();
+    parameter(&mut facts, "Ingestion", "direct");
+    let of_buffer = ("buffer", Unchecked);
+    assert!(!found(&facts).contains(&of_buffer));
+    let buffer = facts.buffer.as_mut().unwrap();
+    buffer.remove("ApproximateNumberOfMessages");
+    assert!(found(&facts).contains(&of_buffer));
+}
+
+#[test]
 fn the_kind_of_the_queue_must_fit_what_is_asked_of_it() {
     for (url, order, live, is_well) in [
         ("https://sqs.x/1/q.fifo", "key", "exact", true),
