@@ -69,7 +69,7 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
         Ok(Outcome::Interrupted)
     };
     let unchanged = "nothing was changed, and nothing is known; run it again";
-    let mut done = unchanged.to_owned();
+    let mut deleted = None;
     let prepared = stop.run_until_cancelled(Box::pin(Prepared::of(account, &arguments)));
     let Some(prepared) = prepared.await else {
         return interrupted(unchanged);
@@ -86,18 +86,21 @@ pub(crate) async fn run(account: &Account, arguments: VerifyArguments) -> anyhow
             let Some(got) = got else {
                 return Ok(Outcome::Interrupted);
             };
-            if let Some(deleted) = &got.deleted {
-                done = format!("nothing is known; {deleted}");
-            }
+            deleted = got.deleted;
             prepared.scope.has_order = got.has_order;
             open(&got.path, got.option).await?
         }
     };
     let compared = stop.run_until_cancelled(compare_all(prepared, file, &arguments));
     let Some(compared) = compared.await else {
-        return interrupted(&done);
+        let deleted = deleted.map(|deleted| format!("nothing is known; {deleted}"));
+        return interrupted(deleted.as_deref().unwrap_or(unchanged));
     };
-    let compared = compared?;
+    let compared = compared.inspect_err(|_| {
+        if let Some(deleted) = &deleted {
+            tell(deleted);
+        }
+    })?;
     let Some(url) = arguments.heal.as_ref().filter(|_| compared.is_sound) else {
         return Ok(compared.end);
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bridge_sim::load::shape::Shape;
 use common::played::{Kept, Played, Queue, messages, play};
-use common::{End, answering, command, run, serve, shell, signal};
+use common::{End, answering, answering_each, command, run, serve, shell, signal};
 use serde_json::json;
 
 /// A bucket of 600 versions, its copy's lines, and where the bucket is.
@@ -201,6 +201,34 @@ fn an_interrupt_behind_the_queue_tells_what_was_deleted_and_how_to_go_on() {
         end.says(&parts).says(&[how]);
         std::fs::remove_file(folder.path().join("got")).unwrap();
     }
+}
+
+#[test]
+fn an_error_behind_the_queue_tells_what_was_deleted_and_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, lines) = copy(folder.path());
+    let (_, endpoint) = play(Played {
+        messages: messages(&lines[..30]),
+        copy: Some(folder.path().join("got")),
+        ..Played::default()
+    });
+    // A bucket that may be asked once.
+    let is_asked = AtomicBool::new(false);
+    let refusing = answering_each(move |_, _| {
+        if is_asked.swap(true, Ordering::Relaxed) {
+            let refusal = "<Error><Code>AccessDenied</Code><Message>not any more</Message></Error>";
+            return ("403 Forbidden", refusal.to_owned());
+        }
+        let page = "<ListVersionsResult></ListVersionsResult>";
+        ("200 OK", page.to_owned())
+    });
+    let line = "--delete --copy got";
+    let end = End::of(&mut verify(&refusing, &endpoint, folder.path(), line)).with(1);
+    end.says(&[
+        "30 messages were deleted from the queue and are in got",
+        "--events got",
+        "not any more",
+    ]);
 }
 
 #[test]
