@@ -1,8 +1,22 @@
-//! How a person or a supervisor stops what the program does.
+//! How a person, a supervisor or a limit stops what the program does.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// The signal of a write past the largest file that is allowed (`ulimit -f`), on Linux and macOS.
+/// Source: signal(7).
+const SIGXFSZ: i32 = 25;
+
+/// Such a write fails from now on, as one to a full disk does. The signal would end the process without a word.
+///
+/// # Errors
+/// When the system does not let the process listen to signals.
+pub(crate) fn outlive_file_limit() -> anyhow::Result<()> {
+    // Dropped at once: who listens once is never ended by it again.
+    drop(signal(SignalKind::from_raw(SIGXFSZ)).context("listening to SIGXFSZ")?);
+    Ok(())
+}
 
 /// The first Ctrl-C or SIGTERM cancels the token, once `told` has told what now happens: an orderly end. The
 /// second ends the process.

@@ -101,6 +101,9 @@ async fn main() -> ExitCode {
     } else {
         log_errors();
     }
+    if let Err(error) = interrupt::outlive_file_limit() {
+        return exit_code(Err(error));
+    }
     let account = &arguments.account;
     let end = match arguments.command {
         Command::Reseed(options) => Box::pin(reseed::run(account, *options)).await,

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf, absolute};
 const MOST_LINKS: u32 = 64;
 
 /// What of a state directory is this program's. Beside these a file may lie.
-const OF_STATE: [&str; 3] = ["jobs", "lock", "live.redb"];
+const OF_STATE: [&str; 4] = ["jobs", "lock", "live.redb", "removed"];
 
 /// Whether a file would be the state directory, or what the program keeps there.
 pub(crate) fn is_of_state(path: &Path, state: &Path) -> bool {

@@ -193,7 +193,7 @@ fn region(sdk: &sdk::SdkConfig) -> &str {
 }
 
 /// Where a service is asked.
-fn place(sdk: &sdk::SdkConfig, service: &str, variable: &'static str) -> String {
+pub(crate) fn place(sdk: &sdk::SdkConfig, service: &str, variable: &'static str) -> String {
     sdk::endpoint(variable).map_or_else(
         || format!("{service} in {}", region(sdk)),
         |(name, url)| format!("{url:?} ({name})"),
@@ -263,8 +263,8 @@ async fn may_be_sent_to(queue: &dyn Queue) -> Result<(), Refused> {
     Ok(may_send(queue).await?)
 }
 
-/// What to do about a code that any service may give.
-fn about_any(code: &str, variable: &'static str, region: &str) -> String {
+/// What to do about a code that any service may give; empty for others.
+pub(crate) fn about_any(code: &str, variable: &'static str, region: &str) -> String {
     match code {
         "ConnectionFailed" | "RequestTimeout" | "NotSent" => {
             let region = sdk::endpoint(variable).is_none().then_some(region);

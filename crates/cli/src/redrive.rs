@@ -29,9 +29,11 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 use target::{Done, Target};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::account::Account;
 use crate::answer::answer;
+use crate::interrupt::stop_on_interrupt;
 use crate::numbers::{count, grouped};
 use crate::preflight::{ask_other, ask_source};
 use crate::serve::queue_client::NotificationQueue;
@@ -75,6 +77,12 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
     check("--from", &arguments.from)?;
     if let Some(to) = &arguments.to {
         check("--to", to)?;
+        if is_same_queue(&arguments.from, to) {
+            return Err(Usage(format!(
+                "--to: {to} is the queue of --from: what is sent again would be found there again, without end"
+            ))
+            .into());
+        }
     }
     let config = account.open("queue").await?;
     let from = NotificationQueue::new(sdk::sqs(&config), arguments.from.clone());
@@ -99,13 +107,25 @@ pub(crate) async fn run(account: &Account, arguments: RedriveArguments) -> anyho
         parked: 0,
         stay: BTreeMap::new(),
     };
-    let worked = redrive.work().await;
+    let stop = stop_on_interrupt(|| {
+        tell("stopping after the message that is on its way; once more to stop at once");
+    })?;
+    let worked = redrive.work(&stop).await;
     redrive.release().await;
-    worked?;
-    if redrive.has_seen_nothing() {
+    if worked.is_ok() && redrive.has_seen_nothing() && !stop.is_cancelled() {
         redrive.target.ask_first().await?;
     }
-    redrive.tell().await
+    redrive.tell(worked, stop.is_cancelled()).await
+}
+
+/// Whether two URLs name one queue. Their hosts do not matter: both are asked of the same, which goes by account and name.
+fn is_same_queue(one: &str, other: &str) -> bool {
+    fn path(url: &str) -> impl Iterator<Item = &str> {
+        let url = url.split(['?', '#']).next().unwrap_or(url);
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        rest.split('/').skip(1).filter(|part| !part.is_empty())
+    }
+    path(one).eq(path(other))
 }
 
 struct Redrive {
@@ -125,9 +145,9 @@ struct Redrive {
 }
 
 impl Redrive {
-    async fn work(&mut self) -> anyhow::Result<()> {
+    async fn work(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
         let mut in_a_row = 0;
-        loop {
+        while !stop.is_cancelled() {
             let mut messages = self.receive().await?;
             // What stays is seen again once it is hidden no more.
             messages.retain(|m| !self.stay.contains_key(m.message_id().unwrap_or_default()));
@@ -138,7 +158,7 @@ impl Redrive {
                 let receipt = message.receipt_handle().unwrap_or_default();
                 self.stay.insert(id_of(message), receipt.to_owned());
             }
-            for message in &messages {
+            for message in messages.iter().take_while(|_| !stop.is_cancelled()) {
                 match self.send_again(message).await {
                     Ok(Done::Sent) => {
                         self.delete(message).await?;
@@ -177,6 +197,7 @@ impl Redrive {
                 }
             }
         }
+        Ok(())
     }
 
     async fn receive(&self) -> anyhow::Result<Vec<Message>> {
@@ -255,8 +276,12 @@ impl Redrive {
         self.hide(0).await;
     }
 
-    /// Says how it ended.
-    async fn tell(self) -> anyhow::Result<Outcome> {
+    /// Says how it ended: `worked`, or was interrupted.
+    async fn tell(
+        mut self,
+        worked: anyhow::Result<()>,
+        is_interrupted: bool,
+    ) -> anyhow::Result<Outcome> {
         let (from, sent, left, parked) = (&self.from, self.sent, self.left, self.parked);
         if parked > 0 {
             tell(&format!(
@@ -265,27 +290,46 @@ impl Redrive {
                 count(parked, "parked event")
             ));
         }
-        let stay = self.failed.len();
-        if let Some((id, first)) = self.failed.into_iter().next() {
-            return Err(first.context(format!(
-                "{} sent again; {stay} failed again, left in {from} with what may be behind; message {id}",
-                count(sent, "message")
-            )));
-        }
+        let failed = self.failed.len();
+        let done = format!("{} sent again", count(sent, "message"));
+        let worked = match (worked, self.failed.drain(..).next()) {
+            (Err(error), _) => Err(error.context(done.clone())),
+            (Ok(()), Some((id, first))) => Err(first.context(format!(
+                "{done}; {failed} failed again, left in {from} with what may be behind; message {id}"
+            ))),
+            (Ok(()), None) => hidden(&self.sqs, from).await,
+        };
         // What stays and was let go again does not count: it is known.
-        let hidden = hidden(&self.sqs, from).await?.saturating_sub(left + parked);
-        answer(&if self.is_json {
-            json!({ "redriven": sent, "left": left, "parked": parked, "hidden": hidden })
-                .to_string()
-        } else if (sent, left, parked, hidden) == (0, 0, 0, 0) {
-            format!("{from} is empty: there is nothing to send again")
-        } else {
+        let known = self.stay.len() as u64;
+        let worked = worked.map(|hidden| hidden.saturating_sub(known));
+        if self.is_json {
+            let (hidden, error) = match &worked {
+                Ok(hidden) => (Some(hidden), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            };
+            let told = json!({ "redriven": sent, "failed": failed, "left": left, "parked": parked,
+                "hidden": hidden, "error": error });
+            answer(&told.to_string())?;
+        }
+        let hidden = worked?;
+        if !self.is_json {
             let stay = match left + parked {
                 0 => String::new(),
                 stay => format!(", {} left in the queue", grouped(stay)),
             };
-            format!("{} sent again{stay}", count(sent, "message"))
-        })?;
+            let is_empty = (sent, left, parked, hidden) == (0, 0, 0, 0) && !is_interrupted;
+            answer(&if is_empty {
+                format!("{from} is empty: there is nothing to send again")
+            } else {
+                format!("{done}{stay}")
+            })?;
+        }
+        if is_interrupted {
+            tell(&format!(
+                "interrupted: what may be left in {from} can be read again; to continue run it again"
+            ));
+            return Ok(Outcome::Interrupted);
+        }
         if hidden == 0 {
             return Ok(Outcome::Done);
         }
@@ -317,4 +361,25 @@ async fn hidden(sqs: &aws_sdk_sqs::Client, url: &str) -> anyhow::Result<u64> {
     Ok(attributes
         .and_then(|attributes| attributes.get(&name)?.parse().ok())
         .unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_the_same_whatever_host_it_is_named_by() {
+        let url = "https://sqs.eu-west-1.amazonaws.com/1/q.fifo";
+        for same in [
+            "https://eu-west-1.queue.amazonaws.com/1/q.fifo",
+            "https://SQS.eu-west-1.amazonaws.com:443//1/q.fifo",
+            "http://localhost:4566/1/q.fifo?",
+        ] {
+            assert!(is_same_queue(url, same), "{same}");
+        }
+        for other in ["2/q.fifo", "1/q", "1/1/q.fifo"] {
+            let other = format!("https://sqs.eu-west-1.amazonaws.com/{other}");
+            assert!(!is_same_queue(url, &other), "{other}");
+        }
+    }
 }

@@ -32,6 +32,7 @@ use bridge_core::clock::SystemClock;
 use bridge_core::config::{ReseedConfig, check_bucket};
 use bridge_core::listing::lister::Lister;
 use bridge_history::api::start::StartRequest;
+use bridge_history::job::phase::Phase;
 use bridge_history::job::ports::{Ports, Queues as _};
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::Manifest;
@@ -71,8 +72,10 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
     let resumed = resume::find(&store, &plans, &arguments).await?;
     apart::check(&arguments, resumed.as_ref())?;
     let page = page::check(&arguments, resumed.as_ref())?;
-    if let Some(end) = page::again(resumed.as_ref(), page.as_ref(), state.path()).await? {
-        return Ok(end);
+    let plans: Arc<dyn PlanStore> = Arc::new(plans);
+    let planned = resumed.as_ref().filter(|job| job.phase == Phase::Done);
+    if let (Some(job), Some(page)) = (planned, &page) {
+        return page::again(&plans, job, page, (state.path(), begin), arguments.json).await;
     }
     let scope = match &resumed {
         Some(job) => Scope::of_job(job),
@@ -106,7 +109,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
     let broken = Arc::new(OnceLock::new());
     let mut ports = Ports {
         lister: Arc::new(Counted::new(lister, &counts)),
-        plans: Arc::new(plans),
+        plans,
         elsewhere: Some(Arc::new(elsewhere::Anywhere::new(&sdk))),
         queues: Arc::new(sqs.clone()),
         jobs: Arc::new(Counted::new(store.clone(), &counts)),
@@ -142,7 +145,7 @@ pub(crate) async fn run(account: &Account, arguments: ReseedArguments) -> anyhow
     let end = report::End {
         job: &job,
         took: begin.elapsed(),
-        estimate: estimate(&ports, &job).await?,
+        estimate: estimate(&*ports.plans, &job).await?,
         broken: broken.get(),
         warnings: &warnings,
         state: &state.path().display().to_string(),
@@ -202,10 +205,10 @@ fn check_named(arguments: &ReseedArguments) -> Result<(), Usage> {
 }
 
 /// What a dry run's plan would cost.
-async fn estimate(ports: &Ports, job: &Job) -> anyhow::Result<Option<Estimate>> {
+async fn estimate(plans: &dyn PlanStore, job: &Job) -> anyhow::Result<Option<Estimate>> {
     match &job.manifest {
         Some(name) if job.options.dry_run && job.planned.is_some() => {
-            let manifest = Manifest::load(&*ports.plans as &dyn PlanStore, name).await?;
+            let manifest = Manifest::load(plans, name).await?;
             Ok(Some(report::estimate_of(job, &manifest)))
         }
         _ => Ok(None),

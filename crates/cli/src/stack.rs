@@ -8,6 +8,10 @@ use bridge_aws::sdk::SdkConfig;
 use bridge_core::timestamp::Timestamp;
 
 use crate::Usage;
+use crate::preflight::{about_any, place};
+
+/// Names `CloudFormation` where it is not AWS's.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL_CLOUDFORMATION";
 
 /// A deployed stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl Stack {
         let region = config.region().map_or("", |region| region.as_ref());
         let found = match &answer {
             Ok(answer) => answer.stacks().first(),
-            Err(error) => return Err(refused(name, region, &RequestError::of(error))),
+            Err(error) => return Err(refused(name, config, &RequestError::of(error))),
         };
         let found = found.ok_or_else(|| Usage(no_stack(name, region)))?;
         Ok(Self::of(name, found))
@@ -106,16 +110,21 @@ fn no_stack(name: &str, region: &str) -> String {
     )
 }
 
-fn refused(name: &str, region: &str, error: &RequestError) -> anyhow::Error {
+fn refused(name: &str, config: &SdkConfig, error: &RequestError) -> anyhow::Error {
+    let region = config.region().map_or("", |region| region.as_ref());
     let told = error.to_string();
     // CloudFormation has no code of its own for it.
     if error.code == "ValidationError" && told.contains("does not exist") {
         return Usage(no_stack(name, region)).into();
     }
-    let tried = format!("asking CloudFormation in {region} for stack {name:?}: {told}");
+    let at = place(config, "CloudFormation", ENDPOINT);
+    let tried = format!("asking {at} for stack {name:?}: {told}");
     if error.code.contains("AccessDenied") {
         let hint = "the credentials need cloudformation:DescribeStacks on it (docs/policies/operator.json)";
         return Usage(format!("{tried}: {hint}")).into();
     }
-    anyhow::anyhow!(tried)
+    match about_any(&error.code, ENDPOINT, region).as_str() {
+        "" => anyhow::anyhow!(tried),
+        hint => anyhow::anyhow!("{tried}: {hint}"),
+    }
 }

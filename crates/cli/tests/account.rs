@@ -89,6 +89,40 @@ fn shells_and_the_manual_know_every_command() {
 }
 
 #[test]
+fn the_manual_is_written_over_no_file_of_others_and_through_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| folder.path().join(name);
+    let write = || End::of(&mut command("", folder.path(), &["man", "--out", "m"]));
+    std::fs::create_dir(of("m")).unwrap();
+    std::fs::write(of("precious"), "somebody's").unwrap();
+    std::os::unix::fs::symlink("../precious", of("m/s3-sqs-bridge.1")).unwrap();
+    std::fs::write(of("m/s3-sqs-bridge-verify.1"), "a page of my own").unwrap();
+    write()
+        .with(2)
+        .says(&["m/s3-sqs-bridge-verify.1 is there", "nothing was written"]);
+    let there = std::fs::read_dir(of("m")).unwrap();
+    assert_eq!(there.count(), 2);
+    std::fs::remove_file(of("m/s3-sqs-bridge-verify.1")).unwrap();
+    write().with(0);
+    assert!(of("m/s3-sqs-bridge-verify.1").is_file());
+    // One of another version is replaced.
+    let page = std::fs::read_to_string(of("m/s3-sqs-bridge.1")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(page.contains(version), "{page}");
+    std::fs::write(of("m/s3-sqs-bridge.1"), page.replace(version, "0.0.1")).unwrap();
+    write().with(0);
+    let again = std::fs::read_to_string(of("m/s3-sqs-bridge.1")).unwrap();
+    assert_eq!(again, page);
+    assert_eq!(std::fs::read(of("precious")).unwrap(), b"somebody's");
+    assert!(
+        of("m/s3-sqs-bridge.1")
+            .symlink_metadata()
+            .unwrap()
+            .is_file()
+    );
+}
+
+#[test]
 fn every_command_shows_examples() {
     let folder = tempfile::tempdir().unwrap();
     for line in [

@@ -98,6 +98,23 @@ fn links_pipes_and_folders_are_refused_and_standard_output_has_a_name() {
     run(&endpoint, folder.path(), "--bucket b --out /dev/null").with(0);
 }
 
+#[test]
+fn what_the_state_directory_keeps_is_no_file_for_events() {
+    let (endpoint, folder) = small();
+    for name in ["", "jobs/x", "lock", "live.redb", "removed", "removed/x"] {
+        let line = format!("--bucket b --out .s3-sqs-bridge/{name}");
+        run(&endpoint, folder.path(), &line)
+            .with(2)
+            .says(&["--out: ", "choose another"]);
+    }
+    run(
+        &endpoint,
+        folder.path(),
+        "--bucket b --out .s3-sqs-bridge/events",
+    )
+    .with(0);
+}
+
 /// A job that has been stopped in the middle, and its id.
 fn stopped(endpoint: &str, folder: &Path) -> String {
     let mut command = program(endpoint, folder, "--bucket b --out events --max-rate 200");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bridge_sim::load::shape::Shape;
-use common::{End, answering, answering_each, job_of, program, run, serve};
+use common::{End, answering, answering_each, command, job_of, program, run, serve};
 
 /// A refusal takes a second. What is tried until its time is over takes a quarter of an hour, and a machine
 /// that has other work may take a minute for the second.
@@ -61,6 +61,17 @@ fn a_bad_address_is_told_with_what_to_look_at() {
         refused(&mut command, &[code, 2], &parts);
     }
     assert!(job_of(folder.path()).is_none(), "no job was made");
+}
+
+#[test]
+fn of_a_stack_the_address_is_told_where_nobody_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    for command_line in ["jobs list --stack s", "doctor --stack s"] {
+        let words: Vec<_> = command_line.split(' ').collect();
+        let mut command = command("http://127.0.0.1:1", folder.path(), &words);
+        let asked = "asking \"http://127.0.0.1:1\" (AWS_ENDPOINT_URL) for stack \"s\"";
+        refused(&mut command, &[1], &[asked, "nobody answers there"]);
+    }
 }
 
 #[test]

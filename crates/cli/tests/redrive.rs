@@ -5,7 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{End, answering_with, command, text};
+use common::{End, answering_with, command, signal, text};
 use serde_json::{Value, json};
 
 /// A message of the failure queue.
@@ -14,6 +14,8 @@ struct Kept {
     body: String,
     hidden: bool,
     deleted: bool,
+    /// The queue is gone once this is deleted.
+    gone: bool,
 }
 
 /// What the function answers when it fails.
@@ -32,6 +34,7 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
         body: body.to_string(),
         hidden: false,
         deleted: false,
+        gone: false,
     });
     let queue: Queue = Arc::new(Mutex::new(kept.collect()));
     let played = Arc::clone(&queue);
@@ -76,6 +79,10 @@ fn play_with(bodies: &[Value], takes: Duration, is_well: bool) -> (String, Queue
             let refused = r#"{"__type":"com.amazonaws.sqs#InvalidMessageContents","message":"no"}"#;
             return ("400 Bad Request", String::new(), refused.to_owned());
         }
+        if queue.iter().any(|kept| kept.gone && kept.deleted) {
+            let refused = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"}"#;
+            return ("400 Bad Request", String::new(), refused.to_owned());
+        }
         let body = if head.contains("receivemessage") {
             let visible = |(_, kept): &(usize, &mut Kept)| !kept.hidden && !kept.deleted;
             let some = queue.iter_mut().enumerate().filter(visible).take(10);
@@ -116,8 +123,70 @@ fn the_end_is_told_in_words_or_as_json() {
     empty.answers(&["/1/on-failure is empty: there is nothing to send again"]);
     let (url, _) = play(&[json!({ "good": 1 })], Duration::ZERO);
     let told = redrive_to(&url, ["--json", "--invoke=s-realtime"]).with(0);
-    let expected = json!({ "redriven": 1, "left": 0, "parked": 0, "hidden": 0 });
+    let expected =
+        json!({ "redriven": 1, "failed": 0, "left": 0, "parked": 0, "hidden": 0, "error": null });
     assert_eq!(told.json(), expected);
+}
+
+#[test]
+fn what_was_done_is_told_as_json_also_where_something_failed() {
+    let bodies = [json!({ "good": 1 }), json!({ "bad": 1 })];
+    let (url, _) = play(&bodies, Duration::ZERO);
+    let told = redrive_to(&url, ["--json", "--invoke=s-realtime"]).with(1);
+    let json = told.json();
+    let error = json["error"].as_str().unwrap();
+    assert!(error.contains("failed again"), "{error}");
+    assert_eq!((&json["redriven"], &json["failed"]), (&json!(1), &json!(1)));
+    // The queue is gone after a message.
+    let (url, queue) = play(&[json!({ "good": 1 })], Duration::ZERO);
+    queue.lock().unwrap()[0].gone = true;
+    let told = redrive_to(&url, ["--json", "--invoke=s-realtime"]).with(1);
+    let json = told.says(&["1 message sent again: reading"]).json();
+    assert_eq!(json["redriven"], 1);
+    assert!(
+        json["error"]
+            .as_str()
+            .unwrap()
+            .contains("QueueDoesNotExist")
+    );
+}
+
+#[test]
+fn an_interrupt_ends_it_after_the_message_that_is_on_its_way() {
+    let bodies = [
+        json!({ "good": 1 }),
+        json!({ "good": 2 }),
+        json!({ "good": 3 }),
+    ];
+    let (url, queue) = play(&bodies, Duration::from_secs(2));
+    let folder = tempfile::tempdir().unwrap();
+    let from = format!("{url}/1/on-failure");
+    let arguments = ["redrive", "--from", &from, "--invoke=s-realtime", "--json"];
+    let child = command(&url, folder.path(), &arguments).spawn().unwrap();
+    while !queue.lock().unwrap()[2].hidden {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&child, "-INT");
+    let end = End::wait(child).with(3);
+    let json = end.says(&["interrupted", "run it again"]).json();
+    assert_eq!((&json["redriven"], &json["hidden"]), (&json!(1), &json!(0)));
+    let queue = queue.lock().unwrap();
+    assert!(queue[0].deleted);
+    assert!(queue[1..].iter().all(|kept| !kept.hidden && !kept.deleted));
+}
+
+#[test]
+fn a_queue_is_not_redriven_into_itself() {
+    let (url, queue) = play(&[json!({ "good": 1 })], Duration::ZERO);
+    for to in [
+        format!("{url}/1/on-failure"),
+        format!("{}//1/on-failure", url.replace("127.0.0.1", "LOCALHOST")),
+    ] {
+        let end = redrive_to(&url, ["--to", &to]).with(2);
+        end.says(&["--to: ", "is the queue of --from"]);
+    }
+    assert!(!queue.lock().unwrap()[0].hidden);
 }
 
 fn redrive(url: &str) -> End {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bridge_sim::load::shape::Shape;
 use common::{End, job_of, on_a_terminal, run, serve, shell};
+use serde_json::json;
 
 #[test]
 fn a_dry_run_writes_its_figures_as_a_page_for_its_owner() {
@@ -100,12 +101,8 @@ fn on_a_terminal_a_dry_run_shows_bars_that_fit() {
 
 /// A process whose files may have so many bytes, which it is told by an error: as on a disk that is full.
 fn on_a_small_disk(endpoint: &str, folder: &Path, bytes: u32, line: &str) -> End {
-    let limit = format!("prlimit --fsize={bytes} s3-sqs-bridge {line}");
-    End::of(&mut shell(
-        endpoint,
-        folder,
-        &format!("trap '' XFSZ; exec {limit}"),
-    ))
+    let limit = format!("exec prlimit --fsize={bytes} s3-sqs-bridge {line}");
+    End::of(&mut shell(endpoint, folder, &limit))
 }
 
 #[test]
@@ -124,9 +121,13 @@ fn a_page_that_the_disk_does_not_take_is_made_of_the_plan_without_listing_again(
     assert!(!end.stderr.contains(".unfinished"), "{}", end.stderr);
     // Nobody is there who could be asked.
     let nowhere = "http://127.0.0.1:9";
-    run(nowhere, folder.path(), &format!("{again}page.html"))
-        .with(0)
-        .says(&["report in page.html"]);
+    let end = run(nowhere, folder.path(), &format!("{again}page.html --json")).with(0);
+    let planned = end.says(&["report in page.html"]).json();
+    assert_eq!(
+        (&planned["phase"], &planned["planned"]["events"]),
+        (&json!("done"), &json!(10))
+    );
+    assert!(planned["estimate"].is_object(), "{planned}");
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
     assert!(page.len() > 10_000 && page.contains("10"), "{page}");
     run(nowhere, folder.path(), &format!("--resume {job}"))

@@ -7,6 +7,7 @@ mod object;
 
 use std::fmt::Write as _;
 
+use bridge_aws::request_error::RequestError;
 use bridge_aws::sdk;
 use bridge_aws::sdk::SdkConfig;
 use mailbox::{HIDDEN, Mailbox, MostReceives, PATIENCE, Read};
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::doctor::finding::{Finding, Level};
 use crate::numbers::count;
+use crate::preflight::about_source;
 
 const CHECK: &str = "canary";
 
@@ -49,6 +51,7 @@ pub(super) async fn follow(
     let mailbox = Mailbox {
         sqs: sdk::sqs(config),
         queue_url,
+        region: config.region().map_or("", |region| region.as_ref()),
         key: &key,
     };
     live(&object, &mailbox, stop).await
@@ -60,7 +63,14 @@ async fn live(object: &Object<'_>, mailbox: &Mailbox<'_>, stop: &CancellationTok
         return too_few_receives(mailbox.queue_url, most);
     }
     let (mut changes, mut read) = (Vec::new(), Read::default());
-    let made = object.change(&mut changes, stop).await;
+    if let Err(error) = mailbox.read_first(&most, &mut read).await {
+        return not_read(mailbox, &error);
+    }
+    let made = if read.used_up == 0 {
+        object.change(&mut changes, stop).await
+    } else {
+        Ok(())
+    };
     let is_unsure = made.is_err();
     let followed = match made {
         Ok(()) => mailbox.read(&changes, &most, &mut read, stop).await,
@@ -79,10 +89,25 @@ async fn live(object: &Object<'_>, mailbox: &Mailbox<'_>, stop: &CancellationTok
              on the queue (docs/policies/consumer.json)",
         ),
         Ok(()) if is_interrupted => interrupted(object.key, &changes),
+        Ok(()) if changes.is_empty() => Finding::unchecked(
+            CHECK,
+            "nothing was put",
+            "let the canary's events come to a queue that nobody else reads (--canary-queue-url)",
+        ),
         Ok(()) => judge(mailbox, &changes, &read),
     };
     let finding = with_dead_letters(finding, &most, &read);
     with_what_stays(finding, object, &left, hidden)
+}
+
+/// Nothing is put: nobody would see where it goes.
+fn not_read(mailbox: &Mailbox<'_>, error: &RequestError) -> Finding {
+    let url = mailbox.queue_url;
+    Finding::wrong(
+        CHECK,
+        format!("nothing was put: reading {url} (--canary-queue-url): {error}"),
+        about_source(&error.code, url, mailbox.region),
+    )
 }
 
 /// Nothing is put, nor received.

@@ -139,6 +139,7 @@ async fn send(sqs: &aws_sdk_sqs::Client, url: &str, message: &Message) -> anyhow
     request
         .send()
         .await
+        .map_err(|e| anyhow!("{}", RequestError::of(&e)))
         .with_context(|| format!("sending to {url}"))?;
     Ok(())
 }

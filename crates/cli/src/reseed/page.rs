@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
-use bridge_history::job::phase::Phase;
 use bridge_history::job::state::Job;
 use bridge_history::plan::manifest::Manifest;
 use bridge_history::plan::store::PlanStore;
-use bridge_local::plans::LocalPlans;
 use tokio_util::sync::CancellationToken;
 
 use crate::arguments::ReseedArguments;
@@ -16,6 +15,8 @@ use crate::interrupt::stop_on_interrupt;
 use crate::picture::census::Census;
 use crate::picture::file::PageFile;
 use crate::picture::planned::Planned;
+use crate::report::End;
+use crate::reseed::estimate;
 use crate::{Outcome, Usage, tell};
 
 /// The file that the page is to be written to, before anything else is done.
@@ -39,21 +40,28 @@ pub(super) fn check(
     PageFile::check(path, arguments.overwrite).map(Some)
 }
 
-/// Writes the page of a dry run that has ended; `None` for any other job.
+/// Tells the end of a dry run that has ended before once more, and writes its page.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`]; when standard output does not take the end.
 pub(super) async fn again(
-    resumed: Option<&Job>,
-    page: Option<&PageFile>,
-    state: &Path,
-) -> anyhow::Result<Option<Outcome>> {
-    let (Some(job), Some(page)) = (resumed.filter(|job| job.phase == Phase::Done), page) else {
-        return Ok(None);
+    plans: &Arc<dyn PlanStore>,
+    job: &Job,
+    page: &PageFile,
+    (state, begin): (&Path, Instant),
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let end = End {
+        job,
+        took: begin.elapsed(),
+        estimate: estimate(&**plans, job).await?,
+        broken: None,
+        warnings: &[],
+        state: &state.display().to_string(),
     };
+    end.tell(json, false, &job.options.target)?;
     let stop = stop_on_interrupt(|| {})?;
-    let plans: Arc<dyn PlanStore> = Arc::new(LocalPlans::new(state.to_owned()));
-    write(&plans, job, page, (state, &stop)).await.map(Some)
+    write(plans, job, page, (state, &stop)).await
 }
 
 /// Reads the plan of a job that is done, and writes its page.

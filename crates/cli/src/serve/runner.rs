@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bridge_history::api::actions;
 use bridge_history::id::{Epoch, JobId};
+use bridge_history::job::phase::Phase;
 use bridge_history::job::ports::{Continuation, ContinuationError, Ports};
 use bridge_history::job::settings::SegmentSettings;
 use bridge_history::job::tend::tend;
@@ -115,6 +116,10 @@ impl Runner {
     async fn work(&self, job_id: &JobId) {
         let work = run_to_end(&self.ports, &self.settings, job_id, &self.stop);
         match Box::pin(work).await {
+            Ok(job) if job.phase == Phase::Failed => {
+                let error = job.last_error.as_deref().unwrap_or("no reason was kept");
+                tracing::error!(job = %job_id, error, "failed");
+            }
             Ok(job) => tracing::info!(job = %job_id, phase = %job.phase, "no more at work"),
             Err(error) => tracing::error!(job = %job_id, %error, "it is tried again"),
         }

@@ -26,6 +26,10 @@ enum How {
     UsedUp,
     /// After one receive a message is dead.
     OneReceive,
+    /// There is no such queue.
+    NoQueue,
+    /// The queue may not be read.
+    Unread,
 }
 
 /// A bucket's objects and a queue's messages.
@@ -89,6 +93,15 @@ impl World {
         }
         if line.starts_with("DELETE") {
             return self.delete(key, path);
+        }
+        let refused = match self.how {
+            How::NoQueue if line.starts_with("POST") => "AWS.SimpleQueueService.NonExistentQueue",
+            How::Unread if head.contains("ReceiveMessage") => "AccessDeniedException",
+            _ => "",
+        };
+        if !refused.is_empty() {
+            let error = json!({ "__type": refused, "message": "no" });
+            return ("400 Bad Request", String::new(), error.to_string());
         }
         if line.starts_with("POST") {
             return ok(self.queue(head, body));
@@ -290,6 +303,20 @@ fn where_a_receive_makes_dead_letters_of_others_messages_nothing_is_put_or_recei
     );
     let world = world.lock().unwrap();
     assert_eq!((world.puts, world.receives), (0, 0), "{found}");
+}
+
+#[test]
+fn nothing_is_put_where_the_queue_is_not_there_or_may_not_be_read() {
+    for (how, advice) in [
+        (How::NoQueue, "is the URL right, and is it there?"),
+        (How::Unread, "the credentials need sqs:ReceiveMessage"),
+    ] {
+        let (world, endpoint) = play(how);
+        let (_folder, mut command) = doctor(&endpoint);
+        let end = End::of(&mut command).with(1);
+        end.answers(&["canary: nothing was put: reading ", "/1/q", advice]);
+        assert_eq!(world.lock().unwrap().puts, 0);
+    }
 }
 
 #[test]

@@ -27,6 +27,22 @@ pub(crate) fn hold(serving: &Serving, asked: &Value) -> String {
 }
 
 #[test]
+fn a_job_that_fails_is_an_error_in_the_log_with_its_reason() {
+    let (_load, endpoint) = services(|load| load.refuse(vec![1]));
+    let folder = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&endpoint, folder.path(), &[]);
+    let (status, job) = serving.ask(r#"{"action":"start"}"#);
+    assert_eq!(status, 200, "{job}");
+    let id = job["jobId"].as_str().unwrap();
+    wait_until("its failure is told", || {
+        let log = serving.log.lock().unwrap();
+        let mut told = log.iter().filter(|line| line.contains("ERROR"));
+        told.any(|line| line.contains(id) && line.contains("onUndeliverable"))
+    });
+    assert_eq!(serving.end(), Some(0));
+}
+
+#[test]
 fn a_job_goes_on_in_the_process_that_follows_a_kill() {
     let (load, endpoint) = services(|load| {
         load.bucket.shape = Shape::Hashed;

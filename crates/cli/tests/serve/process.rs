@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bridge_sim::load::server::Load;
@@ -61,6 +61,8 @@ pub(crate) struct Serving {
     pub child: Child,
     /// `http://127.0.0.1:…`
     pub url: String,
+    /// What it has said.
+    pub log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Serving {
@@ -90,10 +92,17 @@ impl Serving {
             }
         };
         // Whatever it says from now on is read, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().push(line);
+            }
+        });
         Self {
             child,
             url: format!("http://{address}"),
+            log,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry as Visibility, Message,
     MessageSystemAttributeName as System, QueueAttributeName,
@@ -35,6 +35,8 @@ const MOST_HELD: usize = 10_000;
 pub(super) struct Mailbox<'a> {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) queue_url: &'a str,
+    /// Where it is asked.
+    pub(super) region: &'a str,
     /// The canary's key.
     pub(super) key: &'a str,
 }
@@ -111,37 +113,63 @@ impl Mailbox<'_> {
             && !stop.is_cancelled()
         {
             // To its end in any case: what it brings would stay hidden, and nobody know its receipts.
-            for message in self.receive().await? {
-                let told = Told::by(message.body().unwrap_or_default(), self.key);
-                for version in told.versions {
-                    let change = changes.iter().find(|change| change.version == version);
-                    if let Some(change) = change {
-                        let took = sent_at(&message).since(change.made_at);
-                        let place = read.arrived.len();
-                        read.arrived.entry(version).or_insert((place, took));
-                    }
-                }
-                if told.is_others {
-                    let is_last = most.number().is_some_and(|most| receives(&message) >= most);
-                    read.used_up += u64::from(is_last);
-                    read.others.extend(message.receipt_handle);
-                } else {
-                    self.delete(&message).await;
-                }
-            }
+            let received = self.receive(WAIT).await;
+            let received = received.map_err(|e| anyhow!("reading {}: {e}", self.queue_url))?;
+            self.take(received, changes, most, read).await;
         }
         Ok(())
     }
 
-    async fn receive(&self) -> anyhow::Result<Vec<Message>> {
+    /// Reads it once, before there are any changes: whether it may be read, nothing else tells.
+    ///
+    /// # Errors
+    /// When it may not, or is not there.
+    pub(super) async fn read_first(
+        &self,
+        most: &MostReceives,
+        read: &mut Read,
+    ) -> Result<(), RequestError> {
+        let received = self.receive(0).await?;
+        self.take(received, &[], most, read).await;
+        Ok(())
+    }
+
+    /// Takes in what was received.
+    async fn take(
+        &self,
+        received: Vec<Message>,
+        changes: &[Change],
+        most: &MostReceives,
+        read: &mut Read,
+    ) {
+        for message in received {
+            let told = Told::by(message.body().unwrap_or_default(), self.key);
+            for version in told.versions {
+                let change = changes.iter().find(|change| change.version == version);
+                if let Some(change) = change {
+                    let took = sent_at(&message).since(change.made_at);
+                    let place = read.arrived.len();
+                    read.arrived.entry(version).or_insert((place, took));
+                }
+            }
+            if told.is_others {
+                let is_last = most.number().is_some_and(|most| receives(&message) >= most);
+                read.used_up += u64::from(is_last);
+                read.others.extend(message.receipt_handle);
+            } else {
+                self.delete(&message).await;
+            }
+        }
+    }
+
+    async fn receive(&self, wait: i32) -> Result<Vec<Message>, RequestError> {
         let ask = self.sqs.receive_message().queue_url(self.queue_url);
-        let ask = ask.max_number_of_messages(10).wait_time_seconds(WAIT);
+        let ask = ask.max_number_of_messages(10).wait_time_seconds(wait);
         let ask = ask.visibility_timeout(HIDDEN);
         let ask = ask.message_system_attribute_names(System::SentTimestamp);
         let ask = ask.message_system_attribute_names(System::ApproximateReceiveCount);
         let answer = ask.send().await;
-        let answer = answer.map_err(|e| anyhow!("{}", RequestError::of(&e)));
-        let answer = answer.with_context(|| format!("reading {}", self.queue_url))?;
+        let answer = answer.map_err(|e| RequestError::of(&e))?;
         Ok(answer.messages.unwrap_or_default())
     }
 
