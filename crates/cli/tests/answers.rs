@@ -23,7 +23,10 @@ fn answers() -> Vec<(tempfile::TempDir, Command)> {
             &endpoint,
             "reseed --bucket b --out events --json".to_owned(),
         ),
-        (&empty, format!("redrive --from {from} --to {from}")),
+        (
+            &empty,
+            format!("redrive --from {from} --to {empty}/1/events"),
+        ),
         (&endpoint, "--help".to_owned()),
         (&endpoint, "reseed --help".to_owned()),
         (&endpoint, "--version".to_owned()),
