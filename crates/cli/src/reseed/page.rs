@@ -43,7 +43,7 @@ pub(super) fn check(
 /// Tells the end of a dry run that has ended before once more, and writes its page.
 ///
 /// # Errors
-/// As [`write`]; when standard output does not take the end.
+/// As [`write()`]; when standard output does not take the end.
 pub(super) async fn again(
     plans: &Arc<dyn PlanStore>,
     job: &Job,
