@@ -40,7 +40,6 @@ use bridge_aws::sender::SqsClient;
 use bridge_aws::signed::bucket::SignedBucket;
 use bridge_aws::signed::s3::S3Client;
 use bridge_core::notification::buckets::Buckets;
-use bridge_core::queue::port::Queue;
 use bridge_core::realtime::forwarder::Forwarder;
 use bridge_local::jobs::LocalJobs;
 use bridge_local::state::StateDirectory;
@@ -93,18 +92,7 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
     let notifications = arguments
         .notifications_queue_url
         .map(|url| NotificationQueue::new(sdk::sqs(&sdk), url));
-    let url = &settings.realtime.common.queue_url;
-    let parking = settings.failure_queue.as_ref();
-    let parking = parking.map(|url| (sqs.queue(url.clone()), url.as_str()));
-    let parking = parking
-        .as_ref()
-        .map(|(queue, url)| (&**queue as &dyn Queue, *url));
-    let asking = Box::pin(ask_first(
-        &sdk,
-        (&*queue, url),
-        parking,
-        notifications.as_ref(),
-    ));
+    let asking = Box::pin(ask_first(&sdk, &sqs, &settings, notifications.as_ref()));
     // A signal is seen to below.
     stop.run_until_cancelled(asking).await.transpose()?;
     let bucket = match &settings.realtime.buckets {
@@ -202,13 +190,15 @@ pub(crate) async fn run(account: &Account, arguments: ServeArguments) -> anyhow:
 /// [`Usage`] for what a queue refuses for good.
 async fn ask_first(
     sdk: &sdk::SdkConfig,
-    (queue, url): (&dyn Queue, &str),
-    parking: Option<(&dyn Queue, &str)>,
+    sqs: &SqsClient,
+    settings: &Settings,
     notifications: Option<&NotificationQueue>,
 ) -> anyhow::Result<()> {
+    let url = &settings.realtime.common.queue_url;
+    let queue = sqs.queue(url.clone());
     let of_parking = async {
-        match parking {
-            Some((queue, url)) => ask_parking(sdk, queue, url).await,
+        match &settings.failure_queue {
+            Some(url) => ask_parking(sdk, &*sqs.queue(url.clone()), url).await,
             None => Ok(()),
         }
     };
@@ -219,7 +209,7 @@ async fn ask_first(
         }
     };
     let (sent_to, parked, received) =
-        tokio::join!(ask_queue(sdk, queue, url), of_parking, of_source);
+        tokio::join!(ask_queue(sdk, &*queue, url), of_parking, of_source);
     for answer in [sent_to, parked, received] {
         match answer {
             Err(refused) if refused.is::<Usage>() => return Err(refused),
