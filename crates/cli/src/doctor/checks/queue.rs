@@ -1,6 +1,7 @@
 //! Where events go, and what becomes of those that nobody takes.
 
 use bridge_core::queue::ordering::is_fifo;
+use bridge_core::watched::NoAnswer;
 use serde_json::json;
 
 use crate::doctor::checks::{not_told, number, redrive, set_attribute, text, unanswered};
@@ -241,58 +242,56 @@ pub(super) fn hides(check: &'static str, url: &str, queue: &Attributes) -> Findi
 
 /// What realtime could not deliver.
 fn failures(facts: &Facts) -> Option<Finding> {
-    const CHECK: &str = "on-failure";
     let url = facts.stack.outputs.get("OnFailureQueueUrl")?;
-    Some(match &facts.on_failure {
-        Err(none) => {
-            let advice = "deploy again: the OnFailure queue is not there";
-            unanswered(CHECK, none, "sqs:GetQueueAttributes", advice)
-        }
-        Ok(queue) => match number(queue, DEPTH) {
-            None => not_told(CHECK, DEPTH),
-            Some(0) => Finding::ok(CHECK, "the OnFailure queue is empty"),
-            Some(depth) => Finding::warning(
-                CHECK,
-                format!(
-                    "the OnFailure queue has {}",
-                    count(depth, "undelivered message")
-                ),
-                format!(
-                    "read realtime's log for the reason, then: s3-sqs-bridge redrive --from {url} --invoke {}",
-                    facts.realtime.name
-                ),
+    let queue = (facts.on_failure.as_ref(), "OnFailure");
+    Some(waiting("on-failure", queue, |depth| {
+        let messages = count(depth, "undelivered message");
+        let function = &facts.realtime.name;
+        (
+            messages,
+            format!(
+                "read realtime's log for the reason, then: s3-sqs-bridge redrive --from {url} --invoke {function}"
             ),
-        },
-    })
+        )
+    }))
 }
 
 /// What the consumer could not process.
 fn letters(facts: &Facts) -> Option<Finding> {
-    const CHECK: &str = "dead-letters";
     let dead = facts.stack.outputs.get("DeadLetterQueueUrl")?;
-    Some(match facts.dead_letters.as_ref()? {
-        Err(none) => {
-            let advice = "deploy again: the dead-letter queue is not there";
-            unanswered(CHECK, none, "sqs:GetQueueAttributes", advice)
-        }
-        Ok(queue) => match number(queue, DEPTH) {
-            None => not_told(CHECK, DEPTH),
-            Some(0) => Finding::ok(CHECK, "the dead-letter queue is empty"),
-            Some(depth) => Finding::warning(
-                CHECK,
-                format!(
-                    "the dead-letter queue has {} that the consumer did not process",
-                    count(depth, "message")
-                ),
-                format!(
-                    "mend the consumer, then: s3-sqs-bridge redrive --from {dead} --to {}",
-                    self::url(facts)
-                ),
-            ),
-        },
-    })
+    let queue = (facts.dead_letters.as_ref()?.as_ref(), "dead-letter");
+    Some(waiting("dead-letters", queue, |depth| {
+        let messages = count(depth, "message");
+        let to = url(facts);
+        (
+            format!("{messages} that the consumer did not process"),
+            format!("mend the consumer, then: s3-sqs-bridge redrive --from {dead} --to {to}"),
+        )
+    }))
 }
 
+/// Whether a queue of the stack is empty in which nothing should wait; else what does, and what to do.
+fn waiting(
+    check: &'static str,
+    (queue, name): (Result<&Attributes, &NoAnswer>, &str),
+    what: impl FnOnce(u64) -> (String, String),
+) -> Finding {
+    let queue = match queue {
+        Ok(queue) => queue,
+        Err(none) => {
+            let advice = format!("deploy again: the {name} queue is not there");
+            return unanswered(check, none, "sqs:GetQueueAttributes", &advice);
+        }
+    };
+    match number(queue, DEPTH) {
+        None => not_told(check, DEPTH),
+        Some(0) => Finding::ok(check, format!("the {name} queue is empty")),
+        Some(depth) => {
+            let (messages, advice) = what(depth);
+            Finding::warning(check, format!("the {name} queue has {messages}"), advice)
+        }
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
