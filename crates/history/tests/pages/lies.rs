@@ -37,3 +37,32 @@ fn a_page_that_tells_its_rows_as_two_kinds_of_page_is_refused() {
     );
     assert!(allocated < 40 * MEBIBYTE, "{allocated} bytes: {error}");
 }
+
+/// As Spark writes pages, and what parquet's feature `crc` looks at.
+#[test]
+fn a_page_that_is_not_of_its_checksum_is_refused() {
+    for (is_right, changed) in [(true, 0), (false, 1)] {
+        let _turn = turn();
+        let columns = (0..COLUMNS.len()).map(|index| {
+            let mut column = column(index, ROWS, false);
+            column.page(0..ROWS, PLAIN);
+            if index == 1 {
+                let page = &mut column.pages[0].bytes;
+                let rows = i64::try_from(ROWS).unwrap();
+                let inner = [&[2 << 4 | 0xc][..], &fields(&[rows, 0, 3, 3]), &[0]].concat();
+                let at = page.windows(inner.len()).position(|part| part == inner);
+                let at = at.unwrap();
+                let checksum = crc32fast::hash(&page[at + inner.len()..]) ^ changed;
+                let mut told = fields(&[i64::from(checksum.cast_signed())]);
+                told.pop(); // the structure goes on
+                told.push(1 << 4 | 0xc);
+                page.splice(at..=at, told);
+            }
+            column
+        });
+        let ends = [0, ROWS - 1].map(|row| place(row, &key(row)));
+        let (file, run) = run(columns.collect(), ends, String::new());
+        let (read, _) = read(&file, &run);
+        assert_eq!(read.is_ok(), is_right, "{:?}", read.err());
+    }
+}
